@@ -1,0 +1,164 @@
+"""ABI v1: how a request gets into a guest and its answer out. The full text is guest/ABI.md.
+
+Everything a guest says here is a number that may be a lie: each pointer and length is checked against the memory's
+size as it is *now* (the guest may have grown it since), and an answer is copied once, before it is looked at.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from ctypes import memmove
+from time import perf_counter_ns
+from typing import TYPE_CHECKING
+
+from judicia_notebook.errors import AbiViolation, CallError, Cancelled, QuotaExceeded
+
+if TYPE_CHECKING:
+    from judicia_notebook.engine.invocation import Invocation
+    from judicia_notebook.engine.sandbox import Export, Sandbox
+    from judicia_notebook.engine.sections import ModuleInfo
+
+NAME = "judicia-v1"
+CALL = (("i32", "i32"), ("i64",))
+ALLOC, ALLOC_TYPE = "judicia_alloc", (("i32",), ("i32",))
+FREE, FREE_TYPE = "judicia_free", (("i32", "i32"), ())
+RESERVED = frozenset({ALLOC, FREE, "memory"})
+
+
+def violation(invocation: Invocation, text: str) -> AbiViolation:
+    return AbiViolation(text, plugin=invocation.plugin, function=invocation.function)
+
+
+def missing_exports(module: ModuleInfo) -> list[str]:
+    """What the ABI needs and the module lacks or exports with another type; empty if it fits."""
+    wrong = []
+    memory = module.export("memory")
+    if memory is None or memory.kind != "memory":
+        wrong.append("memory")
+    for name, (params, results) in ((ALLOC, ALLOC_TYPE), (FREE, FREE_TYPE)):
+        export = module.export(name)
+        kind = export.type if export is not None and export.kind == "func" else None
+        if kind is None or (kind.params, kind.results) != (params, results):
+            wrong.append(f"{name} ({' '.join(params)}) -> {' '.join(results) or 'nothing'}")
+    return wrong
+
+
+class Exchange:
+    """Requests and answers of one sandbox.
+
+    Times of the last exchange, in nanoseconds, are left in `write_ns`, `run_ns` and `read_ns`.
+    """
+
+    __slots__ = ("_alloc", "_free", "read_ns", "run_ns", "sandbox", "write_ns")
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.sandbox = sandbox
+        self._alloc = sandbox.export(ALLOC, *ALLOC_TYPE)
+        self._free = sandbox.export(FREE, *FREE_TYPE)
+        self.write_ns = self.run_ns = self.read_ns = 0
+
+    def call(self, export: Export, request: bytes, invocation: Invocation) -> bytes | None:
+        """Hand over a request and take the answer: None where the guest gave no value.
+
+        Raises
+        ------
+        CallError
+        """
+        began = perf_counter_ns()
+        self.run_ns = self.read_ns = 0
+        length = len(request)
+        pointer = self.write(request, invocation) if length else 0
+        entered = perf_counter_ns()
+        self.write_ns = entered - began
+        try:
+            packed = self.sandbox.run_pair(export, pointer, length)
+        finally:
+            left = perf_counter_ns()
+            self.run_ns = left - entered
+        try:
+            return self._take(packed, pointer, length, invocation)
+        finally:
+            self.read_ns = perf_counter_ns() - left
+
+    def write(self, data: bytes, invocation: Invocation) -> int:
+        """Copy bytes into memory the guest allocates; where they are.
+
+        Raises
+        ------
+        AbiViolation
+            judicia_alloc trapped, or answered 0 or something outside the memory.
+        """
+        length = len(data)
+        alloc = self._alloc
+        alloc.words[0] = length
+        try:
+            self.sandbox.run(alloc)
+        except (QuotaExceeded, Cancelled):
+            raise
+        except CallError as error:
+            raise violation(invocation, f"{ALLOC}({length}) did not return") from error
+        pointer = alloc.words[0]
+        memory = self.sandbox.memory
+        if pointer == 0:
+            account = self.sandbox.account
+            if account.refused is not None:
+                wanted, limit, _ = account.refused
+                raise invocation.exceeded("memory", limit, wanted, "bytes")
+            raise violation(invocation, f"{ALLOC}({length}) answered 0")
+        if memory is None or pointer + length > memory.size:
+            size = memory.size if memory else 0
+            raise violation(invocation, f"{ALLOC}({length}) answered {pointer:#x}, beyond its memory of {size} bytes")
+        memmove(memory.base + pointer, data, length)
+        return pointer
+
+    def read(self, pointer: int, length: int, invocation: Invocation, what: str) -> bytes:
+        """Copy bytes out of the guest's memory.
+
+        Raises
+        ------
+        AbiViolation
+            The region is not inside the memory.
+        """
+        memory = self.sandbox.memory
+        if memory is None or pointer + length > memory.size:
+            size = memory.size if memory else 0
+            raise violation(
+                invocation, f"{what} at {pointer:#x} with {length} bytes lies beyond its memory of {size} bytes"
+            )
+        return ctypes.string_at(memory.base + pointer, length)
+
+    def free(self, pointer: int, length: int, invocation: Invocation) -> None:
+        """Give a region back to the guest.
+
+        Raises
+        ------
+        AbiViolation
+            judicia_free trapped.
+        """
+        words = self._free.words
+        words[0], words[4] = pointer, length
+        try:
+            self.sandbox.run(self._free)
+        except (QuotaExceeded, Cancelled):
+            raise
+        except CallError as error:
+            raise violation(invocation, f"{FREE}({pointer:#x}, {length}) did not return") from error
+
+    def _take(self, packed: int, pointer: int, length: int, invocation: Invocation) -> bytes | None:
+        answer_pointer, answer_length = packed >> 32, packed & 0xFFFFFFFF
+        answer: bytes | None = None
+        if packed:
+            limit = invocation.budget.limits.answer_bytes
+            if answer_length > limit:
+                self.sandbox.broken = True
+                raise invocation.exceeded("answer", limit, answer_length, "bytes")
+            answer = self.read(answer_pointer, answer_length, invocation, "its answer") if answer_length else b""
+        same = answer_pointer == pointer and answer_length == length
+        apart = answer_pointer >= pointer + length or pointer >= answer_pointer + answer_length
+        if answer_length and length and not same and not apart:
+            raise violation(invocation, "its answer overlaps the request without being the request")
+        if answer_length and not same:
+            self.free(answer_pointer, answer_length, invocation)
+        if length:
+            self.free(pointer, length, invocation)
+        return answer

@@ -1,0 +1,120 @@
+"""Compiled modules on disk, so that the second load of a file costs a few milliseconds.
+
+A compiled module is native code that will run with the kernel's rights, so the folder is treated as such:
+
+- it belongs to this user and nobody else may write to it, nor to any file in it (checked on the opened descriptor);
+- a file's name carries the SHA-256 of the wasm, the engine's key (version, machine, settings) and its own length,
+  so a file cut short is never mapped;
+- files appear by fsync and rename and disappear by unlink; nothing is ever written in place, because a truncated
+  mapping is a SIGBUS.
+
+Whatever cannot be trusted or read is simply not used; a cache is never the reason a load fails.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import sys
+import tempfile
+from pathlib import Path
+from typing import Self
+
+MAX_BYTES = 2 << 30
+"""The cache is trimmed to this, oldest files first."""
+
+_SUFFIX = ".cwasm"
+
+
+def default_folder() -> Path | None:
+    """The user's cache folder, or None where files cannot be checked for their owner (Windows)."""
+    if not hasattr(os, "getuid"):
+        return None
+    import platformdirs
+
+    chosen = os.environ.get("JUDICIA_NOTEBOOK_CACHE")
+    return Path(chosen) if chosen else Path(platformdirs.user_cache_path("judicia_notebook")) / "modules"
+
+
+def _is_ours(status: os.stat_result) -> bool:
+    return status.st_uid == os.getuid() and not status.st_mode & 0o022
+
+
+def usable(folder: Path) -> bool:
+    """Whether this folder is this user's alone and can be used; it is made if it is not there."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = os.lstat(folder)
+    except OSError:
+        return False
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o077
+
+
+class Kept:
+    """An opened, checked file of the cache, readable at `path` as long as it is open."""
+
+    def __init__(self, descriptor: int, path: str) -> None:
+        self._descriptor = descriptor
+        self.path = path
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._descriptor)
+
+
+def _open_checked(path: Path, length: int) -> Kept | None:
+    """Open without following links; the descriptor's path leaves no moment in which the file could be exchanged."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    status = os.fstat(descriptor)
+    if not (stat.S_ISREG(status.st_mode) and _is_ours(status) and status.st_size == length and length > 0):
+        os.close(descriptor)
+        return None
+    with contextlib.suppress(OSError):
+        os.utime(path)  # the oldest go first when the cache is trimmed
+    by_descriptor = "/proc/self/fd" if sys.platform == "linux" else "/dev/fd"
+    return Kept(descriptor, f"{by_descriptor}/{descriptor}")
+
+
+def find(folder: Path, digest: str, key: str) -> Kept | None:
+    """The compiled module for these bytes and this engine, if there is one to trust."""
+    if not usable(folder):
+        return None
+    try:
+        for path in folder.glob(f"{digest}-{key}-*{_SUFFIX}"):
+            length = path.stem.rpartition("-")[2]
+            if length.isdigit() and (kept := _open_checked(path, int(length))) is not None:
+                return kept
+    except OSError:
+        return None
+    return None
+
+
+def keep(folder: Path, digest: str, key: str, compiled: bytes) -> None:
+    """Put a compiled module into the cache; quietly not, where that is impossible."""
+    if not usable(folder):
+        return
+    with contextlib.suppress(OSError):
+        descriptor, temporary = tempfile.mkstemp(dir=folder, suffix=".part")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(compiled)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).rename(folder / f"{digest}-{key}-{len(compiled)}{_SUFFIX}")
+        except BaseException:
+            Path(temporary).unlink()
+            raise
+        _trim(folder)
+
+
+def _trim(folder: Path) -> None:
+    files = [(path, path.lstat()) for path in folder.iterdir() if path.suffix == _SUFFIX]
+    total = sum(status.st_size for _, status in files)
+    for path, status in sorted(files, key=lambda entry: entry[1].st_mtime):
+        if total <= MAX_BYTES:
+            return
+        path.unlink(missing_ok=True)
+        total -= status.st_size

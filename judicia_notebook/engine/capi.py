@@ -1,0 +1,297 @@
+"""Wasmtime's C API through ctypes: the one file that touches wasmtime-py's private names.
+
+wasmtime-py converts and checks every argument of every call (about 50 us); the same C functions with prebuilt
+arguments and no ``argtypes`` cost about one (wasmtime-py issues 96, 137, 139, 140). So this file takes its own handles
+of the library's functions, in two kinds:
+
+- *hot* ones have no ``argtypes``: ctypes passes prebuilt ``c_void_p`` / ``c_size_t`` objects through as they are.
+  A plain int would be cut to 32 bits, so none is ever given to them.
+- *cold* ones have ``argtypes`` like any careful ctypes code.
+
+Private names of a package that changes every month: `check_library` compares version, names and sizes at import and
+says what is wrong, and the engine calls a small module through every hot path before anybody relies on it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from ctypes import (
+    CFUNCTYPE,
+    POINTER,
+    Structure,
+    byref,
+    c_bool,
+    c_char_p,
+    c_int64,
+    c_size_t,
+    c_uint8,
+    c_uint32,
+    c_uint64,
+    c_void_p,
+)
+from importlib.metadata import version as installed_version
+from typing import Any
+
+from wasmtime import _bindings
+
+SUPPORTED = 50
+"""The major version of wasmtime this file was written for."""
+VERSION = installed_version("wasmtime")
+SLOT = 16
+"""Bytes of one ``wasmtime_val_raw_t``: arguments and results share an array of these."""
+
+
+class ByteVector(Structure):
+    """``wasm_byte_vec_t``"""
+
+    _fields_ = [("size", c_size_t), ("data", c_void_p)]
+
+
+class PointerVector(Structure):
+    """``wasm_frame_vec_t``, ``wasm_valtype_vec_t``"""
+
+    _fields_ = [("size", c_size_t), ("data", POINTER(c_void_p))]
+
+
+class Func(Structure):
+    """``wasmtime_func_t``"""
+
+    _fields_ = [("store", c_uint64), ("private", c_void_p)]
+
+
+class Instance(Structure):
+    """``wasmtime_instance_t``"""
+
+    _fields_ = [("store", c_uint64), ("private", c_size_t)]
+
+
+class Extern(Structure):
+    """``wasmtime_extern_t``: a kind and a union whose largest members are 24 bytes."""
+
+    _fields_ = [("kind", c_uint8), ("of", c_uint64 * 3)]
+
+
+EXTERN_FUNC, EXTERN_MEMORY = 0, 3
+
+
+class LinearMemory(Structure):
+    """``wasmtime_linear_memory_t``"""
+
+    _fields_ = [("env", c_void_p), ("get", c_void_p), ("grow", c_void_p), ("finalize", c_void_p)]
+
+
+class MemoryCreator(Structure):
+    """``wasmtime_memory_creator_t``"""
+
+    _fields_ = [("env", c_void_p), ("new", c_void_p), ("finalize", c_void_p)]
+
+
+CALLBACKS: set[Any] = set()
+"""Every Python function that Wasmtime calls, by which `safety` tells our lost errors from those of others."""
+
+
+def callback(kind: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Make a Python function callable from C. It must keep its exceptions to itself."""
+
+    def wrap(function: Callable[..., Any]) -> Any:
+        CALLBACKS.add(function)
+        return kind(function)
+
+    return wrap
+
+
+TICK = CFUNCTYPE(c_void_p, c_void_p, c_void_p, POINTER(c_uint64), POINTER(c_uint8))
+"""(context, data, delta out, kind out) -> error"""
+HOST_CALL = CFUNCTYPE(c_void_p, c_void_p, c_void_p, c_void_p, c_size_t)
+"""(env, caller, slots, count) -> trap"""
+MEMORY_GET = CFUNCTYPE(c_void_p, c_void_p, POINTER(c_size_t), POINTER(c_size_t))
+MEMORY_GROW = CFUNCTYPE(c_void_p, c_void_p, c_size_t)
+MEMORY_NEW = CFUNCTYPE(c_void_p, c_void_p, c_void_p, c_size_t, c_size_t, c_size_t, c_size_t, c_void_p)
+FINALIZE = CFUNCTYPE(None, c_void_p)
+
+
+def check_library() -> None:
+    """Say clearly what is wrong when the installed wasmtime is not one this file was written for."""
+    if not VERSION.startswith(f"{SUPPORTED}."):
+        raise ImportError(
+            f"judicia_notebook needs wasmtime {SUPPORTED}.x and found {VERSION}: it uses the library's C API, "
+            f"which changes between major versions. pip install 'wasmtime>={SUPPORTED},<{SUPPORTED + 1}'"
+        )
+    theirs = {
+        "wasmtime_func": Func,
+        "wasmtime_instance": Instance,
+        "wasmtime_extern": Extern,
+        "wasmtime_linear_memory": LinearMemory,
+        "wasmtime_memory_creator": MemoryCreator,
+        "wasm_byte_vec_t": ByteVector,
+    }
+    for name, ours in theirs.items():
+        found = getattr(_bindings, name, None)
+        if found is None or ctypes.sizeof(found) != ctypes.sizeof(ours):
+            raise ImportError(f"wasmtime {VERSION} lays out {name} differently than judicia_notebook expects")
+
+
+check_library()
+_dll = _bindings.dll  # type: ignore[attr-defined]
+
+
+def _function(name: str) -> Any:
+    try:
+        return _dll[name]  # a fresh handle each time: wasmtime-py's own keeps its argtypes
+    except AttributeError as error:
+        raise ImportError(f"wasmtime {VERSION} has no C function {name}") from error
+
+
+def _hot(name: str, restype: Any = c_void_p) -> Callable[..., Any]:
+    function = _function(name)
+    function.argtypes, function.restype = None, restype
+    return function  # type: ignore[no-any-return]
+
+
+def _cold(name: str, restype: Any, *argtypes: Any) -> Callable[..., Any]:
+    function = _function(name)
+    function.argtypes, function.restype = argtypes, restype
+    return function  # type: ignore[no-any-return]
+
+
+# Hot: every argument a prebuilt ctypes object.
+func_call = _hot("wasmtime_func_call_unchecked")
+set_fuel = _hot("wasmtime_context_set_fuel")
+get_fuel = _hot("wasmtime_context_get_fuel")
+increment_epoch = _hot("wasmtime_engine_increment_epoch", None)
+
+# Cold.
+_P, _N = c_void_p, c_size_t
+config_new = _cold("wasm_config_new", _P)
+engine_new = _cold("wasm_engine_new_with_config", _P, _P)
+memory_creator_set = _cold("wasmtime_config_host_memory_creator_set", None, _P, _P)
+module_new = _cold("wasmtime_module_new", _P, _P, c_char_p, _N, POINTER(_P))
+module_delete = _cold("wasmtime_module_delete", None, _P)
+module_serialize = _cold("wasmtime_module_serialize", _P, _P, POINTER(ByteVector))
+module_deserialize_file = _cold("wasmtime_module_deserialize_file", _P, _P, c_char_p, POINTER(_P))
+linker_new = _cold("wasmtime_linker_new", _P, _P)
+linker_delete = _cold("wasmtime_linker_delete", None, _P)
+linker_define_func = _cold(
+    "wasmtime_linker_define_func_unchecked", _P, _P, c_char_p, _N, c_char_p, _N, _P, HOST_CALL, _P, _P
+)
+linker_unknown_as_traps = _cold("wasmtime_linker_define_unknown_imports_as_traps", _P, _P, _P)
+linker_instantiate_pre = _cold("wasmtime_linker_instantiate_pre", _P, _P, _P, POINTER(_P))
+instance_pre_delete = _cold("wasmtime_instance_pre_delete", None, _P)
+instance_pre_instantiate = _cold("wasmtime_instance_pre_instantiate", _P, _P, _P, POINTER(Instance), POINTER(_P))
+instance_export = _cold("wasmtime_instance_export_get", c_bool, _P, POINTER(Instance), c_char_p, _N, POINTER(Extern))
+memory_data = _cold("wasmtime_memory_data", _P, _P, _P)
+store_new = _cold("wasmtime_store_new", _P, _P, _P, _P)
+store_delete = _cold("wasmtime_store_delete", None, _P)
+store_context = _cold("wasmtime_store_context", _P, _P)
+store_limiter = _cold("wasmtime_store_limiter", None, _P, c_int64, c_int64, c_int64, c_int64, c_int64)
+store_tick_callback = _cold("wasmtime_store_epoch_deadline_callback", None, _P, TICK, _P, _P)
+set_epoch_deadline = _cold("wasmtime_context_set_epoch_deadline", None, _P, c_uint64)
+error_new = _cold("wasmtime_error_new", _P, c_char_p)
+error_delete = _cold("wasmtime_error_delete", None, _P)
+_error_message = _cold("wasmtime_error_message", None, _P, POINTER(ByteVector))
+_error_trace = _cold("wasmtime_error_wasm_trace", None, _P, POINTER(PointerVector))
+trap_new = _cold("wasmtime_trap_new", _P, c_char_p, _N)
+trap_delete = _cold("wasm_trap_delete", None, _P)
+_trap_code = _cold("wasmtime_trap_code", c_bool, _P, POINTER(c_uint8))
+_trap_message = _cold("wasm_trap_message", None, _P, POINTER(ByteVector))
+_trap_trace = _cold("wasm_trap_trace", None, _P, POINTER(PointerVector))
+_frame_index = _cold("wasm_frame_func_index", c_uint32, _P)
+_frame_name = _cold("wasmtime_frame_func_name", POINTER(ByteVector), _P)
+_frames_delete = _cold("wasm_frame_vec_delete", None, POINTER(PointerVector))
+_bytes_delete = _cold("wasm_byte_vec_delete", None, POINTER(ByteVector))
+_valtype_new = _cold("wasm_valtype_new", _P, c_uint8)
+_valtypes_new = _cold("wasm_valtype_vec_new", None, POINTER(PointerVector), _N, POINTER(_P))
+_functype_new = _cold("wasm_functype_new", _P, POINTER(PointerVector), POINTER(PointerVector))
+functype_delete = _cold("wasm_functype_delete", None, _P)
+_wat2wasm = _cold("wasmtime_wat2wasm", _P, c_char_p, _N, POINTER(ByteVector))
+
+VALUE_KINDS = {"i32": 0, "i64": 1, "f32": 2, "f64": 3}
+
+
+def config_set(config: int, name: str, value: bool | int) -> None:
+    """``wasmtime_config_NAME_set`` for a switch or a size."""
+    setter = _cold(f"wasmtime_config_{name}_set", None, _P, c_bool if isinstance(value, bool) else c_uint64)
+    setter(config, value)
+
+
+def config_set_choice(config: int, name: str, value: int) -> None:
+    """``wasmtime_config_NAME_set`` for a C enumeration."""
+    _cold(f"wasmtime_config_{name}_set", None, _P, c_uint8)(config, value)
+
+
+def take_bytes(vector: ByteVector) -> bytes:
+    """Copy a byte vector that is ours, and free it."""
+    data = ctypes.string_at(vector.data, vector.size) if vector.size else b""
+    _bytes_delete(byref(vector))
+    return data
+
+
+def take_error(error: int) -> str:
+    """The message of an error that is ours, and free it."""
+    vector = ByteVector()
+    _error_message(error, byref(vector))
+    error_delete(error)
+    return take_bytes(vector).decode("utf-8", "replace")
+
+
+def _read_name(name: ByteVector) -> str:
+    """A name that stays the library's; a guest chose it, so it is cut."""
+    return ctypes.string_at(name.data, min(name.size, 1000)).decode("utf-8", "replace")
+
+
+def _take_frames(frames: PointerVector) -> list[tuple[int, str | None]]:
+    found: list[tuple[int, str | None]] = []
+    for position in range(min(frames.size, 64)):
+        frame = frames.data[position]
+        name = _frame_name(frame)
+        found.append((_frame_index(frame), _read_name(name.contents) if name else None))
+    _frames_delete(byref(frames))
+    return found
+
+
+def take_trap(trap: int) -> tuple[int | None, str, list[tuple[int, str | None]]]:
+    """Code (None for a host's own), message and frames (function index, name), innermost first; the trap is freed."""
+    code, message, frames = c_uint8(), ByteVector(), PointerVector()
+    has_code = _trap_code(trap, byref(code))
+    _trap_message(trap, byref(message))
+    _trap_trace(trap, byref(frames))
+    found = _take_frames(frames)
+    trap_delete(trap)  # only now: the frames point into it
+    return (code.value if has_code else None), take_bytes(message).decode("utf-8", "replace"), found
+
+
+def take_error_frames(error: int) -> tuple[str, list[tuple[int, str | None]]]:
+    """Message and frames of an error that is ours; it is freed."""
+    frames = PointerVector()
+    _error_trace(error, byref(frames))
+    found = _take_frames(frames)
+    return take_error(error), found
+
+
+def new_functype(params: tuple[str, ...], results: tuple[str, ...]) -> int:
+    """A ``wasm_functype_t`` that is ours, from ``i32 i64 f32 f64``."""
+
+    def vector(kinds: tuple[str, ...]) -> PointerVector:
+        array = (c_void_p * len(kinds))(*[_valtype_new(VALUE_KINDS[kind]) for kind in kinds])
+        made = PointerVector()
+        _valtypes_new(byref(made), len(kinds), array)
+        return made
+
+    functype: int = _functype_new(byref(vector(params)), byref(vector(results)))
+    return functype
+
+
+def wat_to_wasm(text: bytes) -> bytes:
+    """Assemble WAT.
+
+    Raises
+    ------
+    ValueError
+        With the assembler's message, which points at line and column.
+    """
+    vector = ByteVector()
+    error = _wat2wasm(text, len(text), byref(vector))
+    if error:
+        raise ValueError(take_error(error))
+    return take_bytes(vector)

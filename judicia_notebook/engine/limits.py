@@ -1,0 +1,33 @@
+"""The numbers a running call is held to. Immutable: a change is a new object, seen at the next look."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+
+class Limits(NamedTuple):
+    """What a call may use. ``None`` means no limit of its own."""
+
+    cpu_ns: int | None = None
+    wall_ns: int | None = None
+    memory_bytes: int | None = None
+    fuel: int | None = None
+    payload_bytes: int = 16 << 20
+    answer_bytes: int = 16 << 20
+    table_elements: int = 10_000
+
+
+class Budget(Protocol):
+    """Where a running call looks up its limits, again at every tick, grow and host call: they may change meanwhile."""
+
+    @property
+    def limits(self) -> Limits: ...
+
+
+class FixedBudget:
+    """Limits that do not change."""
+
+    __slots__ = ("limits",)
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits

@@ -1,0 +1,213 @@
+"""The one engine of this process.
+
+One, because an engine reserves address space, because the epoch that stops runaway guests is engine-wide, and because
+compiled modules can be shared only inside it. It is never closed: it lives as long as the process.
+
+Every WebAssembly feature is set, not left to a default that changes with a release: what plugins' compilers emit is on,
+whatever else is attack surface and off. The settings are part of the key under which compiled modules are kept.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import platform
+import threading
+from ctypes import byref, c_void_p
+from typing import TYPE_CHECKING
+
+from judicia_notebook.engine import cache, capi, memory, safety
+from judicia_notebook.engine.ticks import Ticker
+from judicia_notebook.errors import CompileError, InvalidModule, ResourceExhausted
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MAX_WASM_STACK = 512 << 10
+"""Bytes of native stack a guest may use before it traps."""
+
+FEATURES = {
+    # On: what today's compilers emit for plugins.
+    "wasm_bulk_memory": True,
+    "wasm_multi_value": True,
+    "wasm_reference_types": True,
+    "wasm_simd": True,
+    "wasm_multi_memory": True,  # safe here, since all memories of an instance share one account
+    # Off: nothing a plugin needs.
+    "wasm_threads": False,  # a shared memory would bypass our memories
+    "shared_memory": False,
+    "wasm_memory64": False,
+    "wasm_custom_page_sizes": False,
+    "wasm_tail_call": False,
+    "wasm_relaxed_simd": False,
+    "wasm_function_references": False,
+    "wasm_gc": False,
+    "gc_support": False,
+    "wasm_exceptions": False,
+    "wasm_stack_switching": False,
+    "wasm_wide_arithmetic": False,
+    "wasm_branch_hinting": False,
+    "wasm_compact_imports": False,
+    "wasm_component_model": False,
+    # One answer on every machine, for the same input.
+    "wasm_relaxed_simd_deterministic": True,
+    "cranelift_nan_canonicalization": True,
+    # Metering.
+    "consume_fuel": True,
+    "epoch_interruption": True,
+    "parallel_compilation": True,
+    "native_unwind_info": True,
+    "memory_may_move": False,
+}
+
+_RESERVATIONS = (4 << 30, 1 << 30, 256 << 20, 64 << 20)
+_GUARDS = {4 << 30: 32 << 20, 1 << 30: 32 << 20, 256 << 20: 1 << 20, 64 << 20: 64 << 10}
+
+
+def _reservation() -> int:
+    """Address space for each memory: with 4 GiB no access needs a bounds check. Less where the system gives less."""
+    if not memory.AVAILABLE:
+        return _RESERVATIONS[0]
+    for size in _RESERVATIONS:
+        if memory.can_reserve(size * 16):
+            return size
+    raise ResourceExhausted(
+        "This process may not reserve even 1 GiB of address space, and the sandbox engine needs that.",
+        hint="Look at `ulimit -v`; raise it before starting the kernel.",
+    )
+
+
+class Module:
+    """A compiled module. It is shared by everybody who loads the same bytes; the engine keeps it."""
+
+    __slots__ = ("_pointer", "digest", "from_cache")
+
+    def __init__(self, pointer: int, digest: str, from_cache: bool) -> None:
+        self._pointer: int | None = pointer
+        self.digest = digest
+        self.from_cache = from_cache
+
+    @property
+    def pointer(self) -> int:
+        if self._pointer is None:
+            raise ResourceExhausted("This compiled module is already closed.")
+        return self._pointer
+
+    def close(self) -> None:
+        """Let go of it. Instances made from it keep what they need."""
+        pointer, self._pointer = self._pointer, None
+        if pointer is not None:
+            capi.module_delete(pointer)
+
+
+class Engine:
+    """Features, compiling, the ticker. Use `get_engine`."""
+
+    def __init__(self) -> None:
+        self.reservation = _reservation()
+        config = capi.config_new()
+        settings = dict(FEATURES)
+        for name, value in settings.items():
+            capi.config_set(config, name, value)
+        capi.config_set_choice(config, "strategy", 1)
+        capi.config_set_choice(config, "cranelift_opt_level", 1)
+        capi.config_set(config, "max_wasm_stack", MAX_WASM_STACK)
+        capi.config_set(config, "memory_reservation", self.reservation)
+        capi.config_set(config, "memory_guard_size", _GUARDS[self.reservation])
+        if memory.AVAILABLE:
+            memory.install(config)
+        self.pointer: int = capi.engine_new(config)
+        self.key = f"wasmtime-{capi.VERSION}-{platform.system()}-{platform.machine()}-{self._settings_key()}"
+        self._hot_pointer = c_void_p(self.pointer)
+        self.ticker = Ticker(self._advance)
+        self.pid = os.getpid()
+        safety.remember_signal_handlers()
+
+    def _settings_key(self) -> str:
+        import hashlib
+
+        text = repr((sorted(FEATURES.items()), self.reservation, _GUARDS[self.reservation], MAX_WASM_STACK))
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def _advance(self) -> None:
+        capi.increment_epoch(self._hot_pointer)
+
+    def compile(self, wasm: bytes, digest: str, *, cache_folder: Path | None = None) -> Module:
+        """Compile a module, or fetch it from the cache.
+
+        Raises
+        ------
+        CompileError
+            The engine refused it; the message is Wasmtime's.
+        """
+        safety.check_process()
+        kept = cache.find(cache_folder, digest, self.key) if cache_folder else None
+        if kept is not None:
+            with kept:
+                pointer = c_void_p()
+                error = capi.module_deserialize_file(self.pointer, kept.path.encode(), byref(pointer))
+            if not error and pointer.value:
+                return Module(pointer.value, digest, from_cache=True)
+            capi.take_error(error)
+        pointer = c_void_p()
+        error = capi.module_new(self.pointer, wasm, len(wasm), byref(pointer))
+        if error:
+            raise CompileError(_refusal(capi.take_error(error)))
+        module = Module(pointer.value or 0, digest, from_cache=False)
+        if cache_folder:
+            cache.keep(cache_folder, digest, self.key, self._serialize(module))
+        return module
+
+    def _serialize(self, module: Module) -> bytes:
+        vector = capi.ByteVector()
+        error = capi.module_serialize(module.pointer, byref(vector))
+        if error:
+            raise CompileError(capi.take_error(error))
+        return capi.take_bytes(vector)
+
+
+def _refusal(message: str) -> str:
+    """Wasmtime's chain of causes on one line."""
+    lines = [line.strip() for line in message.splitlines() if line.strip() and line.strip() != "Caused by:"]
+    causes = [line.split(": ", 1)[1] if line[:1].isdigit() and ": " in line else line for line in lines]
+    return ": ".join(dict.fromkeys(causes))
+
+
+def assemble(text: str | bytes) -> bytes:
+    """WAT text to wasm bytes.
+
+    Raises
+    ------
+    InvalidModule
+        With the assembler's message, which names line and column.
+    """
+    data = text.encode() if isinstance(text, str) else text
+    try:
+        return capi.wat_to_wasm(data)
+    except ValueError as error:
+        raise InvalidModule(str(error).strip()) from None
+
+
+_lock = threading.Lock()
+
+
+@functools.cache
+def _start() -> Engine:
+    engine = Engine()
+    from judicia_notebook.engine import selfcheck
+
+    selfcheck.run(engine)
+    return engine
+
+
+def get_engine() -> Engine:
+    """The engine of this process, started and checked at first use.
+
+    Raises
+    ------
+    ResourceExhausted
+        Address space is too small, or this is a forked child: the engine's threads did not survive the fork.
+    """
+    safety.check_process()
+    with _lock:
+        return _start()

@@ -1,0 +1,175 @@
+"""What must hold before a thread may enter a guest. Each check stands for a way to lose the kernel.
+
+- *Fork*: a forked child has the engine but not its threads; the first compile would hang for ever.
+- *Stack*: guests may use 512 KiB of native stack; on a thread with less than a megabyte that is a segfault.
+- *Recursion*: a callback entered without a frame to spare dies before its ``try``, ctypes prints the error and
+  Wasmtime goes on with a stale answer. So a few frames are asked for before the guest is entered.
+- *Signals*: Wasmtime turns SIGSEGV and its kin into traps. ``faulthandler.enable()`` or ``disable()`` after the
+  engine was built replaces its handlers, and the next out-of-bounds access ends the process.
+- *Unraisable errors*: should a callback of ours still die at its entry, `sys.unraisablehook` marks the call, and it
+  raises instead of believing the answer.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import faulthandler
+import os
+import signal
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+from judicia_notebook.errors import ResourceExhausted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MIN_STACK = 1 << 20
+"""Bytes of native stack a thread needs in all."""
+
+THREAD_STACK = 4 << 20
+"""Bytes of native stack our own threads get."""
+
+_HEADROOM = 12
+
+_forked = False
+_checked = threading.local()
+_SIGACTION_ROOM = 256
+_CAUGHT = () if sys.platform == "win32" else (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)
+
+
+def _after_fork() -> None:
+    global _forked
+    _forked = True
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def check_process() -> None:
+    """Refuse to work in a forked child.
+
+    Raises
+    ------
+    ResourceExhausted
+    """
+    if _forked:
+        raise ResourceExhausted(
+            "This process was forked from one that uses judicia_notebook; the sandbox engine does not survive that.",
+            hint='Start children with multiprocessing.get_context("spawn").',
+        )
+
+
+def _headroom(frames: int) -> None:
+    if frames:
+        _headroom(frames - 1)
+
+
+def check_thread() -> None:
+    """Refuse to enter a guest where a callback or a trap could not be handled.
+
+    Raises
+    ------
+    ResourceExhausted
+        Forked child, or a thread with too small a stack.
+    RecursionError
+        Too few Python frames are left.
+    """
+    if _forked:
+        check_process()
+    if not getattr(_checked, "stack", False):
+        _check_stack()
+        _checked.stack = True
+    if faulthandler.is_enabled() is not _faulthandler_was:
+        restore_signal_handlers()
+    if sys.unraisablehook is not _unraisable:
+        keep_hook()
+    _headroom(_HEADROOM)
+
+
+def _stack_size() -> int | None:
+    """Bytes of this thread's native stack; None where the system does not say."""
+    if sys.platform != "linux":
+        return None
+    libc = ctypes.CDLL(None)
+    libc.pthread_self.restype = ctypes.c_void_p
+    attributes = ctypes.create_string_buffer(256)
+    if libc.pthread_getattr_np(ctypes.c_void_p(libc.pthread_self()), attributes):
+        return None
+    size = ctypes.c_size_t()
+    libc.pthread_attr_getstacksize(attributes, ctypes.byref(size))
+    libc.pthread_attr_destroy(attributes)
+    return size.value
+
+
+def _check_stack() -> None:
+    size = _stack_size()
+    if size is not None and size < MIN_STACK:
+        raise ResourceExhausted(
+            f"This thread has a stack of {size >> 10} KiB; calling a plugin needs {MIN_STACK >> 10} KiB.",
+            hint="Set threading.stack_size(4 << 20) before starting the thread.",
+        )
+
+
+# Signals ------------------------------------------------------------------------------------------------------
+
+_handlers: dict[int, Any] = {}
+_faulthandler_was = faulthandler.is_enabled()
+
+
+def _sigaction(number: int, new: Any, old: Any) -> None:
+    ctypes.CDLL(None).sigaction(number, new, old)
+
+
+def remember_signal_handlers() -> None:
+    """Note the handlers Wasmtime has just installed, as opaque structures."""
+    global _faulthandler_was
+    _faulthandler_was = faulthandler.is_enabled()
+    for number in _CAUGHT:
+        _handlers[number] = ctypes.create_string_buffer(_SIGACTION_ROOM)
+        _sigaction(number, None, _handlers[number])
+
+
+def restore_signal_handlers() -> None:
+    """Put Wasmtime's handlers back on top after faulthandler was switched on or off."""
+    global _faulthandler_was
+    _faulthandler_was = faulthandler.is_enabled()
+    for number, action in _handlers.items():
+        _sigaction(number, action, None)
+
+
+# Unraisable errors --------------------------------------------------------------------------------------------
+
+_ours: set[Any] = set()
+_on_lost: Callable[[BaseException], None] | None = None
+_previous_hook: Callable[[Any], Any] | None = None
+_in_hook = threading.local()
+
+
+def _unraisable(unraisable: Any) -> None:
+    if unraisable.object in _ours and _on_lost is not None:
+        _on_lost(unraisable.exc_value or RuntimeError("a callback died at its entry"))
+    elif _previous_hook is not None and not getattr(_in_hook, "running", False):
+        _in_hook.running = True  # a hook that was put over ours may call us back
+        try:
+            _previous_hook(unraisable)
+        finally:
+            _in_hook.running = False
+
+
+def guard_callbacks(functions: set[Any], on_lost: Callable[[BaseException], None]) -> None:
+    """Have `on_lost` told when one of these Python functions, called by Wasmtime, dies before its own ``try``."""
+    global _on_lost
+    _ours.update(functions)
+    _on_lost = on_lost
+    keep_hook()
+
+
+def keep_hook() -> None:
+    """Make sure our hook is in front: others replace `sys.unraisablehook` too."""
+    global _previous_hook
+    if sys.unraisablehook is not _unraisable:
+        _previous_hook = sys.unraisablehook
+        sys.unraisablehook = _unraisable

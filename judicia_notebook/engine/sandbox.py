@@ -1,0 +1,461 @@
+"""One instance of a module, in a store of its own, with its limits armed.
+
+- `Linkage` is what all instances of a plugin share: the compiled module and its host functions, resolved once.
+- `Sandbox` is one store and instance. One thread at a time is inside it; others may only mark it.
+- Wasmtime calls two functions of ours on the thread that is inside: `_on_tick` when the epoch has moved, and
+  `_on_host_call` for an import. Neither lets an exception out: it is kept on the invocation, Wasmtime is told to
+  unwind, and the exception goes on from `Sandbox.run`. Each store keeps its own; two threads cannot swap theirs.
+- A store is closed by its owner, or by the thread inside it when it leaves: never under somebody's feet. One that
+  everybody forgot goes with the last reference to it, which the thread inside holds.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import struct
+import threading
+import weakref
+from collections.abc import Callable, Iterable
+from ctypes import byref, c_double, c_float, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
+from time import perf_counter_ns
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from judicia_notebook.engine import capi, memory, safety, traps
+from judicia_notebook.errors import AbiViolation, CompileError, JudiciaError, ResourceExhausted
+
+if TYPE_CHECKING:
+    from judicia_notebook.engine.invocation import Invocation
+    from judicia_notebook.engine.limits import Budget
+    from judicia_notebook.engine.memory import MemoryAccount, MemoryPool
+    from judicia_notebook.engine.process import Engine, Module
+
+UNLIMITED_FUEL = 1 << 62
+_CTYPES = {"i32": c_int32, "i64": c_int64, "f32": c_float, "f64": c_double}
+_FORMATS = {"i32": "I12x", "i64": "Q8x", "f32": "f12x", "f64": "d8x"}
+
+
+class HostFunction(NamedTuple):
+    """An import: its name, its type, and what answers it: ``call(sandbox, invocation, *numbers) -> number``."""
+
+    module: str
+    name: str
+    params: tuple[str, ...]
+    results: tuple[str, ...]
+    call: Callable[..., Any]
+
+
+class _Bound(NamedTuple):
+    """A host function as the trampoline wants it."""
+
+    call: Callable[..., Any]
+    read: Callable[[bytes], tuple[Any, ...]]
+    size: int
+    result: Any
+
+
+class _Entered(threading.local):
+    sandbox: Sandbox | None = None
+
+
+_entered = _Entered()
+_bound: dict[int, _Bound] = {}
+_bound_keys = itertools.count(1)
+_sandboxes: weakref.WeakValueDictionary[int, Sandbox] = weakref.WeakValueDictionary()
+_sandbox_keys = itertools.count(1)
+
+
+@capi.callback(capi.TICK)
+def _on_tick(context: int, data: int, delta: Any, kind: Any) -> int | None:
+    """Let the guest go on, or not. Wasmtime calls this on the thread inside the guest."""
+    try:
+        sandbox = _sandboxes[data]
+        invocation = sandbox.invocation
+        if invocation is not None and invocation.failure is None and sandbox.tick(invocation):
+            delta[0], kind[0] = 1, 0
+            return None
+    except BaseException as error:  # a Python exception must not cross into Wasmtime
+        _remember(error)
+    return capi.error_new(b"stopped")  # type: ignore[no-any-return]
+
+
+@capi.callback(capi.HOST_CALL)
+def _on_host_call(env: int, caller: int, slots: int, count: int) -> int | None:
+    """Answer an import. Wasmtime calls this on the thread inside the guest."""
+    try:
+        began = perf_counter_ns()
+        sandbox = _entered.sandbox
+        if sandbox is None or (invocation := sandbox.invocation) is None:
+            raise RuntimeError("a host call outside any call")
+        bound = _bound[env]
+        outer, sandbox.in_host_call = sandbox.in_host_call, True
+        try:
+            if outer or sandbox.starting:
+                raise sandbox.refuse_host_call()
+            result = bound.call(sandbox, invocation, *bound.read(ctypes.string_at(slots, bound.size)))
+        finally:
+            sandbox.in_host_call = outer
+            invocation.host_ns += perf_counter_ns() - began
+        if bound.result is not None:
+            bound.result.from_address(slots).value = result
+        if invocation.failure is None and invocation.check() is None:
+            return None
+    except BaseException as error:  # a Python exception must not cross into Wasmtime
+        _remember(error)
+    return capi.trap_new(b"stopped", 7)  # type: ignore[no-any-return]
+
+
+def _remember(error: BaseException) -> None:
+    sandbox = _entered.sandbox
+    if sandbox is not None and sandbox.invocation is not None and sandbox.invocation.failure is None:
+        if isinstance(error, KeyboardInterrupt):
+            sandbox.invocation.interrupt()
+        else:
+            sandbox.invocation.failure = error
+
+
+safety.guard_callbacks(capi.CALLBACKS, _remember)
+
+
+class Linkage:
+    """A compiled module with its imports resolved: what every instance of a plugin starts from.
+
+    Raises
+    ------
+    CompileError
+        An import's type is not the one its name has here.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        module: Module,
+        functions: Iterable[HostFunction],
+        *,
+        trap_unknown: bool = False,
+        exports: dict[int, str] | None = None,
+    ) -> None:
+        self.engine = engine
+        self.export_names = exports or {}
+        self._keys: list[int] = []
+        pre = c_void_p()
+        # Instances share it and calls begin while plugins are replaced, so it goes when the last of them lets go.
+        self.close = weakref.finalize(self, _close_linkage, pre, self._keys)
+        self.close.atexit = False
+        linker = capi.linker_new(engine.pointer)
+        try:
+            for function in functions:
+                self._define(linker, function)
+            if trap_unknown:
+                _raise_if(capi.linker_unknown_as_traps(linker, module.pointer))
+            _raise_if(capi.linker_instantiate_pre(linker, module.pointer, byref(pre)))
+            self._pre = pre
+        except BaseException:
+            self.close()
+            raise
+        finally:
+            capi.linker_delete(linker)
+
+    def _define(self, linker: int, function: HostFunction) -> None:
+        key = next(_bound_keys)
+        layout = struct.Struct("<" + "".join(_FORMATS[kind] for kind in function.params))
+        result = {"i32": c_uint32, "i64": c_uint64}[function.results[0]] if function.results else None
+        _bound[key] = _Bound(function.call, layout.unpack, layout.size, result)
+        self._keys.append(key)
+        functype = capi.new_functype(function.params, function.results)
+        module, name = function.module.encode(), function.name.encode()
+        try:
+            _raise_if(
+                capi.linker_define_func(
+                    linker, module, len(module), name, len(name), functype, _on_host_call, key, None
+                )
+            )
+        finally:
+            capi.functype_delete(functype)
+
+    @property
+    def pre(self) -> int:
+        """The prepared instantiation."""
+        if not self._pre.value:
+            raise ResourceExhausted("This plugin's code is already closed.")
+        return self._pre.value
+
+
+def _close_linkage(pre: c_void_p, keys: list[int]) -> None:
+    pointer, pre.value = pre.value, None
+    if pointer:
+        capi.instance_pre_delete(pointer)
+    for key in keys:
+        _bound.pop(key, None)
+
+
+def _raise_if(error: int | None) -> None:
+    if error:
+        raise CompileError(capi.take_error(error))
+
+
+class Export:
+    """An exported function with everything ctypes needs to call it already made."""
+
+    __slots__ = ("arguments", "func", "name", "params", "results", "signed", "slots", "trap", "words")
+
+    def __init__(
+        self, context: c_void_p, func: capi.Func, name: str, params: tuple[str, ...], results: tuple[str, ...]
+    ) -> None:
+        count = max(len(params), len(results), 1)
+        self.name = name
+        self.params = params
+        self.results = results
+        self.func = func
+        self.words = (c_uint32 * (4 * count))()  # a slot is four words
+        self.signed = (c_uint64 * (2 * count)).from_buffer(self.words)
+        self.trap = c_void_p()
+        self.arguments = (
+            context,
+            c_void_p(ctypes.addressof(func)),
+            c_void_p(ctypes.addressof(self.words)),
+            c_size_t(count),
+            c_void_p(ctypes.addressof(self.trap)),
+        )
+
+    def write(self, numbers: tuple[float, ...]) -> None:
+        """Put arguments into the slots, converted to the parameters' types."""
+        for position, (kind, number) in enumerate(zip(self.params, numbers, strict=True)):
+            _CTYPES[kind].from_buffer(self.words, position * capi.SLOT).value = number  # type: ignore[attr-defined]
+
+    def read(self) -> tuple[float, ...]:
+        """The results in the slots."""
+        return tuple(
+            _CTYPES[kind].from_buffer(self.words, position * capi.SLOT).value  # type: ignore[attr-defined]
+            for position, kind in enumerate(self.results)
+        )
+
+
+class Sandbox:
+    """One instance in a store of its own.
+
+    Attributes
+    ----------
+    account : MemoryAccount
+        All its linear memories together.
+    memory : Memory or None
+        The one exported as ``memory``.
+    invocation : Invocation or None
+        The call that is inside now.
+    broken : bool
+        A guest that did not return normally is not entered again.
+    observer : callable or None
+        Told (event, cpu_ns, used bytes) of ticks, grows and refused grows.
+    """
+
+    def __init__(self, linkage: Linkage, budget: Budget, pool: MemoryPool) -> None:
+        self.engine = linkage.engine
+        self.linkage = linkage
+        self.key = next(_sandbox_keys)
+        self.account: MemoryAccount = memory.MemoryAccount(budget, pool)
+        self.account.observer = weakref.WeakMethod(self._on_grow)
+        self.memory: memory.Memory | None = None
+        self.invocation: Invocation | None = None
+        self.in_host_call = False
+        self.starting = False
+        self.broken = False
+        self.fuel_set = UNLIMITED_FUEL
+        self.observer: Callable[[str, int, int], None] | None = None
+        self._exports: dict[str, Export] = {}
+        self._lock = threading.Lock()
+        self._entered = 0
+        self._closing = False
+        self._store: int = capi.store_new(self.engine.pointer, None, None)
+        self._delete = weakref.finalize(self, capi.store_delete, self._store)
+        self._delete.atexit = False
+        self._context = c_void_p(capi.store_context(self._store))
+        self._instance = capi.Instance()
+        self._fuel = c_uint64()
+        self._fuel_out = c_void_p(ctypes.addressof(self._fuel))
+        _sandboxes[self.key] = self
+        capi.store_tick_callback(self._store, _on_tick, self.key, None)
+        capi.set_epoch_deadline(self._context, 1)
+
+    # Entering and leaving -----------------------------------------------------------------------------------
+
+    def enter(self, invocation: Invocation) -> None:
+        """Arm the limits and become the thread inside. `leave` must follow.
+
+        Raises
+        ------
+        ResourceExhausted
+            Closed, forked, or a thread with too small a stack.
+        RecursionError
+            Too few Python frames are left.
+        """
+        safety.check_thread()
+        with self._lock:
+            if self._closing or self._entered:
+                raise ResourceExhausted("This instance is closed or in use.")
+            self._entered = 1
+        self.account.refused = None
+        self.account.budget = invocation.budget
+        self.invocation = invocation
+        ticker = self.engine.ticker
+        ticker.running[self.key] = self
+        if ticker.parked:
+            ticker.wake()
+        self.refuel(invocation.budget.limits.fuel)
+        invocation.start()
+
+    def _inside(self) -> Invocation:
+        if self.invocation is None:
+            raise RuntimeError("nobody is inside this sandbox")
+        return self.invocation
+
+    def refuel(self, fuel: int | None) -> None:
+        """Fill the tank for the next run."""
+        self.fuel_set = UNLIMITED_FUEL if fuel is None else fuel
+        error = capi.set_fuel(self._context, c_uint64(self.fuel_set))
+        if error:
+            raise RuntimeError(capi.take_error(error))
+
+    def fuel_used(self) -> int:
+        """Fuel since `refuel`."""
+        capi.get_fuel(self._context, self._fuel_out)
+        return self.fuel_set - self._fuel.value
+
+    def leave(self) -> None:
+        """The other half of `enter`; closes the store if somebody asked for that meanwhile."""
+        self.engine.ticker.running.pop(self.key, None)
+        self.invocation = None
+        with self._lock:
+            self._entered = 0
+            closing = self._closing
+        if closing:
+            self._delete()
+
+    def close(self) -> None:
+        """Free the store, now or when the thread inside leaves."""
+        with self._lock:
+            self._closing = True
+            if self._entered:
+                return
+        self._delete()
+
+    # Running ------------------------------------------------------------------------------------------------
+
+    def instantiate(self) -> None:
+        """Make the instance: memories, data, the start function. Inside `enter`.
+
+        Raises
+        ------
+        QuotaExceeded
+            The module wants more memory or table elements than it may have, or its start function ran out of time.
+        GuestTrap, AbiViolation
+            From the start function.
+        """
+        invocation = self._inside()
+        limits = invocation.budget.limits
+        # -1 leaves memory to our accounts; where those are not to be had, Wasmtime's own limit per memory has to do.
+        per_memory = -1 if memory.AVAILABLE or limits.memory_bytes is None else limits.memory_bytes
+        capi.store_limiter(self._store, per_memory, limits.table_elements, 1, 16, 16)
+        trap = c_void_p()
+        previous, _entered.sandbox = _entered.sandbox, self
+        self.starting = True
+        try:
+            with memory.instantiating(self.account):
+                error = capi.instance_pre_instantiate(
+                    self.linkage.pre, self._context, byref(self._instance), byref(trap)
+                )
+        finally:
+            self.starting = False
+            _entered.sandbox = previous
+        if error or trap.value or invocation.failure is not None or invocation.ended is not None:
+            raise self._failure(error, trap.value)
+        self.memory = self._exported_memory()
+
+    def _exported_memory(self) -> memory.Memory | None:
+        found = capi.Extern()
+        if not capi.instance_export(self._context, byref(self._instance), b"memory", 6, byref(found)):
+            return None
+        if found.kind != capi.EXTERN_MEMORY:
+            return None
+        base = capi.memory_data(self._context, ctypes.addressof(found) + capi.Extern.of.offset)
+        return next((one for one in self.account.memories if one.base == base), None)
+
+    def export(self, name: str, params: tuple[str, ...], results: tuple[str, ...]) -> Export:
+        """The exported function of this name, whose type the caller read from the module itself."""
+        known = self._exports.get(name)
+        if known is not None:
+            return known
+        found, encoded = capi.Extern(), name.encode()
+        if not capi.instance_export(self._context, byref(self._instance), encoded, len(encoded), byref(found)):
+            raise LookupError(name)
+        if found.kind != capi.EXTERN_FUNC:
+            raise LookupError(name)
+        func = capi.Func.from_buffer_copy(found, capi.Extern.of.offset)
+        made = self._exports[name] = Export(self._context, func, name, params, results)
+        return made
+
+    def run(self, export: Export) -> None:
+        """Enter the guest with what is in the export's slots; its results are there afterwards.
+
+        Raises
+        ------
+        CallError
+            The guest did not return: see `traps.explain` for which and why.
+        """
+        previous, _entered.sandbox = _entered.sandbox, self
+        try:
+            error = capi.func_call(*export.arguments)
+        finally:
+            _entered.sandbox = previous
+        if error or export.trap.value:
+            trap, export.trap.value = export.trap.value, None
+            raise self._failure(error, trap)
+        invocation = self.invocation
+        if invocation is not None and invocation.failure is not None:
+            raise self._failure(None, None)
+
+    def run_pair(self, export: Export, first: int, second: int) -> int:
+        """`run` for ``(i32, i32) -> i64``: the result, unsigned."""
+        words = export.words
+        words[0], words[4] = first, second
+        self.run(export)
+        return export.signed[0]
+
+    def _failure(self, error: int | None, trap: int | None) -> JudiciaError:
+        self.broken = True
+        code: int | None = None
+        message, frames = "", list[tuple[int, str | None]]()
+        if trap:
+            code, message, frames = capi.take_trap(trap)
+        elif error:
+            message, frames = capi.take_error_frames(error)
+        invocation = self._inside()
+        if self.account.refused is None and code is None and "table" in message and invocation.failure is None:
+            limit = invocation.budget.limits.table_elements
+            return invocation.exceeded("table_elements", limit, limit + 1, "table elements")
+        return traps.explain(
+            code, message, frames, invocation=invocation, account=self.account, exports=self.linkage.export_names
+        )
+
+    def refuse_host_call(self) -> JudiciaError:
+        """The error for a host call from where none may come."""
+        invocation = self._inside()
+        place = "its start function" if self.starting else "judicia_alloc, while an answer was being written"
+        return AbiViolation(f"a host call from {place}", plugin=invocation.plugin, function=invocation.function)
+
+    # Looking on ---------------------------------------------------------------------------------------------
+
+    def tick(self, invocation: Invocation) -> bool:
+        """Whether the guest may go on; called on its thread at every tick."""
+        if self.observer is not None:
+            self.observer("tick", invocation.cpu_ns, self.account.used)
+        if invocation.check() is not None:
+            return False
+        limit = invocation.budget.limits.memory_bytes
+        if limit is not None and self.account.used > limit:  # lowered below what it holds
+            invocation.stop(invocation.exceeded("memory", limit, self.account.used, "bytes"))
+            return False
+        return True
+
+    def _on_grow(self, event: str, used: int) -> None:
+        if self.observer is not None and self.invocation is not None:
+            self.observer(event, self.invocation.cpu_ns, used)

@@ -1,0 +1,78 @@
+"""Call a small module through every hot path once, before anybody relies on it.
+
+The C API is used without argument types; a library that lays things out differently would answer wrongly rather than
+complain. So the engine proves itself at its start: a call, a host call, a grow that is refused, fuel, a trap.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from judicia_notebook.engine.invocation import Invocation
+from judicia_notebook.engine.limits import FixedBudget, Limits
+from judicia_notebook.engine.memory import AVAILABLE, MemoryPool
+from judicia_notebook.engine.sandbox import HostFunction, Linkage, Sandbox
+from judicia_notebook.errors import GuestTrap
+
+if TYPE_CHECKING:
+    from judicia_notebook.engine.process import Engine
+
+_MODULE = b"""(module
+  (import "check" "add" (func $add (param i32 i32) (result i64)))
+  (memory (export "memory") 1)
+  (func (export "call") (param i32 i32) (result i64) (call $add (local.get 0) (local.get 1)))
+  (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0)))
+  (func (export "peek") (param i32) (result i32) (i32.load (local.get 0))))"""
+
+
+def _add(sandbox: Any, invocation: Any, first: int, second: int) -> int:
+    return first + (second << 32)
+
+
+def _expect(condition: bool, what: str) -> None:
+    if not condition:
+        raise ImportError(f"the installed wasmtime does not work as judicia_notebook expects: {what}")
+
+
+def run(engine: Engine) -> None:
+    """Check this engine.
+
+    Raises
+    ------
+    ImportError
+        Naming what did not behave.
+    """
+    from judicia_notebook.engine import capi
+
+    module = engine.compile(capi.wat_to_wasm(_MODULE), "selfcheck")
+    linkage = Linkage(engine, module, [HostFunction("check", "add", ("i32", "i32"), ("i64",), _add)])
+    budget = FixedBudget(Limits(memory_bytes=2 << 16))
+    sandbox = Sandbox(linkage, budget, MemoryPool(1 << 30))
+    invocation = Invocation(budget)
+    sandbox.enter(invocation)
+    try:
+        sandbox.instantiate()
+        call = sandbox.export("call", ("i32", "i32"), ("i64",))
+        _expect(sandbox.run_pair(call, 0xFFFFFFFF, 7) == 0xFFFFFFFF + (7 << 32), "a host call")
+        _expect(sandbox.fuel_used() > 0, "fuel")
+        grow = sandbox.export("grow", ("i32",), ("i32",))
+        answers = []
+        for pages in (1, 1):
+            grow.write((pages,))
+            sandbox.run(grow)
+            answers.append(grow.read()[0])
+        _expect(answers == [1, -1] or not AVAILABLE, "the memory quota")
+        _expect(sandbox.memory is not None or not AVAILABLE, "the exported memory")
+        sandbox.account.refused = None
+        peek = sandbox.export("peek", ("i32",), ("i32",))
+        peek.write((5 << 16,))
+        try:
+            sandbox.run(peek)
+            _expect(False, "an access out of bounds")
+        except GuestTrap as trap:
+            _expect(trap.trap == "out_of_bounds_memory", f"an access out of bounds was {trap.trap}")
+    finally:
+        sandbox.leave()
+        sandbox.close()
+        linkage.close()
+        module.close()

@@ -1,0 +1,129 @@
+"""The JSON of ABI v1: strict both ways, and no slower than it must be.
+
+msgspec reads and writes; what it is lenient about is found by looking at the bytes first, so that the usual message
+pays next to nothing:
+
+- duplicate keys: every key in the text has a colon after it, so a message without any has exactly as many colons
+  outside its strings as the decoded value has keys;
+- integers beyond 64 bits: only a message with 19 digits in a row can hold one;
+- NaN and infinity, which msgspec writes as ``null``: only a message with a ``null`` in it can hide one.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+import msgspec
+
+from judicia_notebook.errors import InvalidPayload
+
+MAX_DEPTH = 128
+
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_LONG_NUMBER = re.compile(rb"\d{19}")
+_INT_MIN, _INT_MAX = -(1 << 63), (1 << 64) - 1
+_decoder = msgspec.json.Decoder()
+
+
+def _to_plain(value: Any) -> Any:
+    """NumPy's and pandas' values as plain ones; the names are compared so that neither needs to be there."""
+    module = type(value).__module__.partition(".")[0]
+    if module == "numpy":
+        return value.tolist()
+    if module == "pandas" and hasattr(value, "isoformat"):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__module__}.{type(value).__qualname__}")
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_to_plain)
+
+
+def encode(value: Any) -> bytes:
+    """A Python value as the JSON a guest gets.
+
+    Dataclasses become objects, datetimes ISO 8601 text, bytes base64 text, NumPy arrays nested lists.
+
+    Raises
+    ------
+    InvalidPayload
+        A type that has no JSON form, NaN or infinity, an integer beyond 64 bits, a lone surrogate, or nested too deep.
+    """
+    try:
+        data = _encoder.encode(value)
+        if b"null" in data or _LONG_NUMBER.search(data):
+            _check_numbers(msgspec.to_builtins(value, enc_hook=_to_plain, str_keys=True))
+    except RecursionError:
+        raise InvalidPayload("The payload is nested too deep or contains itself.") from None
+    except (TypeError, OverflowError, UnicodeEncodeError, msgspec.MsgspecError) as error:
+        raise InvalidPayload(f"The payload cannot be written as JSON: {error}") from None
+    return data
+
+
+def _check_numbers(value: Any) -> None:
+    stack = [value]
+    while stack:
+        one = stack.pop()
+        if isinstance(one, float):
+            if not math.isfinite(one):
+                raise InvalidPayload(f"The payload holds {one}, which JSON cannot say; use None instead.")
+        elif isinstance(one, int):
+            if not _INT_MIN <= one <= _INT_MAX:
+                raise InvalidPayload(f"The payload holds the integer {one}, which does not fit 64 bits.")
+        elif isinstance(one, dict):
+            stack.extend(one.values())
+        elif isinstance(one, list | tuple):
+            stack.extend(one)
+
+
+def decode(data: bytes, max_depth: int = MAX_DEPTH) -> Any:
+    """The value a guest's JSON stands for.
+
+    Raises
+    ------
+    ValueError
+        Not UTF-8, not JSON, duplicate keys, an integer beyond 64 bits, or nested deeper than `max_depth`.
+    """
+    try:
+        value = _decoder.decode(data)
+    except RecursionError:
+        raise ValueError(f"JSON nested deeper than {max_depth}") from None
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ValueError(str(error)) from None
+    if isinstance(value, dict | list):
+        keys = _count_keys(value, max_depth)
+        if data.count(b":") != keys and _STRING.sub(b"", data).count(b":") != keys:
+            raise ValueError("JSON with a duplicate key")
+    if _LONG_NUMBER.search(data):
+        _check_integers(value)
+    return value
+
+
+def _count_keys(value: Any, max_depth: int) -> int:
+    keys = 0
+    level = [value]
+    for _ in range(max_depth):
+        below = []
+        for one in level:
+            if isinstance(one, dict):
+                keys += len(one)
+                below += [child for child in one.values() if isinstance(child, dict | list)]
+            else:
+                below += [child for child in one if isinstance(child, dict | list)]
+        if not below:
+            return keys
+        level = below
+    raise ValueError(f"JSON nested deeper than {max_depth}")
+
+
+def _check_integers(value: Any) -> None:
+    stack = [value]
+    while stack:
+        one = stack.pop()
+        if isinstance(one, int) and not _INT_MIN <= one <= _INT_MAX:
+            raise ValueError("JSON with an integer beyond 64 bits")
+        if isinstance(one, dict):
+            stack.extend(one.values())
+        elif isinstance(one, list):
+            stack.extend(one)

@@ -1,0 +1,332 @@
+"""Every error the package raises, as one tree.
+
+::
+
+    JudiciaError
+     |- LoadError            a file that cannot become a plugin
+     |   |- InvalidModule    not a WebAssembly module, truncated, too large
+     |   |- ManifestError    what the plugin says of itself is wrong
+     |   |- AbiMismatch      exports that do not fit the ABI
+     |   |- UnknownImport    it asks for something this runtime does not offer
+     |   `- CompileError     the engine refused it
+     |       `- CompileLimit it would cost too much to compile
+     |- PolicyError          an unknown capability, a bad scope, unit or number, above the ceiling
+     |- PluginNotReady       unloaded, failed to initialize, re-entered
+     |- InvalidPayload       what you want to send has no JSON form, or a number does not fit its type
+     |- NoSuchPlugin, NoSuchFunction, NoSuchExample
+     |- ResourceExhausted    no instance slot, memory for all instances used up, closed or forked runtime
+     `- CallError            a call that a plugin, a limit or a person ended; carries .record .plugin .function
+         |- GuestError       the plugin reported failure itself
+         |- GuestTrap        unreachable, out of bounds, division by zero, ...
+         |- QuotaExceeded    a limit in force was reached
+         |- CapabilityDenied a host call without its grant, under on_denied="trap"
+         |- HostFailure      a service or a Python callback of ours raised
+         |- AbiViolation     a bad pointer, length, UTF-8 or JSON from the guest
+         `- Cancelled        by .cancel(), the panel or unload
+
+Errors are data: each class names its fields, and `describe` alone turns them into sentences. In a notebook an error of
+this tree shows as those two or three lines; anything else is a bug of ours and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+import re
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from judicia_notebook.units import format_quantity
+
+if TYPE_CHECKING:
+    from judicia_notebook.metrics.recorder import CallRecord
+
+# Control characters could move the cursor, recolour a terminal or reverse the reading order of a line.
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+
+
+def printable(text: str, limit: int = 500) -> str:
+    """Text from a guest, made safe to print: no control or direction characters, cut at `limit` characters."""
+    clean = _UNPRINTABLE.sub("\ufffd", text[: limit + 1])
+    return clean[:limit] + "…" if len(clean) > limit else clean
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`` Did you mean 'checker'?``, or what is there, or nothing."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=1)
+    if close:
+        return f" Did you mean {close[0]!r}?"
+    if known:
+        shown = ", ".join(known[:8]) + (", ..." if len(known) > 8 else "")
+        return f" There is: {shown}."
+    return ""
+
+
+class JudiciaError(Exception):
+    """The base of all errors of this package."""
+
+    def __init__(self, message: str = "", *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return "\n".join(describe(self))
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows in place of a traceback."""
+        first, *rest = describe(self)
+        return [f"{type(self).__name__}: {first}", *rest]
+
+
+class LoadError(JudiciaError):
+    """A file that cannot become a plugin. Nothing of it was run."""
+
+    def __init__(self, message: str, *, source: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.source = source
+
+
+class InvalidModule(LoadError):
+    """Not a WebAssembly module, truncated, malformed or too large."""
+
+
+class ManifestError(LoadError):
+    """The manifest is not what `judicia_notebook.manifest` describes; the message names the field."""
+
+
+class AbiMismatch(LoadError):
+    """The exports do not fit the ABI the file was loaded with."""
+
+
+class UnknownImport(LoadError):
+    """The module imports something this runtime does not offer."""
+
+
+class CompileError(LoadError):
+    """The engine refused the module."""
+
+
+class CompileLimit(CompileError):
+    """Compiling the module would cost more than is allowed."""
+
+
+class PolicyError(JudiciaError):
+    """An unknown capability, a bad scope, unit or number, or a quota above the runtime's ceiling."""
+
+
+class PluginNotReady(JudiciaError):
+    """The plugin is unloaded, failed to initialize, or is being called from its own host call."""
+
+
+class InvalidPayload(JudiciaError, ValueError):
+    """What you want to send has no JSON form, or a number does not fit its parameter. The plugin was not entered."""
+
+
+class NoSuchPlugin(JudiciaError):
+    """No plugin of that name is loaded."""
+
+
+class NoSuchFunction(JudiciaError):
+    """The plugin exports no such function."""
+
+
+class NoSuchExample(JudiciaError):
+    """No bundled example has that name."""
+
+
+class ResourceExhausted(JudiciaError):
+    """The runtime is closed or forked, or what all plugins share is used up."""
+
+
+class CallError(JudiciaError):
+    """A call that a plugin, a limit or a person ended.
+
+    Attributes
+    ----------
+    plugin, function : str
+    record : CallRecord or None
+        The row of `Runtime.calls` for this call.
+    """
+
+    outcome = "failed"
+
+    def __init__(self, message: str = "", *, plugin: str = "", function: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.plugin = plugin
+        self.function = function
+        self.record: CallRecord | None = None
+        self.state_lost = False
+
+    @property
+    def where(self) -> str:
+        return f"{self.plugin}.{self.function}"
+
+
+class GuestError(CallError):
+    """The plugin reported failure itself, through ``judicia:host fail``."""
+
+    outcome = "guest_error"
+
+    def __init__(self, message: str, *, code: str, data: Any = None, **where: Any) -> None:
+        super().__init__(message, **where)
+        self.code = code
+        self.data = data
+
+
+class GuestTrap(CallError):
+    """The plugin did something WebAssembly forbids, and was stopped on the spot.
+
+    Attributes
+    ----------
+    trap : str
+        The kind, such as ``unreachable`` or ``out_of_bounds_memory``.
+    backtrace : tuple of str
+        Function names, innermost first.
+    """
+
+    outcome = "trap"
+
+    def __init__(self, *, trap: str, backtrace: Sequence[str] = (), **where: Any) -> None:
+        super().__init__(trap, **where)
+        self.trap = trap
+        self.backtrace = tuple(backtrace)
+
+
+class QuotaExceeded(CallError):
+    """A limit in force was reached.
+
+    Attributes
+    ----------
+    quota : str
+        ``cpu``, ``wall``, ``memory``, ``fuel``, ``payload``, ``answer``, ``host_calls``, ...
+    limit, used : float
+        In `unit`: ``s``, ``bytes``, or what is counted (``fuel``, ``host calls``).
+    """
+
+    def __init__(
+        self, *, quota: str, limit: float, used: float, unit: str, per_call: bool = False, **where: Any
+    ) -> None:
+        super().__init__(quota, **where)
+        self.quota = quota
+        self.limit = limit
+        self.used = used
+        self.unit = unit
+        self.per_call = per_call
+
+    @property
+    def outcome(self) -> str:  # type: ignore[override]  # depends on which quota it was
+        return f"quota_{self.quota}"
+
+
+class CapabilityDenied(CallError):
+    """A host call without its grant ended the call, because ``on_denied="trap"``."""
+
+    outcome = "denied"
+
+    def __init__(self, *, capability: str, scope: str = "", host_function: str = "", **where: Any) -> None:
+        super().__init__(capability, **where)
+        self.capability = capability
+        self.scope = scope
+        self.host_function = host_function
+
+
+class HostFailure(CallError):
+    """A service or a Python callback of ours raised; ``__cause__`` is that exception. The guest is not resumed."""
+
+    outcome = "host_failure"
+
+
+class AbiViolation(CallError):
+    """The guest broke the ABI: a bad pointer, length, UTF-8 or JSON."""
+
+    outcome = "abi_violation"
+
+
+class Cancelled(CallError):
+    """Ended by ``.cancel()``, the panel or an unload."""
+
+    outcome = "cancelled"
+
+
+def describe(error: JudiciaError) -> list[str]:
+    """The sentences for an error: what happened first, then what to do about it."""
+    match error:
+        case GuestError():
+            lines = [f"{error.where} failed: {printable(error.code, 80)}: {printable(error.message)}"]
+        case GuestTrap():
+            lines = [f"{error.where} stopped at {_trap(error)}.{_lost(error)}"]
+        case QuotaExceeded():
+            lines = [f"{error.where} {_used(error)}.", *_allow_more(error)]
+        case CapabilityDenied():
+            grant = error.capability + (f"={error.scope}" if error.scope else "")
+            lines = [
+                f"{error.where} needs {error.capability} for {error.host_function}.",
+                f'  To allow it:    %plugin grant {error.plugin} {grant}     or  p.policy.grant("{grant}")',
+            ]
+        case HostFailure():
+            lines = [f"{error.where} was ended by an error of the host: {printable(error.message)}{_lost(error)}"]
+        case AbiViolation():
+            lines = [f"{error.where} broke the ABI: {printable(error.message)}{_lost(error)}"]
+        case Cancelled():
+            lines = [f"{error.where} was cancelled{': ' + error.message if error.message else ''}.{_lost(error)}"]
+        case LoadError():
+            lines = [f"{error.source + ': ' if error.source else ''}{printable(error.message, 1000)}"]
+        case _:
+            lines = [printable(error.message, 1000)]
+    if error.hint:
+        lines += [f"  {line}" for line in error.hint.splitlines()]
+    return lines
+
+
+def _lost(error: CallError) -> str:
+    return " Its instance was replaced; its state is lost." if error.state_lost else ""
+
+
+def _trap(error: GuestTrap) -> str:
+    runs = [(name, len(list(run))) for name, run in itertools.groupby(error.backtrace)]
+    shown = [printable(name, 80) + (f" (x{count})" if count > 1 else "") for name, count in runs[:6]]
+    frames = " <- ".join(shown)
+    more = " <- ..." if len(runs) > 6 else ""
+    return f"`{error.trap.replace('_', ' ')}`" + (f" in {frames}{more}" if frames else "")
+
+
+_QUOTA_NOUNS = {"cpu": "CPU", "wall": "wall time", "memory": "memory"}
+
+
+def _used(error: QuotaExceeded) -> str:
+    noun = _QUOTA_NOUNS.get(error.quota, error.quota.replace("_", " ") if error.unit in ("s", "bytes") else "")
+    used, limit = format_quantity(error.used, error.unit), format_quantity(error.limit, error.unit)
+    verb = "asked for" if error.unit == "bytes" else "used"
+    if error.unit not in ("s", "bytes"):
+        used = used.removesuffix(f" {error.unit}")
+    amount = f"{verb} {used} of {limit}" + (f" {noun}" if noun else "")
+    return f"{amount} and was stopped"
+
+
+def _allow_more(error: QuotaExceeded) -> list[str]:
+    flag = error.quota.replace("_", "-")
+    value = _next_limit(error)
+    if error.unit == "s":
+        text = format_quantity(value, "s").replace(" ", "")
+    elif error.unit == "bytes":
+        text = format_quantity(value, "bytes").replace(" ", "")
+    else:
+        text = str(round(value))
+    python = text if error.unit not in ("s", "bytes") else f'"{text}"'
+    if error.per_call:
+        return [f"  To allow more:  p.call(..., quota=jn.Quota({error.quota}={python}))"]
+    line = f"%plugin quota {error.plugin} --{flag} {text}     or  p.policy.set_quota({error.quota}={python})"
+    return [f"  To allow more:  {line}"]
+
+
+def _next_limit(error: QuotaExceeded) -> float:
+    """A limit that would have let this much through, as a round number."""
+    if error.unit == "bytes":
+        wanted = 1 << 10
+        while wanted <= max(error.used, error.limit):
+            wanted <<= 1
+        return wanted
+    wanted_value = max(error.limit * 4, error.used * 1.5)
+    return float(f"{wanted_value:.1g}") if wanted_value else 1.0

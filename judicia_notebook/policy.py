@@ -1,0 +1,359 @@
+"""What a plugin may do and use: grants and quotas, live.
+
+A `Policy` belongs to one plugin and may be changed at any time from any thread, also while the plugin runs. Its whole
+state is one immutable `PolicyState`, exchanged in one assignment: a reader sees the old state or the new one, never a
+mixture, and takes no lock. A change holds for the next host call (grants), the next tick (cpu, wall, memory) or the
+next call (fuel).
+
+Every state has a version, unique in its runtime, and is kept by the ledger, so that each recorded call can be traced to
+exactly what was in force.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import dataclasses
+import re
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal, Protocol, get_args
+from urllib.parse import urlsplit
+
+from judicia_notebook.capabilities import CAPABILITIES, expand
+from judicia_notebook.engine.limits import Limits
+from judicia_notebook.errors import PolicyError, did_you_mean
+from judicia_notebook.quotas import DEFAULTS, Quota, check_within, limits_of, make_quota
+
+OnDenied = Literal["error", "trap"]
+
+_via: contextvars.ContextVar[str] = contextvars.ContextVar("judicia_via", default="Python")
+
+
+@contextlib.contextmanager
+def via(way: str) -> Iterator[None]:
+    """Say by which way the changes inside this block are made (``magic``, ``panel``); the audit records it."""
+    token = _via.set(way)
+    try:
+        yield
+    finally:
+        _via.reset(token)
+
+
+def current_way() -> str:
+    """By which way changes are made here; ``Python`` unless `via` says otherwise."""
+    return _via.get()
+
+
+# Grants -------------------------------------------------------------------------------------------------------
+
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+_PATTERN = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*(\.\*{1,2})?|\*{1,2}")
+_ALIAS = re.compile(r"(/[^\0@]*)@([a-z][a-z0-9_-]*)")
+
+
+def _is_url(scope: str) -> bool:
+    try:
+        parts = urlsplit(scope)
+        _ = parts.port
+    except ValueError:
+        return False
+    return (
+        parts.scheme in ("http", "https")
+        and bool(parts.hostname)
+        and not parts.query
+        and not parts.fragment
+        and "@" not in parts.netloc
+        and not re.search(r"[\s*\\]", scope)
+    )
+
+
+_SCOPES: Final[Mapping[str, tuple[str, Callable[[str], object]]]] = {
+    **dict.fromkeys(("read_database", "write_database"), ("table names, comma-separated", _IDENTIFIER.fullmatch)),
+    **dict.fromkeys(("emit_event", "subscribe_events"), ("a pattern such as contest.*", _PATTERN.fullmatch)),
+    "network_access": ("scheme://host[:port][/path]", _is_url),
+    **dict.fromkeys(("read_files", "write_files"), ("/host/folder@alias", _ALIAS.fullmatch)),
+    **dict.fromkeys(("read_shared_memory", "write_shared_memory"), ("region names", _IDENTIFIER.fullmatch)),
+    "register_routes": ("path prefixes such as /scores", re.compile(r"/[^\s?#]*").fullmatch),
+}
+_LISTS = frozenset({"read_database", "write_database", "read_shared_memory", "write_shared_memory"})
+
+
+def parse_grant(text: str) -> tuple[str, ...]:
+    """One or more grant strings, checked and in their one normal form.
+
+    Raises
+    ------
+    PolicyError
+        An unknown capability, or a scope that does not fit it.
+
+    Examples
+    --------
+    >>> parse_grant("read_database=submissions,users"), parse_grant("file_storage")
+    (('read_database=submissions', 'read_database=users'), ('read_files', 'write_files'))
+    """
+    if not isinstance(text, str):
+        raise PolicyError(f"A grant is text such as 'wall_clock' or 'read_database=submissions', not {text!r}.")
+    name, equals, scope = text.strip().partition("=")
+    parsed: list[str] = []
+    for capability in expand(name):
+        if capability not in CAPABILITIES:
+            raise PolicyError(f"There is no capability {name!r}.{did_you_mean(name, CAPABILITIES)}")
+        if not equals:
+            parsed.append(capability)
+            continue
+        scopes = scope.split(",") if capability in _LISTS else [scope]
+        parsed.extend(f"{capability}={_check_scope(capability, one.strip())}" for one in scopes)
+    return tuple(parsed)
+
+
+def _check_scope(capability: str, scope: str) -> str:
+    if capability not in _SCOPES:
+        raise PolicyError(f"{capability} takes no scope, so {capability}={scope} means nothing; grant {capability!r}.")
+    shape, fits = _SCOPES[capability]
+    if not fits(scope):
+        raise PolicyError(f"{capability}={scope}: the scope must be {shape}.")
+    return scope
+
+
+# The policy ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyState:
+    """Everything a policy says at one moment."""
+
+    version: int
+    granted: tuple[str, ...]
+    quota: Quota
+    on_denied: OnDenied
+    limits: Limits
+    capabilities: frozenset[str]
+
+    def allows(self, capability: str) -> bool:
+        """Whether there is any grant of this capability; its scopes are the service's business."""
+        return capability in self.capabilities
+
+    def scopes(self, capability: str) -> tuple[str, ...]:
+        """The scopes of the grants of a capability; a grant without one is not among them."""
+        start = f"{capability}="
+        return tuple(grant[len(start) :] for grant in self.granted if grant.startswith(start))
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What `Policy.restore` brings back."""
+
+    granted: tuple[str, ...]
+    quota: Quota
+    on_denied: OnDenied
+
+
+class Ledger(Protocol):
+    """Where versions come from and changes are written down; the runtime's recorder is one."""
+
+    def add_policy(self, plugin: str, grants: tuple[str, ...], quota: dict[str, object], on_denied: str) -> int: ...
+
+    def add_audit(self, what: str, plugin: str, detail: str, via: str) -> None: ...
+
+
+class Policy:
+    """Grants, quotas and what happens on a denial, for one plugin.
+
+    Parameters
+    ----------
+    plugin : str
+    ledger : Ledger
+    ceiling : Quota
+        What the runtime allows at most; asking for more is an error, never cut in silence.
+    quota : Quota, optional
+        Where to start from instead of the defaults; what is not given there keeps its default.
+    """
+
+    def __init__(self, plugin: str, ledger: Ledger, *, ceiling: Quota, quota: Quota | None = None) -> None:
+        self.plugin = plugin
+        self._ledger = ledger
+        self._ceiling = ceiling
+        self._lock = threading.RLock()
+        self._observers: list[Callable[[Policy], object]] = []
+        start = _overlay(DEFAULTS, quota.given() if quota else {})
+        check_within(ceiling, start if quota is None else quota)
+        self._initial = Snapshot((), start, "error")
+        self._state = self._make(self._initial)
+
+    def _make(self, wanted: Snapshot) -> PolicyState:
+        version = self._ledger.add_policy(self.plugin, wanted.granted, wanted.quota.given(), wanted.on_denied)
+        capabilities = frozenset(grant.partition("=")[0] for grant in wanted.granted)
+        limits = limits_of(wanted.quota, self._ceiling)
+        return PolicyState(version, wanted.granted, wanted.quota, wanted.on_denied, limits, capabilities)
+
+    # Reading ------------------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> PolicyState:
+        """Everything at this moment, immutable."""
+        return self._state
+
+    @property
+    def limits(self) -> Limits:
+        """The limits in force, ceiling included; what the engine looks up at each tick."""
+        return self._state.limits
+
+    @property
+    def version(self) -> int:
+        return self._state.version
+
+    @property
+    def quota(self) -> Quota:
+        return self._state.quota
+
+    @property
+    def ceiling(self) -> Quota:
+        return self._ceiling
+
+    @property
+    def granted(self) -> frozenset[str]:
+        """The grants as text, such as ``read_database=submissions``."""
+        return frozenset(self._state.granted)
+
+    @property
+    def grants(self) -> dict[str, tuple[str, ...]]:
+        """Capability to the scopes it is granted with; a grant without scope adds none."""
+        state = self._state
+        return {name: state.scopes(name) for name in CAPABILITIES if name in state.capabilities}
+
+    @property
+    def on_denied(self) -> OnDenied:
+        """``error``: a denied host call is answered with an error value. ``trap``: it ends the call."""
+        return self._state.on_denied
+
+    @on_denied.setter
+    def on_denied(self, value: OnDenied) -> None:
+        if value not in get_args(OnDenied):
+            raise PolicyError(f"on_denied is 'error' or 'trap', not {value!r}.")
+        self._change("on_denied", value, on_denied=value)
+
+    # Changing -----------------------------------------------------------------------------------------------
+
+    def grant(self, *grants: str) -> None:
+        """Allow capabilities, from the next host call on.
+
+        Raises
+        ------
+        PolicyError
+            Nothing is granted then.
+        """
+        wanted = [one for text in grants for one in parse_grant(text)]
+        with self._lock:
+            new = tuple(dict.fromkeys((*self._state.granted, *wanted)))
+            self._change("grant", ", ".join(wanted), granted=new)
+
+    def revoke(self, *grants: str) -> None:
+        """Take capabilities away, from the next host call on: all scopes of a name, or one ``name=scope``.
+
+        Raises
+        ------
+        PolicyError
+            An unknown capability; nothing is revoked then.
+        """
+        unwanted = {one for text in grants for one in parse_grant(text)}
+        with self._lock:
+            new = tuple(one for one in self._state.granted if not {one, one.partition("=")[0]} & unwanted)
+            self._change("revoke", ", ".join(sorted(unwanted)), granted=new)
+
+    def set_quota(self, quota: Quota | None = None, **kinds: Any) -> None:
+        """Change quotas; what is not named stays. ``None`` means no limit of its own.
+
+        Raises
+        ------
+        PolicyError
+            A bad value, or one above the runtime's ceiling; nothing is changed then.
+        """
+        wanted = make_quota({**(quota.given() if quota else {}), **kinds})
+        check_within(self._ceiling, wanted)
+        with self._lock:
+            detail = ", ".join(f"{kind}={value}" for kind, value in wanted.given().items())
+            self._change("quota", detail, quota=_overlay(self._state.quota, wanted.given()))
+
+    def snapshot(self) -> Snapshot:
+        """What can be brought back with `restore`."""
+        state = self._state
+        return Snapshot(state.granted, state.quota, state.on_denied)
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Bring a snapshot back, whatever happened since."""
+        self._change("restore", "", granted=snapshot.granted, quota=snapshot.quota, on_denied=snapshot.on_denied)
+
+    def reset(self) -> None:
+        """Grant nothing and go back to the quotas the plugin was loaded with."""
+        self.restore(self._initial)
+
+    @contextlib.contextmanager
+    def temporarily(self, *, grant: Iterable[str] = (), revoke: Iterable[str] = (), **kinds: Any) -> Iterator[Policy]:
+        """Change grants and quotas for the length of a ``with`` block."""
+        before = self.snapshot()
+        try:
+            if grant:
+                self.grant(*_names(grant))
+            if revoke:
+                self.revoke(*_names(revoke))
+            if kinds:
+                self.set_quota(**kinds)
+            yield self
+        finally:
+            self.restore(before)
+
+    def observe(self, callback: Callable[[Policy], object]) -> Callable[[], None]:
+        """Have `callback(policy)` called after each change, outside the lock, on the changing thread.
+
+        What it raises is kept out of the way of whoever made the change. Returns what takes it off again.
+        """
+        self._observers.append(callback)
+
+        def remove() -> None:
+            if callback in self._observers:
+                self._observers.remove(callback)
+
+        return remove
+
+    def _change(self, what: str, detail: str, **changes: Any) -> None:
+        with self._lock:
+            wanted = dataclasses.replace(self.snapshot(), **changes)
+            if wanted == self.snapshot():
+                return
+            self._state = self._make(wanted)
+            self._ledger.add_audit(what, self.plugin, detail, current_way())
+        for callback in tuple(self._observers):
+            with contextlib.suppress(Exception):
+                callback(self)
+
+
+def _names(grants: Iterable[str]) -> Iterable[str]:
+    return [grants] if isinstance(grants, str) else grants
+
+
+def _overlay(below: Quota, above: Mapping[str, Any]) -> Quota:
+    return Quota(**{**below.given(), **above})
+
+
+class CappedBudget:
+    """A plugin's live limits, and a call's own beneath them: in force is the least of both."""
+
+    __slots__ = ("_limits", "_own", "_policy", "_seen", "per_call")
+
+    def __init__(self, policy: Policy, own: Quota) -> None:
+        check_within(policy.ceiling, own)
+        self._policy = policy
+        self._own = own
+        self.per_call = frozenset(own.given())
+        self._seen = policy.state
+        self._limits = limits_of(own, self._seen.quota, policy.ceiling)
+
+    @property
+    def limits(self) -> Limits:
+        state = self._policy.state
+        if state is not self._seen:
+            self._limits = limits_of(self._own, state.quota, self._policy.ceiling)
+            self._seen = state
+        return self._limits
