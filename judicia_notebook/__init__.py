@@ -1,0 +1,145 @@
+"""The lab bench for WebAssembly plugins: load one, see what it touches, turn the knobs, keep the numbers.
+
+::
+
+    import judicia_notebook as jn
+
+    rt = jn.get_runtime()
+    checker = rt.load("example:checker")
+    checker.call("check", {"output": "4 2", "answer": "4 2"})
+    rt.calls                                   # what it cost, as a DataFrame
+
+In a notebook ``%load_ext judicia_notebook`` adds the ``%plugin`` magics, which are thin over the same names.
+
+Importing this package imports neither wasmtime, IPython, pandas nor matplotlib: each comes when it is needed.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from judicia_notebook.errors import (
+    AbiMismatch,
+    AbiViolation,
+    CallError,
+    Cancelled,
+    CapabilityDenied,
+    CompileError,
+    CompileLimit,
+    GuestError,
+    GuestTrap,
+    HostFailure,
+    InvalidModule,
+    InvalidPayload,
+    JudiciaError,
+    LoadError,
+    ManifestError,
+    NoSuchExample,
+    NoSuchFunction,
+    NoSuchPlugin,
+    PluginNotReady,
+    PolicyError,
+    QuotaExceeded,
+    ResourceExhausted,
+    UnknownImport,
+)
+
+if TYPE_CHECKING:
+    from judicia_notebook.diagnosis import doctor, show_versions
+    from judicia_notebook.inspection import Inspection
+    from judicia_notebook.loading import examples
+    from judicia_notebook.manifest import Manifest
+    from judicia_notebook.metrics import plots
+    from judicia_notebook.metrics.recorder import CallRecord
+    from judicia_notebook.plugin import Outcome, Plugin
+    from judicia_notebook.policy import Policy
+    from judicia_notebook.quotas import Quota
+    from judicia_notebook.runtime import Runtime, get_runtime
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AbiMismatch",
+    "AbiViolation",
+    "CallError",
+    "CallRecord",
+    "Cancelled",
+    "CapabilityDenied",
+    "CompileError",
+    "CompileLimit",
+    "GuestError",
+    "GuestTrap",
+    "HostFailure",
+    "Inspection",
+    "InvalidModule",
+    "InvalidPayload",
+    "JudiciaError",
+    "LoadError",
+    "Manifest",
+    "ManifestError",
+    "NoSuchExample",
+    "NoSuchFunction",
+    "NoSuchPlugin",
+    "Outcome",
+    "Plugin",
+    "PluginNotReady",
+    "Policy",
+    "PolicyError",
+    "Quota",
+    "QuotaExceeded",
+    "ResourceExhausted",
+    "Runtime",
+    "UnknownImport",
+    "__version__",
+    "doctor",
+    "examples",
+    "get_runtime",
+    "load_ipython_extension",
+    "plots",
+    "show_versions",
+    "unload_ipython_extension",
+]
+
+_LAZY = {
+    "CallRecord": "metrics.recorder",
+    "Inspection": "inspection",
+    "Manifest": "manifest",
+    "Outcome": "plugin",
+    "Plugin": "plugin",
+    "Policy": "policy",
+    "Quota": "quotas",
+    "Runtime": "runtime",
+    "doctor": "diagnosis",
+    "examples": "loading",
+    "get_runtime": "runtime",
+    "show_versions": "diagnosis",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "plots":
+        return importlib.import_module("judicia_notebook.metrics.plots")
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """What ``%load_ext judicia_notebook`` runs: magics, completion, reprs."""
+    from judicia_notebook import notebook
+
+    notebook.load(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """What ``%unload_ext judicia_notebook`` runs. The runtime and its plugins stay."""
+    from judicia_notebook import notebook
+
+    notebook.unload(shell)

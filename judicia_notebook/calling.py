@@ -1,0 +1,490 @@
+"""One call, from the request to the recorded row.
+
+`Call.run` is the straight walk through the house: wait for an instance, make one if the slot is empty, enter it, hand
+over the request, take the answer, leave, record. It is the same walk for JSON, bytes, raw numbers and lifecycle hooks;
+they differ in what they do inside (`Call.body`).
+
+The times of a row: ``encode`` and ``decode`` are JSON and copying, ``setup`` is making and arming the instance,
+``host`` is what host functions took, ``guest`` is the rest of the time inside. They add up to the wall time; the wait
+for an instance is kept apart.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from time import perf_counter_ns
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from judicia_notebook.engine import interrupts
+from judicia_notebook.engine.abi import Exchange
+from judicia_notebook.engine.sandbox import Sandbox
+from judicia_notebook.engine.traps import FUEL_IS_KNOWN
+from judicia_notebook.errors import (
+    AbiViolation,
+    CallError,
+    GuestError,
+    GuestTrap,
+    JudiciaError,
+    NoSuchFunction,
+    PluginNotReady,
+    QuotaExceeded,
+    describe,
+)
+from judicia_notebook.host.scope import CallScope
+from judicia_notebook.instances import Instance
+from judicia_notebook.metrics.recorder import CallRecord, LimitsInForce, Subject
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from judicia_notebook.engine.limits import Limits
+    from judicia_notebook.engine.memory import MemoryPool
+    from judicia_notebook.host.dispatcher import Dispatcher
+    from judicia_notebook.instances import InstancePool
+    from judicia_notebook.loading import Code
+    from judicia_notebook.metrics.recorder import Recorder
+    from judicia_notebook.policy import CappedBudget, Policy
+    from judicia_notebook.quotas import Quota
+
+_label: contextvars.ContextVar[Mapping[str, object]] = contextvars.ContextVar("judicia_label")
+_current_call: contextvars.ContextVar[int] = contextvars.ContextVar("judicia_call", default=0)
+
+
+@contextmanager
+def label(**values: object) -> Iterator[None]:
+    """Label the rows of calls made inside this block; labels of an outer block are kept."""
+    token = _label.set({**_label.get({}), **values})
+    try:
+        yield
+    finally:
+        _label.reset(token)
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """What a plugin gets from its runtime."""
+
+    dispatcher: Dispatcher
+    recorder: Recorder
+    pool: MemoryPool
+    ceiling: Quota
+    cache_folder: Path | None
+
+
+class Activity:
+    """A plugin's running calls, the place of the last one's row, and the code new instances are made of."""
+
+    __slots__ = ("code", "last", "running")
+
+    def __init__(self, code: Code) -> None:
+        self.code = code
+        self.last = -1
+        self.running: dict[int, Call] = {}
+
+
+class Target(NamedTuple):
+    """What is being called, and in which code."""
+
+    platform: Platform
+    policy: Policy
+    code: Code
+    instances: InstancePool
+    subject: Subject
+    config: Mapping[str, Any]
+    activity: Activity
+
+    def at(self, function: str) -> Target:
+        """The same plugin, another function."""
+        return self._replace(subject=self.subject._replace(function=function))
+
+    def on(self, code: Code) -> Target:
+        """The same function, in other code: the plugin was replaced while the call waited."""
+        return self._replace(code=code, subject=self.subject._replace(digest=code.digest, abi=code.abi))
+
+
+class Setup(NamedTuple):
+    """What making an instance cost: nanoseconds of CPU, fuel (-1 = unknown)."""
+
+    cpu_ns: int = 0
+    fuel: int = 0
+
+
+class Call:
+    """A call that is about to be made.
+
+    Parameters
+    ----------
+    target : Target
+    budget : Policy or CappedBudget
+    body : callable
+        ``body(call) -> value``: what to do once inside.
+    finish : callable, optional
+        ``finish(call, value) -> value``: what to do with it once the instance is free again.
+    size_in : int
+        Bytes of the request, for the row.
+    """
+
+    __slots__ = (
+        "body",
+        "bytes_out",
+        "code",
+        "decode_ns",
+        "encode_ns",
+        "error",
+        "finish",
+        "fuel",
+        "host_ns",
+        "inside_ns",
+        "instance",
+        "memory_before",
+        "memory_peak",
+        "origin",
+        "parent",
+        "platform",
+        "queue_ns",
+        "record_position",
+        "refused_before",
+        "refused_grows",
+        "scope",
+        "setup",
+        "setup_ns",
+        "size_in",
+        "started_ns",
+        "target",
+    )
+
+    def __init__(
+        self,
+        target: Target,
+        budget: Policy | CappedBudget,
+        body: Callable[[Call], Any],
+        *,
+        finish: Callable[[Call, Any], Any] | None = None,
+        size_in: int = 0,
+        origin: str = "user",
+    ) -> None:
+        self.target = target
+        self.platform = target.platform
+        self.body = body
+        self.finish = finish
+        self.size_in = size_in
+        self.origin = origin
+        recorder = target.platform.recorder
+        self.parent = _current_call.get()
+        self.scope = CallScope(
+            budget,
+            target.policy,
+            recorder,
+            plugin=target.subject.plugin,
+            function=target.subject.function,
+            call_id=recorder.next_call_id(),
+        )
+        self.instance: Instance | None = None
+        self.error: BaseException | None = None
+        self.setup = Setup()
+        self.fuel = -1
+        self.queue_ns = self.setup_ns = self.encode_ns = self.decode_ns = self.inside_ns = self.host_ns = 0
+        self.memory_before = self.memory_peak = -1
+        self.refused_before = self.refused_grows = self.bytes_out = 0
+        self.started_ns = 0
+        self.record_position = -1
+
+    # The walk -----------------------------------------------------------------------------------------------
+
+    def run(self, on: Instance | None = None) -> Any:
+        """Make the call.
+
+        Parameters
+        ----------
+        on : Instance, optional
+            An instance that is ours already; without it the call waits for one.
+
+        Raises
+        ------
+        CallError
+            What the plugin, a limit or a person did; it carries the call's record.
+        PluginNotReady, ResourceExhausted
+            The call did not begin; there is no record.
+        KeyboardInterrupt
+            Somebody pressed Ctrl-C; the record says cancelled.
+        """
+        scope = self.scope
+        value = None
+        on_main = interrupts.enter(scope)
+        token = _current_call.set(scope.call_id)
+        self.target.activity.running[scope.call_id] = self
+        try:
+            try:
+                value = self._on_instance(on) if on is not None else self._in_turn()
+                if self.finish is not None:
+                    value = self.finish(self, value)
+            except BaseException as error:
+                self.error = error
+            self._settle()
+        finally:
+            self.target.activity.running.pop(scope.call_id, None)
+            _current_call.reset(token)
+            if on_main:
+                interrupts.leave(scope)
+        if scope.interrupted:
+            raise KeyboardInterrupt
+        if self.error is not None:
+            raise self.error
+        return value
+
+    def _in_turn(self) -> Any:
+        """Wait for an instance, and give it back."""
+        limit = self.scope.budget.limits.payload_bytes
+        if self.size_in > limit:
+            raise self.scope.exceeded("payload", limit, self.size_in, "bytes")
+        instances = self.target.instances
+        quota = self.target.policy.quota
+        asked = perf_counter_ns()
+        found = instances.acquire(self.scope, quota.queue if isinstance(quota.queue, int) else 0)
+        self.queue_ns = perf_counter_ns() - asked
+        try:
+            value = self._on_instance(found)
+        except BaseException as error:
+            instance = self.instance or found
+            keep = isinstance(error, GuestError) and instance is not None and not instance.sandbox.broken
+            if isinstance(error, CallError) and instance is not None and not keep:
+                error.state_lost = instances.kind != "fresh"
+            instances.release(instance, keep=keep)
+            raise
+        instances.release(self.instance, keep=True)
+        return value
+
+    def _on_instance(self, found: Instance | None) -> Any:
+        began = perf_counter_ns()
+        self.started_ns = began
+        code = found.code if found is not None else self.target.activity.code
+        if code is not self.target.code:
+            self.target = self.target.on(code)
+        instance = self.instance = found if found is not None else self._make()
+        sandbox, scope = instance.sandbox, self.scope
+        sandbox.enter(scope)
+        try:
+            instance.calls += 1
+            if instance.exchange is not None:
+                scope.exchange = instance.exchange
+            self.memory_before = sandbox.account.used
+            self.refused_before = sandbox.account.grows_refused
+            scope.host_ns = 0
+            entered = perf_counter_ns()
+            self.setup_ns = entered - began
+            try:
+                value = self.body(self)
+            finally:
+                self.inside_ns = perf_counter_ns() - entered
+                self.host_ns = scope.host_ns
+                self._measure(sandbox)
+            if scope.reported is not None:
+                raise scope.reported
+            return value
+        except (GuestTrap, AbiViolation) as error:
+            if scope.reported is not None:
+                raise scope.reported from error
+            raise
+        finally:
+            sandbox.leave()
+
+    @property
+    def sandbox(self) -> Sandbox:
+        """The sandbox this call is in; only inside."""
+        if self.instance is None:
+            raise RuntimeError("this call is not in an instance")
+        return self.instance.sandbox
+
+    def exchange(self, request: bytes) -> bytes | None:
+        """Hand the request to the function this call is for, and take its answer; only inside.
+
+        Raises
+        ------
+        NoSuchFunction
+            The plugin was replaced while the call waited, and the new code does not have it.
+        """
+        kind = self.target.code.callable.get(self.target.subject.function)
+        if kind is None:
+            raise NoSuchFunction(f"{self.scope.where} is gone: the plugin was replaced while the call waited.")
+        export = self.sandbox.export(self.target.subject.function, kind.params, kind.results)
+        answer = self.scope.exchange.call(export, request, self.scope)
+        self.bytes_out = len(answer) if answer else 0
+        return answer
+
+    def _measure(self, sandbox: Sandbox) -> None:
+        scope = self.scope
+        self.setup = Setup(self.setup.cpu_ns + scope.cpu_ns, self.setup.fuel)
+        self.fuel = sandbox.fuel_used() + self.setup.fuel
+        self.memory_peak = sandbox.account.used
+        self.refused_grows = sandbox.account.grows_refused - self.refused_before
+
+    # Making an instance -------------------------------------------------------------------------------------
+
+    def _make(self) -> Instance:
+        """A new instance: memories, data, start function, on_initialize."""
+        target, scope = self.target, self.scope
+        generation = target.instances.generation_of(target.code)
+        sandbox = Sandbox(target.code.linkage, scope.budget, self.platform.pool)
+        try:
+            sandbox.observer = _observer(sandbox, self.platform.recorder)
+            sandbox.enter(scope)
+            try:
+                sandbox.instantiate()
+                exchange = Exchange(sandbox) if target.code.abi != "raw" else None
+                self.setup = Setup(scope.cpu_ns, sandbox.fuel_used())
+            finally:
+                self.memory_peak = sandbox.account.used
+                self.refused_grows = sandbox.account.grows_refused
+                sandbox.leave()
+            instance = Instance(target.code, sandbox, exchange, generation)
+            self._initialize(instance)
+        except BaseException:
+            target.instances.failed = True
+            sandbox.close()
+            raise
+        target.instances.started, target.instances.failed = True, False
+        return instance
+
+    def _initialize(self, instance: Instance) -> None:
+        if self.origin == "lifecycle" or "on_initialize" not in self.target.code.functions or instance.exchange is None:
+            return
+        try:
+            hook(self.target, "on_initialize").run(on=instance)
+        except (GuestError, GuestTrap, AbiViolation) as error:
+            raise PluginNotReady(f"{self.scope.plugin} failed to initialize: {describe(error)[0]}") from error
+
+    # The row ------------------------------------------------------------------------------------------------
+
+    def _settle(self) -> None:
+        """Record the call, unless it never began."""
+        error = self.error
+        if self.scope.interrupted and not isinstance(error, CallError):
+            error = self.scope.ended or error
+        began = self.started_ns != 0 or isinstance(error, CallError)
+        if not began or (isinstance(error, JudiciaError) and not isinstance(error, CallError)):
+            return
+        self._record(error)
+        self.target.activity.last = self.record_position
+        if isinstance(self.error, CallError):
+            self.error.record = self.platform.recorder.call_at(self.record_position)
+
+    def _record(self, error: BaseException | None) -> None:
+        scope, instance, recorder = self.scope, self.instance, self.platform.recorder
+        if error is None:
+            outcome, text = "ok", ""
+        elif isinstance(error, CallError):
+            outcome, text = error.outcome, f"{type(error).__name__}: {describe(error)[0]}"
+        else:
+            outcome, text = "host_failure", f"{type(error).__name__}: {error}"
+        encode, guest, decode = self._split()
+        state = scope.policy.state
+        self.record_position = recorder.add_call(
+            scope.call_id,
+            self.parent,
+            self.target.subject,
+            self.origin,
+            instance.number if instance else 0,
+            instance.calls if instance else 0,
+            threading.current_thread().name,
+            _label_text(),
+            (self.started_ns or perf_counter_ns()) - recorder.began_ns,
+            self.queue_ns,
+            self.setup_ns,
+            encode,
+            guest,
+            self.host_ns,
+            decode,
+            self.setup.cpu_ns,
+            self._known_fuel(error),
+            self.memory_before,
+            self.memory_peak,
+            self.refused_grows,
+            self.size_in,
+            self.bytes_out,
+            scope.host_calls,
+            scope.denied,
+            _in_force(scope.budget.limits),
+            state.version,
+            outcome,
+            text,
+        )
+
+    def _split(self) -> tuple[int, int, int]:
+        """Time inside, told apart: writing the request, the guest, reading the answer."""
+        exchange = self.instance.exchange if self.instance is not None else None
+        if exchange is None or not self.inside_ns:
+            return self.encode_ns, max(0, self.inside_ns - self.host_ns), self.decode_ns
+        written = min(exchange.write_ns, self.inside_ns)
+        read = min(exchange.read_ns, self.inside_ns - written)
+        guest = max(0, self.inside_ns - written - read - self.host_ns)
+        return self.encode_ns + written, guest, self.decode_ns + read
+
+    def _known_fuel(self, error: BaseException | None) -> int:
+        if error is None or isinstance(error, GuestError):
+            return self.fuel
+        if isinstance(error, QuotaExceeded) and error.quota == "fuel":
+            return int(error.limit)
+        if isinstance(error, GuestTrap) and error.trap in FUEL_IS_KNOWN:
+            return self.fuel
+        return -1
+
+    @property
+    def record(self) -> CallRecord | None:
+        """The row, once the call is over; None where it never began or was dropped since."""
+        return self.platform.recorder.call_at(self.record_position) if self.record_position >= 0 else None
+
+
+def hook(target: Target, name: str) -> Call:
+    """A lifecycle hook of a plugin, as a call: its own row, clocks and quotas."""
+    from judicia_notebook.engine import wire
+
+    body: dict[str, Any] = {"name": target.subject.plugin, "version": target.code.manifest.version}
+    if name == "on_initialize":
+        body |= {"granted": sorted(target.policy.granted), "config": {**target.code.manifest.config, **target.config}}
+    request = wire.encode(body)
+
+    def run(call: Call) -> None:
+        call.exchange(request)
+
+    return Call(target.at(name), target.policy, run, size_in=len(request), origin="lifecycle")
+
+
+def _observer(sandbox: Sandbox, recorder: Recorder) -> Callable[[str, int, int], None]:
+    def observe(event: str, cpu_ns: int, used: int) -> None:
+        scope = sandbox.invocation
+        if scope is not None:
+            recorder.add_sample(scope.call_id, event, perf_counter_ns() - recorder.began_ns, cpu_ns, used)
+
+    return observe
+
+
+def _label_text() -> str:
+    labels = _label.get(None)
+    return ", ".join(f"{name}={value}" for name, value in labels.items()) if labels else ""
+
+
+class _Converted(NamedTuple):
+    limits: Limits
+    in_force: LimitsInForce
+
+
+_last: _Converted | None = None
+
+
+def _in_force(limits: Limits) -> LimitsInForce:
+    """The limits as the row wants them; most calls in a row have the same."""
+    global _last
+    last = _last
+    if last is not None and last.limits is limits:
+        return last.in_force
+
+    def seconds(nanoseconds: int | None) -> float | None:
+        return None if nanoseconds is None else nanoseconds / 1e9
+
+    made = LimitsInForce(seconds(limits.cpu_ns), seconds(limits.wall_ns), limits.memory_bytes, limits.fuel)
+    _last = _Converted(limits, made)
+    return made

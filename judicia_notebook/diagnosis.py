@@ -1,0 +1,131 @@
+"""What this machine gives and what it does not: `doctor` and `show_versions`."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from judicia_notebook.engine import cache, memory, process, safety
+from judicia_notebook.errors import JudiciaError
+from judicia_notebook.units import format_size, format_time
+
+_PACKAGES = (
+    "judicia-notebook",
+    "wasmtime",
+    "msgspec",
+    "ipykernel",
+    "ipython",
+    "ipywidgets",
+    "anywidget",
+    "jupyterlab",
+    "pandas",
+    "numpy",
+    "matplotlib",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at: whether it is as it should be, and what to do if it is not."""
+
+    topic: str
+    good: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What `doctor` found; its text form is for people."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def good(self) -> bool:
+        return all(finding.good for finding in self.findings)
+
+    def __str__(self) -> str:
+        width = max(len(finding.topic) for finding in self.findings)
+        return "\n".join(f"{'ok  ' if one.good else 'look'}  {one.topic:<{width}}  {one.text}" for one in self.findings)
+
+    __repr__ = __str__
+
+
+def doctor() -> Report:
+    """What is degraded on this machine, and why. Nothing is changed."""
+    return Report(tuple(_look()))
+
+
+def _look() -> Iterator[Finding]:
+    version = platform.python_version()
+    yield Finding("python", sys.version_info >= (3, 11), f"{version} on {platform.system()} {platform.machine()}")
+    try:
+        engine = process.get_engine()
+    except (JudiciaError, ImportError) as error:
+        yield Finding("engine", False, str(error))
+        return
+    yield Finding("engine", True, f"wasmtime {_installed('wasmtime')}, checked at its start")
+    yield _memories(engine)
+    yield _stack()
+    yield _clocks()
+    yield _cache()
+    yield _kernel()
+
+
+def _memories(engine: process.Engine) -> Finding:
+    reserved = format_size(engine.reservation)
+    if not memory.AVAILABLE:
+        return Finding("memory", False, "this system has no own linear memories: quotas hold for each memory by itself")
+    good = engine.reservation >= 4 << 30
+    text = f"quotas are exact; {reserved} of address space for each memory"
+    return Finding("memory", good, text if good else f"{text}: each access is checked, which is slower; see ulimit -v")
+
+
+def _stack() -> Finding:
+    try:
+        safety.check_thread()
+    except JudiciaError as error:
+        return Finding("thread stack", False, str(error))
+    return Finding("thread stack", True, f"at least {safety.MIN_STACK >> 10} KiB here")
+
+
+def _clocks() -> Finding:
+    resolution = time.get_clock_info("thread_time").resolution
+    return Finding("CPU clock", resolution <= 1e-3, f"resolution {format_time(resolution)} for each thread")
+
+
+def _cache() -> Finding:
+    folder = cache.default_folder()
+    if folder is None:
+        return Finding("cache", False, "none on this system: every load compiles")
+    if not cache.usable(folder):
+        return Finding("cache", False, f"{folder} is not only yours or not writable: every load compiles")
+    return Finding("cache", True, str(folder))
+
+
+def _kernel() -> Finding:
+    version = _installed("ipykernel")
+    if version is None:
+        return Finding("ipykernel", True, "not installed: magics and notebooks are not to be had")
+    if version == "7.4.0":
+        return Finding("ipykernel", False, "7.4.0 delivers clicks late or never while a cell runs; use another version")
+    return Finding("ipykernel", True, version)
+
+
+def _installed(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def show_versions() -> None:
+    """Print what a bug report needs: versions of Python, the system and the packages."""
+    lines = [f"python {platform.python_version()}  {platform.platform()}  {os.cpu_count()} CPUs"]
+    lines += [f"{package:<18} {_installed(package) or 'not installed'}" for package in _PACKAGES]
+    sys.stdout.write("\n".join(lines) + "\n")

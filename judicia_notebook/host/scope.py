@@ -1,0 +1,66 @@
+"""What a host call may know of the call it belongs to: who asks, what is allowed now, how much time is left."""
+
+from __future__ import annotations
+
+from time import perf_counter_ns
+from typing import TYPE_CHECKING, Any
+
+from judicia_notebook.engine.invocation import Invocation
+
+if TYPE_CHECKING:
+    from judicia_notebook.engine.abi import Exchange
+    from judicia_notebook.engine.limits import Budget
+    from judicia_notebook.errors import GuestError
+    from judicia_notebook.metrics.recorder import Recorder
+    from judicia_notebook.policy import Policy
+
+
+class CallScope(Invocation):
+    """One call of a plugin, as host services see it.
+
+    `remaining`, `check`, `wait` and `on_cancel` (from `Invocation`) are how a service that takes time stays within
+    the call's wall quota and ends when it is cancelled.
+
+    Attributes
+    ----------
+    policy : Policy
+        Live: ask `policy.state` again each time.
+    host_calls, denied : int
+        Of this call, so far.
+    reported : GuestError or None
+        What the guest said through ``judicia:host fail``.
+    """
+
+    exchange: Exchange  # set on the way in
+    __slots__ = (
+        "denials",
+        "denied",
+        "exchange",
+        "host_calls",
+        "log_bytes",
+        "policy",
+        "recorder",
+        "reported",
+    )
+
+    def __init__(
+        self, budget: Budget, policy: Policy, recorder: Recorder, *, plugin: str, function: str, call_id: int
+    ) -> None:
+        super().__init__(budget, plugin=plugin, function=function, call_id=call_id)
+        self.policy = policy
+        self.recorder = recorder
+        self.host_calls = 0
+        self.denied = 0
+        self.denials: dict[str, str] = {}
+        self.log_bytes = 0
+        self.reported: GuestError | None = None
+
+    def since_start_ns(self) -> int:
+        """Nanoseconds since the call began."""
+        return perf_counter_ns() - self.started_ns
+
+    def log(self, level: str, message: str, fields: dict[str, Any] | None = None, stream: str = "log") -> None:
+        """Write a line to the plugin's log."""
+        self.recorder.add_log(
+            self.call_id, self.plugin, perf_counter_ns() - self.recorder.began_ns, level, message, fields, stream
+        )

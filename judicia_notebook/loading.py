@@ -1,0 +1,274 @@
+"""From a path, bytes or an example's name to code that is ready to be instantiated. Nothing of it is run.
+
+The order is that of trust: the bytes are found and bounded, read by our own section reader, their manifest and imports
+checked, and only then does the compiler see them. Whatever is wrong is a LoadError of one line that names the source.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from judicia_notebook import manifest as manifests
+from judicia_notebook.engine import abi
+from judicia_notebook.engine.module_info import FuncType, Import, ModuleInfo
+from judicia_notebook.engine.process import assemble, get_engine
+from judicia_notebook.engine.sandbox import Linkage
+from judicia_notebook.engine.sections import read_module
+from judicia_notebook.errors import (
+    AbiMismatch,
+    InvalidModule,
+    LoadError,
+    NoSuchExample,
+    UnknownImport,
+    did_you_mean,
+)
+from judicia_notebook.units import format_size
+
+if TYPE_CHECKING:
+    from judicia_notebook.host.dispatcher import Dispatcher
+    from judicia_notebook.manifest import Manifest
+
+MAX_FILE = 256 << 20
+"""Bytes of a module, and of WAT text, at most."""
+
+EXAMPLE = "example:"
+Source = str | bytes | os.PathLike[str]
+RAW_ABI = "raw"
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A module that was read, checked and compiled: what a plugin's instances are made from."""
+
+    source: Source
+    path: Path | None
+    wasm: bytes
+    digest: str
+    module: ModuleInfo
+    manifest: Manifest
+    manifest_origin: str
+    abi: str
+    linkage: Linkage
+    functions: Mapping[str, FuncType]
+    callable: Mapping[str, FuncType]
+    from_cache: bool
+
+
+def callable_functions(module: ModuleInfo, abi_name: str) -> dict[str, FuncType]:
+    """The exports that can be called with a request, as the ABI has it; hooks included."""
+    if abi_name != abi.NAME:
+        return {}
+    return {
+        name: kind
+        for name, kind in exported_functions(module).items()
+        if (kind.params, kind.results) == abi.CALL and name not in abi.RESERVED
+    }
+
+
+def exported_functions(module: ModuleInfo) -> dict[str, FuncType]:
+    """Every exported function."""
+    return {one.name: one.type for one in module.exports if one.kind == "func" and one.type is not None}
+
+
+# Where it comes from ------------------------------------------------------------------------------------------
+
+
+def example_folder() -> Path:
+    """Where the bundled plugins lie; ``JUDICIA_NOTEBOOK_PLUGINS`` names another folder."""
+    return Path(os.environ.get("JUDICIA_NOTEBOOK_PLUGINS") or Path(__file__).parent / "plugins")
+
+
+def examples() -> dict[str, str]:
+    """The bundled plugins, by name, with their descriptions.
+
+    Examples
+    --------
+    >>> "checker" in examples()
+    True
+    """
+    found = {}
+    for folder in sorted(example_folder().iterdir()):
+        if (folder / f"{folder.name}.wasm").is_file():
+            text = (folder / manifests.FILE).read_text() if (folder / manifests.FILE).is_file() else ""
+            found[folder.name] = manifests.from_toml(text).description if text else ""
+    return found
+
+
+def _example_path(name: str) -> Path:
+    path = example_folder() / name / f"{name}.wasm"
+    if "/" in name or "\\" in name or not path.is_file():
+        known = examples()
+        raise NoSuchExample(f"There is no example {name!r}.{did_you_mean(name, known)}")
+    return path
+
+
+def label(source: Source) -> str:
+    """The source as an error names it."""
+    if isinstance(source, bytes):
+        return f"{len(source)} bytes"
+    text = os.fspath(source)
+    if text.lstrip().startswith("("):
+        return "WAT text"
+    return text if text.startswith(EXAMPLE) else Path(text).name
+
+
+def _find(source: Source) -> tuple[bytes, Path | None]:
+    """The bytes as they lie there, and where that is."""
+    if isinstance(source, bytes | bytearray):
+        return bytes(source), None
+    if not isinstance(source, str | os.PathLike):
+        raise LoadError(f"a source is a path, bytes or 'example:NAME', not {type(source).__name__}")
+    text = os.fspath(source)
+    if text.lstrip().startswith("("):
+        return text.encode(), None
+    path = _example_path(text[len(EXAMPLE) :]) if text.startswith(EXAMPLE) else Path(text).expanduser()
+    return _read_bounded(path), path
+
+
+def _read_bounded(path: Path) -> bytes:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except FileNotFoundError:
+        raise LoadError("there is no such file") from None
+    except OSError as error:
+        raise LoadError(f"it cannot be read ({error.strerror})") from None
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(file.fileno())
+        if stat.S_ISDIR(status.st_mode):
+            raise InvalidModule("it is a directory; give the .wasm file in it")
+        if not stat.S_ISREG(status.st_mode):
+            raise InvalidModule("it is not a regular file")
+        if status.st_size > MAX_FILE:
+            raise InvalidModule(f"it is too large: {format_size(status.st_size)}, at most {format_size(MAX_FILE)}")
+        return file.read(MAX_FILE + 1)
+
+
+def _to_wasm(data: bytes, path: Path | None) -> bytes:
+    if len(data) > MAX_FILE:
+        raise InvalidModule(f"it is too large: more than {format_size(MAX_FILE)}")
+    if (path is not None and path.suffix == ".wat") or data.lstrip()[:1] == b"(" or data.lstrip()[:2] == b";;":
+        return assemble(data)
+    return data
+
+
+# What it is ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A module that was read and not compiled."""
+
+    source: Source
+    path: Path | None
+    wasm: bytes
+    digest: str
+    module: ModuleInfo
+    manifest: Manifest
+    manifest_origin: str
+    abi: str
+
+
+def read(source: Source, *, manifest: Any = None, wanted_abi: str | None = None) -> Read:
+    """Read a module and its manifest.
+
+    Raises
+    ------
+    LoadError, NoSuchExample
+    """
+    try:
+        data, path = _find(source)
+        wasm = _to_wasm(data, path)
+        module = read_module(wasm)
+        found, origin = (
+            (manifests.from_value(manifest), "given") if manifest is not None else manifests.read_manifest(module, path)
+        )
+        chosen = _choose_abi(module, found, str(origin), wanted_abi)
+        return Read(source, path, wasm, hashlib.sha256(wasm).hexdigest(), module, found, str(origin), chosen)
+    except LoadError as error:
+        error.source = error.source or label(source)
+        raise
+
+
+def _choose_abi(module: ModuleInfo, manifest: Manifest, origin: str, wanted: str | None) -> str:
+    if wanted not in (None, abi.NAME, RAW_ABI):
+        raise AbiMismatch(f"there is no ABI {wanted!r}; there is {abi.NAME!r} and {RAW_ABI!r}")
+    if wanted is None and manifest.abi != 1:
+        raise AbiMismatch(f"it is written for ABI {manifest.abi}, and this runtime offers ABI 1")
+    missing = abi.missing_exports(module)
+    if wanted == RAW_ABI:
+        return RAW_ABI
+    if not missing:
+        return abi.NAME
+    if wanted == abi.NAME or origin != "derived":
+        raise AbiMismatch(f"it lacks exports of ABI 1: {', '.join(missing)}")
+    return RAW_ABI
+
+
+# Compiling and linking ----------------------------------------------------------------------------------------
+
+
+def load(found: Read, dispatcher: Dispatcher, *, trap_unknown: bool, cache_folder: Path | None) -> Code:
+    """Compile what was read and resolve its imports.
+
+    Raises
+    ------
+    UnknownImport, AbiMismatch, CompileError
+    """
+    try:
+        engine = get_engine()
+        used = list(_resolve(found.module.imports, dispatcher, trap_unknown=trap_unknown))
+        compiled = engine.compile(found.wasm, found.digest, cache_folder=cache_folder)
+        names = {export.index: export.name for export in found.module.exports if export.kind == "func"}
+        try:
+            linkage = Linkage(engine, compiled, used, trap_unknown=trap_unknown, exports=names)
+        finally:
+            compiled.close()
+    except LoadError as error:
+        error.source = error.source or label(found.source)
+        raise
+    return Code(
+        found.source,
+        found.path,
+        found.wasm,
+        found.digest,
+        found.module,
+        found.manifest,
+        found.manifest_origin,
+        found.abi,
+        linkage,
+        exported_functions(found.module),
+        callable_functions(found.module, found.abi),
+        compiled.from_cache,
+    )
+
+
+def _resolve(imports: Iterable[Import], dispatcher: Dispatcher, *, trap_unknown: bool) -> Iterable[Any]:
+    done = set()
+    for wanted in imports:
+        key = (wanted.module, wanted.name)
+        function = dispatcher.find(*key) if wanted.kind == "func" else None
+        if function is None:
+            if trap_unknown and wanted.kind == "func":
+                continue
+            raise _unknown(wanted, dispatcher)
+        expected = FuncType(function.params, function.results)
+        if wanted.type != expected:
+            raise AbiMismatch(f"it imports {wanted.module}.{wanted.name} as {wanted.type}, and it is {expected}")
+        if key not in done:
+            done.add(key)
+            yield function
+
+
+def _unknown(wanted: Import, dispatcher: Dispatcher) -> UnknownImport:
+    is_function = wanted.kind == "func"
+    what = f"{wanted.module}.{wanted.name}" + ("" if is_function else f" (a {wanted.kind})")
+    return UnknownImport(
+        f"it imports {what}, which this runtime does not offer. Known modules: {', '.join(dispatcher.modules)}.",
+        hint='unknown_imports="trap" loads it anyway; calling the import traps.' if is_function else "",
+    )

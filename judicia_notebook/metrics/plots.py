@@ -1,0 +1,5 @@
+"""The plots by name: each takes a frame and returns a `matplotlib.figure.Figure`. A kind of plot is one file of this room."""
+
+from judicia_notebook.metrics.latency import latency
+
+__all__ = ["latency"]

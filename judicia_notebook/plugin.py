@@ -1,0 +1,488 @@
+"""One loaded module: its policy, its instances, and the ways to call it.
+
+A `Plugin` keeps its name and its handle for as long as its runtime lives: loading another file under the same name
+exchanges its code in place, and what the load did not say (grants, quotas) stays as it was.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from time import perf_counter_ns
+from typing import TYPE_CHECKING, Any, Self
+
+from judicia_notebook import loading
+from judicia_notebook.calling import Activity, Call, Platform, Target, hook
+from judicia_notebook.engine import wire
+from judicia_notebook.errors import (
+    AbiMismatch,
+    AbiViolation,
+    CallError,
+    InvalidPayload,
+    JudiciaError,
+    NoSuchFunction,
+    PluginNotReady,
+    did_you_mean,
+)
+from judicia_notebook.inspection import Inspection, inspect
+from judicia_notebook.instances import Instance, InstancePool, Instances
+from judicia_notebook.metrics.recorder import CallRecord, Subject
+from judicia_notebook.policy import CappedBudget, Policy, current_way
+from judicia_notebook.quotas import Quota, make_quota
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from judicia_notebook.engine.module_info import Export, FuncType, Import
+    from judicia_notebook.loading import Code
+    from judicia_notebook.manifest import Manifest
+
+CLEANUP_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an attempted call ended: a value, or the error that `Plugin.call` would have raised, and the record."""
+
+    value: Any
+    error: JudiciaError | None
+    record: CallRecord | None
+
+    @property
+    def ok(self) -> bool:
+        return self.error is None
+
+
+class Plugin:
+    """A module loaded into a runtime. `Runtime.load` makes them.
+
+    Attributes
+    ----------
+    name : str
+    policy : Policy
+        Live grants and quotas.
+    changes : tuple of str
+        What the last load under this name changed; empty after the first.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        code: Code,
+        platform: Platform,
+        policy: Policy,
+        *,
+        instances: Instances,
+        config: Mapping[str, Any],
+    ) -> None:
+        self.name = name
+        self.policy = policy
+        self.changes: tuple[str, ...] = ()
+        self._platform = platform
+        self._code = code
+        self._config = dict(config)
+        self._instances = InstancePool(name, code, instances, _at_once(policy.quota))
+        self._unloaded = False
+        self._targets: dict[str, Target] = {}
+        self._activity = Activity(code)
+
+    # What it is ---------------------------------------------------------------------------------------------
+
+    @property
+    def source(self) -> loading.Source:
+        """What it was loaded from."""
+        return self._code.source
+
+    @property
+    def state(self) -> str:
+        """``loaded`` (nothing of it ran yet), ``ready``, ``failed`` (to initialize) or ``unloaded``."""
+        if self._unloaded:
+            return "unloaded"
+        if self._instances.failed:
+            return "failed"
+        return "ready" if self._instances.started else "loaded"
+
+    @property
+    def manifest(self) -> Manifest:
+        return self._code.manifest
+
+    @property
+    def manifest_origin(self) -> str:
+        """``section``, ``plugin.toml``, ``derived`` or ``given``."""
+        return self._code.manifest_origin
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the wasm bytes, in hex."""
+        return self._code.digest
+
+    @property
+    def abi(self) -> str:
+        return self._code.abi
+
+    @property
+    def exports(self) -> tuple[Export, ...]:
+        return self._code.module.exports
+
+    @property
+    def imports(self) -> tuple[Import, ...]:
+        return self._code.module.imports
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """The names that `call` takes."""
+        return tuple(self._code.callable)
+
+    @property
+    def instances(self) -> Instances:
+        """How many instances live between calls, or ``"fresh"``."""
+        return self._instances.kind
+
+    @property
+    def requested(self) -> tuple[str, ...]:
+        """What the manifest asks for and is not granted."""
+        granted = self.policy.granted
+        return tuple(one for one in self.manifest.capabilities if one not in granted)
+
+    @property
+    def requested_quota(self) -> dict[str, Any]:
+        """Quotas the manifest asks for beyond what it has, by kind; they wait for the user."""
+        asked, has = make_quota(self.manifest.quota).given(), self.policy.quota.given()
+        return {
+            kind: value
+            for kind, value in asked.items()
+            if has[kind] is not None and (value is None or value > has[kind])
+        }
+
+    def inspect(self) -> Inspection:
+        """Everything about it that can be known without running it."""
+        return inspect(self._code, self._platform.dispatcher, name=self.name, granted=self.policy.granted)
+
+    def __repr__(self) -> str:
+        return f"<Plugin {self.name} {self.manifest.version} {self.state}, {self.digest[:12]}>"
+
+    # Calling ------------------------------------------------------------------------------------------------
+
+    def call(self, function: str, payload: Any = None, *, quota: Quota | Mapping[str, Any] | None = None) -> Any:
+        """Call a function with JSON and get its JSON answer.
+
+        Parameters
+        ----------
+        function : str
+        payload : Any
+            Anything with a JSON form: plain values, dataclasses, datetimes, NumPy. None sends nothing.
+        quota : Quota, optional
+            Limits for this call alone; in force is the least of these and the plugin's.
+
+        Returns
+        -------
+        Any
+            None where the function gave no value.
+
+        Raises
+        ------
+        CallError
+            What the plugin, a limit or a person did; ``error.record`` has its costs.
+        NoSuchFunction, PluginNotReady, InvalidPayload
+
+        Examples
+        --------
+        >>> import judicia_notebook as jn
+        >>> with jn.Runtime() as rt:
+        ...     rt.load("example:specimen").call("echo", {"a": 1})
+        {'a': 1}
+        """
+        return self._json_call(function, payload, quota).run()
+
+    def attempt(self, function: str, payload: Any = None, *, quota: Quota | Mapping[str, Any] | None = None) -> Outcome:
+        """`call`, with what the plugin caused as data instead of an exception."""
+        made = self._json_call(function, payload, quota)
+        try:
+            return Outcome(made.run(), None, made.record)
+        except (CallError, PluginNotReady) as error:
+            return Outcome(None, error, made.record)
+
+    def call_bytes(self, function: str, data: bytes, *, quota: Quota | Mapping[str, Any] | None = None) -> bytes:
+        """Call a function with bytes and get its bytes, without JSON; ``b""`` where it gave no value.
+
+        Raises
+        ------
+        CallError, NoSuchFunction, PluginNotReady
+        """
+        request = bytes(data)
+        made = self._abi_call(function, request, 0, quota, lambda _, answer: answer or b"")
+        answer: bytes = made.run()
+        return answer
+
+    def raw(self, export: str) -> RawFunction:
+        """An export that takes and returns numbers.
+
+        Raises
+        ------
+        NoSuchFunction
+            No such function, or its type has more than i32, i64, f32 and f64 in it.
+        """
+        kind = self._code.functions.get(export)
+        if kind is None:
+            known = did_you_mean(export, self._code.functions)
+            raise NoSuchFunction(f"{self.name} exports no function {export!r}.{known}")
+        if not {*kind.params, *kind.results} <= {"i32", "i64", "f32", "f64"}:
+            raise NoSuchFunction(f"{self.name}.{export} is {kind}, and only numbers can be passed.")
+        return RawFunction(self, export, kind)
+
+    def _json_call(self, function: str, payload: Any, quota: Quota | Mapping[str, Any] | None) -> Call:
+        began = perf_counter_ns()
+        request = b"" if payload is None else wire.encode(payload)
+        return self._abi_call(function, request, perf_counter_ns() - began, quota, _decode)
+
+    def _abi_call(
+        self,
+        function: str,
+        request: bytes,
+        encode_ns: int,
+        quota: Quota | Mapping[str, Any] | None,
+        finish: Callable[[Call, Any], Any],
+    ) -> Call:
+        target = self.target(function, self._code.abi)
+        if function not in target.code.callable:
+            raise self._not_callable(target.code, function)
+
+        def exchange(call: Call) -> bytes | None:
+            return call.exchange(request)
+
+        call = self.begin(target, quota, exchange, finish=finish, size_in=len(request))
+        call.encode_ns = encode_ns
+        return call
+
+    def begin(
+        self, target: Target, quota: Quota | Mapping[str, Any] | None, body: Callable[[Call], Any], **more: Any
+    ) -> Call:
+        """A call that is about to be made; for `call` and its kin."""
+        if self._unloaded:
+            raise PluginNotReady(f"{self.name} is unloaded.", hint=f"Load it again under the name {self.name}.")
+        if quota is None:
+            call = Call(target, self.policy, body, **more)
+        else:
+            own = quota if isinstance(quota, Quota) else make_quota(quota)
+            call = Call(target, CappedBudget(self.policy, own), body, **more)
+        return call
+
+    def target(self, function: str, abi_name: str) -> Target:
+        """What a call of this function would be aimed at now."""
+        target = self._targets.get(function)
+        if target is None or target.subject.abi != abi_name:
+            subject = Subject(self.name, self.digest, function, abi_name)
+            target = Target(
+                self._platform, self.policy, self._code, self._instances, subject, self._config, self._activity
+            )
+            if function in self._code.functions:
+                self._targets[function] = target
+        return target
+
+    def _not_callable(self, code: Code, function: str) -> JudiciaError:
+        known = code.callable
+        if function in code.functions and code.abi == loading.RAW_ABI:
+            return AbiMismatch(
+                f"{self.name} was loaded as raw: it lacks what ABI 1 needs (memory, judicia_alloc, judicia_free).",
+                hint=f'Its numeric exports can be called: p.raw("{function}")(...)',
+            )
+        if function in code.functions:
+            kind = code.functions[function]
+            return NoSuchFunction(
+                f"{self.name}.{function} is {kind}, and a call needs (i32, i32) -> i64.",
+                hint=f'p.raw("{function}")(...) calls it with numbers.',
+            )
+        return NoSuchFunction(f"{self.name} exports no function {function!r}.{did_you_mean(function, known)}")
+
+    # Lifecycle ----------------------------------------------------------------------------------------------
+
+    def initialize(self) -> None:
+        """Make an instance now: its start function and on_initialize run, under the plugin's quotas.
+
+        Raises
+        ------
+        CallError
+            What they ran into.
+        PluginNotReady
+            Unloaded.
+        """
+        if self._instances.idle:
+            return
+        target = self.target("on_initialize", self._code.abi)
+
+        def body(call: Call) -> None:
+            instance = call.instance
+            if "on_initialize" in call.target.code.functions and instance is not None and instance.exchange is not None:
+                hook(call.target, "on_initialize").body(call)
+
+        self.begin(target, None, body, origin="lifecycle").run()
+
+    def unload(self) -> None:
+        """Let go of it.
+
+        Running calls are cancelled, on_cleanup runs in idle instances (at most 1 s), memory is freed.
+        """
+        if self._unloaded:
+            return
+        self._unloaded = True
+        for call in tuple(self._activity.running.values()):
+            call.scope.cancel("unloaded")
+        self._close_all(self._instances.close())
+        self._platform.recorder.add_audit("unload", self.name, self.digest[:12], current_way())
+
+    def _close_all(self, idle: list[Instance]) -> None:
+        for instance in idle:
+            if "on_cleanup" in self._code.functions and instance.exchange is not None:
+                self._clean_up(instance)
+            instance.sandbox.close()
+
+    def _clean_up(self, instance: Instance) -> None:
+        target = self.target("on_cleanup", self._code.abi)
+        call = hook(target, "on_cleanup")
+        limit = min(CLEANUP_SECONDS, self.policy.ceiling.wall or CLEANUP_SECONDS)  # type: ignore[type-var]
+        call.scope.budget = CappedBudget(self.policy, Quota(cpu=limit, wall=limit))
+        with contextlib.suppress(JudiciaError):  # it is going anyway, and its row says what happened
+            call.run(on=instance)
+
+    def replace(self, code: Code, *, instances: Instances | None, config: Mapping[str, Any] | None) -> None:
+        """Exchange the code in place; for `Runtime.load`."""
+        self.changes = _differences(self._code, code)
+        idle = self._instances.renew(code, instances or self._instances.kind, _at_once(self.policy.quota))
+        self._close_all(idle)
+        self._code = self._activity.code = code
+        self._targets = {}
+        if config is not None:
+            self._config = dict(config)
+        self._unloaded = False
+        self._instances.open()
+
+    # What it did --------------------------------------------------------------------------------------------
+
+    @property
+    def last(self) -> CallRecord | None:
+        """The record of the last call; None before the first."""
+        return self._platform.recorder.call_at(self._activity.last) if self._activity.last >= 0 else None
+
+    @property
+    def calls(self) -> pd.DataFrame:
+        """The plugin's rows of `Runtime.calls`."""
+        from judicia_notebook.metrics import frames
+
+        return frames.calls(self._platform.recorder, plugin=self.name)
+
+    @property
+    def host_calls(self) -> pd.DataFrame:
+        """The plugin's rows of `Runtime.host_calls`."""
+        from judicia_notebook.metrics import frames
+
+        return frames.host_calls(self._platform.recorder, plugin=self.name)
+
+    @property
+    def logs(self) -> pd.DataFrame:
+        """The plugin's rows of `Runtime.logs`."""
+        from judicia_notebook.metrics import frames
+
+        return frames.logs(self._platform.recorder, plugin=self.name)
+
+    @property
+    def audit(self) -> pd.DataFrame:
+        """The plugin's rows of `Runtime.audit`."""
+        from judicia_notebook.metrics import frames
+
+        return frames.audit(self._platform.recorder, plugin=self.name)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.unload()
+
+
+class RawFunction:
+    """A numeric export, callable: ``p.raw("add")(1, 2)``."""
+
+    def __init__(self, plugin: Plugin, name: str, kind: FuncType) -> None:
+        self._plugin = plugin
+        self.name = name
+        self.type = kind
+
+    def __call__(self, *numbers: float, quota: Quota | Mapping[str, Any] | None = None) -> Any:
+        """Call it: one number, a tuple of several, or None.
+
+        Raises
+        ------
+        InvalidPayload
+            The wrong count of numbers, or one that does not fit its parameter.
+        CallError, PluginNotReady
+        """
+        self._check(numbers)
+        plugin = self._plugin
+        target = plugin.target(self.name, loading.RAW_ABI)
+
+        def body(call: Call) -> Any:
+            sandbox = call.sandbox
+            export = sandbox.export(self.name, self.type.params, self.type.results)
+            export.write(numbers)
+            sandbox.run(export)
+            return export.read()
+
+        results = plugin.begin(target, quota, body).run()
+        return results[0] if len(results) == 1 else results or None
+
+    def _check(self, numbers: tuple[float, ...]) -> None:
+        where = f"{self._plugin.name}.{self.name}"
+        if len(numbers) != len(self.type.params):
+            raise InvalidPayload(f"{where} is {self.type} and was given {len(numbers)} numbers.")
+        for position, (kind, number) in enumerate(zip(self.type.params, numbers, strict=True), start=1):
+            if not _fits(kind, number):
+                raise InvalidPayload(f"{where}: argument {position} is {kind}, and {number!r} does not fit.")
+
+    def __repr__(self) -> str:
+        return f"<{self._plugin.name}.{self.name} {self.type}>"
+
+
+def _fits(kind: str, number: Any) -> bool:
+    if kind in ("f32", "f64"):
+        return isinstance(number, int | float) and (kind == "f64" or not math.isfinite(number) or abs(number) < 3.5e38)
+    if not hasattr(number, "__index__"):
+        return False
+    bits = 32 if kind == "i32" else 64
+    return -(1 << (bits - 1)) <= int(number) < 1 << bits
+
+
+def _decode(call: Call, answer: bytes | None) -> Any:
+    """The value an answer stands for; None for no value."""
+    if answer is None:
+        return None
+    began = perf_counter_ns()
+    scope = call.scope
+    try:
+        depth = scope.policy.quota.json_depth
+        return wire.decode(answer, depth if isinstance(depth, int) else wire.MAX_DEPTH)
+    except ValueError as error:
+        text = f"its answer is not the JSON of the ABI: {error}" if answer else "its answer is empty, which is no JSON"
+        raise AbiViolation(text, plugin=scope.plugin, function=scope.function) from None
+    finally:
+        call.decode_ns += perf_counter_ns() - began
+
+
+def _at_once(quota: Quota) -> int:
+    return quota.instances if isinstance(quota.instances, int) else 1
+
+
+def _differences(old: Code, new: Code) -> tuple[str, ...]:
+    """What a load under a loaded name changed, in words."""
+    if old.digest == new.digest:
+        return ()
+    found = [f"code {old.digest[:12]} -> {new.digest[:12]}"]
+    if old.manifest.version != new.manifest.version:
+        found.append(f"version {old.manifest.version} -> {new.manifest.version}")
+    before = {f"{one.module} {one.name}" for one in old.module.imports}
+    after = {f"{one.module} {one.name}" for one in new.module.imports}
+    found += [f"now imports {one}" for one in sorted(after - before)]
+    found += [f"no longer imports {one}" for one in sorted(before - after)]
+    asked = sorted(set(new.manifest.capabilities) - set(old.manifest.capabilities))
+    found += [f"now asks for {one}" for one in asked]
+    return tuple(found)

@@ -1,0 +1,400 @@
+"""A runtime: plugins by name, the platform they call into, and everything that is recorded of them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+import threading
+import weakref
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Self
+
+from judicia_notebook import calling, host, loading
+from judicia_notebook.calling import Platform
+from judicia_notebook.engine import cache
+from judicia_notebook.engine.memory import MemoryPool
+from judicia_notebook.errors import LoadError, ManifestError, NoSuchPlugin, PolicyError, ResourceExhausted, did_you_mean
+from judicia_notebook.host import wasi
+from judicia_notebook.host.dispatcher import Dispatcher
+from judicia_notebook.inspection import Inspection, inspect
+from judicia_notebook.metrics.recorder import CallRecord, Recorder
+from judicia_notebook.plugin import Plugin
+from judicia_notebook.policy import Policy, current_way, parse_grant
+from judicia_notebook.quotas import DEFAULTS, Quota, make_quota
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from judicia_notebook.instances import Instances
+    from judicia_notebook.loading import Code, Source
+    from judicia_notebook.manifest import Manifest
+
+CEILING_CPU, CEILING_WALL = 60.0, 600.0
+_MOST_MEMORY = 1 << 30
+
+
+def _container_memory() -> int | None:
+    """Bytes this container or machine has; None where the system does not say."""
+    limits = []
+    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        with contextlib.suppress(OSError, ValueError):
+            limits.append(int(Path(path).read_text()))
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        limits.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    return min(limits) if limits else None
+
+
+def default_ceiling() -> Quota:
+    """What no quota may exceed: 1 GiB or a quarter of the container's memory, 60 s of CPU, 10 min of wall time."""
+    there = _container_memory()
+    memory = _MOST_MEMORY if there is None else min(_MOST_MEMORY, there // 4)
+    return Quota(memory=memory, cpu=CEILING_CPU, wall=CEILING_WALL, payload=_MOST_MEMORY, answer=_MOST_MEMORY)
+
+
+class Runtime:
+    """Plugins, their platform and their records.
+
+    Parameters
+    ----------
+    data_dir : path, optional
+        Where services keep their data; without it a private temporary folder, which goes with the runtime.
+    seed : int, optional
+        Makes ``judicia:random`` reproducible.
+    clock : "real", "frozen" or "stepped"
+        What ``judicia:clock`` tells.
+    ceiling : Quota, optional
+        What no quota may exceed; what is not given keeps its default.
+
+    Examples
+    --------
+    >>> import judicia_notebook as jn
+    >>> with jn.Runtime() as rt:
+    ...     checker = rt.load("example:checker")
+    ...     checker.call("check", {"output": "4 2", "answer": "4 2"})["verdict"]
+    'accepted'
+    """
+
+    def __init__(
+        self,
+        data_dir: str | os.PathLike[str] | None = None,
+        *,
+        seed: int | None = None,
+        clock: str = "real",
+        ceiling: Quota | None = None,
+    ) -> None:
+        self.ceiling = Quota(**{**default_ceiling().given(), **(ceiling.given() if ceiling else {})})
+        self.recorder = Recorder()
+        dispatcher = Dispatcher(host.services(seed=seed, clock=clock))
+        dispatcher.add_functions(wasi.functions())
+        pool = MemoryPool(2 * int(self.ceiling.memory or _MOST_MEMORY))  # type: ignore[arg-type]  # bytes by now
+        self._platform = Platform(dispatcher, self.recorder, pool, self.ceiling, cache.default_folder())
+        self._given_data_dir = Path(data_dir) if data_dir is not None else None
+        self._own_data_dir: Path | None = None
+        self._plugins: dict[str, Plugin] = {}
+        self._lock = threading.RLock()
+        self._closed = False
+        self._pid = os.getpid()
+
+    # Plugins ------------------------------------------------------------------------------------------------
+
+    @property
+    def plugins(self) -> Mapping[str, Plugin]:
+        """The loaded plugins, by name."""
+        return MappingProxyType(self._plugins)
+
+    def load(
+        self,
+        source: Source,
+        *,
+        name: str | None = None,
+        grant: Iterable[str] = (),
+        quota: Quota | Mapping[str, Any] | None = None,
+        config: Mapping[str, Any] | None = None,
+        manifest: Manifest | Mapping[str, Any] | str | os.PathLike[str] | None = None,
+        instances: Instances | None = None,
+        on_denied: str | None = None,
+        unknown_imports: str | None = None,
+        abi: str | None = None,
+    ) -> Plugin:
+        """Load a module. It is read, checked and compiled; nothing of it runs before its first call.
+
+        Parameters
+        ----------
+        source : path, bytes or "example:NAME"
+            A .wasm or .wat file, wasm bytes or WAT text, or a bundled example.
+        name : str, optional
+            What to call it; by default what it calls itself. A loaded name is replaced in place: old handles stay
+            valid, and what is not said here (grants, quotas, ...) is kept.
+        grant : iterable of str
+            Such as ``["wall_clock", "read_database=submissions"]``.
+        quota : Quota or dict, optional
+        config : mapping, optional
+            Handed to on_initialize, over the manifest's own.
+        manifest : Manifest, dict or path, optional
+            Instead of the module's own.
+        instances : int or "fresh", optional
+            1 (the default): one instance, whose state lives between calls. N: a pool. "fresh": a new one for each call.
+        on_denied : "error" or "trap", optional
+            Whether a denied host call is answered with an error value (the default) or ends the call.
+        unknown_imports : "error" or "trap", optional
+            Whether an import that is not offered refuses the load (the default) or traps when called.
+        abi : str, optional
+            ``"judicia-v1"`` or ``"raw"``; by default what the exports fit.
+
+        Raises
+        ------
+        LoadError
+            The file cannot become a plugin; whatever is loaded stays as it was.
+        PolicyError
+            A bad grant or quota; likewise.
+        """
+        self._check_open()
+        grants = [one for text in ([grant] if isinstance(grant, str) else grant) for one in parse_grant(text)]
+        wanted = None if quota is None else quota if isinstance(quota, Quota) else make_quota(quota)
+        if wanted is not None:
+            Policy("check", _NoLedger(), ceiling=self.ceiling, quota=wanted)
+        _check_choice("on_denied", on_denied, ("error", "trap"))
+        _check_choice("unknown_imports", unknown_imports, ("error", "trap"))
+        _check_instances(instances)
+        found = loading.read(source, manifest=manifest, wanted_abi=abi)
+        lowered = _lowered_by(found.manifest, self.ceiling, loading.label(source))
+        chosen = name or found.manifest.name
+        if name is not None:
+            _check_name(name)
+        code = loading.load(
+            found,
+            self._platform.dispatcher,
+            trap_unknown=unknown_imports == "trap",
+            cache_folder=self._platform.cache_folder,
+        )
+        with self._lock:
+            known = self._plugins.get(chosen)
+            if known is None:
+                plugin = self._add(chosen, code, lowered, instances, config)
+            else:
+                plugin = known
+                plugin.replace(code, instances=instances, config=config)
+            what = "load" if known is None else "reload"
+            detail = "; ".join(plugin.changes) or f"{loading.label(source)} {code.digest[:12]}"
+            self.recorder.add_audit(what, chosen, detail, current_way())
+        if wanted is not None:
+            plugin.policy.set_quota(wanted)
+        if grants:
+            plugin.policy.grant(*grants)
+        if on_denied is not None:
+            plugin.policy.on_denied = on_denied  # type: ignore[assignment]  # checked above
+        return plugin
+
+    def _add(
+        self, name: str, code: Code, quota: Quota, instances: Instances | None, config: Mapping[str, Any] | None
+    ) -> Plugin:
+        policy = Policy(name, self.recorder, ceiling=self.ceiling, quota=quota)
+        plugin = Plugin(name, code, self._platform, policy, instances=instances or 1, config=config or {})
+        self._plugins[name] = plugin
+        return plugin
+
+    def inspect(self, source: Source) -> Inspection:
+        """The audit of a file that is not loaded: nothing is compiled or run.
+
+        Raises
+        ------
+        LoadError
+        """
+        return inspect(loading.read(source), self._platform.dispatcher)
+
+    def plugin(self, name: str) -> Plugin:
+        """A loaded plugin.
+
+        Raises
+        ------
+        NoSuchPlugin
+        """
+        found = self._plugins.get(name)
+        if found is None:
+            hint = "" if self._plugins else "Nothing is loaded yet; try  %plugin load example:checker"
+            raise NoSuchPlugin(f"No plugin {name!r} is loaded.{did_you_mean(name, self._plugins)}", hint=hint)
+        return found
+
+    def reload(self, name: str) -> Plugin:
+        """Read a plugin's source again: new code if it changed, a new instance in any case; the policy stays."""
+        plugin = self.plugin(name)
+        return self.load(plugin.source, name=name)
+
+    def unload(self, name: str) -> None:
+        """Unload a plugin and forget its name."""
+        plugin = self.plugin(name)
+        plugin.unload()
+        with self._lock:
+            self._plugins.pop(name, None)
+
+    def clear(self) -> None:
+        """Unload everything; the records stay."""
+        for name in tuple(self._plugins):
+            with contextlib.suppress(NoSuchPlugin):
+                self.unload(name)
+
+    def close(self) -> None:
+        """Unload everything and take no more; the records stay readable."""
+        if self._closed or self._pid != os.getpid():
+            return
+        self.clear()
+        self._closed = True
+        if self._own_data_dir is not None:
+            self._remove_data_dir()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ResourceExhausted("This runtime is closed.", hint="rt = jn.Runtime() starts another.")
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed
+
+    @property
+    def data_dir(self) -> Path:
+        """Where services keep their data."""
+        if self._given_data_dir is not None:
+            self._given_data_dir.mkdir(parents=True, exist_ok=True)
+            return self._given_data_dir
+        if self._own_data_dir is None:
+            self._own_data_dir = Path(tempfile.mkdtemp(prefix="judicia-"))
+            self._remove_data_dir = weakref.finalize(self, _remove, self._own_data_dir, os.getpid())
+        return self._own_data_dir
+
+    # Records ------------------------------------------------------------------------------------------------
+
+    @property
+    def calls(self) -> pd.DataFrame:
+        """One row a call."""
+        from judicia_notebook.metrics import frames
+
+        return frames.calls(self.recorder)
+
+    @property
+    def host_calls(self) -> pd.DataFrame:
+        """One row a host call."""
+        from judicia_notebook.metrics import frames
+
+        return frames.host_calls(self.recorder)
+
+    @property
+    def samples(self) -> pd.DataFrame:
+        """Enter, exit, ticks and grows of each call."""
+        from judicia_notebook.metrics import frames
+
+        return frames.samples(self.recorder)
+
+    @property
+    def logs(self) -> pd.DataFrame:
+        """What plugins wrote to their logs."""
+        from judicia_notebook.metrics import frames
+
+        return frames.logs(self.recorder)
+
+    @property
+    def audit(self) -> pd.DataFrame:
+        """Loads, unloads, grants, revokes, quota changes, denials."""
+        from judicia_notebook.metrics import frames
+
+        return frames.audit(self.recorder)
+
+    @property
+    def policies(self) -> pd.DataFrame:
+        """What each policy version granted and allowed."""
+        from judicia_notebook.metrics import frames
+
+        return frames.policies(self.recorder)
+
+    @property
+    def last(self) -> CallRecord | None:
+        """The record of the last call of any plugin."""
+        return self.recorder.call_at(self.recorder.calls.end - 1)
+
+    def label(self, **values: object) -> contextlib.AbstractContextManager[None]:
+        """Label the rows of calls made inside the block: ``with rt.label(variant="A"): ...``"""
+        return calling.label(**values)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Runtime with {', '.join(self._plugins) or 'no plugins'}>"
+
+
+_shared: Runtime | None = None
+_shared_lock = threading.Lock()
+
+
+def get_runtime() -> Runtime:
+    """The kernel's shared runtime, which the magics use; made at first use."""
+    global _shared
+    with _shared_lock:
+        if _shared is None or _shared.closed:
+            _shared = Runtime()
+        return _shared
+
+
+def _remove(folder: Path, owner: int) -> None:
+    """Remove a runtime's temporary folder, unless this is a forked child of its owner."""
+    if os.getpid() == owner:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class _NoLedger:
+    """For checking a policy without keeping it."""
+
+    def add_policy(self, *_: object) -> int:
+        return 0
+
+    def add_audit(self, *_: object) -> None:
+        return None
+
+
+def _lowered_by(manifest: Manifest, ceiling: Quota, source: str) -> Quota:
+    """The defaults, with what the manifest lowers by itself; what it asks beyond waits for the user.
+
+    Raises
+    ------
+    ManifestError
+        A quota kind or value that does not exist.
+    """
+    try:
+        asked = make_quota(manifest.quota)
+    except PolicyError as error:
+        raise ManifestError(error.message, source=source) from None
+    lowered: dict[str, Any] = {}
+    for kind, most in DEFAULTS.given().items():
+        value = getattr(asked, kind)
+        bounds = [bound for bound in (most, getattr(ceiling, kind)) if isinstance(bound, int | float)]
+        if isinstance(value, int | float) and (not bounds or value <= min(bounds)):
+            lowered[kind] = value
+        elif bounds and isinstance(most, int | float) and min(bounds) < most:
+            lowered[kind] = min(bounds)
+    return Quota(**lowered)
+
+
+def _check_choice(name: str, value: str | None, choices: tuple[str, ...]) -> None:
+    if value is not None and value not in choices:
+        raise PolicyError(f"{name} is {' or '.join(map(repr, choices))}, not {value!r}.")
+
+
+def _check_instances(instances: Any) -> None:
+    if instances is None or instances == "fresh":
+        return
+    if isinstance(instances, bool) or not isinstance(instances, int) or instances < 1:
+        raise PolicyError(f"instances is a number from 1 or 'fresh', not {instances!r}.")
+
+
+def _check_name(name: str) -> None:
+    from judicia_notebook.manifest import NAME
+
+    if not NAME.fullmatch(name):
+        raise LoadError(f"a plugin's name is of a-z, 0-9, _ and -, beginning with a letter; {name!r} is not")
