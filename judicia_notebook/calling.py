@@ -28,6 +28,7 @@ from judicia_notebook.errors import (
     CallError,
     GuestError,
     GuestTrap,
+    InvalidPayload,
     JudiciaError,
     NoSuchFunction,
     PluginNotReady,
@@ -49,6 +50,9 @@ if TYPE_CHECKING:
     from judicia_notebook.metrics.recorder import Recorder
     from judicia_notebook.policy import CappedBudget, Policy
     from judicia_notebook.quotas import Quota
+
+_HARMLESS = (GuestError, InvalidPayload, NoSuchFunction)
+"""What leaves an instance as good as before: it said no in good order, or was never entered."""
 
 _label: contextvars.ContextVar[Mapping[str, object]] = contextvars.ContextVar("judicia_label")
 _current_call: contextvars.ContextVar[int] = contextvars.ContextVar("judicia_call", default=0)
@@ -250,7 +254,7 @@ class Call:
             value = self._on_instance(found)
         except BaseException as error:
             instance = self.instance or found
-            keep = isinstance(error, GuestError) and instance is not None and not instance.sandbox.broken
+            keep = isinstance(error, _HARMLESS) and instance is not None and not instance.sandbox.broken
             if isinstance(error, CallError) and instance is not None and not keep:
                 error.state_lost = instances.kind != "fresh"
             instances.release(instance, keep=keep)
@@ -268,9 +272,8 @@ class Call:
         sandbox, scope = instance.sandbox, self.scope
         sandbox.enter(scope)
         try:
-            instance.calls += 1
-            if instance.exchange is not None:
-                scope.exchange = instance.exchange
+            scope.exchange = instance.exchange
+            instance.exchange.reset()
             self.memory_before = sandbox.account.used
             self.refused_before = sandbox.account.grows_refused
             scope.host_ns = 0
@@ -279,6 +282,8 @@ class Call:
             try:
                 value = self.body(self)
             finally:
+                if self.origin != "lifecycle":
+                    instance.calls += 1
                 self.inside_ns = perf_counter_ns() - entered
                 self.host_ns = scope.host_ns
                 self._measure(sandbox)
@@ -307,10 +312,10 @@ class Call:
         NoSuchFunction
             The plugin was replaced while the call waited, and the new code does not have it.
         """
-        kind = self.target.code.callable.get(self.target.subject.function)
-        if kind is None:
+        function = self.target.subject.function
+        if function not in self.target.code.callable:
             raise NoSuchFunction(f"{self.scope.where} is gone: the plugin was replaced while the call waited.")
-        export = self.sandbox.export(self.target.subject.function, kind.params, kind.results)
+        export = self.sandbox.export(function)
         answer = self.scope.exchange.call(export, request, self.scope)
         self.bytes_out = len(answer) if answer else 0
         return answer
@@ -334,7 +339,7 @@ class Call:
             sandbox.enter(scope)
             try:
                 sandbox.instantiate()
-                exchange = Exchange(sandbox) if target.code.abi != "raw" else None
+                exchange = Exchange(sandbox)
                 self.setup = Setup(scope.cpu_ns, sandbox.fuel_used())
             finally:
                 self.memory_peak = sandbox.account.used
@@ -350,7 +355,7 @@ class Call:
         return instance
 
     def _initialize(self, instance: Instance) -> None:
-        if self.origin == "lifecycle" or "on_initialize" not in self.target.code.functions or instance.exchange is None:
+        if self.origin == "lifecycle" or "on_initialize" not in self.target.code.callable:
             return
         try:
             hook(self.target, "on_initialize").run(on=instance)
@@ -367,6 +372,9 @@ class Call:
         began = self.started_ns != 0 or isinstance(error, CallError)
         if not began or (isinstance(error, JudiciaError) and not isinstance(error, CallError)):
             return
+        if isinstance(error, GuestTrap) and self.scope.denials:
+            denied = sorted(set(self.scope.denials.values()))
+            error.hint = f"It was denied before: %plugin grant {self.scope.plugin} {' '.join(denied)}"
         self._record(error)
         self.target.activity.last = self.record_position
         if isinstance(self.error, CallError):
@@ -388,7 +396,7 @@ class Call:
             self.target.subject,
             self.origin,
             instance.number if instance else 0,
-            instance.calls if instance else 0,
+            max(instance.calls, 1) if instance else 0,
             threading.current_thread().name,
             _label_text(),
             (self.started_ns or perf_counter_ns()) - recorder.began_ns,
@@ -415,9 +423,9 @@ class Call:
 
     def _split(self) -> tuple[int, int, int]:
         """Time inside, told apart: writing the request, the guest, reading the answer."""
-        exchange = self.instance.exchange if self.instance is not None else None
-        if exchange is None or not self.inside_ns:
-            return self.encode_ns, max(0, self.inside_ns - self.host_ns), self.decode_ns
+        if self.instance is None or not self.inside_ns:
+            return self.encode_ns, 0, self.decode_ns
+        exchange = self.instance.exchange
         written = min(exchange.write_ns, self.inside_ns)
         read = min(exchange.read_ns, self.inside_ns - written)
         guest = max(0, self.inside_ns - written - read - self.host_ns)

@@ -42,12 +42,12 @@ if TYPE_CHECKING:
     from judicia_notebook.metrics.recorder import CallRecord
 
 # Control characters could move the cursor, recolour a terminal or reverse the reading order of a line.
-_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
 
 
 def printable(text: str, limit: int = 500) -> str:
-    """Text from a guest, made safe to print: no control or direction characters, cut at `limit` characters."""
-    clean = _UNPRINTABLE.sub("\ufffd", text[: limit + 1])
+    """Text from a guest on one line: no control or direction characters, cut at `limit` characters."""
+    clean = _UNPRINTABLE.sub("\ufffd", text[: limit + 1].replace("\n", "⏎").replace("\t", " "))
     return clean[:limit] + "…" if len(clean) > limit else clean
 
 
@@ -101,7 +101,22 @@ class AbiMismatch(LoadError):
 
 
 class UnknownImport(LoadError):
-    """The module imports something this runtime does not offer."""
+    """The module imports something this runtime does not offer.
+
+    Attributes
+    ----------
+    module, name, kind : str
+        What it imports.
+    known : tuple of str
+        The modules this runtime offers.
+    """
+
+    def __init__(self, module: str, name: str, *, kind: str = "func", known: Iterable[str] = ()) -> None:
+        super().__init__(f"imports {module}.{name}")
+        self.module = module
+        self.name = name
+        self.kind = kind
+        self.known = tuple(known)
 
 
 class CompileError(LoadError):
@@ -227,6 +242,8 @@ class CapabilityDenied(CallError):
 
     def __init__(self, *, capability: str, scope: str = "", host_function: str = "", **where: Any) -> None:
         super().__init__(capability, **where)
+        grant = capability + (f"={scope}" if scope else "")
+        self.hint = f'To allow it:    %plugin grant {self.plugin} {grant}     or  p.policy.grant("{grant}")'
         self.capability = capability
         self.scope = scope
         self.host_function = host_function
@@ -252,32 +269,47 @@ class Cancelled(CallError):
 
 def describe(error: JudiciaError) -> list[str]:
     """The sentences for an error: what happened first, then what to do about it."""
+    if isinstance(error, CallError):
+        lines = _describe_call(error)
+    elif isinstance(error, LoadError):
+        lines = _describe_load(error)
+    else:
+        lines = [printable(error.message, 1000)]
+    return lines + [f"  {line}" for line in error.hint.splitlines()]
+
+
+def _describe_call(error: CallError) -> list[str]:
     match error:
         case GuestError():
-            lines = [f"{error.where} failed: {printable(error.code, 80)}: {printable(error.message)}"]
+            return [f"{error.where} failed: {printable(error.code, 80)}: {printable(error.message)}"]
         case GuestTrap():
-            lines = [f"{error.where} stopped at {_trap(error)}.{_lost(error)}"]
+            return [f"{error.where} stopped at {_trap(error)}.{_lost(error)}"]
         case QuotaExceeded():
-            lines = [f"{error.where} {_used(error)}.", *_allow_more(error)]
+            return [f"{error.where} {_used(error)}.", *_allow_more(error)]
         case CapabilityDenied():
-            grant = error.capability + (f"={error.scope}" if error.scope else "")
-            lines = [
-                f"{error.where} needs {error.capability} for {error.host_function}.",
-                f'  To allow it:    %plugin grant {error.plugin} {grant}     or  p.policy.grant("{grant}")',
-            ]
+            return [f"{error.where} needs {error.capability} for {error.host_function}."]
         case HostFailure():
-            lines = [f"{error.where} was ended by an error of the host: {printable(error.message)}{_lost(error)}"]
+            return [f"{error.where} was ended by an error of the host: {printable(error.message)}.{_lost(error)}"]
         case AbiViolation():
-            lines = [f"{error.where} broke the ABI: {printable(error.message)}{_lost(error)}"]
-        case Cancelled():
-            lines = [f"{error.where} was cancelled{': ' + error.message if error.message else ''}.{_lost(error)}"]
-        case LoadError():
-            lines = [f"{error.source + ': ' if error.source else ''}{printable(error.message, 1000)}"]
+            return [f"{error.where} broke the ABI: {printable(error.message)}.{_lost(error)}"]
         case _:
-            lines = [printable(error.message, 1000)]
-    if error.hint:
-        lines += [f"  {line}" for line in error.hint.splitlines()]
-    return lines
+            return [f"{error.where} was cancelled{': ' + error.message if error.message else ''}.{_lost(error)}"]
+
+
+def _describe_load(error: LoadError) -> list[str]:
+    if isinstance(error, UnknownImport):
+        return [_unknown_import(error)]
+    first, *rest = [printable(line, 1000) for line in error.message.splitlines() or [""]]
+    return [f"{printable(error.source) + ': ' if error.source else ''}{first}", *rest]
+
+
+def _unknown_import(error: UnknownImport) -> str:
+    what = printable(f"{error.module}.{error.name}", 160) + ("" if error.kind == "func" else f" (a {error.kind})")
+    anyway = ' (unknown_imports="trap" loads it anyway)' if error.kind == "func" else ""
+    source = printable(error.source) or "the module"
+    return (
+        f"{source} imports {what}, which this runtime does not offer. Known modules: {', '.join(error.known)}{anyway}"
+    )
 
 
 def _lost(error: CallError) -> str:

@@ -29,7 +29,7 @@ class Instance:
 
     __slots__ = ("calls", "code", "exchange", "generation", "number", "sandbox")
 
-    def __init__(self, code: Code, sandbox: Sandbox, exchange: Exchange | None, generation: int) -> None:
+    def __init__(self, code: Code, sandbox: Sandbox, exchange: Exchange, generation: int) -> None:
         self.code = code
         self.sandbox = sandbox
         self.exchange = exchange

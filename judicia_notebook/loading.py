@@ -18,19 +18,24 @@ from judicia_notebook import manifest as manifests
 from judicia_notebook.engine import abi
 from judicia_notebook.engine.module_info import FuncType, Import, ModuleInfo
 from judicia_notebook.engine.process import assemble, get_engine
-from judicia_notebook.engine.sandbox import Linkage
-from judicia_notebook.engine.sections import read_module
+from judicia_notebook.engine.sandbox import NUMBERS, HostFunction, Linkage
+from judicia_notebook.engine.sections import identify, read_module
 from judicia_notebook.errors import (
     AbiMismatch,
+    GuestTrap,
     InvalidModule,
     LoadError,
+    ManifestError,
     NoSuchExample,
     UnknownImport,
     did_you_mean,
+    printable,
 )
 from judicia_notebook.units import format_size
 
 if TYPE_CHECKING:
+    from judicia_notebook.engine.invocation import Invocation
+    from judicia_notebook.engine.sandbox import Sandbox
     from judicia_notebook.host.dispatcher import Dispatcher
     from judicia_notebook.manifest import Manifest
 
@@ -110,8 +115,10 @@ def _example_path(name: str) -> Path:
 
 def label(source: Source) -> str:
     """The source as an error names it."""
-    if isinstance(source, bytes):
+    if isinstance(source, bytes | bytearray):
         return f"{len(source)} bytes"
+    if not isinstance(source, str | os.PathLike):
+        return type(source).__name__
     text = os.fspath(source)
     if text.lstrip().startswith("("):
         return "WAT text"
@@ -127,8 +134,11 @@ def _find(source: Source) -> tuple[bytes, Path | None]:
     text = os.fspath(source)
     if text.lstrip().startswith("("):
         return text.encode(), None
-    path = _example_path(text[len(EXAMPLE) :]) if text.startswith(EXAMPLE) else Path(text).expanduser()
-    return _read_bounded(path), path
+    try:
+        path = _example_path(text[len(EXAMPLE) :]) if text.startswith(EXAMPLE) else Path(text).expanduser()
+        return _read_bounded(path), path
+    except (ValueError, RuntimeError) as error:  # a zero byte in the name, a home folder that does not exist
+        raise LoadError(f"it is no path: {error}") from None
 
 
 def _read_bounded(path: Path) -> bytes:
@@ -138,21 +148,28 @@ def _read_bounded(path: Path) -> bytes:
         raise LoadError("there is no such file") from None
     except OSError as error:
         raise LoadError(f"it cannot be read ({error.strerror})") from None
+    try:
+        _check_file(os.fstat(descriptor))
+    except InvalidModule:
+        os.close(descriptor)
+        raise
     with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(file.fileno())
-        if stat.S_ISDIR(status.st_mode):
-            raise InvalidModule("it is a directory; give the .wasm file in it")
-        if not stat.S_ISREG(status.st_mode):
-            raise InvalidModule("it is not a regular file")
-        if status.st_size > MAX_FILE:
-            raise InvalidModule(f"it is too large: {format_size(status.st_size)}, at most {format_size(MAX_FILE)}")
         return file.read(MAX_FILE + 1)
+
+
+def _check_file(status: os.stat_result) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise InvalidModule("it is a directory; give the .wasm file in it")
+    if not stat.S_ISREG(status.st_mode):
+        raise InvalidModule("it is not a regular file")
+    if status.st_size > MAX_FILE:
+        raise InvalidModule(f"it is too large: {format_size(status.st_size)}, at most {format_size(MAX_FILE)}")
 
 
 def _to_wasm(data: bytes, path: Path | None) -> bytes:
     if len(data) > MAX_FILE:
         raise InvalidModule(f"it is too large: more than {format_size(MAX_FILE)}")
-    if (path is not None and path.suffix == ".wat") or data.lstrip()[:1] == b"(" or data.lstrip()[:2] == b";;":
+    if (path is not None and path.suffix == ".wat") or identify(data) == "wat":
         return assemble(data)
     return data
 
@@ -190,6 +207,10 @@ def read(source: Source, *, manifest: Any = None, wanted_abi: str | None = None)
         )
         chosen = _choose_abi(module, found, str(origin), wanted_abi)
         return Read(source, path, wasm, hashlib.sha256(wasm).hexdigest(), module, found, str(origin), chosen)
+    except ManifestError as error:
+        raise ManifestError(
+            f"{error.source}: {error.message}" if error.source else error.message, source=label(source)
+        ) from None
     except LoadError as error:
         error.source = error.source or label(source)
         raise
@@ -204,6 +225,8 @@ def _choose_abi(module: ModuleInfo, manifest: Manifest, origin: str, wanted: str
     if wanted == RAW_ABI:
         return RAW_ABI
     if not missing:
+        if misshapen := abi.misshapen_hooks(module):
+            raise AbiMismatch(f"its {', '.join(misshapen)} must be a function (i32, i32) -> i64")
         return abi.NAME
     if wanted == abi.NAME or origin != "derived":
         raise AbiMismatch(f"it lacks exports of ABI 1: {', '.join(missing)}")
@@ -224,9 +247,8 @@ def load(found: Read, dispatcher: Dispatcher, *, trap_unknown: bool, cache_folde
         engine = get_engine()
         used = list(_resolve(found.module.imports, dispatcher, trap_unknown=trap_unknown))
         compiled = engine.compile(found.wasm, found.digest, cache_folder=cache_folder)
-        names = {export.index: export.name for export in found.module.exports if export.kind == "func"}
         try:
-            linkage = Linkage(engine, compiled, used, trap_unknown=trap_unknown, exports=names)
+            linkage = Linkage(engine, compiled, found.module, used, trap_unknown=trap_unknown)
         finally:
             compiled.close()
     except LoadError as error:
@@ -254,21 +276,37 @@ def _resolve(imports: Iterable[Import], dispatcher: Dispatcher, *, trap_unknown:
         key = (wanted.module, wanted.name)
         function = dispatcher.find(*key) if wanted.kind == "func" else None
         if function is None:
-            if trap_unknown and wanted.kind == "func":
-                continue
-            raise _unknown(wanted, dispatcher)
+            if not trap_unknown or wanted.kind != "func":
+                raise _unknown(wanted, dispatcher)
+            if key not in done and (made := _trapping(wanted)) is not None:
+                yield made
+            done.add(key)
+            continue
         expected = FuncType(function.params, function.results)
         if wanted.type != expected:
-            raise AbiMismatch(f"it imports {wanted.module}.{wanted.name} as {wanted.type}, and it is {expected}")
+            raise AbiMismatch(f"it imports {wanted.module}.{wanted.name} as {wanted.type}; here it is {expected}")
         if key not in done:
             done.add(key)
             yield function
 
 
+def _trapping(wanted: Import) -> HostFunction | None:
+    """A function that traps, in place of one that is not offered; None leaves odd types to the engine."""
+    kind = wanted.type
+    if not isinstance(kind, FuncType) or not {*kind.params, *kind.results} <= NUMBERS:
+        return None
+
+    def trap(_: Sandbox, invocation: Invocation, *__: float) -> float:
+        name = f"{printable(wanted.module, 80)}.{printable(wanted.name, 80)}"
+        raise GuestTrap(
+            trap="unknown_import",
+            plugin=invocation.plugin,
+            function=invocation.function,
+            hint=f"It called {name}, which this runtime does not offer.",
+        )
+
+    return HostFunction(wanted.module, wanted.name, kind.params, kind.results, trap)
+
+
 def _unknown(wanted: Import, dispatcher: Dispatcher) -> UnknownImport:
-    is_function = wanted.kind == "func"
-    what = f"{wanted.module}.{wanted.name}" + ("" if is_function else f" (a {wanted.kind})")
-    return UnknownImport(
-        f"it imports {what}, which this runtime does not offer. Known modules: {', '.join(dispatcher.modules)}.",
-        hint='unknown_imports="trap" loads it anyway; calling the import traps.' if is_function else "",
-    )
+    return UnknownImport(wanted.module, wanted.name, kind=wanted.kind, known=dispatcher.modules)

@@ -7,7 +7,6 @@ exchanges its code in place, and what the load did not say (grants, quotas) stay
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import perf_counter_ns
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 from judicia_notebook import loading
 from judicia_notebook.calling import Activity, Call, Platform, Target, hook
 from judicia_notebook.engine import wire
+from judicia_notebook.engine.sandbox import pack_numbers
 from judicia_notebook.errors import (
     AbiMismatch,
     AbiViolation,
@@ -29,8 +29,8 @@ from judicia_notebook.errors import (
 from judicia_notebook.inspection import Inspection, inspect
 from judicia_notebook.instances import Instance, InstancePool, Instances
 from judicia_notebook.metrics.recorder import CallRecord, Subject
-from judicia_notebook.policy import CappedBudget, Policy, current_way
-from judicia_notebook.quotas import Quota, make_quota
+from judicia_notebook.policy import CappedBudget, Policy, current_way, parse_grant
+from judicia_notebook.quotas import Quota, call_quota, make_quota
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -144,7 +144,8 @@ class Plugin:
     def requested(self) -> tuple[str, ...]:
         """What the manifest asks for and is not granted."""
         granted = self.policy.granted
-        return tuple(one for one in self.manifest.capabilities if one not in granted)
+        wanted = [one for text in self.manifest.capabilities for one in parse_grant(text)]
+        return tuple(one for one in wanted if one not in granted)
 
     @property
     def requested_quota(self) -> dict[str, Any]:
@@ -265,20 +266,18 @@ class Plugin:
         if quota is None:
             call = Call(target, self.policy, body, **more)
         else:
-            own = quota if isinstance(quota, Quota) else make_quota(quota)
-            call = Call(target, CappedBudget(self.policy, own), body, **more)
+            call = Call(target, CappedBudget(self.policy, call_quota(quota, self.policy.ceiling)), body, **more)
         return call
 
     def target(self, function: str, abi_name: str) -> Target:
         """What a call of this function would be aimed at now."""
-        target = self._targets.get(function)
+        targets, code = self._targets, self._code  # in this order: a replace changes them in the other
+        target = targets.get(function)
         if target is None or target.subject.abi != abi_name:
-            subject = Subject(self.name, self.digest, function, abi_name)
-            target = Target(
-                self._platform, self.policy, self._code, self._instances, subject, self._config, self._activity
-            )
-            if function in self._code.functions:
-                self._targets[function] = target
+            subject = Subject(self.name, code.digest, function, abi_name)
+            target = Target(self._platform, self.policy, code, self._instances, subject, self._config, self._activity)
+            if function in code.functions:
+                targets[function] = target
         return target
 
     def _not_callable(self, code: Code, function: str) -> JudiciaError:
@@ -313,9 +312,10 @@ class Plugin:
         target = self.target("on_initialize", self._code.abi)
 
         def body(call: Call) -> None:
-            instance = call.instance
-            if "on_initialize" in call.target.code.functions and instance is not None and instance.exchange is not None:
+            if call.instance is not None and call.instance.calls == 0 and "on_initialize" in call.target.code.callable:
+                self._instances.failed = True
                 hook(call.target, "on_initialize").body(call)
+                self._instances.failed = False
 
         self.begin(target, None, body, origin="lifecycle").run()
 
@@ -334,15 +334,14 @@ class Plugin:
 
     def _close_all(self, idle: list[Instance]) -> None:
         for instance in idle:
-            if "on_cleanup" in self._code.functions and instance.exchange is not None:
+            if "on_cleanup" in instance.code.callable:
                 self._clean_up(instance)
             instance.sandbox.close()
 
     def _clean_up(self, instance: Instance) -> None:
         target = self.target("on_cleanup", self._code.abi)
         call = hook(target, "on_cleanup")
-        limit = min(CLEANUP_SECONDS, self.policy.ceiling.wall or CLEANUP_SECONDS)  # type: ignore[type-var]
-        call.scope.budget = CappedBudget(self.policy, Quota(cpu=limit, wall=limit))
+        call.scope.budget = CappedBudget(self.policy, Quota(cpu=CLEANUP_SECONDS, wall=CLEANUP_SECONDS))
         with contextlib.suppress(JudiciaError):  # it is going anyway, and its row says what happened
             call.run(on=instance)
 
@@ -417,39 +416,30 @@ class RawFunction:
             The wrong count of numbers, or one that does not fit its parameter.
         CallError, PluginNotReady
         """
-        self._check(numbers)
         plugin = self._plugin
         target = plugin.target(self.name, loading.RAW_ABI)
+        packed = self._pack(target.code, numbers)
 
         def body(call: Call) -> Any:
-            sandbox = call.sandbox
-            export = sandbox.export(self.name, self.type.params, self.type.results)
-            export.write(numbers)
-            sandbox.run(export)
+            export = call.sandbox.export(self.name)
+            export.write(packed if call.target.code is target.code else self._pack(call.target.code, numbers))
+            call.sandbox.run(export)
             return export.read()
 
         results = plugin.begin(target, quota, body).run()
         return results[0] if len(results) == 1 else results or None
 
-    def _check(self, numbers: tuple[float, ...]) -> None:
-        where = f"{self._plugin.name}.{self.name}"
-        if len(numbers) != len(self.type.params):
-            raise InvalidPayload(f"{where} is {self.type} and was given {len(numbers)} numbers.")
-        for position, (kind, number) in enumerate(zip(self.type.params, numbers, strict=True), start=1):
-            if not _fits(kind, number):
-                raise InvalidPayload(f"{where}: argument {position} is {kind}, and {number!r} does not fit.")
+    def _pack(self, code: Code, numbers: tuple[float, ...]) -> bytes:
+        where, kind = f"{self._plugin.name}.{self.name}", code.functions.get(self.name)
+        if kind is None:
+            raise NoSuchFunction(f"{where} is gone: the plugin was replaced.")
+        try:
+            return pack_numbers(kind.params, numbers)
+        except ValueError as error:
+            raise InvalidPayload(f"{where} is {kind}, and {numbers!r} does not fit: {error}.") from None
 
     def __repr__(self) -> str:
         return f"<{self._plugin.name}.{self.name} {self.type}>"
-
-
-def _fits(kind: str, number: Any) -> bool:
-    if kind in ("f32", "f64"):
-        return isinstance(number, int | float) and (kind == "f64" or not math.isfinite(number) or abs(number) < 3.5e38)
-    if not hasattr(number, "__index__"):
-        return False
-    bits = 32 if kind == "i32" else 64
-    return -(1 << (bits - 1)) <= int(number) < 1 << bits
 
 
 def _decode(call: Call, answer: bytes | None) -> Any:
@@ -459,8 +449,7 @@ def _decode(call: Call, answer: bytes | None) -> Any:
     began = perf_counter_ns()
     scope = call.scope
     try:
-        depth = scope.policy.quota.json_depth
-        return wire.decode(answer, depth if isinstance(depth, int) else wire.MAX_DEPTH)
+        return wire.decode(answer, scope.budget.limits.json_depth)
     except ValueError as error:
         text = f"its answer is not the JSON of the ABI: {error}" if answer else "its answer is empty, which is no JSON"
         raise AbiViolation(text, plugin=scope.plugin, function=scope.function) from None

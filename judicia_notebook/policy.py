@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 from judicia_notebook.capabilities import CAPABILITIES, expand
 from judicia_notebook.engine.limits import Limits
 from judicia_notebook.errors import PolicyError, did_you_mean
-from judicia_notebook.quotas import DEFAULTS, Quota, check_within, limits_of, make_quota
+from judicia_notebook.quotas import DEFAULTS, NOT_GIVEN, Quota, check_within, limits_of, make_quota, overlay
 
 OnDenied = Literal["error", "trap"]
 
@@ -143,11 +143,11 @@ class PolicyState:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What `Policy.restore` brings back."""
+    """Grants, quotas and what happens on a denial, at one moment; `Policy.restore` brings it back."""
 
-    granted: tuple[str, ...]
-    quota: Quota
-    on_denied: OnDenied
+    granted: tuple[str, ...] = ()
+    quota: Quota = DEFAULTS
+    on_denied: OnDenied = "error"
 
 
 class Ledger(Protocol):
@@ -167,19 +167,18 @@ class Policy:
     ledger : Ledger
     ceiling : Quota
         What the runtime allows at most; asking for more is an error, never cut in silence.
-    quota : Quota, optional
-        Where to start from instead of the defaults; what is not given there keeps its default.
+    initial : Snapshot, optional
+        Where to start from, and what `reset` goes back to.
     """
 
-    def __init__(self, plugin: str, ledger: Ledger, *, ceiling: Quota, quota: Quota | None = None) -> None:
+    def __init__(self, plugin: str, ledger: Ledger, *, ceiling: Quota, initial: Snapshot | None = None) -> None:
         self.plugin = plugin
         self._ledger = ledger
         self._ceiling = ceiling
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
         self._observers: list[Callable[[Policy], object]] = []
-        start = _overlay(DEFAULTS, quota.given() if quota else {})
-        check_within(ceiling, start if quota is None else quota)
-        self._initial = Snapshot((), start, "error")
+        self._initial = initial or Snapshot()
+        check_within(ceiling, self._initial.quota)
         self._state = self._make(self._initial)
 
     def _make(self, wanted: Snapshot) -> PolicyState:
@@ -199,6 +198,10 @@ class Policy:
     def limits(self) -> Limits:
         """The limits in force, ceiling included; what the engine looks up at each tick."""
         return self._state.limits
+
+    def is_own(self, _kind: str, /) -> bool:
+        """Never: these limits are the plugin's, not a call's."""
+        return False
 
     @property
     def version(self) -> int:
@@ -232,7 +235,7 @@ class Policy:
     def on_denied(self, value: OnDenied) -> None:
         if value not in get_args(OnDenied):
             raise PolicyError(f"on_denied is 'error' or 'trap', not {value!r}.")
-        self._change("on_denied", value, on_denied=value)
+        self._change("on_denied", value, lambda now: dataclasses.replace(now, on_denied=value))
 
     # Changing -----------------------------------------------------------------------------------------------
 
@@ -245,9 +248,11 @@ class Policy:
             Nothing is granted then.
         """
         wanted = [one for text in grants for one in parse_grant(text)]
-        with self._lock:
-            new = tuple(dict.fromkeys((*self._state.granted, *wanted)))
-            self._change("grant", ", ".join(wanted), granted=new)
+
+        def add(now: Snapshot) -> Snapshot:
+            return dataclasses.replace(now, granted=tuple(dict.fromkeys((*now.granted, *wanted))))
+
+        self._change("grant", ", ".join(wanted), add)
 
     def revoke(self, *grants: str) -> None:
         """Take capabilities away, from the next host call on: all scopes of a name, or one ``name=scope``.
@@ -258,9 +263,12 @@ class Policy:
             An unknown capability; nothing is revoked then.
         """
         unwanted = {one for text in grants for one in parse_grant(text)}
-        with self._lock:
-            new = tuple(one for one in self._state.granted if not {one, one.partition("=")[0]} & unwanted)
-            self._change("revoke", ", ".join(sorted(unwanted)), granted=new)
+
+        def remove(now: Snapshot) -> Snapshot:
+            kept = tuple(one for one in now.granted if not {one, one.partition("=")[0]} & unwanted)
+            return dataclasses.replace(now, granted=kept)
+
+        self._change("revoke", ", ".join(sorted(unwanted)), remove)
 
     def set_quota(self, quota: Quota | None = None, **kinds: Any) -> None:
         """Change quotas; what is not named stays. ``None`` means no limit of its own.
@@ -272,26 +280,28 @@ class Policy:
         """
         wanted = make_quota({**(quota.given() if quota else {}), **kinds})
         check_within(self._ceiling, wanted)
-        with self._lock:
-            detail = ", ".join(f"{kind}={value}" for kind, value in wanted.given().items())
-            self._change("quota", detail, quota=_overlay(self._state.quota, wanted.given()))
+        detail = ", ".join(f"{kind}={value}" for kind, value in wanted.given().items())
+        self._change("quota", detail, lambda now: dataclasses.replace(now, quota=overlay(now.quota, wanted.given())))
 
     def snapshot(self) -> Snapshot:
         """What can be brought back with `restore`."""
         state = self._state
         return Snapshot(state.granted, state.quota, state.on_denied)
 
-    def restore(self, snapshot: Snapshot) -> None:
-        """Bring a snapshot back, whatever happened since."""
-        self._change("restore", "", granted=snapshot.granted, quota=snapshot.quota, on_denied=snapshot.on_denied)
+    def restore(self, snapshot: Snapshot, *, what: str = "restore") -> None:
+        """Bring a snapshot back, whatever happened since; `what` is what the audit calls it."""
+        self._change(what, "", lambda _: snapshot)
 
     def reset(self) -> None:
-        """Grant nothing and go back to the quotas the plugin was loaded with."""
+        """Go back to what the plugin was first loaded with."""
         self.restore(self._initial)
 
     @contextlib.contextmanager
     def temporarily(self, *, grant: Iterable[str] = (), revoke: Iterable[str] = (), **kinds: Any) -> Iterator[Policy]:
-        """Change grants and quotas for the length of a ``with`` block."""
+        """Change grants and quotas for the length of a ``with`` block.
+
+        At its end just what the block's own line changed goes back: what somebody revokes meanwhile stays revoked.
+        """
         before = self.snapshot()
         try:
             if grant:
@@ -300,9 +310,14 @@ class Policy:
                 self.revoke(*_names(revoke))
             if kinds:
                 self.set_quota(**kinds)
+            inside = self.snapshot()
+        except PolicyError:
+            self.restore(before)
+            raise
+        try:
             yield self
         finally:
-            self.restore(before)
+            self._change("restore", "", lambda now: _undo(before, inside, now))
 
     def observe(self, callback: Callable[[Policy], object]) -> Callable[[], None]:
         """Have `callback(policy)` called after each change, outside the lock, on the changing thread.
@@ -317,10 +332,11 @@ class Policy:
 
         return remove
 
-    def _change(self, what: str, detail: str, **changes: Any) -> None:
+    def _change(self, what: str, detail: str, update: Callable[[Snapshot], Snapshot]) -> None:
         with self._lock:
-            wanted = dataclasses.replace(self.snapshot(), **changes)
-            if wanted == self.snapshot():
+            before = self.snapshot()
+            wanted = update(before)
+            if wanted == before:
                 return
             self._state = self._make(wanted)
             self._ledger.add_audit(what, self.plugin, detail, current_way())
@@ -329,26 +345,34 @@ class Policy:
                 callback(self)
 
 
+def _undo(before: Snapshot, inside: Snapshot, now: Snapshot) -> Snapshot:
+    """Take back what led from `before` to `inside`, and nothing else that happened since."""
+    given, taken = set(inside.granted) - set(before.granted), set(before.granted) - set(inside.granted)
+    granted = [one for one in now.granted if one not in given] + [one for one in before.granted if one in taken]
+    changed = {kind: value for kind, value in before.quota.given().items() if getattr(inside.quota, kind) != value}
+    return Snapshot(tuple(dict.fromkeys(granted)), overlay(now.quota, changed), now.on_denied)
+
+
 def _names(grants: Iterable[str]) -> Iterable[str]:
     return [grants] if isinstance(grants, str) else grants
-
-
-def _overlay(below: Quota, above: Mapping[str, Any]) -> Quota:
-    return Quota(**{**below.given(), **above})
 
 
 class CappedBudget:
     """A plugin's live limits, and a call's own beneath them: in force is the least of both."""
 
-    __slots__ = ("_limits", "_own", "_policy", "_seen", "per_call")
+    __slots__ = ("_limits", "_own", "_policy", "_seen")
 
     def __init__(self, policy: Policy, own: Quota) -> None:
-        check_within(policy.ceiling, own)
         self._policy = policy
         self._own = own
-        self.per_call = frozenset(own.given())
         self._seen = policy.state
         self._limits = limits_of(own, self._seen.quota, policy.ceiling)
+
+    def is_own(self, kind: str, /) -> bool:
+        """Whether it is the call's own limit of this kind that is in force."""
+        own = getattr(self._own, kind)
+        others = (getattr(self._policy.quota, kind), getattr(self._policy.ceiling, kind))
+        return own is not NOT_GIVEN and all(other in (None, NOT_GIVEN) or own <= other for other in others)
 
     @property
     def limits(self) -> Limits:

@@ -6,6 +6,7 @@ puts them into the numbers the engine looks at.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -59,6 +60,9 @@ KINDS: Final[Mapping[str, QuotaKind]] = MappingProxyType(
     }
 )
 """Every kind of quota, in the order people read them. Times are seconds, sizes bytes."""
+
+MOST: Final = 1 << 62
+"""The largest count a quota may say."""
 
 Size = int | str | None | _NotGiven
 Time = float | str | timedelta | None | _NotGiven
@@ -123,9 +127,27 @@ def _parse(kind: str, value: Any) -> Any:
             return parse_time(value)
     except ValueError as error:
         raise PolicyError(f"quota {kind}: {error}.") from None
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise PolicyError(f"quota {kind}: a whole number of {info.unit}, not {value!r}.")
-    return value
+    if isinstance(value, bool) or not hasattr(value, "__index__") or not 0 <= (count := operator.index(value)) <= MOST:
+        raise PolicyError(f"quota {kind}: a whole number of {info.unit} up to {MOST}, not {value!r}.")
+    if count == 0 and kind in ("instances", "json_depth"):
+        raise PolicyError(f"quota {kind}: at least 1.")
+    return count
+
+
+def call_quota(quota: Quota | Mapping[str, Any], ceiling: Quota) -> Quota:
+    """A quota for one call.
+
+    Raises
+    ------
+    PolicyError
+        A kind that does not count by call or instance, or a value above the ceiling.
+    """
+    own = quota if isinstance(quota, Quota) else make_quota(quota)
+    for kind in own.given():
+        if KINDS[kind].per not in ("call", "instance"):
+            raise PolicyError(f"quota {kind} holds for the whole plugin, not for one call; set it with set_quota.")
+    check_within(ceiling, own)
+    return own
 
 
 def make_quota(kinds: Mapping[str, Any]) -> Quota:
@@ -143,6 +165,11 @@ def make_quota(kinds: Mapping[str, Any]) -> Quota:
 
 
 DEFAULTS: Final = Quota(**{kind: info.default for kind, info in KINDS.items()})  # type: ignore[arg-type]
+
+
+def overlay(below: Quota, above: Mapping[str, Any]) -> Quota:
+    """A quota with some kinds exchanged."""
+    return Quota(**{**below.given(), **above})
 
 
 def check_within(ceiling: Quota, quota: Quota) -> None:
@@ -186,4 +213,7 @@ def limits_of(quota: Quota, *others: Quota) -> Limits:
         least("payload"),
         least("answer"),
         least("table_elements"),
+        least("host_calls"),
+        least("log"),
+        least("json_depth"),
     )

@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from judicia_notebook import calling, host, loading
 from judicia_notebook.calling import Platform
@@ -23,14 +23,14 @@ from judicia_notebook.host.dispatcher import Dispatcher
 from judicia_notebook.inspection import Inspection, inspect
 from judicia_notebook.metrics.recorder import CallRecord, Recorder
 from judicia_notebook.plugin import Plugin
-from judicia_notebook.policy import Policy, current_way, parse_grant
-from judicia_notebook.quotas import DEFAULTS, Quota, make_quota
+from judicia_notebook.policy import Policy, Snapshot, current_way, parse_grant
+from judicia_notebook.quotas import DEFAULTS, Quota, check_within, make_quota, overlay
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from judicia_notebook.instances import Instances
-    from judicia_notebook.loading import Code, Source
+    from judicia_notebook.loading import Source
     from judicia_notebook.manifest import Manifest
 
 CEILING_CPU, CEILING_WALL = 60.0, 600.0
@@ -95,6 +95,7 @@ class Runtime:
         self._given_data_dir = Path(data_dir) if data_dir is not None else None
         self._own_data_dir: Path | None = None
         self._plugins: dict[str, Plugin] = {}
+        self._options: dict[str, _Options] = {}
         self._lock = threading.RLock()
         self._closed = False
         self._pid = os.getpid()
@@ -153,48 +154,44 @@ class Runtime:
             A bad grant or quota; likewise.
         """
         self._check_open()
-        grants = [one for text in ([grant] if isinstance(grant, str) else grant) for one in parse_grant(text)]
-        wanted = None if quota is None else quota if isinstance(quota, Quota) else make_quota(quota)
-        if wanted is not None:
-            Policy("check", _NoLedger(), ceiling=self.ceiling, quota=wanted)
-        _check_choice("on_denied", on_denied, ("error", "trap"))
-        _check_choice("unknown_imports", unknown_imports, ("error", "trap"))
-        _check_instances(instances)
-        found = loading.read(source, manifest=manifest, wanted_abi=abi)
-        lowered = _lowered_by(found.manifest, self.ceiling, loading.label(source))
-        chosen = name or found.manifest.name
         if name is not None:
             _check_name(name)
+        _check_choice("on_denied", on_denied, ("error", "trap"))
+        _check_choice("unknown_imports", unknown_imports, ("error", "trap"))
+        grants = tuple(one for text in ([grant] if isinstance(grant, str) else grant) for one in parse_grant(text))
+        wanted = make_quota(quota.given() if isinstance(quota, Quota) else quota or {})
+        check_within(self.ceiling, wanted)
+        kept = self._options.get(name or "", _Options())
+        options = _Options(manifest or kept.manifest, abi or kept.abi, unknown_imports or kept.unknown_imports)
+        found = loading.read(source, manifest=options.manifest, wanted_abi=options.abi)
+        lowered = _lowered_by(found.manifest, self.ceiling, loading.label(source))
+        chosen = name or found.manifest.name
         code = loading.load(
             found,
             self._platform.dispatcher,
-            trap_unknown=unknown_imports == "trap",
+            trap_unknown=options.unknown_imports == "trap",
             cache_folder=self._platform.cache_folder,
         )
         with self._lock:
-            known = self._plugins.get(chosen)
-            if known is None:
-                plugin = self._add(chosen, code, lowered, instances, config)
+            plugin = self._plugins.get(chosen)
+            known = plugin is not None
+            before = plugin.policy.snapshot() if plugin is not None else Snapshot(quota=lowered)
+            after = Snapshot(
+                tuple(dict.fromkeys((*before.granted, *grants))),
+                overlay(before.quota, wanted.given()),
+                on_denied or before.on_denied,  # type: ignore[arg-type]  # checked above
+            )
+            _check_instances(instances, after.quota)
+            if plugin is None:
+                policy = Policy(chosen, self.recorder, ceiling=self.ceiling, initial=after)
+                plugin = Plugin(chosen, code, self._platform, policy, instances=instances or 1, config=config or {})
+                self._plugins[chosen] = plugin
             else:
-                plugin = known
+                plugin.policy.restore(after, what="load")
                 plugin.replace(code, instances=instances, config=config)
-            what = "load" if known is None else "reload"
+            self._options[chosen] = options
             detail = "; ".join(plugin.changes) or f"{loading.label(source)} {code.digest[:12]}"
-            self.recorder.add_audit(what, chosen, detail, current_way())
-        if wanted is not None:
-            plugin.policy.set_quota(wanted)
-        if grants:
-            plugin.policy.grant(*grants)
-        if on_denied is not None:
-            plugin.policy.on_denied = on_denied  # type: ignore[assignment]  # checked above
-        return plugin
-
-    def _add(
-        self, name: str, code: Code, quota: Quota, instances: Instances | None, config: Mapping[str, Any] | None
-    ) -> Plugin:
-        policy = Policy(name, self.recorder, ceiling=self.ceiling, quota=quota)
-        plugin = Plugin(name, code, self._platform, policy, instances=instances or 1, config=config or {})
-        self._plugins[name] = plugin
+            self.recorder.add_audit("reload" if known else "load", chosen, detail, current_way())
         return plugin
 
     def inspect(self, source: Source) -> Inspection:
@@ -230,6 +227,7 @@ class Runtime:
         plugin.unload()
         with self._lock:
             self._plugins.pop(name, None)
+            self._options.pop(name, None)
 
     def clear(self) -> None:
         """Unload everything; the records stay."""
@@ -348,14 +346,12 @@ def _remove(folder: Path, owner: int) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-class _NoLedger:
-    """For checking a policy without keeping it."""
+class _Options(NamedTuple):
+    """What a load said of how to read the file; kept for the next load under the same name."""
 
-    def add_policy(self, *_: object) -> int:
-        return 0
-
-    def add_audit(self, *_: object) -> None:
-        return None
+    manifest: Any = None
+    abi: str | None = None
+    unknown_imports: str | None = None
 
 
 def _lowered_by(manifest: Manifest, ceiling: Quota, source: str) -> Quota:
@@ -378,7 +374,7 @@ def _lowered_by(manifest: Manifest, ceiling: Quota, source: str) -> Quota:
             lowered[kind] = value
         elif bounds and isinstance(most, int | float) and min(bounds) < most:
             lowered[kind] = min(bounds)
-    return Quota(**lowered)
+    return overlay(DEFAULTS, lowered)
 
 
 def _check_choice(name: str, value: str | None, choices: tuple[str, ...]) -> None:
@@ -386,11 +382,13 @@ def _check_choice(name: str, value: str | None, choices: tuple[str, ...]) -> Non
         raise PolicyError(f"{name} is {' or '.join(map(repr, choices))}, not {value!r}.")
 
 
-def _check_instances(instances: Any) -> None:
+def _check_instances(instances: Any, quota: Quota) -> None:
     if instances is None or instances == "fresh":
         return
     if isinstance(instances, bool) or not isinstance(instances, int) or instances < 1:
         raise PolicyError(f"instances is a number from 1 or 'fresh', not {instances!r}.")
+    if isinstance(quota.instances, int) and instances > quota.instances:
+        raise PolicyError(f"instances={instances} is above the plugin's quota of {quota.instances} instances.")
 
 
 def _check_name(name: str) -> None:

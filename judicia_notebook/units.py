@@ -10,8 +10,10 @@ Knows nothing of the rest of the package, so that errors, policies and magics sh
 from __future__ import annotations
 
 import math
+import operator
 import re
 from datetime import timedelta
+from typing import SupportsIndex
 
 SIZE_UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "kB": 10**3, "MB": 10**6, "GB": 10**9}
 TIME_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
@@ -31,7 +33,7 @@ def _split(text: str, units: dict[str, float] | dict[str, int], example: str) ->
     return float(number.replace("_", "")), unit
 
 
-def parse_size(value: int | str) -> int:
+def parse_size(value: SupportsIndex | str) -> int:
     """A size in bytes.
 
     Raises
@@ -44,14 +46,15 @@ def parse_size(value: int | str) -> int:
     >>> parse_size("16MiB"), parse_size("16MB"), parse_size(65536)
     (16777216, 16000000, 65536)
     """
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        raise ValueError(f"a size is bytes as an int, or text such as '16MiB', not {value!r}")
-    if isinstance(value, int):
-        if value < 0:
-            raise ValueError(f"a size cannot be negative ({value})")
-        return value
+    if not isinstance(value, str):
+        if isinstance(value, bool) or not hasattr(value, "__index__"):
+            raise ValueError(f"a size is bytes as an int, or text such as '16MiB', not {value!r}")
+        size = operator.index(value)
+        if not 0 <= size < 1 << 63:
+            raise ValueError(f"a size is not negative and fits a machine, not {size}")
+        return size
     number, unit = _split(value, SIZE_UNITS, "16MiB")
-    return round(number * SIZE_UNITS[unit])
+    return round(_finite(number * SIZE_UNITS[unit], value))
 
 
 def parse_time(value: float | str | timedelta) -> float:
@@ -69,14 +72,24 @@ def parse_time(value: float | str | timedelta) -> float:
     """
     if isinstance(value, timedelta):
         value = value.total_seconds()
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+    if isinstance(value, bool) or not (isinstance(value, str) or hasattr(value, "__float__")):
         raise ValueError(f"a time is seconds as a number, a timedelta, or text such as '50ms', not {value!r}")
     if isinstance(value, str):
         number, unit = _split(value, TIME_UNITS, "50ms")
-        return number * TIME_UNITS[unit]
-    if not math.isfinite(value) or value < 0:
+        return _finite(number * TIME_UNITS[unit], value)
+    try:
+        seconds = float(value)
+    except OverflowError:
+        seconds = math.inf
+    if not math.isfinite(seconds) or seconds < 0:
         raise ValueError(f"a time is finite and not negative, not {value!r}")
-    return float(value)
+    return seconds
+
+
+def _finite(number: float, text: str) -> float:
+    if not number < 1e18:
+        raise ValueError(f"{text!r} is beyond any machine")
+    return number
 
 
 def _short(number: float) -> str:

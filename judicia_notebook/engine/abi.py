@@ -23,6 +23,7 @@ CALL = (("i32", "i32"), ("i64",))
 ALLOC, ALLOC_TYPE = "judicia_alloc", (("i32",), ("i32",))
 FREE, FREE_TYPE = "judicia_free", (("i32", "i32"), ())
 RESERVED = frozenset({ALLOC, FREE, "memory"})
+HOOKS = ("on_initialize", "on_event", "on_http_request", "on_cleanup")
 
 
 def violation(invocation: Invocation, text: str) -> AbiViolation:
@@ -39,8 +40,18 @@ def missing_exports(module: ModuleInfo) -> list[str]:
         export = module.export(name)
         kind = export.type if export is not None and export.kind == "func" else None
         if kind is None or (kind.params, kind.results) != (params, results):
-            wrong.append(f"{name} ({' '.join(params)}) -> {' '.join(results) or 'nothing'}")
+            wrong.append(f"{name} ({', '.join(params)}) -> {' '.join(results) or '()'}")
     return wrong
+
+
+def misshapen_hooks(module: ModuleInfo) -> list[str]:
+    """Lifecycle hooks whose type is not that of every call."""
+    found = [export for name in HOOKS if (export := module.export(name)) is not None]
+    return [
+        export.name
+        for export in found
+        if export.kind != "func" or export.type is None or (export.type.params, export.type.results) != CALL
+    ]
 
 
 class Exchange:
@@ -53,8 +64,17 @@ class Exchange:
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
-        self._alloc = sandbox.export(ALLOC, *ALLOC_TYPE)
-        self._free = sandbox.export(FREE, *FREE_TYPE)
+        types = sandbox.linkage.export_types
+        fits = tuple((kind.params, kind.results) if (kind := types.get(name)) else None for name in (ALLOC, FREE)) == (
+            ALLOC_TYPE,
+            FREE_TYPE,
+        )
+        self._alloc = sandbox.export(ALLOC) if fits else None
+        self._free = sandbox.export(FREE) if fits else None
+        self.write_ns = self.run_ns = self.read_ns = 0
+
+    def reset(self) -> None:
+        """Forget the times of the exchange before."""
         self.write_ns = self.run_ns = self.read_ns = 0
 
     def call(self, export: Export, request: bytes, invocation: Invocation) -> bytes | None:
@@ -90,6 +110,8 @@ class Exchange:
         """
         length = len(data)
         alloc = self._alloc
+        if alloc is None:
+            raise violation(invocation, f"it exports no {ALLOC}, so it cannot be handed anything")
         alloc.words[0] = length
         try:
             self.sandbox.run(alloc)
@@ -135,6 +157,8 @@ class Exchange:
         AbiViolation
             judicia_free trapped.
         """
+        if self._free is None:
+            raise violation(invocation, f"it exports no {FREE}")
         words = self._free.words
         words[0], words[4] = pointer, length
         try:

@@ -144,7 +144,7 @@ class Invocation:
             unit=unit,
             plugin=self.plugin,
             function=self.function,
-            per_call=quota in getattr(self.budget, "per_call", ()),
+            per_call=self.budget.is_own(quota),
         )
 
     def wait(self, seconds: float) -> JudiciaError | None:

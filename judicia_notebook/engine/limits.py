@@ -15,6 +15,9 @@ class Limits(NamedTuple):
     payload_bytes: int = 16 << 20
     answer_bytes: int = 16 << 20
     table_elements: int = 10_000
+    host_calls: int | None = None
+    log_bytes: int | None = None
+    json_depth: int = 128
 
 
 class Budget(Protocol):
@@ -22,6 +25,9 @@ class Budget(Protocol):
 
     @property
     def limits(self) -> Limits: ...
+
+    def is_own(self, kind: str, /) -> bool:
+        """Whether the limit of this kind was set for this call alone."""
 
 
 class FixedBudget:
@@ -31,3 +37,7 @@ class FixedBudget:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
+
+    def is_own(self, _kind: str, /) -> bool:
+        """Never: nobody set it for a call."""
+        return False

@@ -12,12 +12,13 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import itertools
 import struct
 import threading
 import weakref
 from collections.abc import Callable, Iterable
-from ctypes import byref, c_double, c_float, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
+from ctypes import byref, c_size_t, c_uint32, c_uint64, c_void_p
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -28,11 +29,44 @@ if TYPE_CHECKING:
     from judicia_notebook.engine.invocation import Invocation
     from judicia_notebook.engine.limits import Budget
     from judicia_notebook.engine.memory import MemoryAccount, MemoryPool
+    from judicia_notebook.engine.module_info import ModuleInfo
     from judicia_notebook.engine.process import Engine, Module
 
+NUMBERS = frozenset({"i32", "i64", "f32", "f64"})
 UNLIMITED_FUEL = 1 << 62
-_CTYPES = {"i32": c_int32, "i64": c_int64, "f32": c_float, "f64": c_double}
-_FORMATS = {"i32": "I12x", "i64": "Q8x", "f32": "f12x", "f64": "d8x"}
+_UNLIMITED_TANK = c_uint64(UNLIMITED_FUEL)
+_UNSIGNED = {"i32": "I12x", "i64": "Q8x", "f32": "f12x", "f64": "d8x"}
+_SIGNED = {**_UNSIGNED, "i32": "i12x", "i64": "q8x"}
+
+
+@functools.cache
+def _layout(kinds: tuple[str, ...], *, signed: bool) -> struct.Struct:
+    """Slots for these values, as `struct` packs them; a type that is no number fills its slot with zeros."""
+    formats = _SIGNED if signed else _UNSIGNED
+    return struct.Struct("<" + "".join(formats.get(kind, "16x") for kind in kinds))
+
+
+def pack_numbers(kinds: tuple[str, ...], numbers: tuple[float, ...]) -> bytes:
+    """Arguments as they lie in a call's slots. Integers may be given signed or unsigned.
+
+    Raises
+    ------
+    ValueError
+        The wrong count of numbers, or one that does not fit its parameter.
+    """
+    try:
+        return _layout(kinds, signed=True).pack(*numbers)
+    except (struct.error, OverflowError, TypeError):
+        pass
+    bits = {"i32": 32, "i64": 64}
+    try:
+        unsigned = [
+            number + (1 << bits[kind]) if kind in bits and -(1 << (bits[kind] - 1)) <= number < 0 else number
+            for kind, number in zip(kinds, numbers, strict=True)
+        ]
+        return _layout(kinds, signed=False).pack(*unsigned)
+    except (struct.error, OverflowError, TypeError, ValueError) as error:
+        raise ValueError(str(error)) from None
 
 
 class HostFunction(NamedTuple):
@@ -120,6 +154,15 @@ safety.guard_callbacks(capi.CALLBACKS, _remember)
 class Linkage:
     """A compiled module with its imports resolved: what every instance of a plugin starts from.
 
+    Parameters
+    ----------
+    info : ModuleInfo
+        The same module as our reader saw it: the types of its exports, which the call path must not get wrong.
+    functions : iterable of HostFunction
+        What its imports are answered by.
+    trap_unknown : bool
+        Whether other function imports trap when called, instead of refusing the module.
+
     Raises
     ------
     CompileError
@@ -130,13 +173,15 @@ class Linkage:
         self,
         engine: Engine,
         module: Module,
+        info: ModuleInfo,
         functions: Iterable[HostFunction],
         *,
         trap_unknown: bool = False,
-        exports: dict[int, str] | None = None,
     ) -> None:
+        exported = [one for one in info.exports if one.kind == "func"]
         self.engine = engine
-        self.export_names = exports or {}
+        self.export_names = {one.index: one.name for one in exported}
+        self.export_types = {one.name: one.type for one in exported if one.type is not None}
         self._keys: list[int] = []
         pre = c_void_p()
         # Instances share it and calls begin while plugins are replaced, so it goes when the last of them lets go.
@@ -158,7 +203,7 @@ class Linkage:
 
     def _define(self, linker: int, function: HostFunction) -> None:
         key = next(_bound_keys)
-        layout = struct.Struct("<" + "".join(_FORMATS[kind] for kind in function.params))
+        layout = _layout(function.params, signed=False)
         result = {"i32": c_uint32, "i64": c_uint64}[function.results[0]] if function.results else None
         _bound[key] = _Bound(function.call, layout.unpack, layout.size, result)
         self._keys.append(key)
@@ -197,7 +242,7 @@ def _raise_if(error: int | None) -> None:
 class Export:
     """An exported function with everything ctypes needs to call it already made."""
 
-    __slots__ = ("arguments", "func", "name", "params", "results", "signed", "slots", "trap", "words")
+    __slots__ = ("_pack", "_unpack", "arguments", "func", "name", "params", "results", "trap", "wide", "words")
 
     def __init__(
         self, context: c_void_p, func: capi.Func, name: str, params: tuple[str, ...], results: tuple[str, ...]
@@ -208,7 +253,8 @@ class Export:
         self.results = results
         self.func = func
         self.words = (c_uint32 * (4 * count))()  # a slot is four words
-        self.signed = (c_uint64 * (2 * count)).from_buffer(self.words)
+        self.wide = (c_uint64 * (2 * count)).from_buffer(self.words)
+        self._unpack = _layout(results, signed=True).unpack_from
         self.trap = c_void_p()
         self.arguments = (
             context,
@@ -218,17 +264,13 @@ class Export:
             c_void_p(ctypes.addressof(self.trap)),
         )
 
-    def write(self, numbers: tuple[float, ...]) -> None:
-        """Put arguments into the slots, converted to the parameters' types."""
-        for position, (kind, number) in enumerate(zip(self.params, numbers, strict=True)):
-            _CTYPES[kind].from_buffer(self.words, position * capi.SLOT).value = number  # type: ignore[attr-defined]
+    def write(self, packed: bytes) -> None:
+        """Put arguments into the slots, as `pack_numbers` packed them for this export's parameters."""
+        ctypes.memmove(self.words, packed, min(len(packed), ctypes.sizeof(self.words)))
 
     def read(self) -> tuple[float, ...]:
-        """The results in the slots."""
-        return tuple(
-            _CTYPES[kind].from_buffer(self.words, position * capi.SLOT).value  # type: ignore[attr-defined]
-            for position, kind in enumerate(self.results)
-        )
+        """The results in the slots, integers signed."""
+        return self._unpack(self.words)
 
 
 class Sandbox:
@@ -310,8 +352,11 @@ class Sandbox:
 
     def refuel(self, fuel: int | None) -> None:
         """Fill the tank for the next run."""
-        self.fuel_set = UNLIMITED_FUEL if fuel is None else fuel
-        error = capi.set_fuel(self._context, c_uint64(self.fuel_set))
+        if fuel is None:
+            self.fuel_set, tank = UNLIMITED_FUEL, _UNLIMITED_TANK
+        else:
+            self.fuel_set, tank = fuel, c_uint64(fuel)
+        error = capi.set_fuel(self._context, tank)
         if error:
             raise RuntimeError(capi.take_error(error))
 
@@ -379,18 +424,24 @@ class Sandbox:
         base = capi.memory_data(self._context, ctypes.addressof(found) + capi.Extern.of.offset)
         return next((one for one in self.account.memories if one.base == base), None)
 
-    def export(self, name: str, params: tuple[str, ...], results: tuple[str, ...]) -> Export:
-        """The exported function of this name, whose type the caller read from the module itself."""
+    def export(self, name: str) -> Export:
+        """The exported function of this name.
+
+        Raises
+        ------
+        LookupError
+            There is none.
+        """
         known = self._exports.get(name)
         if known is not None:
             return known
+        kind = self.linkage.export_types.get(name)
         found, encoded = capi.Extern(), name.encode()
-        if not capi.instance_export(self._context, byref(self._instance), encoded, len(encoded), byref(found)):
-            raise LookupError(name)
-        if found.kind != capi.EXTERN_FUNC:
+        there = capi.instance_export(self._context, byref(self._instance), encoded, len(encoded), byref(found))
+        if kind is None or not there or found.kind != capi.EXTERN_FUNC:
             raise LookupError(name)
         func = capi.Func.from_buffer_copy(found, capi.Extern.of.offset)
-        made = self._exports[name] = Export(self._context, func, name, params, results)
+        made = self._exports[name] = Export(self._context, func, name, kind.params, kind.results)
         return made
 
     def run(self, export: Export) -> None:
@@ -418,7 +469,7 @@ class Sandbox:
         words = export.words
         words[0], words[4] = first, second
         self.run(export)
-        return export.signed[0]
+        return export.wide[0]
 
     def _failure(self, error: int | None, trap: int | None) -> JudiciaError:
         self.broken = True

@@ -12,6 +12,7 @@ Wasmtime, manifests or plugins.
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Callable
 from typing import Final
@@ -139,9 +140,18 @@ def identify(data: bytes) -> str:
     if _MODULE.startswith(data):
         return "truncated"
     head = data[:512].removeprefix(b"\xef\xbb\xbf").lstrip()
-    if _CONTROL.search(head) is None:
+    if _is_text(head):
         return next((kind for pattern, kind in _TEXTS if pattern.match(head)), "some other text")
     return f"a file that begins with the bytes {data[:4].hex(' ')} (a module begins with {_MAGIC.hex(' ')})"
+
+
+def _is_text(head: bytes) -> bool:
+    """Whether it is UTF-8 without control characters, but for a last character that may be cut off."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return _CONTROL.search(head) is None
 
 
 def _not_a_module(kind: str, data: bytes) -> str:
@@ -294,7 +304,7 @@ class _ModuleReader(TypeCursor):
         for _ in range(self.count(self.limits.types, "types")):
             if self.pos < self.end and self.data[self.pos] == 0x4E:  # a group of types that may name each other
                 self.pos += 1
-                for _ in range(self.count(self.limits.types - len(self.types), "types")):
+                for _ in range(self.count(max(0, self.limits.types - len(self.types)), "types")):
                     self.types.append(self.sub_type())
             else:
                 self.types.append(self.sub_type())

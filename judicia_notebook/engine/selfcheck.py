@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from judicia_notebook.engine.invocation import Invocation
 from judicia_notebook.engine.limits import FixedBudget, Limits
 from judicia_notebook.engine.memory import AVAILABLE, MemoryPool
-from judicia_notebook.engine.sandbox import HostFunction, Linkage, Sandbox
+from judicia_notebook.engine.sandbox import HostFunction, Linkage, Sandbox, pack_numbers
+from judicia_notebook.engine.sections import read_module
 from judicia_notebook.errors import GuestTrap
 
 if TYPE_CHECKING:
@@ -44,28 +45,30 @@ def run(engine: Engine) -> None:
     """
     from judicia_notebook.engine import capi
 
-    module = engine.compile(capi.wat_to_wasm(_MODULE), "selfcheck")
-    linkage = Linkage(engine, module, [HostFunction("check", "add", ("i32", "i32"), ("i64",), _add)])
+    wasm = capi.wat_to_wasm(_MODULE)
+    module = engine.compile(wasm, "selfcheck")
+    add = HostFunction("check", "add", ("i32", "i32"), ("i64",), _add)
+    linkage = Linkage(engine, module, read_module(wasm), [add])
     budget = FixedBudget(Limits(memory_bytes=2 << 16))
     sandbox = Sandbox(linkage, budget, MemoryPool(1 << 30))
     invocation = Invocation(budget)
     sandbox.enter(invocation)
     try:
         sandbox.instantiate()
-        call = sandbox.export("call", ("i32", "i32"), ("i64",))
+        call = sandbox.export("call")
         _expect(sandbox.run_pair(call, 0xFFFFFFFF, 7) == 0xFFFFFFFF + (7 << 32), "a host call")
         _expect(sandbox.fuel_used() > 0, "fuel")
-        grow = sandbox.export("grow", ("i32",), ("i32",))
+        grow = sandbox.export("grow")
         answers = []
         for pages in (1, 1):
-            grow.write((pages,))
+            grow.write(pack_numbers(("i32",), (pages,)))
             sandbox.run(grow)
             answers.append(grow.read()[0])
         _expect(answers == [1, -1] or not AVAILABLE, "the memory quota")
         _expect(sandbox.memory is not None or not AVAILABLE, "the exported memory")
         sandbox.account.refused = None
-        peek = sandbox.export("peek", ("i32",), ("i32",))
-        peek.write((5 << 16,))
+        peek = sandbox.export("peek")
+        peek.write(pack_numbers(("i32",), (5 << 16,)))
         try:
             sandbox.run(peek)
             _expect(False, "an access out of bounds")

@@ -46,6 +46,9 @@ _MEMORY_TRAPS = frozenset({"unreachable", "out_of_bounds_memory"})
 """How a guest dies of an allocation that was refused: it aborts, or uses what it did not get."""
 
 _LEGACY = re.compile(r"_ZN((?:\d+[^\d].*?)+)E")
+_PANIC_MACHINERY = re.compile(
+    r"_*(rust_|rustc|__rust)|std::(panicking|sys)|core::(panicking|result|option)|<std::panicking"
+)
 _HASH = re.compile(r"h[0-9a-f]{16}")
 
 
@@ -75,8 +78,12 @@ def demangle(symbol: str) -> str:
 
 
 def backtrace(frames: Sequence[tuple[int, str | None]], exports: Mapping[int, str]) -> tuple[str, ...]:
-    """Readable names of frames, innermost first."""
-    return tuple(demangle(name) if name else exports.get(index, f"function {index}") for index, name in frames)
+    """Readable names of frames, innermost first; a Rust panic's own machinery is left out."""
+    names = [demangle(name) if name else exports.get(index, f"function {index}") for index, name in frames]
+    for position, name in enumerate(names):
+        if not _PANIC_MACHINERY.match(name):
+            return tuple(names[position:])
+    return tuple(names)
 
 
 def explain(
@@ -93,6 +100,8 @@ def explain(
     if invocation.ended is not None:
         return invocation.ended
     failure = invocation.failure or account.error
+    if isinstance(failure, GuestTrap) and not failure.backtrace:
+        failure.backtrace = backtrace(frames, exports)
     if isinstance(failure, CallError):
         return failure
     if failure is not None:

@@ -22,7 +22,9 @@ from judicia_notebook.errors import InvalidPayload
 MAX_DEPTH = 128
 
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_DIGITS = 19
 _LONG_NUMBER = re.compile(rb"\d{19}")
+_DIGIT = re.compile(rb"\d")
 _INT_MIN, _INT_MAX = -(1 << 63), (1 << 64) - 1
 _decoder = msgspec.json.Decoder()
 
@@ -30,11 +32,26 @@ _decoder = msgspec.json.Decoder()
 def _to_plain(value: Any) -> Any:
     """NumPy's and pandas' values as plain ones; the names are compared so that neither needs to be there."""
     module = type(value).__module__.partition(".")[0]
-    if module == "numpy":
-        return value.tolist()
-    if module == "pandas" and hasattr(value, "isoformat"):
-        return value.isoformat()
-    raise TypeError(f"{type(value).__module__}.{type(value).__qualname__}")
+    if module == "numpy" and hasattr(value, "dtype"):
+        return _from_numpy(value)
+    if module == "pandas" and hasattr(value, "to_pydatetime") and value == value:  # NaT is not itself  # noqa: PLR0124
+        return value.to_pydatetime(warn=False)
+    raise TypeError(f"a {type(value).__module__}.{type(value).__qualname__} has no JSON form")
+
+
+def _from_numpy(value: Any) -> Any:
+    kind = value.dtype.kind
+    if kind in "mM":
+        # Nanoseconds would come out as bare integers; microseconds are what datetime can say.
+        value = value.astype(value.dtype.str[:2] + "8[us]")
+    plain = value.tolist()
+    if kind in "mM" and _holds_none(plain):
+        raise TypeError("a NaT has no JSON form")
+    return float(plain) if type(plain) is type(value) else plain
+
+
+def _holds_none(plain: Any) -> bool:
+    return plain is None or (isinstance(plain, list) and any(_holds_none(one) for one in plain))
 
 
 _encoder = msgspec.json.Encoder(enc_hook=_to_plain)
@@ -43,7 +60,8 @@ _encoder = msgspec.json.Encoder(enc_hook=_to_plain)
 def encode(value: Any) -> bytes:
     """A Python value as the JSON a guest gets.
 
-    Dataclasses become objects, datetimes ISO 8601 text, bytes base64 text, NumPy arrays nested lists.
+    Dataclasses become objects, datetimes ISO 8601 text, bytes base64 text, NumPy arrays nested lists. pandas' and
+    NumPy's times are written to the microsecond.
 
     Raises
     ------
@@ -52,13 +70,25 @@ def encode(value: Any) -> bytes:
     """
     try:
         data = _encoder.encode(value)
-        if b"null" in data or _LONG_NUMBER.search(data):
+        if b"null" in data or _may_hold_long_number(data):
             _check_numbers(msgspec.to_builtins(value, enc_hook=_to_plain, str_keys=True))
+        if _has_other_keys(value) or data.count(b"[") + data.count(b"{") > MAX_DEPTH:
+            decode(data)  # two keys that read the same, or nested too deep
     except RecursionError:
         raise InvalidPayload("The payload is nested too deep or contains itself.") from None
-    except (TypeError, OverflowError, UnicodeEncodeError, msgspec.MsgspecError) as error:
+    except InvalidPayload:
+        raise
+    except (TypeError, ValueError, OverflowError, msgspec.MsgspecError) as error:
         raise InvalidPayload(f"The payload cannot be written as JSON: {error}") from None
     return data
+
+
+def _has_other_keys(value: Any) -> bool:
+    """Whether some dict has a key that is no text: ``1`` and ``"1"`` would read the same."""
+    if isinstance(value, dict):
+        _check_numbers([key for key in value if isinstance(key, float)])
+        return any(type(key) is not str for key in value) or any(map(_has_other_keys, value.values()))
+    return isinstance(value, list | tuple) and any(map(_has_other_keys, value))
 
 
 def _check_numbers(value: Any) -> None:
@@ -95,9 +125,14 @@ def decode(data: bytes, max_depth: int = MAX_DEPTH) -> Any:
         keys = _count_keys(value, max_depth)
         if data.count(b":") != keys and _STRING.sub(b"", data).count(b":") != keys:
             raise ValueError("JSON with a duplicate key")
-    if _LONG_NUMBER.search(data):
+    if _may_hold_long_number(data):
         _check_integers(value)
     return value
+
+
+def _may_hold_long_number(data: bytes) -> bool:
+    """Whether 19 digits stand in a row somewhere; one of them would be at every 19th byte, so look there first."""
+    return _DIGIT.search(data[_DIGITS - 1 :: _DIGITS]) is not None and _LONG_NUMBER.search(data) is not None
 
 
 def _count_keys(value: Any, max_depth: int) -> int:

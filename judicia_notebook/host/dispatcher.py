@@ -25,7 +25,7 @@ import msgspec
 
 from judicia_notebook.engine import abi, wire
 from judicia_notebook.engine.sandbox import HostFunction, Sandbox
-from judicia_notebook.errors import CapabilityDenied
+from judicia_notebook.errors import CapabilityDenied, QuotaExceeded
 
 if TYPE_CHECKING:
     from judicia_notebook.engine.invocation import Invocation
@@ -163,8 +163,6 @@ class _HostCall:
         """Take all steps; the packed answer."""
         began = perf_counter_ns()
         scope = self.scope
-        scope.host_calls += 1
-        seq = scope.host_calls
         self.bytes_in = length
         try:
             self._count()
@@ -179,7 +177,7 @@ class _HostCall:
             scope.recorder.add_host_call(
                 scope.call_id,
                 scope.plugin,
-                seq,
+                scope.host_calls,
                 self.operation.capability or "",
                 self.function,
                 self.target,
@@ -192,10 +190,11 @@ class _HostCall:
             )
 
     def _count(self) -> None:
-        limit = self.scope.policy.state.quota.host_calls
-        if isinstance(limit, int) and self.scope.host_calls > limit:
+        try:
+            self.scope.count_host_call()
+        except QuotaExceeded:
             self.decision = "limited"
-            raise self.scope.exceeded("host_calls", limit, self.scope.host_calls, "host calls")
+            raise
 
     def _decide(self, pointer: int, length: int) -> dict[str, Any]:
         """Steps 2 to 5: what the guest is to be told."""
@@ -207,6 +206,8 @@ class _HostCall:
             if self.decision == "allowed":
                 self.decision = "limited" if error.code == "quota_exceeded" else "failed"
             self.detail = error.message
+            if not self.operation.answers:  # there is nobody to tell, so it may not pass for success
+                raise abi.violation(self.scope, f"its request to {self.function}: {error.message}") from None
             return {"error": {"code": error.code, "message": error.message}}
 
     def _ask_policy(self) -> None:
@@ -243,9 +244,8 @@ class _HostCall:
             if length
             else b"{}"
         )
-        depth = self.scope.policy.state.quota.json_depth
         try:
-            value = wire.decode(data, depth if isinstance(depth, int) else wire.MAX_DEPTH)
+            value = wire.decode(data, self.scope.budget.limits.json_depth)
             request = msgspec.convert(value, self.operation.request)
         except (ValueError, msgspec.ValidationError) as error:
             raise ServiceError("bad_request", _without_offsets(str(error))) from None

@@ -55,9 +55,19 @@ class CallScope(Invocation):
         self.log_bytes = 0
         self.reported: GuestError | None = None
 
-    def since_start_ns(self) -> int:
-        """Nanoseconds since the call began."""
-        return perf_counter_ns() - self.started_ns
+    def count_host_call(self) -> int:
+        """Count one more host call; its number in this call.
+
+        Raises
+        ------
+        QuotaExceeded
+            More than the call may make.
+        """
+        self.host_calls += 1
+        limit = self.budget.limits.host_calls
+        if limit is not None and self.host_calls > limit:
+            raise self.exceeded("host_calls", limit, self.host_calls, "host calls")
+        return self.host_calls
 
     def log(self, level: str, message: str, fields: dict[str, Any] | None = None, stream: str = "log") -> None:
         """Write a line to the plugin's log."""

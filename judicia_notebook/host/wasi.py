@@ -37,9 +37,9 @@ def poll_oneoff(
     """Wait for the first of some clocks; an errno."""
     scope = cast("CallScope", invocation)
     began = perf_counter_ns()
-    scope.host_calls += 1
-    seq, decision, detail, target = scope.host_calls, "allowed", "", ""
+    decision, detail, target = "allowed", "", ""
     try:
+        scope.count_host_call()
         memory = sandbox.memory
         if memory is None or not 0 < count <= _MAX_SUBSCRIPTIONS:
             return _INVAL
@@ -54,6 +54,7 @@ def poll_oneoff(
         target = f"{seconds * 1000:g} ms"
         stop = scope.wait(seconds)
         if stop is not None:
+            decision = "failed"
             detail = type(stop).__name__
             raise stop
         answer = b"".join(struct.pack("<QHB21x", userdata, errno, kind) for userdata, errno, kind in ready)
@@ -64,7 +65,7 @@ def poll_oneoff(
         scope.recorder.add_host_call(
             scope.call_id,
             scope.plugin,
-            seq,
+            scope.host_calls,
             "",
             f"{MODULE} poll_oneoff",
             target,

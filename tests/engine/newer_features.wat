@@ -1,0 +1,18 @@
+;; Types and sections that came after WebAssembly 2.0.
+(module
+  (rec (type $node (sub (struct (field (mut (ref null $node))) (field i8)))) (type $row (array (mut i64))))
+  (type $leaf (sub final $node (struct (field (mut (ref null $node))) (field i8) (field (ref func)))))
+  (type $take (func (param externref (ref null $node) (ref $row) v128) (result anyref)))
+  (import "env" "throw" (tag (param i32 i64)))
+  (import "env" "shared" (memory i64 1 9))
+  (tag (export "mine") (param f32))
+  (table 3 9 (ref null $node))
+  (table 2 (ref i31) (ref.i31 (i32.add (i32.const 300) (i32.mul (i32.const 2) (i32.const -5)))))
+  (table 1 1 (ref null $row) (array.new_default $row (i32.const 3)))
+  (table i64 1 funcref)
+  (memory 0)
+  (memory (export "wide") i64 2)
+  (global (ref null $row) (ref.null none))
+  (func (export "take") (type $take) (unreachable))
+  (func (export "null") (param nullref nullfuncref nullexternref exnref eqref structref arrayref i31ref))
+)
