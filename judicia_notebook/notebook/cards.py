@@ -1,0 +1,130 @@
+"""What the package shows of its objects, once as text and once as HTML.
+
+Knows headings, rows and tables, and nothing of plugins. Whatever goes in may come from a guest: `plain` makes control
+characters visible and `html.escape` is applied to every text on its way into HTML, in one place.
+
+The colours are JupyterLab's own variables, so that a card is readable in its light and dark themes; the fallbacks are
+translucent or inherited and fit any page. A page that strips styles (GitHub) still shows plain tables.
+"""
+
+from __future__ import annotations
+
+import html
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from judicia_notebook.errors import printable
+
+TEXT_LIMIT = 400
+_LINE = "1px solid var(--jp-border-color2, rgba(128, 128, 128, 0.4))"
+_MUTED = "color: var(--jp-ui-font-color2, inherit); opacity: 0.85"
+_CODE = (
+    "font-family: var(--jp-code-font-family, monospace); white-space: pre-wrap; padding: 1px 4px; border-radius: 2px; "
+    "background: var(--jp-layout-color2, rgba(128, 128, 128, 0.15))"
+)
+_CELL = "text-align: left; vertical-align: top; padding: 2px 12px 2px 0; background: transparent"
+_ROW = "background: transparent"
+_TABLE = "border-collapse: collapse; border: none; margin: 4px 0"
+
+
+def plain(value: object) -> str:
+    """A value as one line of printable text."""
+    return printable(" ".join(str(value).split("\n")), TEXT_LIMIT)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A label and what is said of it."""
+
+    label: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A sentence and a line to type."""
+
+    text: str
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A table; each row has a cell for each column."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A heading, with what belongs to it."""
+
+    title: str
+    subtitle: str = ""
+    parts: tuple[Row | Line | Grid, ...] = ()
+
+    def text(self) -> str:
+        """The card for a terminal, or any place that shows no HTML."""
+        lines = [" · ".join(plain(part) for part in (self.title, self.subtitle) if part)]
+        width = max((len(plain(part.label)) for part in self.parts if isinstance(part, Row)), default=0)
+        for part in self.parts:
+            if isinstance(part, Row):
+                lines.append(f"  {plain(part.label):<{width}}  {plain(part.text)}")
+            elif isinstance(part, Line):
+                lines.append(f"  {plain(part.text)}{'  ' if part.text and part.code else ''}{plain(part.code)}")
+            else:
+                lines += _grid_lines(part)
+        return "\n".join(line.rstrip() for line in lines)
+
+    def html(self) -> str:
+        """The card as one HTML element."""
+        heading = f"<strong>{_escaped(self.title)}</strong>"
+        if self.subtitle:
+            heading += f' <span style="{_MUTED}">{_escaped(self.subtitle)}</span>'
+        return f'<div class="judicia-card"><div>{heading}</div>{"".join(_html_parts(self.parts))}</div>'
+
+
+def _escaped(value: object) -> str:
+    return html.escape(plain(value))
+
+
+def _grid_lines(grid: Grid) -> list[str]:
+    rows = [tuple(plain(cell) for cell in row) for row in (grid.columns, *grid.rows)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(grid.columns))]
+    return ["  " + "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)) for row in rows]
+
+
+def _html_parts(parts: Iterable[Row | Line | Grid]) -> Iterable[str]:
+    """Rows that follow each other become one table."""
+    for _, group in itertools.groupby(parts, key=type):
+        run = tuple(group)
+        if rows := [part for part in run if isinstance(part, Row)]:
+            yield _html_rows(rows)
+        yield from (_html_grid(part) for part in run if isinstance(part, Grid))
+        yield from (_html_line(part) for part in run if isinstance(part, Line))
+
+
+def _html_rows(rows: Sequence[Row]) -> str:
+    label = f"{_CELL}; font-weight: normal; {_MUTED}"
+    cells = "".join(
+        f'<tr style="{_ROW}"><th style="{label}">{_escaped(row.label)}</th>'
+        f'<td style="{_CELL}">{_escaped(row.text)}</td></tr>'
+        for row in rows
+    )
+    return f'<table style="{_TABLE}"><tbody>{cells}</tbody></table>'
+
+
+def _html_line(line: Line) -> str:
+    code = f'<code style="{_CODE}">{_escaped(line.code)}</code>' if line.code else ""
+    return f"<div>{_escaped(line.text)}{' ' if line.text and code else ''}{code}</div>"
+
+
+def _html_grid(grid: Grid) -> str:
+    head = "".join(f'<th style="{_CELL}; border-bottom: {_LINE}">{_escaped(column)}</th>' for column in grid.columns)
+    body = "".join(
+        f'<tr style="{_ROW}">' + "".join(f'<td style="{_CELL}">{_escaped(cell)}</td>' for cell in row) + "</tr>"
+        for row in grid.rows
+    )
+    return f'<table style="{_TABLE}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'

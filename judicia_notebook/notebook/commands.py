@@ -1,0 +1,386 @@
+"""Every ``%plugin`` command as data: its arguments, what completes them, its help.
+
+Knows words and options, and neither IPython (beyond the one error it has to raise) nor a runtime. The argument parser,
+``--help``, ``%plugin?``, completion and the documentation are all made of `COMMANDS`, so they cannot disagree.
+
+IPython hides the traceback of exactly `UsageError`, not of its subclasses; so that is what a wrong line raises.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from judicia_notebook.errors import did_you_mean
+from judicia_notebook.quotas import KINDS
+from judicia_notebook.units import parse_size, parse_time
+
+HELP_WIDTH = 100
+PLOTS = ("latency",)
+OUTCOMES = (
+    "denied", "trap", "guest_error", *(f"quota_{kind}" for kind in KINDS), "abi_violation", "host_failure", "cancelled"
+)  # fmt: skip
+LOAD_KINDS = ("memory", "cpu", "wall", "fuel")
+ON_DENIED = ("error", "trap")
+
+
+def usage_error(message: str) -> Exception:
+    """The error for a line that cannot be meant; shown without a traceback."""
+    from IPython.core.error import UsageError
+
+    error: Exception = UsageError(message)
+    return error
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """One option, or one positional argument if its name has no dash.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Such as ``("-v", "--verbose")`` or ``("plugin",)``.
+    metavar : str
+        What stands for its value in the help; an option without one is a switch.
+    completes : str
+        What completion offers: ``plugins``, ``functions``, ``sources``, ``capabilities``, ``granted``, ``outcomes``,
+        ``variables``, or nothing.
+    count : str
+        As for argparse; ``append`` may be repeated, ``given`` leaves no attribute behind where it is not given.
+    """
+
+    names: tuple[str, ...]
+    help: str
+    metavar: str = ""
+    completes: str = ""
+    convert: Callable[[str], Any] = str
+    choices: tuple[str, ...] = ()
+    count: str = ""
+
+    @property
+    def is_option(self) -> bool:
+        return self.names[0].startswith("-")
+
+    @property
+    def takes_value(self) -> bool:
+        return not self.is_option or bool(self.metavar)
+
+    def add_to(self, parser: argparse.ArgumentParser) -> None:
+        settings: dict[str, Any] = {"help": self.help, "default": None}
+        if not self.takes_value:
+            parser.add_argument(*self.names, action="store_true", help=self.help)
+            return
+        if self.count == "append":
+            settings["action"] = "append"
+        elif self.count == "given":
+            settings["default"] = argparse.SUPPRESS
+        elif self.count:
+            settings["nargs"] = self.count
+        settings["type"] = _converter(self.convert, self.choices)
+        parser.add_argument(*self.names, metavar=self.metavar or None, **settings)
+
+
+def _converter(convert: Callable[[str], Any], choices: tuple[str, ...]) -> Callable[[str], Any]:
+    """The parser shows the text of only one kind of error, and would list all choices for a small slip."""
+
+    def converted(text: str) -> Any:
+        if choices and text not in choices:
+            raise argparse.ArgumentTypeError(f"{text!r} is not one of them.{did_you_mean(text, choices)}")
+        try:
+            return convert(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return converted
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise usage_error(
+            f"{self.prog}: {message.removeprefix('argument ')}\n  Its options and examples: {self.prog} --help"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One ``%plugin`` command.
+
+    Attributes
+    ----------
+    cell : str
+        ``no`` for a line only, ``yes`` for a cell only, ``both``.
+    """
+
+    name: str
+    summary: str
+    arguments: tuple[Argument, ...] = ()
+    examples: tuple[str, ...] = ()
+    cell: str = "no"
+
+    @property
+    def magic(self) -> str:
+        return "%%plugin" if self.cell == "yes" else "%plugin"
+
+    @property
+    def options(self) -> tuple[Argument, ...]:
+        return tuple(argument for argument in self.arguments if argument.is_option)
+
+    @property
+    def positionals(self) -> tuple[Argument, ...]:
+        return tuple(argument for argument in self.arguments if not argument.is_option)
+
+    @property
+    def options_with_value(self) -> frozenset[str]:
+        return frozenset(name for option in self.options if option.takes_value for name in option.names)
+
+    def option(self, name: str) -> Argument | None:
+        return next((option for option in self.options if name in option.names), None)
+
+    def parser(self) -> argparse.ArgumentParser:
+        parser = _Parser(
+            prog=f"{self.magic} {self.name}",
+            description=self.summary,
+            add_help=False,
+            allow_abbrev=False,
+            formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=28, width=HELP_WIDTH),
+        )
+        for argument in self.arguments:
+            argument.add_to(parser)
+        return parser
+
+    def parse(self, words: Sequence[str]) -> argparse.Namespace:
+        """The words of a line as a namespace.
+
+        Raises
+        ------
+        UsageError
+            With the usage, and the option that was probably meant.
+        """
+        parser = self.parser()
+        known = [name for option in self.options for name in option.names]
+        for word in words:
+            flag = word.partition("=")[0]
+            if flag.startswith("--") and flag not in known:
+                raise usage_error(f"{parser.prog} has no option {flag}.{did_you_mean(flag, known)}")
+        namespace, extra = parser.parse_known_args(list(words))
+        if extra:
+            parser.error(f"unexpected: {' '.join(extra)}")
+        return namespace
+
+    def help(self) -> str:
+        text = self.parser().format_help().rstrip()
+        lines = [f"  {example}" for example in self.examples]
+        return "\n".join([text, "", "examples:", *lines]) if lines else text
+
+
+# The options of quotas -----------------------------------------------------------------------------------------
+
+
+def _quota(kind: str) -> Argument:
+    info = KINDS[kind]
+    forms: dict[str, tuple[str, Callable[[str], Any]]] = {"s": ("TIME", parse_time), "bytes": ("SIZE", parse_size)}
+    metavar, check = forms.get(info.unit, ("N", _count))
+
+    def convert(text: str) -> Any:
+        if text == "none" and info.may_be_none:
+            return None
+        return check(text)
+
+    flag = f"--{kind.replace('_', '-')}"
+    return Argument((flag,), f"{info.meaning} (per {info.per})", metavar, convert=convert, count="given")
+
+
+def _count(text: str) -> int:
+    if not text.replace("_", "").isdecimal():
+        raise ValueError(f"{text!r} is not a whole number")
+    return int(text)
+
+
+def given_quota(namespace: argparse.Namespace, kinds: Iterable[str] = KINDS) -> dict[str, Any]:
+    """Those of some kinds of quota that a line names, with their values; None where it says ``none``."""
+    return {kind: getattr(namespace, kind) for kind in kinds if hasattr(namespace, kind)}
+
+
+# The commands --------------------------------------------------------------------------------------------------
+
+_PLUGIN = Argument(("plugin",), "the name of a loaded plugin", "NAME", completes="plugins")
+_PLUGIN_OR_ALL = Argument(("plugin",), "only this plugin", "NAME", completes="plugins", count="?")
+_CALL_OPTIONS = (
+    Argument(("-v", "--verbose"), "print what the call cost"),
+    Argument(
+        ("--expect",),
+        "expect the call to end this way: that is shown in two lines and the notebook goes on; anything else raises",
+        "OUTCOME", "outcomes", choices=OUTCOMES,
+    ),
+)  # fmt: skip
+_LOAD_OPTIONS = (
+    Argument(("--grant",), "allow a capability; may be repeated", "CAP[=SCOPE]", "capabilities", count="append"),
+    *(_quota(kind) for kind in LOAD_KINDS),
+    Argument(
+        ("--instances",), "how many instances: 1 keeps its state between calls, fresh is a new one for every call",
+        "N|fresh", convert=lambda text: text if text == "fresh" else _count(text),
+    ),
+    Argument(
+        ("--on-denied",), "a denied host call is answered with an error value, or ends the call",
+        "error|trap", "on_denied", choices=ON_DENIED,
+    ),
+)  # fmt: skip
+_TARGET = Argument(("target",), "a plugin and a function of it", "NAME.FUNCTION", "functions")
+
+COMMANDS: tuple[Command, ...] = (
+    Command(
+        "load",
+        "Load a plugin into its sandbox; a loaded name is replaced in place. No guest code runs.",
+        (
+            Argument(("source",), "a .wasm or .wat file, or a bundled example", "PATH|example:NAME", "sources"),
+            Argument(("--name",), "load it under this name", "NAME"),
+            *_LOAD_OPTIONS,
+        ),
+        ("%plugin load example:checker", "%plugin load example:specimen --cpu 50ms --memory 16MiB --grant wall_clock"),
+    ),
+    Command(
+        "call",
+        "Call a function with JSON and return its value. As %%plugin call, the cell's body is the payload.",
+        (
+            _TARGET,
+            Argument(
+                ("payload",),
+                "the rest of the line as JSON, or the name of one variable",
+                "PAYLOAD",
+                "variables",
+                count="?",
+            ),
+            Argument(("--text",), "send this text, as one JSON string", "T"),
+            Argument(("--raw",), "call a numeric export with these numbers", "N", count="*"),
+            *_CALL_OPTIONS,
+        ),
+        (
+            '%plugin call checker.check {"output": "1 2", "answer": "1 2"}',
+            "verdict = %plugin call checker.check submission",
+            '%plugin call specimen.spin {"ms": 5000} --expect quota_cpu',
+        ),
+        cell="both",
+    ),
+    Command("list", "The loaded plugins: what each may do, and what it has used."),
+    Command(
+        "inspect",
+        "What a plugin, or a file before it is loaded, asks for and offers. Runs nothing of it.",
+        (Argument(("source",), "a loaded plugin, a file, or a bundled example", "NAME|PATH", "plugins_sources"),),
+        ("%plugin inspect checker", "%plugin inspect example:specimen"),
+    ),
+    Command("reload", "Read a plugin's file again and replace it in place.", (_PLUGIN,), ("%plugin reload checker",)),
+    Command("unload", "Unload a plugin. Its records stay.", (_PLUGIN,), ("%plugin unload checker",)),
+    Command("examples", "The bundled example plugins."),
+    Command("doctor", "What works on this machine, what is degraded, and why."),
+    Command("clear", "Unload all plugins. Their records stay."),
+    Command(
+        "grant",
+        "Allow capabilities, from the plugin's next host call on.",
+        (_PLUGIN, Argument(("capability",), "what to allow", "CAP[=SCOPE]", "capabilities", count="+")),
+        ("%plugin grant specimen wall_clock random", "%plugin grant scoreboard read_database=submissions"),
+    ),
+    Command(
+        "revoke",
+        "Take capabilities away, from the plugin's next host call on: all scopes of a name, or one.",
+        (_PLUGIN, Argument(("capability",), "what to take away", "CAP[=SCOPE]", "granted", count="+")),
+        ("%plugin revoke specimen wall_clock",),
+    ),
+    Command(
+        "quota",
+        "Show a plugin's quotas, or change those named; also while it runs. The value none takes a limit away.",
+        (_PLUGIN, *(_quota(kind) for kind in KINDS)),
+        (
+            "%plugin quota specimen",
+            "%plugin quota specimen --cpu 200ms --memory 32MiB",
+            "%plugin quota specimen --fuel none",
+        ),
+    ),
+    Command(
+        "stats",
+        "What the calls cost so far, a row for each function.",
+        (_PLUGIN_OR_ALL,),
+        ("%plugin stats", "%plugin stats checker"),
+    ),
+    Command("log", "What a plugin has written to its log.", (_PLUGIN,), ("%plugin log specimen",)),
+    Command(
+        "plot",
+        "Draw the calls.",
+        (Argument(("kind",), "what to draw", "KIND", "plots", choices=PLOTS), _PLUGIN_OR_ALL),
+        ("%plugin plot latency", "%plugin plot latency checker"),
+    ),
+    Command(
+        "define",
+        "Compile the cell's body and load it as a plugin.",
+        (
+            Argument(("name",), "the plugin's name", "NAME", "plugins"),
+            Argument(("--lang",), "the language of the cell (wat)", "L", "languages"),
+            *_LOAD_OPTIONS,
+        ),
+        (
+            "%%plugin define greeter",
+            '(data (i32.const 0) "\\"hello\\"")',
+            '(func (export "greet") (param i32 i32) (result i64) (call $reply (i32.const 0) (i32.const 7)))',
+        ),
+        cell="yes",
+    ),
+)
+
+CALL_CELL = Command(
+    "call",
+    "Call a function with the cell's body as JSON.",
+    (_TARGET, Argument(("-o", "--out"), "store the value in this variable and show nothing", "VAR"), *_CALL_OPTIONS),
+    ("%%plugin call checker.check -o verdict", '{"output": "1 2 3", "answer": "1 2 4"}'),
+    cell="yes",
+)
+
+
+def line_commands() -> tuple[str, ...]:
+    """The names of what ``%plugin`` does on a line."""
+    return tuple(command.name for command in COMMANDS if command.cell != "yes")
+
+
+def cell_commands() -> tuple[str, ...]:
+    """The names of what ``%%plugin`` does with a cell."""
+    return tuple(command.name for command in COMMANDS if command.cell != "no")
+
+
+def find(name: str, *, cell: bool) -> Command:
+    """The command of that name.
+
+    Raises
+    ------
+    UsageError
+        There is none; the text names the one that was probably meant.
+    """
+    known = cell_commands() if cell else line_commands()
+    if name not in known:
+        magic = "%%plugin" if cell else "%plugin"
+        raise usage_error(_no_such_command(name, magic, known, cell=cell))
+    if cell and name == "call":
+        return CALL_CELL
+    return next(command for command in COMMANDS if command.name == name)
+
+
+def _no_such_command(name: str, magic: str, known: tuple[str, ...], *, cell: bool) -> str:
+    if cell and name in line_commands():
+        return f"%%plugin {name} takes no cell body. Write it on a line: %plugin {name}"
+    if not cell and name in cell_commands():
+        return f"%plugin {name} needs a cell: %%plugin {name} on the first line, and the text below it."
+    return f"{magic} has no command {name!r}.{did_you_mean(name, known)}\n  %plugin --help shows them all."
+
+
+def overview() -> str:
+    """The text of ``%plugin --help`` and ``%plugin?``."""
+    width = max(len(command.name) for command in COMMANDS) + len("%%plugin ")
+    lines = [f"  {f'{command.magic} {command.name}':<{width}}  {command.summary}" for command in COMMANDS]
+    return "\n".join(
+        [
+            "Load WebAssembly plugins into a sandbox, call them, and see what every call cost.",
+            "",
+            *lines,
+            "",
+            "%plugin COMMAND --help shows a command's options and examples. A bare %plugin shows what is loaded.",
+        ]
+    )

@@ -1,0 +1,272 @@
+"""``%plugin`` and ``%%plugin``: thin over the public API, nothing here that a line of Python could not do.
+
+Knows the shared runtime's public names, `commands` for what a line means and `lines` for reading it. Nothing on a line
+is evaluated: braces and dollar signs are text, values come from JSON or from a variable's name.
+
+- Each command is one method, and returns what a line such as ``r = %plugin ...`` should bind.
+- Whatever is changed here says in the audit that a magic did it.
+- A wrong line raises `UsageError`; what a plugin caused raises its own error. Either stops "Run All".
+"""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from judicia_notebook.authoring import compile_source, languages
+from judicia_notebook.errors import LoadError, NoSuchPlugin, did_you_mean
+from judicia_notebook.notebook import calls, commands, lines, reprs
+from judicia_notebook.policy import via
+
+if TYPE_CHECKING:
+    from judicia_notebook.plugin import Plugin
+    from judicia_notebook.runtime import Runtime
+
+_HELP = ("--help", "-h")
+
+
+def install(shell: Any) -> Callable[[], None]:
+    """Register ``%plugin`` and ``%%plugin``. Returns what takes them off again."""
+    from IPython.core.magic import no_var_expand
+
+    magic = PluginMagic(shell)
+
+    @no_var_expand
+    def plugin(line: str, cell: str | None = None) -> Any:
+        return magic.run(line, cell)
+
+    plugin.__doc__ = commands.overview()
+    shell.register_magic_function(plugin, "line_cell", "plugin")
+
+    def remove() -> None:
+        for kind in ("line", "cell"):
+            if shell.magics_manager.magics[kind].get("plugin") is plugin:
+                del shell.magics_manager.magics[kind]["plugin"]
+
+    return remove
+
+
+class PluginMagic:
+    """Runs the commands of `commands.COMMANDS` in one shell."""
+
+    def __init__(self, shell: Any) -> None:
+        self._shell = shell
+
+    def run(self, line: str, cell: str | None = None) -> Any:
+        """One ``%plugin`` line, or ``%%plugin`` cell.
+
+        Raises
+        ------
+        UsageError
+            The line cannot be meant.
+        JudiciaError
+            What the plugin, its policy or a file was the cause of.
+        """
+        name, _, rest = line.strip().partition(" ")
+        if name in _HELP:
+            print(commands.overview())
+            return None
+        if not name:
+            return self._bare(cell)
+        command = commands.find(name, cell=cell is not None)
+        if rest.split()[:1] in ([_HELP[0]], [_HELP[1]]) or rest.split()[-1:] == [_HELP[0]]:
+            print(command.help())
+            return None
+        with via("magic"):
+            try:
+                return self._dispatch(command, rest, cell)
+            except lines.LineError as error:
+                raise commands.usage_error(f"{command.magic} {name}: {error}") from None
+
+    def _dispatch(self, command: commands.Command, rest: str, cell: str | None) -> Any:
+        if command.name == "call":
+            return self._call(command, rest) if cell is None else self._call_cell(command, rest, cell)
+        given = command.parse([piece.text for piece in lines.split(rest)])
+        if command.name == "define":
+            return self._define(given, cell or "")
+        action: Callable[[Namespace], Any] = getattr(self, f"_{command.name}")
+        return action(given)
+
+    def _bare(self, cell: str | None) -> None:
+        if cell is not None:
+            known = ", ".join(f"%%plugin {name}" for name in commands.cell_commands())
+            raise commands.usage_error(f"%%plugin needs a command. There is: {known}.")
+        reprs.show(reprs.overview_card(self._runtime))
+
+    @property
+    def _runtime(self) -> Runtime:
+        from judicia_notebook import get_runtime
+
+        return get_runtime()
+
+    # Calls ----------------------------------------------------------------------------------------------------
+
+    def _call(self, command: commands.Command, rest: str) -> Any:
+        line = lines.read_call(rest, command.options_with_value)
+        given = command.parse(line.words)
+        ways = [bool(line.given), given.text is not None, line.raw is not None]
+        if sum(ways) > 1:
+            raise commands.usage_error("%plugin call: one of PAYLOAD, --text and --raw, not several")
+        plugin, function = self._target(given.target)
+        if line.raw is not None:
+            return calls.perform(plugin, function, lambda: plugin.raw(function)(*line.raw or ()), given).value
+        payload = given.text
+        if line.given:
+            payload = self._variable(line.payload) if line.given == "variable" else line.payload
+        return calls.perform(plugin, function, lambda: plugin.call(function, payload), given).value
+
+    def _call_cell(self, command: commands.Command, rest: str, cell: str) -> Any:
+        given = command.parse([piece.text for piece in lines.split(rest)])
+        plugin, function = self._target(given.target)
+        if given.out is not None and not given.out.isidentifier():
+            raise commands.usage_error(f"%%plugin call: -o takes the name of a variable, not {given.out!r}")
+        # The magic's own line counts as the first, so that a line number is the one the editor shows.
+        payload = lines.decode(f"\n{cell}") if cell.strip() else None
+        ended = calls.perform(plugin, function, lambda: plugin.call(function, payload), given)
+        if given.out is None:
+            return ended.value
+        if ended.well:
+            self._shell.push({given.out: ended.value})
+        return None
+
+    def _target(self, text: str) -> tuple[Plugin, str]:
+        name, dot, function = text.partition(".")
+        if not dot or not function:
+            plugin = self._runtime.plugins.get(name)
+            offered = ", ".join(f"{name}.{one}" for one in plugin.functions[:6]) if plugin else ""
+            hint = f" There is: {offered}." if offered else ""
+            raise commands.usage_error(f"%plugin call takes NAME.FUNCTION, not {text!r}.{hint}")
+        return self._runtime.plugin(name), function
+
+    def _variable(self, name: str) -> Any:
+        namespace = self._shell.user_ns
+        if name not in namespace:
+            known = [one for one in namespace if not one.startswith("_")]
+            close = did_you_mean(name, known)
+            hint = close if "Did you mean" in close else " A text is written --text T, or as JSON in double quotes."
+            raise commands.usage_error(f"%plugin call: {name} is no JSON, and there is no variable of that name.{hint}")
+        return namespace[name]
+
+    # Loading --------------------------------------------------------------------------------------------------
+
+    def _load(self, given: Namespace) -> Plugin:
+        return self._announce(self._runtime.load(given.source, name=given.name, **_load_options(given)))
+
+    def _define(self, given: Namespace, cell: str) -> Plugin:
+        language = given.lang or "wat"
+        if language not in languages():
+            raise commands.usage_error(
+                f"%%plugin define has no compiler for {language!r}.{did_you_mean(language, languages())}"
+            )
+        try:
+            # The magic's own line comes first, so that an error's line number is the one the editor shows.
+            compiled = compile_source(language, f"\n{cell}")
+            source = compiled.encode() if isinstance(compiled, str) else compiled
+            return self._announce(self._runtime.load(source, name=given.name, **_load_options(given)))
+        except LoadError as error:
+            error.source = f"the cell of {given.name}"
+            raise
+
+    def _reload(self, given: Namespace) -> Plugin:
+        return self._announce(self._runtime.reload(given.plugin))
+
+    def _announce(self, plugin: Plugin) -> Plugin:
+        reprs.show_now(self._shell, plugin)
+        return plugin
+
+    def _unload(self, given: Namespace) -> None:
+        self._runtime.unload(given.plugin)
+        print(f"{given.plugin} is unloaded. What its calls cost is still recorded.")
+
+    # Looking --------------------------------------------------------------------------------------------------
+
+    def _list(self, _: Namespace) -> None:
+        reprs.show(reprs.runtime_card(self._runtime))
+
+    def _inspect(self, given: Namespace) -> Any:
+        source = given.source
+        plugins = self._runtime.plugins
+        if source in plugins:
+            return plugins[source].inspect()
+        if not any(mark in source for mark in (":", ".", "/", "\\")):
+            raise NoSuchPlugin(f"No plugin {source!r} is loaded, and it is no file.{did_you_mean(source, plugins)}")
+        return self._runtime.inspect(source)
+
+    def _examples(self, _: Namespace) -> None:
+        reprs.show(reprs.examples_card())
+
+    def _doctor(self, _: Namespace) -> None:
+        from judicia_notebook import doctor
+
+        print(doctor())
+
+    def _stats(self, given: Namespace) -> Any:
+        from judicia_notebook.notebook.statistics import summarize
+
+        return summarize(self._rows("calls", given.plugin))
+
+    def _log(self, given: Namespace) -> Any:
+        logs = self._rows("logs", given.plugin)
+        if logs.empty:
+            print(f"{given.plugin} has written nothing to its log.")
+            return None
+        return logs[["at", "level", "message", "fields", "stream", "call_id"]]
+
+    def _plot(self, given: Namespace) -> Any:
+        from judicia_notebook import plots
+
+        draw: Callable[[Any], Any] = getattr(plots, given.kind)
+        return draw(self._rows("calls", given.plugin))
+
+    def _rows(self, frame: str, name: str | None) -> Any:
+        """A frame of the runtime, or one plugin's rows of it; those of an unloaded plugin stay."""
+        runtime = self._runtime
+        if name is None:
+            return getattr(runtime, frame)
+        if name in runtime.plugins:
+            return getattr(runtime.plugins[name], frame)
+        rows = getattr(runtime, frame)
+        rows = rows[rows["plugin"] == name]
+        return rows if len(rows) else getattr(runtime.plugin(name), frame)  # which raises NoSuchPlugin
+
+    def _clear(self, _: Namespace) -> None:
+        self._runtime.clear()
+        print("All plugins are unloaded. What their calls cost is still recorded.")
+
+    # Policy ---------------------------------------------------------------------------------------------------
+
+    def _grant(self, given: Namespace) -> None:
+        plugin = self._runtime.plugin(given.plugin)
+        plugin.policy.grant(*given.capability)
+        print(_grants_line(plugin))
+
+    def _revoke(self, given: Namespace) -> None:
+        plugin = self._runtime.plugin(given.plugin)
+        plugin.policy.revoke(*given.capability)
+        print(_grants_line(plugin))
+
+    def _quota(self, given: Namespace) -> Any:
+        plugin = self._runtime.plugin(given.plugin)
+        plugin.policy.set_quota(**commands.given_quota(given))
+        reprs.show(reprs.quota_card(plugin.policy.quota, title=f"Quotas of {plugin.name}"))
+
+
+def _load_options(given: Namespace) -> dict[str, Any]:
+    """What the line says; what it does not say is left to `Runtime.load`, which keeps it for a plugin it replaces."""
+    from judicia_notebook.quotas import make_quota
+
+    options: dict[str, Any] = {"grant": tuple(given.grant or ())}
+    quota = commands.given_quota(given, commands.LOAD_KINDS)
+    if quota:
+        options["quota"] = make_quota(quota)
+    if given.instances is not None:
+        options["instances"] = given.instances
+    if given.on_denied is not None:
+        options["on_denied"] = given.on_denied
+    return options
+
+
+def _grants_line(plugin: Plugin) -> str:
+    granted = ", ".join(sorted(plugin.policy.granted))
+    return f"{plugin.name} may now use: {granted}." if granted else f"{plugin.name} has no grants now."

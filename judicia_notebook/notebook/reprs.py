@@ -1,0 +1,322 @@
+"""How the package's objects look in a notebook: each as a `Card`, as text and as HTML.
+
+Knows the public attributes of the objects and reads nothing that takes a DataFrame. The types are registered by name,
+so that loading the extension imports none of them, nor matplotlib. That is also how a bare matplotlib ``Figure`` gets
+its PNG, which it otherwise lacks until pyplot has been imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from judicia_notebook.errors import describe, printable
+from judicia_notebook.notebook import commands
+from judicia_notebook.notebook.cards import Card, Grid, Line, Row
+from judicia_notebook.policy import Policy, parse_grant
+from judicia_notebook.quotas import KINDS, Quota, make_quota
+from judicia_notebook.units import format_quantity, format_size
+
+if TYPE_CHECKING:
+    from judicia_notebook.inspection import Inspection
+    from judicia_notebook.plugin import Outcome, Plugin
+    from judicia_notebook.runtime import Runtime
+
+_MAIN_KINDS = ("memory", "cpu", "wall", "fuel")
+_MOST_NAMES = 12
+_HOOK_PREFIX = "on_"
+
+
+# Objects as cards ----------------------------------------------------------------------------------------------
+
+
+def plugin_card(plugin: Plugin) -> Card:
+    """A plugin as it is now: what it may do, what it lacks, and what the last load under its name changed."""
+    rows = [
+        *_plugin_rows(plugin),
+        *(Row("changed", change) for change in plugin.changes),
+        *([Row("last call", plugin.last.cost_line())] if plugin.last is not None else []),
+    ]
+    subtitle = f"{plugin.state} · {_digest(plugin.digest)}"
+    return Card(f"{plugin.name} {plugin.manifest.version}", subtitle, (*rows, *_missing_lines(plugin)))
+
+
+def _digest(digest: str) -> str:
+    return f"sha256 {digest[:12]}"
+
+
+def _plugin_rows(plugin: Plugin) -> list[Row]:
+    rows = [Row("about", plugin.manifest.description)] if plugin.manifest.description else []
+    return [
+        *rows,
+        Row("functions", _names(name for name in plugin.functions if not name.startswith(_HOOK_PREFIX))),
+        Row("asks for", _names(asked_for(plugin), none="nothing")),
+        Row("granted", _names(sorted(plugin.policy.granted), none="nothing")),
+        Row("quota", _limits(plugin.policy.quota)),
+    ]
+
+
+def _names(names: Iterable[str], none: str = "none") -> str:
+    listed = [printable(name, 80) for name in names]
+    more = f", ... {len(listed) - _MOST_NAMES} more" if len(listed) > _MOST_NAMES else ""
+    return ", ".join(listed[:_MOST_NAMES]) + more or none
+
+
+def _limits(quota: Quota) -> str:
+    given = quota.given()
+    limited = (kind for kind in _MAIN_KINDS if given.get(kind) is not None)
+    return " · ".join(f"{kind} {_limit(kind, given[kind])}" for kind in limited) or "none"
+
+
+def _limit(kind: str, value: Any) -> str:
+    return "no limit of its own" if value is None else format_quantity(value, KINDS[kind].unit)
+
+
+def asked_for(plugin: Plugin) -> tuple[str, ...]:
+    """What the manifest asks for, and what its imports need beyond that."""
+    asked = plugin.manifest.capabilities
+    named = {one.partition("=")[0] for one in asked}
+    return (*asked, *(one for one in plugin.inspect().capabilities if one not in named))
+
+
+def not_granted(plugin: Plugin) -> tuple[str, ...]:
+    """What it asks for and does not have."""
+    policy = plugin.policy
+
+    def has(asked: str) -> bool:
+        return all(one in policy.granted or ("=" not in one and one in policy.grants) for one in parse_grant(asked))
+
+    return tuple(one for one in asked_for(plugin) if not has(one))
+
+
+def more_quota(plugin: Plugin) -> dict[str, Any]:
+    """The quotas its manifest asks for beyond what it has, as the manifest writes them."""
+    asked = make_quota(plugin.manifest.quota).given()
+    has = plugin.policy.quota.given()
+    return {
+        kind: plugin.manifest.quota[kind]
+        for kind, value in asked.items()
+        if has[kind] is not None and (value is None or value > has[kind])
+    }
+
+
+def _missing_lines(plugin: Plugin) -> list[Line]:
+    lines = []
+    if missing := not_granted(plugin):
+        lines.append(Line("Asked for, not granted. To allow it:", f"%plugin grant {plugin.name} {' '.join(missing)}"))
+    if more := more_quota(plugin):
+        options = " ".join(f"--{kind.replace('_', '-')} {_typed(kind, value)}" for kind, value in more.items())
+        lines.append(Line("Asks for more than the default. To allow it:", f"%plugin quota {plugin.name} {options}"))
+    return lines
+
+
+def _typed(kind: str, value: Any) -> str:
+    """A manifest's quota as a line takes it, where a bare number needs its unit."""
+    unit = {"bytes": "B", "s": "s"}.get(KINDS[kind].unit, "")
+    return str(value) if isinstance(value, str) else f"{value}{unit}"
+
+
+def runtime_card(runtime: Runtime) -> Card:
+    """The loaded plugins of a runtime."""
+    plugins = tuple(runtime.plugins.values())
+    if not plugins:
+        return Card("No plugin is loaded", "", (Line("To load one:", "%plugin load example:checker"),))
+    rows = tuple(
+        (
+            plugin.name,
+            plugin.manifest.version,
+            plugin.state,
+            _names(sorted(plugin.policy.granted), none="nothing"),
+            _limits(plugin.policy.quota),
+            plugin.last.cost_line() if plugin.last is not None else "",
+        )
+        for plugin in plugins
+    )
+    count = f"{len(plugins)} plugin{'s' if len(plugins) > 1 else ''} loaded"
+    return Card(count, "", (Grid(("plugin", "version", "state", "granted", "quota", "last call"), rows),))
+
+
+def quota_card(quota: Quota, title: str = "Quota") -> Card:
+    """Limits, each with what it counts."""
+    rows = tuple(
+        (kind, _limit(kind, value), KINDS[kind].per, KINDS[kind].meaning) for kind, value in quota.given().items()
+    )
+    return Card(title, "" if rows else "nothing given", (Grid(("quota", "limit", "per", "of"), rows),) if rows else ())
+
+
+def policy_card(policy: Policy) -> Card:
+    """What a plugin may do and use."""
+    answer = "the guest gets an error value" if policy.on_denied == "error" else "the call ends with CapabilityDenied"
+    rows = (
+        Row("granted", _names(sorted(policy.granted), none="nothing")),
+        Row("on a denial", f"{policy.on_denied}: {answer}"),
+    )
+    return Card(f"Policy of {policy.plugin}", f"version {policy.version}", (*rows, *quota_card(policy.quota).parts))
+
+
+def outcome_card(outcome: Outcome) -> Card:
+    """How an attempted call ended."""
+    record = outcome.record
+    rows = [Row("cost", record.cost_line())] if record is not None else []
+    if outcome.error is None:
+        return Card("ok", "", (Row("value", repr(outcome.value)), *rows))
+    first, *rest = describe(outcome.error)
+    return Card(type(outcome.error).__name__, first, (*(Line(line.strip()) for line in rest), *rows))
+
+
+def inspection_card(inspection: Inspection) -> Card:
+    """What a module is, asks for and could touch."""
+    manifest = inspection.manifest
+    subtitle = (
+        f"{manifest.plugin_type} · {format_size(inspection.size)} · {_digest(inspection.digest)} · {inspection.abi}"
+    )
+    memories = ", ".join(f"{format_size(least)} to {_most(most)}" for least, most in inspection.memories)
+    rows = [
+        Row("about", manifest.description) if manifest.description else None,
+        Row("manifest", inspection.manifest_origin),
+        Row("asks for", _names(inspection.requested, none="nothing")),
+        Row("granted", _names(inspection.granted, none="nothing")),
+        Row("functions", _names(inspection.functions)),
+        Row("memory", memories or "none"),
+        Row("start function", inspection.start_function) if inspection.start_function else None,
+    ]
+    parts = [part for part in rows if part is not None]
+    return Card(f"{inspection.name} {manifest.version}", subtitle, (*parts, *_import_parts(inspection)))
+
+
+def _most(size: int | None) -> str:
+    return "no maximum" if size is None else format_size(size)
+
+
+def _import_parts(inspection: Inspection) -> tuple[Row | Grid, ...]:
+    if not inspection.imports:
+        return (Row("imports", "none: it cannot reach anything outside of its memory"),)
+    rows = tuple(
+        (
+            printable(one.module, 80),
+            printable(one.name, 80),
+            one.type,
+            (one.capability or "none needed") if one.known else "unknown to this runtime",
+        )
+        for one in inspection.imports
+    )
+    return (Grid(("imports from", "name", "type", "capability"), rows),)
+
+
+def examples_card() -> Card:
+    """The bundled plugins, each with the line that loads it."""
+    from judicia_notebook import examples
+
+    rows = tuple((name, text, f"%plugin load example:{name}") for name, text in examples().items())
+    return Card("Bundled plugins", "", (Grid(("example", "about", "to load it"), rows),))
+
+
+def overview_card(runtime: Runtime) -> Card:
+    """What a bare ``%plugin`` shows: what is loaded, what can be done, and lines to try."""
+    parts: list[Row | Line | Grid] = list(runtime_card(runtime).parts)
+    parts.append(Grid(("command", ""), tuple((f"{one.magic} {one.name}", one.summary) for one in commands.COMMANDS)))
+    parts += [Line("Try:", line) for line in _lines_to_try(runtime)]
+    return Card("judicia_notebook", "WebAssembly plugins in a sandbox", tuple(parts))
+
+
+def _lines_to_try(runtime: Runtime) -> list[str]:
+    name = next(iter(runtime.plugins), None)
+    if name is None:
+        return ["%plugin examples", "%plugin load example:checker", "%plugin load --help"]
+    plugin = runtime.plugins[name]
+    function = next((one for one in plugin.functions if not one.startswith(_HOOK_PREFIX)), None)
+    call = [f"%plugin call {name}.{printable(function, 80)}"] if function else []
+    return [f"%plugin inspect {name}", *call, "%plugin stats", f"%plugin quota {name} --cpu 50ms"]
+
+
+# Showing them --------------------------------------------------------------------------------------------------
+
+_CARDS: dict[tuple[str, str], Callable[[Any], Card]] = {
+    ("judicia_notebook.plugin", "Plugin"): plugin_card,
+    ("judicia_notebook.plugin", "Outcome"): outcome_card,
+    ("judicia_notebook.runtime", "Runtime"): runtime_card,
+    ("judicia_notebook.inspection", "Inspection"): inspection_card,
+    ("judicia_notebook.quotas", "Quota"): quota_card,
+    ("judicia_notebook.policy", "Policy"): policy_card,
+}
+_FIGURE = ("matplotlib.figure", "Figure")
+
+
+def show(card: Card) -> None:
+    """Display a card in the running cell."""
+    from IPython import display
+
+    publish: Callable[..., Any] = display.display
+    publish({"text/plain": card.text(), "text/html": card.html()}, raw=True)
+
+
+def show_now(shell: Any, plugin: Plugin) -> None:
+    """Show a plugin in the running cell also where it is not the cell's last value; as that it is not shown again."""
+    if not hasattr(shell, "kernel"):
+        return  # a terminal has one line a cell, and would write `Out[1]:` with nothing behind it
+    show(plugin_card(plugin))
+    formatter = shell.display_formatter.ipython_display_formatter
+    kind = type(plugin)
+
+    def display_others(other: Any) -> None:
+        if other is not plugin:
+            show(plugin_card(other))
+
+    def restore() -> None:
+        formatter.pop(kind, None)
+        shell.events.unregister("post_execute", restore)
+
+    formatter.for_type(kind, display_others)
+    shell.events.register("post_execute", restore)
+
+
+def install(shell: Any) -> Callable[[], None]:
+    """Register how the types of this package look. Returns what takes that off again."""
+    formatters = shell.display_formatter.formatters
+    undo: list[Callable[[], None]] = []
+
+    def register(mime: str, name: tuple[str, str], function: Callable[..., Any]) -> None:
+        formatter = formatters[mime]
+        formatter.for_type_by_name(*name, function)
+        undo.append(lambda: _forget(formatter, name, function))
+
+    for name, card_of in _CARDS.items():
+        register("text/html", name, _html_printer(card_of))
+        register("text/plain", name, _text_printer(card_of))
+    register("image/png", _FIGURE, _figure_png)
+
+    def remove() -> None:
+        for one in undo:
+            one()
+
+    return remove
+
+
+def _forget(formatter: Any, name: tuple[str, str], function: Callable[..., Any]) -> None:
+    """Take a printer off, unless somebody has put their own in its place since."""
+    full_name = ".".join(name)
+    try:
+        current = formatter.lookup_by_type(full_name)
+    except KeyError:
+        return
+    if current is function:
+        formatter.pop(full_name)
+
+
+def _html_printer(card_of: Callable[[Any], Card]) -> Callable[[Any], str]:
+    return lambda value: card_of(value).html()
+
+
+def _text_printer(card_of: Callable[[Any], Card]) -> Callable[[Any, Any, bool], None]:
+    def print_text(value: Any, printer: Any, cycle: bool) -> None:
+        nested = cycle or len(printer.stack) > 1  # inside a list or dict, a card would tear the lines apart
+        printer.text(repr(value) if nested else card_of(value).text())
+
+    return print_text
+
+
+def _figure_png(figure: Any) -> bytes:
+    from IPython.core.pylabtools import print_figure
+
+    draw: Callable[..., bytes] = print_figure
+    return draw(figure, fmt="png")
