@@ -1,0 +1,76 @@
+# Every target does its own set-up, into .venv; the second time that costs nothing.
+# Needs make and either uv or Python 3.11 or newer with its venv module. Never needs root.
+#
+#   make lab       JupyterLab on the quickstart         make plugins   rebuild the example plugins' .wasm
+#   make test      lint, then all tests                 make bench     what a call costs
+#   make lint      lint alone                           make clean     remove all that make has made
+#   make demo      the quickstart without a browser, and an HTML report
+#
+# ARGS="..." is handed on, for example  make test ARGS="-k quota"  or  make lab ARGS="--port 9999".
+
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help lab test lint demo plugins bench clean
+
+help:
+	@sed -n '/^#/!q;s/^#[ ]\{0,1\}//p' Makefile
+
+lab: $(VENV)/.lab
+	@$(BIN)/python -m judicia_notebook lab $(ARGS)
+
+demo: $(VENV)/.lab
+	@$(BIN)/python -m judicia_notebook demo $(ARGS)
+
+test: lint
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.dev
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/ruff format --check --quiet
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-cache --no-color >$(VENV)/lint-imports.txt || { cat $(VENV)/lint-imports.txt; exit 1; }
+	@echo "lint: ruff, mypy and the import contracts are satisfied"
+
+plugins: $(VENV)/.lab
+	@$(BIN)/python tools/build_plugins.py $(ARGS)
+
+bench: $(VENV)/.lab
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script $(ARGS) || exit 1; done
+
+clean:
+	rm -rf $(VENV) dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	find judicia_notebook -name target -type d -prune -exec rm -rf {} +
+
+# --- set-up ----------------------------------------------------------------------------------------------------------
+# A stamp newer than pyproject.toml and the interpreter says that what it is named after is installed.
+
+$(VENV)/.lab: pyproject.toml $(BIN)/python
+	@$(call install,lab)
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml $(BIN)/python
+	@$(call install,dev)
+	@touch $@ $(VENV)/.lab
+
+define install
+echo "Installing judicia_notebook[$(1)] into $(VENV) ..."; \
+if command -v uv >/dev/null 2>&1; then uv pip install --quiet --python $(BIN)/python -e '.[$(1)]'; \
+else $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[$(1)]'; fi
+endef
+
+$(BIN)/python:
+	@if command -v uv >/dev/null 2>&1; then exec uv venv --quiet --seed --python '>=3.11' --allow-existing $(VENV); fi; \
+	for python in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	    $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; python=; \
+	done; \
+	if [ -z "$$python" ]; then \
+	    echo "judicia_notebook needs Python 3.11 or newer (or uv, which brings its own); none was found." >&2; exit 1; \
+	fi; \
+	if ! $$python -m venv $(VENV); then \
+	    rm -rf $(VENV); \
+	    echo "$$python cannot make virtual environments: install its venv module (Debian: python3-venv) or uv." >&2; exit 1; \
+	fi
