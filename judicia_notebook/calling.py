@@ -11,10 +11,8 @@ for an instance is kept apart.
 
 from __future__ import annotations
 
-import contextvars
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -36,7 +34,8 @@ from judicia_notebook.errors import (
     describe,
 )
 from judicia_notebook.host.scope import CallScope
-from judicia_notebook.instances import Instance
+from judicia_notebook.instances import Instance, Ticket
+from judicia_notebook.labels import collected, current_call, label_text
 from judicia_notebook.metrics.recorder import CallRecord, LimitsInForce, Subject
 
 if TYPE_CHECKING:
@@ -50,22 +49,10 @@ if TYPE_CHECKING:
     from judicia_notebook.metrics.recorder import Recorder
     from judicia_notebook.policy import CappedBudget, Policy
     from judicia_notebook.quotas import Quota
+    from judicia_notebook.workers import Workers
 
 _HARMLESS = (GuestError, InvalidPayload, NoSuchFunction)
 """What leaves an instance as good as before: it said no in good order, or was never entered."""
-
-_label: contextvars.ContextVar[Mapping[str, object]] = contextvars.ContextVar("judicia_label")
-_current_call: contextvars.ContextVar[int] = contextvars.ContextVar("judicia_call", default=0)
-
-
-@contextmanager
-def label(**values: object) -> Iterator[None]:
-    """Label the rows of calls made inside this block; labels of an outer block are kept."""
-    token = _label.set({**_label.get({}), **values})
-    try:
-        yield
-    finally:
-        _label.reset(token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +64,7 @@ class Platform:
     pool: MemoryPool
     ceiling: Quota
     cache_folder: Path | None
+    workers: Workers
 
 
 class Activity:
@@ -133,6 +121,7 @@ class Call:
     """
 
     __slots__ = (
+        "_queued_ns",
         "body",
         "bytes_out",
         "code",
@@ -178,7 +167,7 @@ class Call:
         self.size_in = size_in
         self.origin = origin
         recorder = target.platform.recorder
-        self.parent = _current_call.get()
+        self.parent = current_call.get()
         self.scope = CallScope(
             budget,
             target.policy,
@@ -194,18 +183,20 @@ class Call:
         self.queue_ns = self.setup_ns = self.encode_ns = self.decode_ns = self.inside_ns = self.host_ns = 0
         self.memory_before = self.memory_peak = -1
         self.refused_before = self.refused_grows = self.bytes_out = 0
-        self.started_ns = 0
+        self.started_ns = self._queued_ns = 0
         self.record_position = -1
 
     # The walk -----------------------------------------------------------------------------------------------
 
-    def run(self, on: Instance | None = None) -> Any:
+    def run(self, on: Instance | None = None, ticket: Ticket | None = None) -> Any:
         """Make the call.
 
         Parameters
         ----------
         on : Instance, optional
             An instance that is ours already; without it the call waits for one.
+        ticket : Ticket, optional
+            Its place in the queue, whose turn it is or never will be.
 
         Raises
         ------
@@ -219,11 +210,11 @@ class Call:
         scope = self.scope
         value = None
         on_main = interrupts.enter(scope)
-        token = _current_call.set(scope.call_id)
+        token = current_call.set(scope.call_id)
         self.target.activity.running[scope.call_id] = self
         try:
             try:
-                value = self._on_instance(on) if on is not None else self._in_turn()
+                value = self._on_instance(on) if on is not None else self._in_turn(ticket)
                 if self.finish is not None:
                     value = self.finish(self, value)
             except BaseException as error:
@@ -231,7 +222,7 @@ class Call:
             self._settle()
         finally:
             self.target.activity.running.pop(scope.call_id, None)
-            _current_call.reset(token)
+            current_call.reset(token)
             if on_main:
                 interrupts.leave(scope)
         if scope.interrupted:
@@ -240,16 +231,39 @@ class Call:
             raise self.error
         return value
 
-    def _in_turn(self) -> Any:
-        """Wait for an instance, and give it back."""
+    def join_queue(self, ticket: Ticket) -> None:
+        """Take a place in the queue now, to `run` with it later.
+
+        Raises
+        ------
+        PluginNotReady, ResourceExhausted, QuotaExceeded
+        """
+        self._queued_ns = perf_counter_ns()
+        self._check_payload()
+        self.target.instances.join(ticket, self._queue_limit())
+
+    def _queue_limit(self) -> int:
+        limit = self.target.policy.quota.queue
+        return limit if isinstance(limit, int) else 0
+
+    def _check_payload(self) -> None:
         limit = self.scope.budget.limits.payload_bytes
         if self.size_in > limit:
             raise self.scope.exceeded("payload", limit, self.size_in, "bytes")
+
+    def _in_turn(self, ticket: Ticket | None) -> Any:
+        """Wait for an instance, and give it back."""
         instances = self.target.instances
-        quota = self.target.policy.quota
-        asked = perf_counter_ns()
-        found = instances.acquire(self.scope, quota.queue if isinstance(quota.queue, int) else 0)
-        self.queue_ns = perf_counter_ns() - asked
+        if ticket is None:
+            self._check_payload()
+            self._queued_ns = perf_counter_ns()
+        try:
+            if ticket is None:
+                found = instances.acquire(self.scope, self._queue_limit())
+            else:
+                found = instances.collect(ticket, self.scope)
+        finally:
+            self.queue_ns = perf_counter_ns() - self._queued_ns
         try:
             value = self._on_instance(found)
         except BaseException as error:
@@ -377,6 +391,7 @@ class Call:
             error.hint = f"It was denied before: %plugin grant {self.scope.plugin} {' '.join(denied)}"
         self._record(error)
         self.target.activity.last = self.record_position
+        collected(self.scope.call_id)
         if isinstance(self.error, CallError):
             self.error.record = self.platform.recorder.call_at(self.record_position)
 
@@ -398,7 +413,7 @@ class Call:
             instance.number if instance else 0,
             max(instance.calls, 1) if instance else 0,
             threading.current_thread().name,
-            _label_text(),
+            label_text(),
             (self.started_ns or perf_counter_ns()) - recorder.began_ns,
             self.queue_ns,
             self.setup_ns,
@@ -468,11 +483,6 @@ def _observer(sandbox: Sandbox, recorder: Recorder) -> Callable[[str, int, int],
             recorder.add_sample(scope.call_id, event, perf_counter_ns() - recorder.began_ns, cpu_ns, used)
 
     return observe
-
-
-def _label_text() -> str:
-    labels = _label.get(None)
-    return ", ".join(f"{name}={value}" for name, value in labels.items()) if labels else ""
 
 
 class _Converted(NamedTuple):

@@ -42,7 +42,9 @@ if TYPE_CHECKING:
     from judicia_notebook.metrics.recorder import CallRecord
 
 # Control characters could move the cursor, recolour a terminal or reverse the reading order of a line.
-_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
+_UNPRINTABLE = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]"
+)
 
 
 def printable(text: str, limit: int = 500) -> str:

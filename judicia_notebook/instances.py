@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 from judicia_notebook.errors import PluginNotReady, ResourceExhausted
@@ -38,10 +38,30 @@ class Instance:
         self.calls = 0
 
 
-@dataclass(slots=True)
-class _Waiter:
-    woken: threading.Event
-    granted: bool = False
+class Ticket:
+    """A call's place in the queue.
+
+    Parameters
+    ----------
+    on_turn : callable, optional
+        Called once, from whatever thread, when it is the call's turn or the queue is given up; without it somebody
+        waits for `woken`.
+    """
+
+    __slots__ = ("_called", "_on_turn", "granted", "woken")
+
+    def __init__(self, on_turn: Callable[[], None] | None = None) -> None:
+        self.granted = False
+        self.woken = threading.Event()
+        self._on_turn = on_turn
+        self._called = False
+
+    def wake(self) -> None:
+        """Tell whoever waits; also from a signal handler."""
+        self.woken.set()
+        if self._on_turn is not None and not self._called:
+            self._called = True
+            self._on_turn()
 
 
 class _Inside(threading.local):
@@ -75,7 +95,7 @@ class InstancePool:
         self._lock = threading.Lock()
         self._idle: list[Instance] = []
         self._busy = 0
-        self._waiting: deque[_Waiter] = deque()
+        self._waiting: deque[Ticket] = deque()
         self._closed = False
 
     def acquire(self, scope: CallScope, queue_limit: int) -> Instance | None:
@@ -90,46 +110,76 @@ class InstancePool:
         Cancelled
             While it waited.
         """
+        ticket = Ticket()
+        self.join(ticket, queue_limit)
+        if not ticket.granted:
+            remove = scope.on_cancel(ticket.wake)
+            try:
+                ticket.woken.wait()
+            finally:
+                remove()
+        return self.collect(ticket, scope)
+
+    def join(self, ticket: Ticket, queue_limit: int) -> None:
+        """Stand in the queue; the ticket is granted at once where nobody is before it. `collect` must follow.
+
+        Raises
+        ------
+        PluginNotReady, ResourceExhausted
+        """
         with self._lock:
             self._check_open()
             if self._busy < self._size and not self._waiting:
-                return self._take()
+                self._busy += 1
+                ticket.granted = True
+                return
             if self in _inside.pools:
                 raise PluginNotReady(f"{self.plugin} was called from its own host call, and has no other instance.")
             if len(self._waiting) >= queue_limit:
                 raise ResourceExhausted(f"{len(self._waiting)} calls of {self.plugin} are waiting already.")
-            waiter = _Waiter(threading.Event())
-            self._waiting.append(waiter)
-        return self._wait(waiter, scope)
+            self._waiting.append(ticket)
+
+    def collect(self, ticket: Ticket, scope: CallScope) -> Instance | None:
+        """What the ticket gives, once it is granted or nobody waits any longer, on the thread that will use it.
+
+        Raises
+        ------
+        PluginNotReady
+            Closed meanwhile.
+        Cancelled
+            While it waited.
+        """
+        following: Ticket | None = None
+        try:
+            with self._lock:
+                if ticket.granted and scope.ended is None and not self._closed:
+                    _inside.pools = (*_inside.pools, self)
+                    return self._idle.pop() if self._idle else None
+                if ticket.granted:
+                    self._busy -= 1
+                    following = self._next()
+                elif ticket in self._waiting:
+                    self._waiting.remove(ticket)
+        finally:
+            if following is not None:
+                following.wake()
+        if scope.ended is not None:
+            raise scope.ended
+        self._check_open()
+        raise PluginNotReady(f"{self.plugin} is not ready.")
 
     def _check_open(self) -> None:
         if self._closed:
             raise PluginNotReady(f"{self.plugin} is unloaded.", hint=f"Load it again under the name {self.plugin}.")
 
-    def _take(self) -> Instance | None:
+    def _next(self) -> Ticket | None:
+        """Grant the next ticket, if there is room; to be woken outside the lock."""
+        if not self._waiting or self._busy >= self._size:
+            return None
+        ticket = self._waiting.popleft()
+        ticket.granted = True
         self._busy += 1
-        instance = self._idle.pop() if self._idle else None
-        _inside.pools = (*_inside.pools, self)
-        return instance
-
-    def _wait(self, waiter: _Waiter, scope: CallScope) -> Instance | None:
-        remove = scope.on_cancel(waiter.woken.set)
-        try:
-            waiter.woken.wait()
-        finally:
-            remove()
-        with self._lock:
-            if waiter.granted:
-                self._busy -= 1  # it was booked for us by whoever made room
-                if scope.ended is None and not self._closed:
-                    return self._take()
-                self._wake_next()
-            elif waiter in self._waiting:
-                self._waiting.remove(waiter)
-            if scope.ended is not None:
-                raise scope.ended
-            self._check_open()
-        raise PluginNotReady(f"{self.plugin} is not ready.")
+        return ticket
 
     def release(self, instance: Instance | None, *, keep: bool) -> None:
         """Give a slot back, with the instance that is to be kept in it."""
@@ -145,16 +195,11 @@ class InstancePool:
                     self._idle.append(instance)
                 else:
                     close = instance
-            self._wake_next()
+            following = self._next()
         if close is not None:
             close.sandbox.close()
-
-    def _wake_next(self) -> None:
-        if self._waiting and self._busy < self._size:
-            waiter = self._waiting.popleft()
-            waiter.granted = True
-            self._busy += 1
-            waiter.woken.set()
+        if following is not None:
+            following.wake()
 
     def generation_of(self, code: Code) -> int:
         """The generation an instance of this code belongs to: an outdated one's is over already."""
@@ -170,7 +215,10 @@ class InstancePool:
             self.kind = kind
             self._size = at_once if kind == "fresh" else kind
             idle, self._idle = self._idle, []
-            return idle
+            granted = [ticket for _ in range(len(self._waiting)) if (ticket := self._next()) is not None]
+        for ticket in granted:  # there may be more room now
+            ticket.wake()
+        return idle
 
     def close(self) -> list[Instance]:
         """Take no more calls; the idle instances are handed over to be closed, waiting calls are woken and refused."""
@@ -178,8 +226,8 @@ class InstancePool:
             self._closed = True
             idle, self._idle = self._idle, []
             waiting, self._waiting = list(self._waiting), deque()
-        for waiter in waiting:
-            waiter.woken.set()
+        for ticket in waiting:
+            ticket.wake()
         return idle
 
     def open(self) -> None:

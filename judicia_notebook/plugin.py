@@ -6,6 +6,7 @@ exchanges its code in place, and what the load did not say (grants, quotas) stay
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,27 +16,27 @@ from typing import TYPE_CHECKING, Any, Self
 from judicia_notebook import loading
 from judicia_notebook.calling import Activity, Call, Platform, Target, hook
 from judicia_notebook.engine import wire
-from judicia_notebook.engine.sandbox import pack_numbers
 from judicia_notebook.errors import (
     AbiMismatch,
     AbiViolation,
     CallError,
-    InvalidPayload,
     JudiciaError,
     NoSuchFunction,
     PluginNotReady,
     did_you_mean,
 )
+from judicia_notebook.handles import CallHandle
 from judicia_notebook.inspection import Inspection, inspect
 from judicia_notebook.instances import Instance, InstancePool, Instances
 from judicia_notebook.metrics.recorder import CallRecord, Subject
 from judicia_notebook.policy import CappedBudget, Policy, current_way, parse_grant
 from judicia_notebook.quotas import Quota, call_quota, make_quota
+from judicia_notebook.raw import RawFunction
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from judicia_notebook.engine.module_info import Export, FuncType, Import
+    from judicia_notebook.engine.module_info import Export, Import
     from judicia_notebook.loading import Code
     from judicia_notebook.manifest import Manifest
 
@@ -204,6 +205,37 @@ class Plugin:
             return Outcome(made.run(), None, made.record)
         except (CallError, PluginNotReady) as error:
             return Outcome(None, error, made.record)
+
+    def submit(
+        self, function: str, payload: Any = None, *, quota: Quota | Mapping[str, Any] | None = None
+    ) -> CallHandle:
+        """`call` in the background: a handle that can be waited for, awaited and cancelled.
+
+        Raises
+        ------
+        NoSuchFunction, PluginNotReady, InvalidPayload, ResourceExhausted
+            It was not submitted.
+
+        Examples
+        --------
+        >>> import judicia_notebook as jn
+        >>> with jn.Runtime() as rt:
+        ...     handle = rt.load("example:specimen").submit("echo", [1, 2])
+        ...     handle.result(timeout=10)
+        [1, 2]
+        """
+        return CallHandle(self._json_call(function, payload, quota), self._platform.workers)
+
+    async def call_async(
+        self, function: str, payload: Any = None, *, quota: Quota | Mapping[str, Any] | None = None
+    ) -> Any:
+        """`call` without blocking the event loop. Cancelling the task cancels the call."""
+        handle = self.submit(function, payload, quota=quota)
+        try:
+            return await handle
+        except asyncio.CancelledError:
+            handle.cancel()
+            raise
 
     def call_bytes(self, function: str, data: bytes, *, quota: Quota | Mapping[str, Any] | None = None) -> bytes:
         """Call a function with bytes and get its bytes, without JSON; ``b""`` where it gave no value.
@@ -397,49 +429,6 @@ class Plugin:
 
     def __exit__(self, *_: object) -> None:
         self.unload()
-
-
-class RawFunction:
-    """A numeric export, callable: ``p.raw("add")(1, 2)``."""
-
-    def __init__(self, plugin: Plugin, name: str, kind: FuncType) -> None:
-        self._plugin = plugin
-        self.name = name
-        self.type = kind
-
-    def __call__(self, *numbers: float, quota: Quota | Mapping[str, Any] | None = None) -> Any:
-        """Call it: one number, a tuple of several, or None.
-
-        Raises
-        ------
-        InvalidPayload
-            The wrong count of numbers, or one that does not fit its parameter.
-        CallError, PluginNotReady
-        """
-        plugin = self._plugin
-        target = plugin.target(self.name, loading.RAW_ABI)
-        packed = self._pack(target.code, numbers)
-
-        def body(call: Call) -> Any:
-            export = call.sandbox.export(self.name)
-            export.write(packed if call.target.code is target.code else self._pack(call.target.code, numbers))
-            call.sandbox.run(export)
-            return export.read()
-
-        results = plugin.begin(target, quota, body).run()
-        return results[0] if len(results) == 1 else results or None
-
-    def _pack(self, code: Code, numbers: tuple[float, ...]) -> bytes:
-        where, kind = f"{self._plugin.name}.{self.name}", code.functions.get(self.name)
-        if kind is None:
-            raise NoSuchFunction(f"{where} is gone: the plugin was replaced.")
-        try:
-            return pack_numbers(kind.params, numbers)
-        except ValueError as error:
-            raise InvalidPayload(f"{where} is {kind}, and {numbers!r} does not fit: {error}.") from None
-
-    def __repr__(self) -> str:
-        return f"<{self._plugin.name}.{self.name} {self.type}>"
 
 
 def _decode(call: Call, answer: bytes | None) -> Any:

@@ -8,12 +8,12 @@ import shutil
 import tempfile
 import threading
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from judicia_notebook import calling, host, loading
+from judicia_notebook import host, labels, loading
 from judicia_notebook.calling import Platform
 from judicia_notebook.engine import cache
 from judicia_notebook.engine.memory import MemoryPool
@@ -25,6 +25,7 @@ from judicia_notebook.metrics.recorder import CallRecord, Recorder
 from judicia_notebook.plugin import Plugin
 from judicia_notebook.policy import Policy, Snapshot, current_way, parse_grant
 from judicia_notebook.quotas import DEFAULTS, Quota, check_within, make_quota, overlay
+from judicia_notebook.workers import Workers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,7 +92,7 @@ class Runtime:
         dispatcher = Dispatcher(host.services(seed=seed, clock=clock))
         dispatcher.add_functions(wasi.functions())
         pool = MemoryPool(2 * int(self.ceiling.memory or _MOST_MEMORY))  # type: ignore[arg-type]  # bytes by now
-        self._platform = Platform(dispatcher, self.recorder, pool, self.ceiling, cache.default_folder())
+        self._platform = Platform(dispatcher, self.recorder, pool, self.ceiling, cache.default_folder(), Workers())
         self._given_data_dir = Path(data_dir) if data_dir is not None else None
         self._own_data_dir: Path | None = None
         self._plugins: dict[str, Plugin] = {}
@@ -315,7 +316,13 @@ class Runtime:
 
     def label(self, **values: object) -> contextlib.AbstractContextManager[None]:
         """Label the rows of calls made inside the block: ``with rt.label(variant="A"): ...``"""
-        return calling.label(**values)
+        return labels.label(**values)
+
+    @contextlib.contextmanager
+    def measure(self) -> Iterator[Measurement]:
+        """Collect the calls made inside the block: ``with rt.measure() as m: ...``, then ``m.calls``."""
+        with labels.collect() as call_ids:
+            yield Measurement(self, call_ids)
 
     def __enter__(self) -> Self:
         return self
@@ -325,6 +332,32 @@ class Runtime:
 
     def __repr__(self) -> str:
         return f"<Runtime with {', '.join(self._plugins) or 'no plugins'}>"
+
+
+class Measurement:
+    """The calls of one ``with rt.measure()`` block, also while it is still open."""
+
+    def __init__(self, runtime: Runtime, call_ids: list[int]) -> None:
+        self._runtime = runtime
+        self._call_ids = call_ids
+
+    def _of(self, frame: pd.DataFrame) -> pd.DataFrame:
+        return frame[frame["call_id"].isin(self._call_ids)].reset_index(drop=True)
+
+    @property
+    def calls(self) -> pd.DataFrame:
+        """Their rows of `Runtime.calls`."""
+        return self._of(self._runtime.calls)
+
+    @property
+    def host_calls(self) -> pd.DataFrame:
+        """Their rows of `Runtime.host_calls`."""
+        return self._of(self._runtime.host_calls)
+
+    @property
+    def samples(self) -> pd.DataFrame:
+        """Their rows of `Runtime.samples`."""
+        return self._of(self._runtime.samples)
 
 
 _shared: Runtime | None = None

@@ -25,7 +25,7 @@ _CODE = (
 )
 _CELL = "text-align: left; vertical-align: top; padding: 2px 12px 2px 0; background: transparent"
 _ROW = "background: transparent"
-_TABLE = "border-collapse: collapse; border: none; margin: 4px 0"
+_TABLE = "border-collapse: collapse; border: none; margin: 4px 0; font-size: inherit"
 
 
 def plain(value: object) -> str:
@@ -118,7 +118,8 @@ def _html_rows(rows: Sequence[Row]) -> str:
 
 def _html_line(line: Line) -> str:
     code = f'<code style="{_CODE}">{_escaped(line.code)}</code>' if line.code else ""
-    return f"<div>{_escaped(line.text)}{' ' if line.text and code else ''}{code}</div>"
+    space = " " if line.text and code else ""
+    return f'<div style="margin: 4px 0">{_escaped(line.text)}{space}{code}</div>'
 
 
 def _html_grid(grid: Grid) -> str:

@@ -7,6 +7,7 @@ its PNG, which it otherwise lacks until pyplot has been imported.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -225,8 +226,24 @@ def _lines_to_try(runtime: Runtime) -> list[str]:
         return ["%plugin examples", "%plugin load example:checker", "%plugin load --help"]
     plugin = runtime.plugins[name]
     function = next((one for one in plugin.functions if not one.startswith(_HOOK_PREFIX)), None)
-    call = [f"%plugin call {name}.{printable(function, 80)}"] if function else []
+    call = [f"%plugin call {name}.{printable(function, 80)}{_sample(plugin, function)}"] if function else []
     return [f"%plugin inspect {name}", *call, "%plugin stats", f"%plugin quota {name} --cpu 50ms"]
+
+
+_EMPTY = {"string": "", "number": 0, "integer": 0, "boolean": False, "array": [], "object": {}}
+
+
+def _sample(plugin: Plugin, function: str) -> str:
+    """An empty payload with the fields that the manifest says a function needs."""
+    described = plugin.manifest.functions.get(function)
+    schema = described.request if described is not None and described.request is not None else {}
+    fields, required = schema.get("properties"), schema.get("required")
+    if not isinstance(fields, dict) or not isinstance(required, list):
+        return ""
+    kinds = {name: fields.get(name) for name in required if isinstance(name, str)}
+    return " " + json.dumps(
+        {name: _EMPTY.get(kind.get("type")) for name, kind in kinds.items() if isinstance(kind, dict)}
+    )
 
 
 # Showing them --------------------------------------------------------------------------------------------------

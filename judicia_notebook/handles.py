@@ -1,0 +1,122 @@
+"""A call in the background: what `Plugin.submit` gives back."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Callable, Generator
+from concurrent.futures import Future
+from time import perf_counter_ns
+from typing import TYPE_CHECKING, Any
+
+from judicia_notebook.instances import Ticket
+
+if TYPE_CHECKING:
+    from judicia_notebook.calling import Call
+    from judicia_notebook.metrics.recorder import CallRecord
+    from judicia_notebook.workers import Workers
+
+
+class CallHandle:
+    """A call that runs, waits or has ended, somewhere else. `Plugin.submit` makes them.
+
+    It can be awaited. Labels and the parent call are those of the place where it was submitted.
+    """
+
+    def __init__(self, call: Call, workers: Workers) -> None:
+        self._call = call
+        self._workers = workers
+        self._future: Future[Any] = Future()
+        self._future.set_running_or_notify_cancel()  # only the call itself ends it, not a task that awaits it
+        self._context = contextvars.copy_context()
+        self._submitted_ns = perf_counter_ns()
+        self._ended_ns = 0
+        self._ticket = Ticket(self._on_turn)
+        call.join_queue(self._ticket)
+        call.scope.on_cancel(self._ticket.wake)
+        if self._ticket.granted:
+            self._ticket.wake()
+
+    def _on_turn(self) -> None:
+        self._workers.run(self._run)
+
+    def _run(self) -> None:
+        try:
+            value = self._context.run(self._call.run, None, self._ticket)
+        except BaseException as error:
+            self._ended_ns = perf_counter_ns()
+            self._future.set_exception(error)
+        else:
+            self._ended_ns = perf_counter_ns()
+            self._future.set_result(value)
+
+    @property
+    def plugin(self) -> str:
+        return self._call.scope.plugin
+
+    @property
+    def function(self) -> str:
+        return self._call.scope.function
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since it was submitted, until it ended."""
+        return ((self._ended_ns or perf_counter_ns()) - self._submitted_ns) / 1e9
+
+    @property
+    def record(self) -> CallRecord | None:
+        """Its row, once it has ended."""
+        return self._call.record if self._future.done() else None
+
+    def cancel(self) -> bool:
+        """End it, whether it waits or runs; it raises `Cancelled` then. Whether there was anything left to end."""
+        if self._future.done():
+            return False
+        self._call.scope.cancel("by its handle")
+        return True
+
+    def done(self) -> bool:
+        """Whether it has ended, in whatever way."""
+        return self._future.done()
+
+    def running(self) -> bool:
+        """Whether it is inside the plugin now, and waits no longer."""
+        return self._ticket.granted and not self._future.done()
+
+    def result(self, timeout: float | None = None) -> Any:
+        """Wait for the answer.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds to wait at most; the call itself goes on.
+
+        Raises
+        ------
+        TimeoutError
+            It has not ended yet.
+        CallError
+            What `Plugin.call` would have raised.
+        """
+        return self._future.result(timeout)
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Wait for the end; the error it ended with, if any.
+
+        Raises
+        ------
+        TimeoutError
+            It has not ended yet.
+        """
+        return self._future.exception(timeout)
+
+    def add_done_callback(self, callback: Callable[[CallHandle], object]) -> None:
+        """Have `callback(handle)` called when it has ended, on the thread that ran it."""
+        self._future.add_done_callback(lambda _: callback(self))
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return asyncio.wrap_future(self._future).__await__()
+
+    def __repr__(self) -> str:
+        state = "ended" if self.done() else "running" if self.running() else "waiting"
+        return f"<CallHandle {self.plugin}.{self.function} {state}, {self.elapsed:.3g} s>"

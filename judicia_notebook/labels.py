@@ -1,0 +1,48 @@
+"""What the rows of calls made in one place have in common: labels, a measurement, the call they were made from.
+
+All are context variables, so that they follow a task or a submitted call and never reach another thread's calls.
+"""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+_collectors: contextvars.ContextVar[tuple[list[int], ...]] = contextvars.ContextVar("judicia_measure", default=())
+_label: contextvars.ContextVar[Mapping[str, object]] = contextvars.ContextVar("judicia_label")
+current_call: contextvars.ContextVar[int] = contextvars.ContextVar("judicia_call", default=0)
+"""The call_id of the call this code runs in, 0 outside any: the parent of calls made here."""
+
+
+@contextmanager
+def label(**values: object) -> Iterator[None]:
+    """Label the rows of calls made inside this block; labels of an outer block are kept."""
+    token = _label.set({**_label.get({}), **values})
+    try:
+        yield
+    finally:
+        _label.reset(token)
+
+
+@contextmanager
+def collect() -> Iterator[list[int]]:
+    """The call_ids of calls made inside this block, also of those submitted from it."""
+    found: list[int] = []
+    token = _collectors.set((*_collectors.get(), found))
+    try:
+        yield found
+    finally:
+        _collectors.reset(token)
+
+
+def collected(call_id: int) -> None:
+    """Add a call to every measurement it was made in."""
+    for found in _collectors.get():
+        found.append(call_id)
+
+
+def label_text() -> str:
+    """The labels in force here, as a row has them: ``variant=A, size=3``."""
+    labels = _label.get(None)
+    return ", ".join(f"{name}={value}" for name, value in labels.items()) if labels else ""
