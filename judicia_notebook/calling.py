@@ -225,8 +225,8 @@ class Call:
             current_call.reset(token)
             if on_main:
                 interrupts.leave(scope)
-        if scope.interrupted:
-            raise KeyboardInterrupt
+        if scope.interrupted is not None:
+            raise scope.interrupted
         if self.error is not None:
             raise self.error
         return value
@@ -381,7 +381,7 @@ class Call:
     def _settle(self) -> None:
         """Record the call, unless it never began."""
         error = self.error
-        if self.scope.interrupted and not isinstance(error, CallError):
+        if self.scope.interrupted is not None and not isinstance(error, CallError):
             error = self.scope.ended or error
         began = self.started_ns != 0 or isinstance(error, CallError)
         if not began or (isinstance(error, JudiciaError) and not isinstance(error, CallError)):

@@ -6,16 +6,21 @@ checked, and only then does the compiler see them. Whatever is wrong is a LoadEr
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import stat
-from collections.abc import Iterable, Mapping
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from judicia_notebook import manifest as manifests
 from judicia_notebook.engine import abi
+from judicia_notebook.engine.isolation import DEFAULT_ABOVE, CompileLimits
 from judicia_notebook.engine.module_info import FuncType, Import, ModuleInfo
 from judicia_notebook.engine.process import assemble, get_engine
 from judicia_notebook.engine.sandbox import NUMBERS, HostFunction, Linkage
@@ -31,7 +36,7 @@ from judicia_notebook.errors import (
     did_you_mean,
     printable,
 )
-from judicia_notebook.units import format_size
+from judicia_notebook.units import format_size, format_time
 
 if TYPE_CHECKING:
     from judicia_notebook.engine.invocation import Invocation
@@ -236,8 +241,15 @@ def _choose_abi(module: ModuleInfo, manifest: Manifest, origin: str, wanted: str
 # Compiling and linking ----------------------------------------------------------------------------------------
 
 
-def load(found: Read, dispatcher: Dispatcher, *, trap_unknown: bool, cache_folder: Path | None) -> Code:
+def load(
+    found: Read, dispatcher: Dispatcher, *, trap_unknown: bool, cache_folder: Path | None, isolate: bool | None = None
+) -> Code:
     """Compile what was read and resolve its imports.
+
+    Parameters
+    ----------
+    isolate : bool, optional
+        Whether to compile in a child process; by default from 4 MiB of wasm on.
 
     Raises
     ------
@@ -246,7 +258,11 @@ def load(found: Read, dispatcher: Dispatcher, *, trap_unknown: bool, cache_folde
     try:
         engine = get_engine()
         used = list(_resolve(found.module.imports, dispatcher, trap_unknown=trap_unknown))
-        compiled = engine.compile(found.wasm, found.digest, cache_folder=cache_folder)
+        apart = isolate if isolate is not None else len(found.wasm) > DEFAULT_ABOVE
+        with announced(f"{label(found.source)} ({format_size(len(found.wasm))})"):
+            compiled = engine.compile(
+                found.wasm, found.digest, cache_folder=cache_folder, apart=CompileLimits() if apart else None
+            )
         try:
             linkage = Linkage(engine, compiled, found.module, used, trap_unknown=trap_unknown)
         finally:
@@ -268,6 +284,28 @@ def load(found: Read, dispatcher: Dispatcher, *, trap_unknown: bool, cache_folde
         callable_functions(found.module, found.abi),
         compiled.from_cache,
     )
+
+
+@contextlib.contextmanager
+def announced(what: str) -> Iterator[None]:
+    """Say on stderr what is being compiled, if that takes more than a second."""
+    began = time.monotonic()
+    said = threading.Event()
+
+    def say() -> None:
+        said.set()
+        sys.stderr.write(f"Compiling {what} ...\n")
+        sys.stderr.flush()
+
+    timer = threading.Timer(1.0, say)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        if said.is_set():
+            sys.stderr.write(f"... it took {format_time(time.monotonic() - began)}; the next load is quick.\n")
 
 
 def _resolve(imports: Iterable[Import], dispatcher: Dispatcher, *, trap_unknown: bool) -> Iterable[Any]:

@@ -28,6 +28,7 @@ from judicia_notebook.errors import (
 from judicia_notebook.handles import CallHandle
 from judicia_notebook.inspection import Inspection, inspect
 from judicia_notebook.instances import Instance, InstancePool, Instances
+from judicia_notebook.labels import current_call
 from judicia_notebook.metrics.recorder import CallRecord, Subject
 from judicia_notebook.policy import CappedBudget, Policy, current_way, parse_grant
 from judicia_notebook.quotas import Quota, call_quota, make_quota
@@ -359,10 +360,19 @@ class Plugin:
         if self._unloaded:
             return
         self._unloaded = True
-        for call in tuple(self._activity.running.values()):
-            call.scope.cancel("unloaded")
+        self.cancel_calls("unloaded")
         self._close_all(self._instances.close())
         self._platform.recorder.add_audit("unload", self.name, self.digest[:12], current_way())
+
+    def cancel_calls(self, why: str = "the runtime ends") -> None:
+        """Cancel every call that runs or waits."""
+        for call in tuple(self._activity.running.values()):
+            call.scope.cancel(why)
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is a call that runs or waits, other than the one this is called from."""
+        return bool(self._activity.running.keys() - {current_call.get()})
 
     def _close_all(self, idle: list[Instance]) -> None:
         for instance in idle:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import shutil
 import tempfile
 import threading
+import time
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from judicia_notebook.manifest import Manifest
 
 CEILING_CPU, CEILING_WALL = 60.0, 600.0
+CLOSE_SECONDS, EXIT_SECONDS = 5.0, 2.0
 _MOST_MEMORY = 1 << 30
 
 
@@ -97,9 +100,11 @@ class Runtime:
         self._own_data_dir: Path | None = None
         self._plugins: dict[str, Plugin] = {}
         self._options: dict[str, _Options] = {}
+        self._everything: weakref.WeakSet[Plugin] = weakref.WeakSet()  # unloaded ones may still be running
         self._lock = threading.RLock()
         self._closed = False
-        self._pid = os.getpid()
+        self.owner = os.getpid()
+        _open.add(self)
 
     # Plugins ------------------------------------------------------------------------------------------------
 
@@ -121,6 +126,7 @@ class Runtime:
         on_denied: str | None = None,
         unknown_imports: str | None = None,
         abi: str | None = None,
+        isolate_compile: bool | None = None,
     ) -> Plugin:
         """Load a module. It is read, checked and compiled; nothing of it runs before its first call.
 
@@ -146,6 +152,8 @@ class Runtime:
             Whether an import that is not offered refuses the load (the default) or traps when called.
         abi : str, optional
             ``"judicia-v1"`` or ``"raw"``; by default what the exports fit.
+        isolate_compile : bool, optional
+            Compile in a child process with limits on memory and time; by default from 4 MiB of wasm on.
 
         Raises
         ------
@@ -172,6 +180,7 @@ class Runtime:
             self._platform.dispatcher,
             trap_unknown=options.unknown_imports == "trap",
             cache_folder=self._platform.cache_folder,
+            isolate=isolate_compile,
         )
         with self._lock:
             plugin = self._plugins.get(chosen)
@@ -187,6 +196,7 @@ class Runtime:
                 policy = Policy(chosen, self.recorder, ceiling=self.ceiling, initial=after)
                 plugin = Plugin(chosen, code, self._platform, policy, instances=instances or 1, config=config or {})
                 self._plugins[chosen] = plugin
+                self._everything.add(plugin)
             else:
                 plugin.policy.restore(after, what="load")
                 plugin.replace(code, instances=instances, config=config)
@@ -238,12 +248,25 @@ class Runtime:
 
     def close(self) -> None:
         """Unload everything and take no more; the records stay readable."""
-        if self._closed or self._pid != os.getpid():
+        if self._closed or self.owner != os.getpid():
             return
         self.clear()
         self._closed = True
+        self._wait_for_calls(CLOSE_SECONDS)
         if self._own_data_dir is not None:
             self._remove_data_dir()
+
+    def end_calls(self) -> None:
+        """Cancel every call that runs or waits, and wait a moment for it to end."""
+        for plugin in tuple(self._everything):
+            plugin.cancel_calls()
+        self._wait_for_calls(EXIT_SECONDS)
+
+    def _wait_for_calls(self, seconds: float) -> None:
+        """Wait until no call of this runtime is left, but for one that this is called from."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and any(plugin.busy for plugin in tuple(self._everything)):
+            time.sleep(0.002)
 
     def _check_open(self) -> None:
         if self._closed:
@@ -371,6 +394,17 @@ def get_runtime() -> Runtime:
         if _shared is None or _shared.closed:
             _shared = Runtime()
         return _shared
+
+
+_open: weakref.WeakSet[Runtime] = weakref.WeakSet()
+
+
+@atexit.register
+def _end_all_calls() -> None:
+    """At the interpreter's exit no thread may be inside a guest: its next callback would find no interpreter."""
+    for runtime in tuple(_open):
+        if runtime.owner == os.getpid():
+            runtime.end_calls()
 
 
 def _remove(folder: Path, owner: int) -> None:

@@ -169,6 +169,7 @@ memory_creator_set = _cold("wasmtime_config_host_memory_creator_set", None, _P, 
 module_new = _cold("wasmtime_module_new", _P, _P, c_char_p, _N, POINTER(_P))
 module_delete = _cold("wasmtime_module_delete", None, _P)
 module_serialize = _cold("wasmtime_module_serialize", _P, _P, POINTER(ByteVector))
+module_deserialize = _cold("wasmtime_module_deserialize", _P, _P, c_char_p, _N, POINTER(_P))
 module_deserialize_file = _cold("wasmtime_module_deserialize_file", _P, _P, c_char_p, POINTER(_P))
 linker_new = _cold("wasmtime_linker_new", _P, _P)
 linker_delete = _cold("wasmtime_linker_delete", None, _P)

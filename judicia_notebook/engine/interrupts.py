@@ -1,51 +1,66 @@
-"""Ctrl-C and the stop button during a call on the main thread.
+"""Signals during a call on the main thread: Ctrl-C, the stop button, an alarm.
 
 Python runs signal handlers at the first bytecode it gets, and during a call that is the first bytecode of a callback,
-*before* any ``try`` in it: a KeyboardInterrupt raised there is printed by ctypes and lost. So while a call runs on the
-main thread our handler raises nothing: it marks the call, the next tick stops the guest, and the caller raises
-KeyboardInterrupt once everything is recorded.
+*before* any ``try`` in it: what a handler raises there is printed by ctypes and lost, and Wasmtime goes on with what
+the callback did not answer; for a new memory that ends the process. So while a call runs on the main thread, handlers
+still run at once, but what they raise is kept: the call is ended at the next tick, and the exception goes on from
+there, once everything is recorded.
 
-The handler stays in place between calls (setting one costs more than a call) and then does what the one before it
-did. ipykernel installs its own around every cell; ours goes back on top at the next call.
+- Each handler that is a Python function is wrapped in a `_Deferring` at the next call, and stays wrapped between calls
+  (setting one costs more than a call), where it just passes through. ipykernel sets its own around every cell; a call
+  in the cell wraps that one.
+- A wrapper keeps the handler it was made for, so that putting an old handler back works in any order.
 """
 
 from __future__ import annotations
 
-import _signal  # type: ignore[import-not-found]  # signal.getsignal makes an enumeration member of its answer, which costs as much as a bare call
+import _signal  # type: ignore[import-not-found]  # signal.getsignal makes an enumeration member, which costs a call's worth
 import signal
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from judicia_notebook.engine.invocation import Invocation
 
 _MAIN = threading.main_thread().ident
-_SIGINT = int(signal.SIGINT)
+_CAUGHT_BY_WASMTIME = {"SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE"}
+_NEVER = {"SIGKILL", "SIGSTOP"}
+_HANDLED = tuple(int(one) for one in signal.Signals if one.name not in _CAUGHT_BY_WASMTIME | _NEVER)
 _running: list[Invocation] = []  # on the main thread, outermost first
-_previous: Any = None
 
 
-def _on_signal(number: int, frame: Any) -> None:
-    if _running:
-        for invocation in tuple(_running):
-            invocation.interrupt()
-    elif callable(_previous):
-        _previous(number, frame)
+class _Deferring:
+    """A signal handler that keeps what the real one raises until the calls it interrupts are over."""
+
+    __slots__ = ("_handler",)
+
+    def __init__(self, handler: Callable[[int, Any], Any]) -> None:
+        self._handler = handler
+
+    def __call__(self, number: int, frame: Any) -> None:
+        if not _running:
+            self._handler(number, frame)
+            return
+        try:
+            self._handler(number, frame)
+        except BaseException as error:
+            for invocation in tuple(_running):
+                invocation.interrupt(error)
 
 
 def enter(invocation: Invocation) -> bool:
-    """Route interrupts to this call if it is on the main thread; whether `leave` is due."""
-    global _previous
+    """Keep what signals raise off this call's callbacks, if it is on the main thread; whether `leave` is due."""
     if threading.get_ident() != _MAIN:
         return False
-    current = _signal.getsignal(_SIGINT)
-    if current is not _on_signal and callable(current):
-        _previous = current
-        signal.signal(signal.SIGINT, _on_signal)
+    for number in _HANDLED:
+        handler = _signal.getsignal(number)
+        if handler.__class__ is not _Deferring and handler is not None and callable(handler):
+            signal.signal(number, _Deferring(handler))
     _running.append(invocation)
     return True
 
 
 def leave(invocation: Invocation) -> None:
-    """Interrupts go where they went before this call."""
+    """Signals go where they went before this call."""
     _running.remove(invocation)

@@ -37,6 +37,8 @@ class Invocation:
         Time spent in host functions so far.
     ended : JudiciaError or None
         Why the call was stopped from outside the guest; the first reason wins.
+    interrupted : BaseException or None
+        What a signal handler raised, KeyboardInterrupt for one, on its way to the caller.
     failure : BaseException or None
         A Python exception raised inside a callback, on its way to the caller.
     """
@@ -65,7 +67,7 @@ class Invocation:
         self.host_ns = 0
         self.ended: JudiciaError | None = None
         self.failure: BaseException | None = None
-        self.interrupted = False
+        self.interrupted: BaseException | None = None
         self._hooks: list[Callable[[], None]] = []
 
     @property
@@ -100,9 +102,9 @@ class Invocation:
         self.stop(Cancelled(why, plugin=self.plugin, function=self.function))
         self._run_hooks()
 
-    def interrupt(self) -> None:
-        """End the call as KeyboardInterrupt; called from the signal handler, so it may take no lock."""
-        self.interrupted = True
+    def interrupt(self, raised: BaseException) -> None:
+        """End the call with what a signal handler raised; called from that handler, so it may take no lock."""
+        self.interrupted = self.interrupted or raised
         self.cancel("interrupted")
 
     def _run_hooks(self) -> None:

@@ -16,12 +16,14 @@ import threading
 from ctypes import byref, c_void_p
 from typing import TYPE_CHECKING
 
-from judicia_notebook.engine import cache, capi, memory, safety
+from judicia_notebook.engine import cache, capi, isolation, memory, safety
 from judicia_notebook.engine.ticks import Ticker
 from judicia_notebook.errors import CompileError, InvalidModule, ResourceExhausted
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from judicia_notebook.engine.isolation import CompileLimits
 
 MAX_WASM_STACK = 512 << 10
 """Bytes of native stack a guest may use before it traps."""
@@ -103,8 +105,8 @@ class Module:
 class Engine:
     """Features, compiling, the ticker. Use `get_engine`."""
 
-    def __init__(self) -> None:
-        self.reservation = _reservation()
+    def __init__(self, reservation: int | None = None) -> None:
+        self.reservation = reservation or _reservation()
         config = capi.config_new()
         settings = dict(FEATURES)
         for name, value in settings.items():
@@ -132,33 +134,76 @@ class Engine:
     def _advance(self) -> None:
         capi.increment_epoch(self._hot_pointer)
 
-    def compile(self, wasm: bytes, digest: str, *, cache_folder: Path | None = None) -> Module:
+    def compile(
+        self, wasm: bytes, digest: str, *, cache_folder: Path | None = None, apart: CompileLimits | None = None
+    ) -> Module:
         """Compile a module, or fetch it from the cache.
+
+        Parameters
+        ----------
+        apart : CompileLimits, optional
+            Compile in a child process within these limits.
 
         Raises
         ------
         CompileError
             The engine refused it; the message is Wasmtime's.
+        CompileLimit
+            It took more than it may.
         """
         safety.check_process()
         kept = cache.find(cache_folder, digest, self.key) if cache_folder else None
         if kept is not None:
             with kept:
-                pointer = c_void_p()
-                error = capi.module_deserialize_file(self.pointer, kept.path.encode(), byref(pointer))
-            if not error and pointer.value:
-                return Module(pointer.value, digest, from_cache=True)
-            capi.take_error(error)
+                pointer = self._deserialize(kept.path)
+            if pointer is not None:
+                return Module(pointer, digest, from_cache=True)
+        if apart is not None:
+            return self._compile_apart(wasm, digest, cache_folder, apart)
+        module = self.compile_here(wasm, digest)
+        if cache_folder:
+            cache.keep(cache_folder, digest, self.key, self.serialize(module))
+        return module
+
+    def compile_here(self, wasm: bytes, digest: str = "") -> Module:
+        """Compile in this process.
+
+        Raises
+        ------
+        CompileError
+        """
         pointer = c_void_p()
         error = capi.module_new(self.pointer, wasm, len(wasm), byref(pointer))
         if error:
             raise CompileError(_refusal(capi.take_error(error)))
-        module = Module(pointer.value or 0, digest, from_cache=False)
-        if cache_folder:
-            cache.keep(cache_folder, digest, self.key, self._serialize(module))
-        return module
+        return Module(pointer.value or 0, digest, from_cache=False)
 
-    def _serialize(self, module: Module) -> bytes:
+    def _compile_apart(self, wasm: bytes, digest: str, cache_folder: Path | None, limits: CompileLimits) -> Module:
+        compiled = isolation.compile_apart(wasm, self.reservation, limits)
+        if cache_folder:
+            cache.keep(cache_folder, digest, self.key, compiled)
+        pointer = c_void_p()
+        error = capi.module_deserialize(self.pointer, compiled, len(compiled), byref(pointer))
+        if error:
+            raise CompileError(_refusal(capi.take_error(error)))
+        return Module(pointer.value or 0, digest, from_cache=False)
+
+    def _deserialize(self, path: str) -> int | None:
+        """Map a compiled module; None where Wasmtime does not take it."""
+        pointer = c_void_p()
+        error = capi.module_deserialize_file(self.pointer, path.encode(), byref(pointer))
+        if error:
+            capi.take_error(error)
+            return None
+        return pointer.value
+
+    def serialize(self, module: Module) -> bytes:
+        """A compiled module as bytes.
+
+        Raises
+        ------
+        CompileError
+        """
         vector = capi.ByteVector()
         error = capi.module_serialize(module.pointer, byref(vector))
         if error:

@@ -143,7 +143,7 @@ def _remember(error: BaseException) -> None:
     sandbox = _entered.sandbox
     if sandbox is not None and sandbox.invocation is not None and sandbox.invocation.failure is None:
         if isinstance(error, KeyboardInterrupt):
-            sandbox.invocation.interrupt()
+            sandbox.invocation.interrupt(error)
         else:
             sandbox.invocation.failure = error
 

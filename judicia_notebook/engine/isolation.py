@@ -1,0 +1,107 @@
+"""Compiling in a child process, with limits on memory and time.
+
+Fuel, epochs and store limits bound what a guest does, not what the compiler does with it: a module made for that can
+keep Cranelift busy for minutes and gigabytes. A child can be limited and ended. It is spawned, never forked (an engine
+does not survive a fork), sets its own limits before it reads a byte of the module, and hands back the compiled module
+over a pipe; the parent's memory and threads are not at stake.
+
+The child is this file run as a script's worth of code: it imports the engine room and nothing above it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import struct
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from judicia_notebook.errors import CompileError, CompileLimit
+from judicia_notebook.units import format_size, format_time
+
+DEFAULT_ABOVE = 4 << 20
+"""Bytes of wasm above which a module is compiled apart unless the caller says otherwise."""
+
+_CHILD = "import sys; sys.path[:] = {path!r}; from judicia_notebook.engine import isolation; isolation.child()"
+_HEADER = struct.Struct("<QQQ")
+_OVER = 3  # the child's exit code for a limit it hit and noticed
+
+
+@dataclass(frozen=True, slots=True)
+class CompileLimits:
+    """What compiling one module may take: bytes of address space, seconds of CPU, seconds of wall time."""
+
+    memory_bytes: int = 4 << 30
+    cpu_seconds: int = 120
+    wall_seconds: float = 180.0
+
+
+def compile_apart(wasm: bytes, reservation: int, limits: CompileLimits) -> bytes:
+    """Compile in a child; the serialized module.
+
+    Parameters
+    ----------
+    reservation : int
+        Bytes of address space for each memory: the engine's settings must be the same on both sides.
+
+    Raises
+    ------
+    CompileLimit
+        It took more than it may.
+    CompileError
+        The engine refused it.
+    """
+    command = [sys.executable, "-c", _CHILD.format(path=[entry or str(Path.cwd()) for entry in sys.path])]
+    environment = {**os.environ, "RUST_BACKTRACE": "0"}
+    child = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+    )
+    header = _HEADER.pack(reservation, limits.memory_bytes, limits.cpu_seconds)
+    try:
+        compiled, said = child.communicate(header + wasm, timeout=limits.wall_seconds)
+    except subprocess.TimeoutExpired:
+        raise CompileLimit(
+            f"compiling it took more than {format_time(limits.wall_seconds)}, and the compiler was ended"
+        ) from None
+    finally:
+        if child.poll() is None:  # a timeout, or Ctrl-C
+            child.kill()
+            child.communicate()
+    if child.returncode == 0:
+        return compiled
+    message = said.decode("utf-8", "replace").strip()
+    if child.returncode == 1 and message.startswith("refused: "):
+        raise CompileError(message.removeprefix("refused: "))
+    # Rust aborts where memory ends, the system kills where CPU time does: both come back as a signal.
+    raise CompileLimit(
+        f"compiling it took more than {format_size(limits.memory_bytes)} of memory or "
+        f"{format_time(limits.cpu_seconds)} of CPU time, and the compiler was ended"
+    )
+
+
+def child() -> None:
+    """The child's whole life: limits, a module from stdin, a compiled module to stdout."""
+    from judicia_notebook.engine import process
+
+    reservation, memory_bytes, cpu_seconds = _HEADER.unpack(sys.stdin.buffer.read(_HEADER.size))
+    engine = process.Engine(reservation=reservation)
+    with contextlib.suppress(ImportError):  # Windows has no such limits; the wall limit still holds there
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+        resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        module = engine.compile_here(sys.stdin.buffer.read())
+        compiled = engine.serialize(module)
+    except CompileError as error:
+        sys.stderr.write(f"refused: {error.message}")
+        sys.stderr.flush()
+        os._exit(1)
+    except MemoryError:
+        os._exit(_OVER)
+    sys.stdout.buffer.write(compiled)
+    sys.stdout.buffer.flush()
+    os._exit(0)
