@@ -29,6 +29,7 @@ NOT_OURS_TO_TELL = re.compile(
     rb"/[r]oot/|/[w]ork/|/[h]ome/[a-z]|/[U]sers/[A-Za-z]|[C]:\\\\Users|\.[p]yenv|/[t]mp/ipykernel_|[p]ythonhosted"
     rb"|[p]ypi\.org/simple|[r]egistry\.npmjs|[d]eb\.debian|[s]tatic\.crates\.io|[i]ndex\.crates\.io|[e]xtra-index-url"
 )
+CACHES = (".venv/", ".hypothesis/", ".mypy_cache/", ".pytest_cache/", ".ruff_cache/", "judicia-notebooks/")
 LEFTOVERS = re.compile(
     r"(^|/)(target|__pycache__|\.ipynb_checkpoints|node_modules|\.zig-cache|\.venv)/|\.py[cod]$|\.o$"
 )
@@ -85,9 +86,13 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 
 
 def repository_files() -> list[Path]:
-    """What a clone would hold: tracked, and new files that nothing ignores."""
-    listed = succeed("git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", cwd=ROOT)
-    return [path for name in listed.split("\0") if name and (path := ROOT / name).is_file()]
+    """What a clone would hold: tracked, and new files that nothing ignores. In an unpacked sdist: what lies there."""
+    if (ROOT / ".git").exists():
+        asked = ("ls-files", "--cached", "--others", "--exclude-standard", "-z")
+        listed = succeed("git", "-c", f"safe.directory={ROOT}", *asked, cwd=ROOT).split("\0")
+        return [path for name in listed if name and (path := ROOT / name).is_file()]
+    names = (path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*") if path.is_file())
+    return [ROOT / name for name in names if not LEFTOVERS.search(name) and not name.startswith(CACHES)]
 
 
 def test_no_file_tells_about_the_machine_it_was_made_on() -> None:
@@ -157,7 +162,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for path in repository_files():
         (copy / path.relative_to(ROOT)).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copy / path.relative_to(ROOT))
-    (copy / ".gitignore").unlink()  # an sdist may be built where there is no git
+    (copy / ".gitignore").unlink(missing_ok=True)  # an sdist may be built where there is no git
     for leftover in (
         "plugins/checker/target/release/checker.d",
         "__pycache__/plugin.cpython-311.pyc",

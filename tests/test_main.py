@@ -18,7 +18,15 @@ import nbformat
 import pytest
 
 from judicia_notebook import __main__ as command_line
-from judicia_notebook.__main__ import QUICKSTART, VERDICTS, bundled_notebooks, copy_lessons, lesson_files, main
+from judicia_notebook.__main__ import (
+    QUICKSTART,
+    VERDICTS,
+    bundled_notebooks,
+    copy_lessons,
+    jupyter_flags,
+    lesson_files,
+    main,
+)
 
 Captured = pytest.CaptureFixture[str]
 PACKAGE = Path(command_line.__file__).parent
@@ -137,6 +145,33 @@ def test_lessons_are_copied_whole_and_a_changed_one_is_kept(tmp_path: Path) -> N
     assert copy_lessons(lessons, tmp_path) == [Path(QUICKSTART)]
     assert (tmp_path / QUICKSTART).read_text() == "mine"
     assert (tmp_path / another).exists()
+
+
+@pytest.mark.parametrize(
+    ("place", "browser"),
+    [
+        ({"DISPLAY": ":0"}, True),
+        ({"WAYLAND_DISPLAY": "w"}, True),
+        ({}, False),
+        ({"DISPLAY": ":0", "CI": "true"}, False),
+    ],
+)
+def test_a_browser_is_opened_only_where_somebody_can_see_it(
+    monkeypatch: pytest.MonkeyPatch, place: dict[str, str], browser: bool
+) -> None:
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setattr("webbrowser.get", object)
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "CI"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in place.items():
+        monkeypatch.setenv(name, value)
+    assert ("--no-browser" not in jupyter_flags()) == browser
+
+
+@pytest.mark.parametrize(("user", "allowed"), [(0, True), (1000, False)])
+def test_only_root_is_told_that_root_may(monkeypatch: pytest.MonkeyPatch, user: int, allowed: bool) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: user, raising=False)
+    assert ("--allow-root" in jupyter_flags()) == allowed
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals differ on Windows; enable: run the tests on Linux or macOS")

@@ -215,7 +215,7 @@ def test_versions_that_are_accepted(version: str) -> None:
         (f'description = "{"x" * 2001}"', "field `description`: expected at most 2000 characters, given 2001"),
         (f'author = "{"x" * 201}"', "field `author`: expected at most 200 characters, given 201"),
         ('capabilites = ["random"]', "field `capabilites`: unknown field. Did you mean 'capabilities'?"),
-        ('"w\\nz" = 1', "field `w z`: unknown field. There is: abi, author,"),
+        ('"w\\nz" = 1', "field `w⏎z`: unknown field. There is: abi, author,"),
         ("quota = 3", "field `quota`: expected a table of names and values, given 3"),
         (
             "quota.cpu = true",

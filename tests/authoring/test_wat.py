@@ -300,6 +300,7 @@ def test_a_memory_at_its_own_maximum_makes_alloc_answer_zero(define: Define) -> 
     plugin = define("(memory 1 2)")
     assert plugin.raw("judicia_alloc")(100_000) == 0
     assert plugin.raw("judicia_alloc")(60_000) >= 65536
+    assert define("(memory 0 1)").raw("judicia_alloc")(60_000) > 0
 
 
 # --- mistakes --------------------------------------------------------------------------------------------------------

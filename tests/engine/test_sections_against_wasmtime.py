@@ -81,19 +81,25 @@ def described(extern: Any) -> object:
     return None
 
 
+def describable(kind: object) -> bool:
+    """wasmtime-py ends the process over the names of newer reference types."""
+    known = {"i32", "i64", "f32", "f64", "v128", "funcref", "externref"}
+    return not isinstance(kind, FuncType) or {*kind.params, *kind.results} <= known
+
+
 def assert_agreement(data: bytes) -> None:
     info, module = read_module(data), wasmtime.Module(ENGINE, data)
     assert [(each.module, each.name, each.kind) for each in info.imports] == [
         (each.module, each.name, kind_of(each.type)) for each in module.imports
     ]
     for ours, imported in zip(info.imports, module.imports, strict=True):
-        if ours.kind in {"func", "memory"}:
+        if ours.kind in {"func", "memory"} and describable(ours.type):
             assert ours.type == described(imported.type)
     assert [(each.name, each.kind) for each in info.exports] == [
         (each.name, kind_of(each.type)) for each in module.exports
     ]
     for export, exported in zip(info.exports, module.exports, strict=True):
-        if export.kind == "func":
+        if export.kind == "func" and describable(export.type):
             assert export.type == described(exported.type)
         elif export.kind == "memory":
             assert info.memories[export.index] == described(exported.type)

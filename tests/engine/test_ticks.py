@@ -1,0 +1,89 @@
+"""The ticker runs while calls run, and only then."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+import judicia_notebook as jn
+from judicia_notebook.engine.process import get_engine
+from judicia_notebook.engine.ticks import Ticker
+
+Load = Callable[..., jn.Plugin]
+PATIENCE = 10  # seconds
+
+
+def eventually(condition: Callable[[], object]) -> bool:
+    until = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.005)
+    return True
+
+
+def test_the_engines_ticker_parks_when_the_last_call_has_ended(specimen: jn.Plugin) -> None:
+    ticker = get_engine().ticker
+    specimen.call("spin", {"ms": 50})
+    specimen.attempt("trap")
+    specimen.attempt("sleep", {"ms": 9000}, quota={"wall": "20ms"})
+    assert eventually(lambda: ticker.parked)
+    assert ticker.running == {}
+    ticks = ticker.ticks
+    time.sleep(0.1)
+    assert ticker.ticks == ticks
+    specimen.call("spin", {"ms": 50})
+    assert ticker.ticks > ticks
+
+
+def test_there_is_one_ticker_however_many_runtimes_there_are() -> None:
+    def tickers() -> list[threading.Thread]:
+        return [thread for thread in threading.enumerate() if thread.name == "judicia-ticker"]
+
+    with jn.Runtime() as first, jn.Runtime() as second:
+        first.load("example:specimen").call("echo", 1)
+        before = tickers()
+        second.load("example:specimen").call("echo", 1)
+        assert tickers() == before
+
+
+def test_every_call_that_begins_while_the_ticker_parks_is_ticked() -> None:
+    advanced = threading.Event()
+    ticker = Ticker(advanced.set, interval=0.0005)
+    ticker.start()
+    for _ in range(100):
+        advanced.clear()
+        ticker.running[1] = object()
+        if ticker.parked:
+            ticker.wake()
+        assert advanced.wait(PATIENCE)
+        del ticker.running[1]
+        time.sleep(0.003)  # about as long as it takes to park
+
+
+@pytest.mark.parametrize("function", ["echo", "nothing there"])
+def test_a_thread_that_cannot_be_had_is_no_reason_to_lose_the_plugin(
+    monkeypatch: pytest.MonkeyPatch, rt: jn.Runtime, load: Load, function: str
+) -> None:
+    plugin = load()
+    plugin.call("echo", 1)
+    ticker = get_engine().ticker
+    assert eventually(lambda: ticker.parked)
+    before = rt._platform.pool.used
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ticker, "_thread", None)
+        patch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises((jn.JudiciaError, RuntimeError)):
+            plugin.call(function, 1)
+        with pytest.raises((jn.JudiciaError, RuntimeError)):
+            plugin.call(function, 1)
+    assert ticker.running == {}
+    assert plugin.call("echo", 2) == 2
+    assert rt._platform.pool.used == before

@@ -1,0 +1,56 @@
+"""What may end the process is tried in a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+
+import pytest
+
+DEADLINE = 60  # seconds: whoever takes longer hangs
+
+PRELUDE = '''
+import faulthandler, gc, os, signal, sys, threading, time
+import judicia_notebook as jn
+from judicia_notebook.authoring.wat import compile_wat
+
+ECHO = '(func (export "echo") (param i32 i32) (result i64) (call $reply (local.get 0) (local.get 1)))'
+WORK = """(func $work (param $turns i32)
+  (loop $next (br_if $next (local.tee $turns (i32.sub (local.get $turns) (i32.const 1))))))"""
+
+rt = jn.Runtime()
+
+def load(cell="", name="guest", **options):
+    return rt.load(compile_wat(cell + ECHO).encode(), name=name, **options)
+
+def alive(*plugins):
+    """The process is as good as before: these plugins answer, and the engine still stops who runs on."""
+    for plugin in plugins:
+        assert plugin.call("echo", "alive") == "alive"
+    specimen = rt.load("example:specimen", name="probe")
+    error = specimen.attempt("spin", {"ms": 20000}, quota={"cpu": "20ms"}).error
+    assert isinstance(error, jn.QuotaExceeded), error
+    assert isinstance(specimen.attempt("recurse").error, jn.GuestTrap)
+    assert specimen.call("echo", 1) == 1
+    rt.unload("probe")
+    print("alive")
+'''
+
+
+@pytest.fixture
+def survives() -> Callable[[str], list[str]]:
+    """``survives(program)``: run it after the prelude; it must end well and on time, and what it printed is returned."""
+
+    def survives(program: str) -> list[str]:
+        text = PRELUDE + textwrap.dedent(program)
+        try:
+            done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, timeout=DEADLINE)
+        except subprocess.TimeoutExpired as error:
+            pytest.fail(f"it hangs; so far: {error.stdout!r} {error.stderr!r}")
+        if done.returncode:
+            pytest.fail(f"it ended with {done.returncode}: {done.stdout[-2000:]} {done.stderr[-2000:]}")
+        return done.stdout.splitlines()
+
+    return survives

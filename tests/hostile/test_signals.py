@@ -1,0 +1,321 @@
+"""Signals at bad moments: nothing a handler raises is lost, and nothing of it reaches Wasmtime."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+Survives = Callable[[str], list[str]]
+
+RAISING = """
+class Alarm(Exception): pass
+def raise_alarm(number, frame): raise Alarm
+signal.signal(signal.SIGALRM, raise_alarm)
+
+def alarmed(after, function, *arguments):
+    signal.setitimer(signal.ITIMER_REAL, after)
+    try: function(*arguments)
+    except Alarm: return "alarm"
+    except jn.CallError as error:
+        assert isinstance(error.__cause__, Alarm) or not isinstance(error, jn.HostFailure), error
+        return "alarm" if isinstance(error.__cause__, Alarm) else type(error).__name__
+    else: return "returned"
+    finally: signal.setitimer(signal.ITIMER_REAL, 0)
+"""
+
+ENDINGS = {
+    "spins on": "(loop $on (br $on))",
+    "goes out of bounds": "(drop (i32.load (i32.const 0x7fff0000)))",
+    "divides by zero": "(drop (i32.div_u (i32.const 1) (i32.const 0)))",
+    "traps": "unreachable",
+    "overflows its stack": "(call $run (local.get 0))",
+    "grows": "(drop (memory.grow (i32.const 1))) (i32.store (i32.const 65600) (i32.const 1))",
+    "fails to grow": "(drop (memory.grow (i32.const 60000)))",
+    "calls the host": "(drop (call $judicia:log.write (i32.const 0) (i32.const 0)))",
+    "asks for a denied service": "(drop (call $judicia:clock.now (i32.const 0) (i32.const 0)))",
+    "returns": "",
+}
+
+
+def test_a_handler_that_raises_while_the_guest_computes(survives: Survives) -> None:
+    said = survives(
+        RAISING
+        + f"""
+for ending, body in {ENDINGS!r}.items():
+    print(ending, flush=True)
+    p = load(WORK + f'(func $run (export "run") (param i32) (call $work (local.get 0)) {{body}})', quota={{"cpu": "500ms"}})
+    run = p.raw("run")
+    ends = set()
+    for turn in range(15):  # the alarm is pending when the guest next causes a callback, a trap or its return
+        ends.add(alarmed(0.0005 + turn * 0.0001, run, 2_000_000 + turn * 300_000))
+    assert "alarm" in ends, ends
+    assert "returned" not in ends, ends
+    assert p.call("echo", 1) == 1
+alive(p)
+"""
+    )
+    assert said == [*ENDINGS, "alive"]
+
+
+def test_a_handler_that_raises_while_an_instance_is_made(survives: Survives) -> None:
+    said = survives(
+        RAISING
+        + """
+p = load(WORK + '''(memory (export "memory") 1) (memory 1)
+  (func $start (call $work (i32.const 3000000)) (drop (memory.grow (i32.const 1)))) (start $start)''', instances="fresh")
+ends = {alarmed(0.0003 + turn * 0.0001, p.call, "echo", 1) for turn in range(40)}
+assert "alarm" in ends, ends
+assert rt._platform.pool.used == 0
+alive(p)
+"""
+    )
+    assert said == ["alive"]
+
+
+def test_a_handler_that_raises_while_the_guest_sleeps(survives: Survives) -> None:
+    said = survives(
+        RAISING
+        + """
+p = rt.load("example:specimen")
+p.call("echo", 1)
+for turn in range(10):
+    began = time.monotonic()
+    assert alarmed(0.02 + turn * 0.003, p.call, "sleep", {"ms": 9000}) == "alarm"
+    assert time.monotonic() - began < 5
+alive(p)
+"""
+    )
+    assert said == ["alive"]
+
+
+def test_a_handler_that_raises_while_a_call_waits_for_its_turn(survives: Survives) -> None:
+    said = survives(
+        RAISING
+        + """
+p = rt.load("example:specimen")
+p.call("echo", 1)
+for turn in range(3):
+    inside = threading.Thread(target=p.attempt, args=("sleep", {"ms": 300}))
+    inside.start()
+    time.sleep(0.05)
+    assert alarmed(0.05, p.call, "echo", 1) == "alarm"
+    inside.join()
+    assert p.call("echo", 2) == 2  # nobody stands in the queue who will never come
+alive(p)
+"""
+    )
+    assert said == ["alive"]
+
+
+def test_a_handler_that_returns_changes_nothing(survives: Survives) -> None:
+    said = survives(
+        """
+seen = []
+signal.signal(signal.SIGALRM, lambda number, frame: seen.append(number))
+signal.setitimer(signal.ITIMER_REAL, 0.0007, 0.0007)
+p = load(WORK + '(func (export "run") (param i32) (call $work (local.get 0)) (drop (memory.grow (i32.const 1))))')
+for turn in range(10):
+    p.raw("run")(3_000_000)
+    assert p.call("echo", turn) == turn
+signal.setitimer(signal.ITIMER_REAL, 0)
+assert len(seen) > 10, seen
+assert set(p.calls.outcome) == {"ok"}
+alive(p)
+"""
+    )
+    assert said == ["alive"]
+
+
+def test_a_handler_still_works_after_a_call_as_it_did_before(survives: Survives) -> None:
+    said = survives(
+        RAISING
+        + """
+p = load()
+p.call("echo", 1)
+assert alarmed(0.02, time.sleep, 10) == "alarm"
+p.call("echo", 1)
+def other(number, frame): raise KeyError("other")
+signal.signal(signal.SIGALRM, other)  # set after a call
+p.call("echo", 1)
+signal.setitimer(signal.ITIMER_REAL, 0.02)
+try: time.sleep(10)
+except KeyError: print("other")
+"""
+    )
+    assert said == ["other"]
+
+
+def test_a_handler_that_wraps_what_it_found_is_called_once(survives: Survives) -> None:
+    said = survives(
+        """
+p = load()
+p.call("echo", 1)
+for wrapped in range(3):
+    found = signal.getsignal(signal.SIGINT)
+    def wrapper(number, frame, found=found, wrapped=wrapped):
+        print("wrapper", wrapped)
+        found(number, frame)
+    signal.signal(signal.SIGINT, wrapper)
+    p.call("echo", 1)
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(10)
+except KeyboardInterrupt:
+    print("interrupt")
+alive(p)
+"""
+    )
+    assert said == ["wrapper 2", "wrapper 1", "wrapper 0", "interrupt", "alive"]
+
+
+def test_ignored_and_default_signals_stay_so(survives: Survives) -> None:
+    said = survives(
+        """
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+p = rt.load("example:specimen")
+threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
+p.call("sleep", {"ms": 200})
+assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+alive(p)
+"""
+    )
+    assert said == ["alive"]
+
+
+INTERRUPTING = """
+signal.signal(signal.SIGINT, signal.default_int_handler)
+import random
+def interrupting(call, rounds, latest):
+    \"\"\"Ctrl-C at random moments: each one arrives, whatever the call is doing.\"\"\"
+    random.seed(7)
+    for _ in range(rounds):
+        timer = threading.Timer(random.uniform(0, latest), os.kill, (os.getpid(), signal.SIGINT))
+        began = time.monotonic()
+        try:
+            timer.start()
+            while time.monotonic() - began < 5: call()
+            raise AssertionError("an interrupt was lost")
+        except KeyboardInterrupt: pass
+        timer.join()
+"""
+
+
+CALLS = [
+    'p.call("spin", {"ms": 20000})',
+    'p.call("spin", {"ms": 0})',
+    'p.call("sleep", {"ms": 9000})',
+    'p.call("sleep", {"ms": 1})',
+    'p.call("call_host", {"service": "log", "n": 50})',
+    'p.call("call_host", {"service": "clock", "n": 30, "every_ms": 0.05})',
+    'p.call("grow", {"bytes": 1 << 20})',
+    'p.attempt("trap")',
+    'p.attempt("recurse")',
+    'fresh.call("echo", 1)',
+]
+
+
+def test_an_interrupt_at_any_moment_of_a_call(survives: Survives) -> None:
+    said = survives(
+        INTERRUPTING
+        + f"""
+p = rt.load("example:specimen", grant=["wall_clock"], quota={{"cpu": "10s", "memory": "1GiB"}})
+fresh = rt.load("example:specimen", name="fresh", instances="fresh")
+p.call("echo", 1)
+for call in {CALLS!r}:
+    print(call, flush=True)
+    interrupting(eval("lambda: " + call), 15, 0.02)
+    assert p.call("echo", 2) == 2
+assert not set(rt.calls.outcome) & {{"host_failure"}}, set(rt.calls.outcome)
+alive(p, fresh)
+"""
+    )
+    assert said == [*CALLS, "alive"]
+
+
+def test_an_interrupted_call_has_a_row_that_says_so(survives: Survives) -> None:
+    said = survives(
+        """
+signal.signal(signal.SIGINT, signal.default_int_handler)
+p = rt.load("example:specimen", quota={"cpu": "20s"})
+for function, payload in (("spin", {"ms": 20000}), ("sleep", {"ms": 9000})):
+    threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
+    try: p.attempt(function, payload)  # not even attempt swallows it
+    except KeyboardInterrupt: print(p.last.function, p.last.outcome)
+alive(p)
+"""
+    )
+    assert said == ["spin cancelled", "sleep cancelled", "alive"]
+
+
+def test_an_interrupt_while_another_thread_holds_the_instance(survives: Survives) -> None:
+    said = survives(
+        """
+signal.signal(signal.SIGINT, signal.default_int_handler)
+p = rt.load("example:specimen")
+p.call("echo", 1)
+for _ in range(5):
+    outcomes = []
+    inside = threading.Thread(target=lambda: outcomes.append(p.attempt("sleep", {"ms": 400})))
+    inside.start()
+    time.sleep(0.05)
+    threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
+    began = time.monotonic()
+    try: p.call("echo", 1)
+    except KeyboardInterrupt: assert time.monotonic() - began < 0.3
+    else: raise AssertionError("not interrupted")
+    inside.join()
+    assert outcomes[0].error is None  # the other thread's call is nobody's business
+    assert p.call("echo", 2) == 2
+alive(p)
+"""
+    )
+    assert said == ["alive"]
+
+
+@pytest.mark.parametrize("function", ["call", "wait"])
+def test_an_interrupt_at_each_line_of_pythons_own_waiting(survives: Survives, function: str) -> None:
+    """An Event's set takes the lock that its wait holds: a handler that sets one would wait for itself."""
+    said = survives(
+        f"""
+signal.signal(signal.SIGINT, signal.default_int_handler)
+faulthandler.dump_traceback_later(45, exit=True)
+p = rt.load("example:specimen")
+p.call("echo", 1)
+def call():
+    if {function == "call"}:
+        p.call("sleep", {{"ms": 10}})
+        return
+    inside = threading.Thread(target=p.attempt, args=("sleep", {{"ms": 30}}))
+    inside.start()
+    time.sleep(0.01)
+    sys.settrace(trace)
+    try: p.call("echo", 1)
+    finally:
+        sys.settrace(None)
+        inside.join()
+lines = 0
+def trace(frame, event, argument):
+    global lines
+    if frame.f_code.co_filename != threading.__file__:
+        return None
+    if event == "line":
+        lines += 1
+        if lines == chosen:
+            os.kill(os.getpid(), signal.SIGINT)
+    return trace
+chosen, interrupted = 0, 0
+while lines >= chosen:
+    lines, chosen = 0, chosen + 1
+    try:
+        if {function == "call"}: sys.settrace(trace)
+        call()
+        sys.settrace(None)
+    except KeyboardInterrupt: interrupted += 1
+    finally: sys.settrace(None)
+assert interrupted >= chosen - 3, (interrupted, chosen)
+alive(p)
+"""
+    )
+    assert said == ["alive"]

@@ -1,0 +1,104 @@
+"""The doctor's report and the versions a bug report needs."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from pathlib import Path
+
+import pytest
+
+import judicia_notebook as jn
+from judicia_notebook.engine import cache, process, safety
+
+TOPICS = ["python", "engine", "memory", "thread stack", "CPU clock", "cache", "ipykernel"]
+
+
+def finding(topic: str) -> tuple[bool, str]:
+    found = next(one for one in jn.doctor().findings if one.topic == topic)
+    return found.good, found.text
+
+
+def test_the_doctor_looks_at_everything_that_can_be_degraded() -> None:
+    report = jn.doctor()
+    assert [one.topic for one in report.findings] == TOPICS
+    assert all(one.text for one in report.findings)
+    assert report.good == all(one.good for one in report.findings)
+
+
+def test_the_report_is_a_line_each_with_its_verdict() -> None:
+    report = jn.doctor()
+    lines = str(report).splitlines()
+    assert [line[:4] for line in lines] == ["ok  " if one.good else "look" for one in report.findings]
+    assert [line[6 : 6 + len(topic)] for line, topic in zip(lines, TOPICS, strict=True)] == TOPICS
+    assert repr(report) == str(report)
+
+
+def test_the_engine_and_the_versions_are_named() -> None:
+    assert finding("engine") == (True, f"wasmtime {importlib.metadata.version('wasmtime')}, checked at its start")
+    assert platform.python_version() in finding("python")[1]
+
+
+def test_a_small_address_space_is_told_with_its_price(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process.get_engine(), "reservation", 64 << 20)
+    good, text = finding("memory")
+    assert not good
+    assert "64 MiB" in text
+    assert "slower" in text
+    assert not jn.doctor().good
+
+
+def test_a_cache_that_others_can_write_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    folder = tmp_path / "modules"
+    folder.mkdir()
+    folder.chmod(0o777)
+    monkeypatch.setattr(cache, "default_folder", lambda: folder)
+    good, text = finding("cache")
+    assert not good
+    assert str(folder) in text
+    assert "every load compiles" in text
+    monkeypatch.setattr(cache, "default_folder", lambda: None)
+    assert finding("cache") == (False, "none on this system: every load compiles")
+
+
+def test_a_thread_too_small_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise jn.ResourceExhausted("a stack of 256 KiB")
+
+    monkeypatch.setattr(safety, "check_thread", refuse)
+    assert finding("thread stack") == (False, "a stack of 256 KiB")
+
+
+def test_an_engine_that_does_not_start_ends_the_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise ImportError("wasmtime 51 does not fit")
+
+    monkeypatch.setattr(process, "get_engine", refuse)
+    report = jn.doctor()
+    assert [one.topic for one in report.findings] == ["python", "engine"]
+    assert not report.good
+    assert "wasmtime 51 does not fit" in str(report)
+
+
+@pytest.mark.parametrize(("version", "good"), [("7.4.0", False), ("7.3.0", True), (None, True)])
+def test_the_kernel_that_loses_clicks_is_told(monkeypatch: pytest.MonkeyPatch, version: str | None, good: bool) -> None:
+    real = importlib.metadata.version
+
+    def installed(package: str) -> str:
+        if package != "ipykernel":
+            return real(package)
+        if version is None:
+            raise importlib.metadata.PackageNotFoundError(package)
+        return version
+
+    monkeypatch.setattr(importlib.metadata, "version", installed)
+    assert finding("ipykernel")[0] is good
+
+
+def test_versions_are_printed_for_a_bug_report(capsys: pytest.CaptureFixture[str]) -> None:
+    jn.show_versions()
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(f"python {platform.python_version()}  ")
+    named = {line.split()[0]: line.split()[-1] for line in lines[1:]}
+    assert named["wasmtime"] == importlib.metadata.version("wasmtime")
+    assert {"judicia-notebook", "msgspec", "ipykernel", "pandas", "numpy", "matplotlib", "jupyterlab"} <= set(named)
