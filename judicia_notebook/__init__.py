@@ -46,6 +46,7 @@ from judicia_notebook.errors import (
 )
 
 if TYPE_CHECKING:
+    from judicia_notebook.command import RunResult
     from judicia_notebook.diagnosis import doctor, show_versions
     from judicia_notebook.inspection import Inspection
     from judicia_notebook.loading import examples
@@ -89,6 +90,7 @@ __all__ = [
     "Quota",
     "QuotaExceeded",
     "ResourceExhausted",
+    "RunResult",
     "Runtime",
     "UnknownImport",
     "__version__",
@@ -109,6 +111,7 @@ _LAZY = {
     "Plugin": "plugin",
     "Policy": "policy",
     "Quota": "quotas",
+    "RunResult": "command",
     "Runtime": "runtime",
     "doctor": "diagnosis",
     "examples": "loading",

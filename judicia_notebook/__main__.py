@@ -177,7 +177,7 @@ def print_verdicts(lesson: NotebookNode) -> None:
         if VERDICTS in cell.metadata.get("tags", ()):
             for output in cell.get("outputs", ()):
                 text = output.get("text") or output.get("data", {}).get("text/plain", "")
-                print(without_colours(text).rstrip())
+                print(without_colours(text).rstrip(), flush=True)
 
 
 def as_html(lesson: NotebookNode) -> str:

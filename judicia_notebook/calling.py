@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from judicia_notebook.engine import interrupts
+from judicia_notebook.engine import interrupts, safety
 from judicia_notebook.engine.abi import Exchange
 from judicia_notebook.engine.sandbox import Sandbox
 from judicia_notebook.engine.traps import FUEL_IS_KNOWN
@@ -36,6 +36,7 @@ from judicia_notebook.errors import (
 from judicia_notebook.host.scope import CallScope
 from judicia_notebook.instances import Instance, Ticket
 from judicia_notebook.labels import collected, current_call, label_text
+from judicia_notebook.loading import REACTOR_INITIALIZE
 from judicia_notebook.metrics.recorder import CallRecord, LimitsInForce, Subject
 
 if TYPE_CHECKING:
@@ -50,9 +51,6 @@ if TYPE_CHECKING:
     from judicia_notebook.policy import CappedBudget, Policy
     from judicia_notebook.quotas import Quota
     from judicia_notebook.workers import Workers
-
-_HARMLESS = (GuestError, InvalidPayload, NoSuchFunction)
-"""What leaves an instance as good as before: it said no in good order, or was never entered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +97,11 @@ class Target(NamedTuple):
 
 
 class Setup(NamedTuple):
-    """What making an instance cost: nanoseconds of CPU, fuel (-1 = unknown)."""
+    """What making an instance cost: nanoseconds of CPU, fuel, grows refused."""
 
     cpu_ns: int = 0
     fuel: int = 0
+    grows_refused: int = 0
 
 
 class Call:
@@ -207,6 +206,7 @@ class Call:
         KeyboardInterrupt
             Somebody pressed Ctrl-C; the record says cancelled.
         """
+        safety.check_process()  # before any lock: its owner may not exist in a forked child
         scope = self.scope
         value = None
         on_main = interrupts.enter(scope)
@@ -238,6 +238,7 @@ class Call:
         ------
         PluginNotReady, ResourceExhausted, QuotaExceeded
         """
+        safety.check_process()
         self._queued_ns = perf_counter_ns()
         self._check_payload()
         self.target.instances.join(ticket, self._queue_limit())
@@ -268,7 +269,7 @@ class Call:
             value = self._on_instance(found)
         except BaseException as error:
             instance = self.instance or found
-            keep = isinstance(error, _HARMLESS) and instance is not None and not instance.sandbox.broken
+            keep = self._spares(error) and instance is not None and not instance.sandbox.broken
             if isinstance(error, CallError) and instance is not None and not keep:
                 error.state_lost = instances.kind != "fresh"
             instances.release(instance, keep=keep)
@@ -276,13 +277,23 @@ class Call:
         instances.release(self.instance, keep=True)
         return value
 
+    def _spares(self, error: BaseException) -> bool:
+        """Whether the instance is as good as before: it said no in good order, or was never entered."""
+        if isinstance(error, GuestError | InvalidPayload | NoSuchFunction):
+            return True
+        return isinstance(error, QuotaExceeded) and error.per_call and not self.inside_ns
+
     def _on_instance(self, found: Instance | None) -> Any:
         began = perf_counter_ns()
         self.started_ns = began
         code = found.code if found is not None else self.target.activity.code
         if code is not self.target.code:
             self.target = self.target.on(code)
-        instance = self.instance = found if found is not None else self._make()
+        try:
+            instance = self.instance = found if found is not None else self._make()
+        except BaseException:
+            self.setup_ns = perf_counter_ns() - began
+            raise
         sandbox, scope = instance.sandbox, self.scope
         sandbox.enter(scope)
         try:
@@ -304,8 +315,8 @@ class Call:
             if scope.reported is not None:
                 raise scope.reported
             return value
-        except (GuestTrap, AbiViolation) as error:
-            if scope.reported is not None:
+        except CallError as error:
+            if scope.reported is not None and error is not scope.ended and error is not scope.reported:
                 raise scope.reported from error
             raise
         finally:
@@ -336,10 +347,11 @@ class Call:
 
     def _measure(self, sandbox: Sandbox) -> None:
         scope = self.scope
-        self.setup = Setup(self.setup.cpu_ns + scope.cpu_ns, self.setup.fuel)
+        before = self.setup
+        self.setup = Setup(before.cpu_ns + scope.cpu_ns, before.fuel, before.grows_refused)
         self.fuel = sandbox.fuel_used() + self.setup.fuel
         self.memory_peak = sandbox.account.used
-        self.refused_grows = sandbox.account.grows_refused - self.refused_before
+        self.refused_grows = sandbox.account.grows_refused - self.refused_before + before.grows_refused
 
     # Making an instance -------------------------------------------------------------------------------------
 
@@ -353,9 +365,11 @@ class Call:
             sandbox.enter(scope)
             try:
                 sandbox.instantiate()
-                exchange = Exchange(sandbox)
-                self.setup = Setup(scope.cpu_ns, sandbox.fuel_used())
+                exchange = scope.exchange = Exchange(sandbox)
+                if target.code.is_reactor:
+                    sandbox.run(sandbox.export(REACTOR_INITIALIZE))
             finally:
+                self.setup = Setup(scope.cpu_ns, sandbox.fuel_used(), sandbox.account.grows_refused)
                 self.memory_peak = sandbox.account.used
                 self.refused_grows = sandbox.account.grows_refused
                 sandbox.leave()
@@ -381,6 +395,8 @@ class Call:
     def _settle(self) -> None:
         """Record the call, unless it never began."""
         error = self.error
+        if self.scope.process is not None:
+            self.scope.process.flush(self.scope)
         if self.scope.interrupted is not None and not isinstance(error, CallError):
             error = self.scope.ended or error
         began = self.started_ns != 0 or isinstance(error, CallError)

@@ -11,6 +11,7 @@ from judicia_notebook.errors import printable
 from judicia_notebook.units import format_size
 
 if TYPE_CHECKING:
+    from judicia_notebook.engine.module_info import ModuleInfo
     from judicia_notebook.host.dispatcher import Dispatcher
     from judicia_notebook.loading import Code, Read
     from judicia_notebook.manifest import Manifest
@@ -123,9 +124,18 @@ def inspect(found: Read | Code, dispatcher: Dispatcher, *, name: str = "", grant
         memories=tuple((one.minimum_pages * PAGE, _pages(one.maximum_pages)) for one in module.memories),
         tables=tuple((one.minimum, one.maximum) for one in module.tables),
         start_function=None if start is None else module.names.get(start) or names.get(start) or f"function {start}",
-        sections=tuple((section.name, section.size) for section in module.sections),
+        sections=_sections(module),
         requested=found.manifest.capabilities,
         granted=tuple(sorted(granted)),
+    )
+
+
+def _sections(module: ModuleInfo) -> tuple[tuple[str, int], ...]:
+    """Name and size of each section; a custom one with its own name."""
+    custom = iter(module.custom_sections)
+    return tuple(
+        (f"custom {next(custom).name!r}" if section.id == 0 else section.name, section.size)
+        for section in module.sections
     )
 
 

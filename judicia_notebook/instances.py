@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
+from judicia_notebook.engine.invocation import Latch
 from judicia_notebook.errors import PluginNotReady, ResourceExhausted
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Ticket:
 
     def __init__(self, on_turn: Callable[[], None] | None = None) -> None:
         self.granted = False
-        self.woken = threading.Event()
+        self.woken = Latch()
         self._on_turn = on_turn
         self._called = False
 

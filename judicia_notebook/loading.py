@@ -27,6 +27,7 @@ from judicia_notebook.engine.sandbox import NUMBERS, HostFunction, Linkage
 from judicia_notebook.engine.sections import identify, read_module
 from judicia_notebook.errors import (
     AbiMismatch,
+    CompileLimit,
     GuestTrap,
     InvalidModule,
     LoadError,
@@ -47,9 +48,13 @@ if TYPE_CHECKING:
 MAX_FILE = 256 << 20
 """Bytes of a module, and of WAT text, at most."""
 
+MAX_STORES = 16
+"""Memories, and tables, of a module at most."""
+
 EXAMPLE = "example:"
 Source = str | bytes | os.PathLike[str]
-RAW_ABI = "raw"
+RAW_ABI, WASI_ABI = "raw", "wasi"
+START, REACTOR_INITIALIZE = "_start", "_initialize"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,11 @@ class Code:
     functions: Mapping[str, FuncType]
     callable: Mapping[str, FuncType]
     from_cache: bool
+
+    @property
+    def is_reactor(self) -> bool:
+        """Whether WASI's ``_initialize`` is to run once in each instance, before anything else of it."""
+        return self.abi != WASI_ABI and self.functions.get(REACTOR_INITIALIZE) == FuncType()
 
 
 def callable_functions(module: ModuleInfo, abi_name: str) -> dict[str, FuncType]:
@@ -222,13 +232,17 @@ def read(source: Source, *, manifest: Any = None, wanted_abi: str | None = None)
 
 
 def _choose_abi(module: ModuleInfo, manifest: Manifest, origin: str, wanted: str | None) -> str:
-    if wanted not in (None, abi.NAME, RAW_ABI):
-        raise AbiMismatch(f"there is no ABI {wanted!r}; there is {abi.NAME!r} and {RAW_ABI!r}")
+    if wanted not in (None, abi.NAME, WASI_ABI, RAW_ABI):
+        raise AbiMismatch(f"there is no ABI {wanted!r}; there is {abi.NAME!r}, {WASI_ABI!r} and {RAW_ABI!r}")
     if wanted is None and manifest.abi != 1:
         raise AbiMismatch(f"it is written for ABI {manifest.abi}, and this runtime offers ABI 1")
     missing = abi.missing_exports(module)
     if wanted == RAW_ABI:
         return RAW_ABI
+    if wanted == WASI_ABI or (wanted is None and missing and _is_command(module)):
+        if not _is_command(module):
+            raise AbiMismatch(f"it is no WASI command, which exports memory and {START} () -> ()")
+        return WASI_ABI
     if not missing:
         if misshapen := abi.misshapen_hooks(module):
             raise AbiMismatch(f"its {', '.join(misshapen)} must be a function (i32, i32) -> i64")
@@ -236,6 +250,11 @@ def _choose_abi(module: ModuleInfo, manifest: Manifest, origin: str, wanted: str
     if wanted == abi.NAME or origin != "derived":
         raise AbiMismatch(f"it lacks exports of ABI 1: {', '.join(missing)}")
     return RAW_ABI
+
+
+def _is_command(module: ModuleInfo) -> bool:
+    memory = module.export("memory")
+    return memory is not None and memory.kind == "memory" and exported_functions(module).get(START) == FuncType()
 
 
 # Compiling and linking ----------------------------------------------------------------------------------------
@@ -257,6 +276,9 @@ def load(
     """
     try:
         engine = get_engine()
+        for what, count in (("memories", len(found.module.memories)), ("tables", len(found.module.tables))):
+            if count > MAX_STORES:
+                raise CompileLimit(f"it has {count} {what}, at most {MAX_STORES} are allowed")
         used = list(_resolve(found.module.imports, dispatcher, trap_unknown=trap_unknown))
         apart = isolate if isolate is not None else len(found.wasm) > DEFAULT_ABOVE
         with announced(f"{label(found.source)} ({format_size(len(found.wasm))})"):

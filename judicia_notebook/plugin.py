@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, Self
 
 from judicia_notebook import loading
 from judicia_notebook.calling import Activity, Call, Platform, Target, hook
+from judicia_notebook.command import RunResult, run
 from judicia_notebook.engine import wire
 from judicia_notebook.errors import (
     AbiMismatch,
@@ -78,6 +79,7 @@ class Plugin:
         *,
         instances: Instances,
         config: Mapping[str, Any],
+        on_unload: Callable[[Plugin], None],
     ) -> None:
         self.name = name
         self.policy = policy
@@ -85,10 +87,12 @@ class Plugin:
         self._platform = platform
         self._code = code
         self._config = dict(config)
-        self._instances = InstancePool(name, code, instances, _at_once(policy.quota))
+        self._wanted_instances = instances
+        self._instances = InstancePool(name, code, _kind(instances, code), _at_once(policy.quota))
         self._unloaded = False
         self._targets: dict[str, Target] = {}
         self._activity = Activity(code)
+        self._on_unload = on_unload
 
     # What it is ---------------------------------------------------------------------------------------------
 
@@ -266,6 +270,19 @@ class Plugin:
             raise NoSuchFunction(f"{self.name}.{export} is {kind}, and only numbers can be passed.")
         return RawFunction(self, export, kind)
 
+    def run(
+        self, args: Sequence[str] = (), stdin: bytes | str = b"", *, quota: Quota | Mapping[str, Any] | None = None
+    ) -> RunResult:
+        """Run a WASI command in an instance of its own. It sees the plugin's name before its arguments.
+
+        Raises
+        ------
+        CallError
+            It did not come to its end. A returncode other than 0 raises nothing; the record's outcome is guest_error.
+        NoSuchFunction, InvalidPayload, PluginNotReady
+        """
+        return run(self, args, stdin, quota)
+
     def _json_call(self, function: str, payload: Any, quota: Quota | Mapping[str, Any] | None) -> Call:
         began = perf_counter_ns()
         request = b"" if payload is None else wire.encode(payload)
@@ -315,6 +332,9 @@ class Plugin:
 
     def _not_callable(self, code: Code, function: str) -> JudiciaError:
         known = code.callable
+        if code.abi == loading.WASI_ABI:
+            hint = 'p.run(args=[...], stdin=b"...") runs it, and gives what it wrote.'
+            return NoSuchFunction(f"{self.name} is a WASI command: it has no functions to call.", hint=hint)
         if function in code.functions and code.abi == loading.RAW_ABI:
             return AbiMismatch(
                 f"{self.name} was loaded as raw: it lacks what ABI 1 needs (memory, judicia_alloc, judicia_free).",
@@ -346,9 +366,9 @@ class Plugin:
 
         def body(call: Call) -> None:
             if call.instance is not None and call.instance.calls == 0 and "on_initialize" in call.target.code.callable:
-                self._instances.failed = True
+                self._instances.failed = call.sandbox.broken = True  # until it has gone well
                 hook(call.target, "on_initialize").body(call)
-                self._instances.failed = False
+                self._instances.failed = call.sandbox.broken = call.scope.reported is not None
 
         self.begin(target, None, body, origin="lifecycle").run()
 
@@ -362,6 +382,7 @@ class Plugin:
         self._unloaded = True
         self.cancel_calls("unloaded")
         self._close_all(self._instances.close())
+        self._on_unload(self)
         self._platform.recorder.add_audit("unload", self.name, self.digest[:12], current_way())
 
     def cancel_calls(self, why: str = "the runtime ends") -> None:
@@ -390,7 +411,8 @@ class Plugin:
     def replace(self, code: Code, *, instances: Instances | None, config: Mapping[str, Any] | None) -> None:
         """Exchange the code in place; for `Runtime.load`."""
         self.changes = _differences(self._code, code)
-        idle = self._instances.renew(code, instances or self._instances.kind, _at_once(self.policy.quota))
+        self._wanted_instances = instances or self._wanted_instances
+        idle = self._instances.renew(code, _kind(self._wanted_instances, code), _at_once(self.policy.quota))
         self._close_all(idle)
         self._code = self._activity.code = code
         self._targets = {}
@@ -454,6 +476,11 @@ def _decode(call: Call, answer: bytes | None) -> Any:
         raise AbiViolation(text, plugin=scope.plugin, function=scope.function) from None
     finally:
         call.decode_ns += perf_counter_ns() - began
+
+
+def _kind(wanted: Instances, code: Code) -> Instances:
+    """A command's instance cannot be entered twice, whatever is wanted."""
+    return "fresh" if code.abi == loading.WASI_ABI else wanted
 
 
 def _at_once(quota: Quota) -> int:

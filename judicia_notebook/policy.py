@@ -372,7 +372,7 @@ class CappedBudget:
         """Whether it is the call's own limit of this kind that is in force."""
         own = getattr(self._own, kind)
         others = (getattr(self._policy.quota, kind), getattr(self._policy.ceiling, kind))
-        return own is not NOT_GIVEN and all(other in (None, NOT_GIVEN) or own <= other for other in others)
+        return own not in (None, NOT_GIVEN) and all(other in (None, NOT_GIVEN) or own <= other for other in others)
 
     @property
     def limits(self) -> Limits:

@@ -51,9 +51,8 @@ class RawFunction:
         packed = self._pack(target.code, numbers)
 
         def body(call: Call) -> Any:
-            export = call.sandbox.export(self.name)
             request = packed if call.target.code is target.code else self._pack(call.target.code, numbers)
-            return self._once(call.sandbox, export, request)
+            return self._once(call.sandbox, call.sandbox.export(self.name), request)
 
         return _single(plugin.begin(target, quota, body).run())
 
@@ -82,9 +81,9 @@ class RawFunction:
         packed = [self._pack(target.code, numbers) for numbers in arguments]
 
         def body(call: Call) -> list[Any]:
-            export = call.sandbox.export(self.name)
             same = call.target.code is target.code
             requests = packed if same else [self._pack(call.target.code, numbers) for numbers in arguments]
+            export = call.sandbox.export(self.name)
             return [_single(self._once(call.sandbox, export, request)) for request in requests]
 
         answers: list[Any] = plugin.begin(target, quota, body).run()

@@ -92,8 +92,9 @@ class Runtime:
     ) -> None:
         self.ceiling = Quota(**{**default_ceiling().given(), **(ceiling.given() if ceiling else {})})
         self.recorder = Recorder()
-        dispatcher = Dispatcher(host.services(seed=seed, clock=clock))
-        dispatcher.add_functions(wasi.functions())
+        services = host.services(seed=seed, clock=clock)
+        dispatcher = Dispatcher(services)
+        dispatcher.add_functions(wasi.functions(services, dispatcher.rates))
         pool = MemoryPool(2 * int(self.ceiling.memory or _MOST_MEMORY))  # type: ignore[arg-type]  # bytes by now
         self._platform = Platform(dispatcher, self.recorder, pool, self.ceiling, cache.default_folder(), Workers())
         self._given_data_dir = Path(data_dir) if data_dir is not None else None
@@ -151,7 +152,7 @@ class Runtime:
         unknown_imports : "error" or "trap", optional
             Whether an import that is not offered refuses the load (the default) or traps when called.
         abi : str, optional
-            ``"judicia-v1"`` or ``"raw"``; by default what the exports fit.
+            ``"judicia-v1"``, ``"wasi"`` (a command, for `Plugin.run`) or ``"raw"``; by default what the exports fit.
         isolate_compile : bool, optional
             Compile in a child process with limits on memory and time; by default from 4 MiB of wasm on.
 
@@ -194,7 +195,15 @@ class Runtime:
             _check_instances(instances, after.quota)
             if plugin is None:
                 policy = Policy(chosen, self.recorder, ceiling=self.ceiling, initial=after)
-                plugin = Plugin(chosen, code, self._platform, policy, instances=instances or 1, config=config or {})
+                plugin = Plugin(
+                    chosen,
+                    code,
+                    self._platform,
+                    policy,
+                    instances=instances or 1,
+                    config=config or {},
+                    on_unload=self._forget,
+                )
                 self._plugins[chosen] = plugin
                 self._everything.add(plugin)
             else:
@@ -234,11 +243,14 @@ class Runtime:
 
     def unload(self, name: str) -> None:
         """Unload a plugin and forget its name."""
-        plugin = self.plugin(name)
-        plugin.unload()
+        self.plugin(name).unload()
+
+    def _forget(self, plugin: Plugin) -> None:
+        """An unloaded plugin's name is free again."""
         with self._lock:
-            self._plugins.pop(name, None)
-            self._options.pop(name, None)
+            if self._plugins.get(plugin.name) is plugin:
+                del self._plugins[plugin.name]
+                self._options.pop(plugin.name, None)
 
     def clear(self) -> None:
         """Unload everything; the records stay."""

@@ -6,6 +6,7 @@ attribute and runs the hooks of whatever host service is waiting; the guest itse
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from time import perf_counter_ns, thread_time_ns
 from typing import TYPE_CHECKING
@@ -16,9 +17,35 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from judicia_notebook.engine.limits import Budget
+    from judicia_notebook.engine.memory import MemoryAccount
 
 SLICE = 0.02
 """Seconds a waiting host service may sleep before it looks at the limits again: they can change meanwhile."""
+
+
+class Latch:
+    """A flag that is set once and waited for. Unlike an Event it may be set from a signal handler at any moment.
+
+    An Event's lock may be held by the very wait that the handler interrupts; here the lock is all there is.
+    """
+
+    __slots__ = ("_lock",)
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lock.acquire()
+
+    def set(self) -> None:
+        """Let everybody go on who waits or will."""
+        with contextlib.suppress(RuntimeError):  # set already
+            self._lock.release()
+
+    def wait(self, seconds: float = -1) -> bool:
+        """Wait until it is set, or so long; whether it is."""
+        if not self._lock.acquire(timeout=seconds):
+            return False
+        self.set()
+        return True
 
 
 class Invocation:
@@ -33,6 +60,8 @@ class Invocation:
     ----------
     started_ns, cpu_started_ns : int
         ``perf_counter_ns`` and the thread's CPU clock when the guest's budget began to run.
+    account : MemoryAccount or None
+        The memories of the instance it is in.
     host_ns : int
         Time spent in host functions so far.
     ended : JudiciaError or None
@@ -45,6 +74,7 @@ class Invocation:
 
     __slots__ = (
         "_hooks",
+        "account",
         "budget",
         "call_id",
         "cpu_started_ns",
@@ -65,6 +95,7 @@ class Invocation:
         self.started_ns = 0
         self.cpu_started_ns = 0
         self.host_ns = 0
+        self.account: MemoryAccount | None = None
         self.ended: JudiciaError | None = None
         self.failure: BaseException | None = None
         self.interrupted: BaseException | None = None
@@ -133,6 +164,8 @@ class Invocation:
         limits = self.budget.limits
         if limits.wall_ns is not None and (used := perf_counter_ns() - self.started_ns) > limits.wall_ns:
             self.stop(self.exceeded("wall", limits.wall_ns / 1e9, used / 1e9, "s"))
+        elif limits.memory_bytes is not None and self.account is not None and self.account.used > limits.memory_bytes:
+            self.stop(self.exceeded("memory", limits.memory_bytes, self.account.used, "bytes"))
         elif limits.cpu_ns is not None and (used := thread_time_ns() - self.cpu_started_ns) > limits.cpu_ns:
             self.stop(self.exceeded("cpu", limits.cpu_ns / 1e9, used / 1e9, "s"))
         return self.ended
@@ -151,7 +184,7 @@ class Invocation:
 
     def wait(self, seconds: float) -> JudiciaError | None:
         """Let `seconds` pass for a host service, or less: a limit or a cancel ends it and is returned."""
-        woken = threading.Event()
+        woken = Latch()
         remove = self.on_cancel(woken.set)
         until = perf_counter_ns() + int(seconds * 1e9)
         try:

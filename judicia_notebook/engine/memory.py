@@ -93,7 +93,7 @@ class MemoryAccount:
     used : int
         Bytes held by all memories of the instance together.
     refused : (int, int, str) or None
-        The last refused grow: bytes asked for in all, the limit, and whose it was (``plugin`` or ``runtime``).
+        The last refused grow: bytes asked for in all, the limit, and whose it was: ``plugin``, ``runtime``, ``system``.
     grows_refused : int
         How many grows were refused so far.
     observer : weakref.WeakMethod or None
@@ -118,15 +118,16 @@ class MemoryAccount:
         limit = self.budget.limits.memory_bytes
         wanted = self.used + size
         if limit is not None and wanted > limit:
-            return self._refuse(wanted, limit, "plugin")
+            return self.refuse(wanted, limit, "plugin")
         if not self.pool.take(size):
-            return self._refuse(wanted, self.pool.ceiling, "runtime")
+            return self.refuse(wanted, self.pool.ceiling, "runtime")
         self.used = wanted
         if not initial:
             self._tell("grow")
         return True
 
-    def _refuse(self, wanted: int, limit: int, whose: str) -> bool:
+    def refuse(self, wanted: int, limit: int, whose: str) -> bool:
+        """Note that it was not given what it wanted; always False."""
         self.refused = (wanted, limit, whose)
         self.grows_refused += 1
         self._tell("grow_refused")
@@ -177,16 +178,21 @@ class instantiating:  # noqa: N801  # reads as a statement: with instantiating(a
         _instantiating.account = None
 
 
-def _reserve(mapped: int) -> tuple[int, int]:
-    """Base and bytes already committed (and zero) of a reservation of `mapped` bytes."""
+def _commit(mapped: int, size: int) -> int | None:
+    """A reservation of `mapped` bytes whose first `size` are zeros to be used; None where the system gives none."""
+    free = _recycled.get(mapped)
     try:
-        return _recycled[mapped].pop()
-    except (KeyError, IndexError):
-        pass
-    base = _mmap(None, mapped, _NONE, _ANONYMOUS, -1, 0)
+        base, committed = free.pop() if free else (_mmap(None, mapped, _NONE, _ANONYMOUS, -1, 0), 0)
+    except IndexError:  # another thread took the last one between the look and the pop
+        base, committed = _mmap(None, mapped, _NONE, _ANONYMOUS, -1, 0), 0
     if base == _MAP_FAILED:
-        raise MemoryError(f"the system refused to reserve {mapped} bytes of address space")
-    return base, 0
+        return None
+    if size < committed:
+        _mprotect(base + size, committed - size, _NONE)
+    elif size > committed and _mprotect(base, size, _READ_WRITE):
+        _munmap(base, mapped)
+        return None
+    return base
 
 
 @capi.callback(capi.MEMORY_NEW)
@@ -199,13 +205,11 @@ def _new_memory(env: int, kind: int, minimum: int, maximum: int, reserved: int, 
         if not account.admit(minimum, initial=True):
             return capi.error_new(b"memory quota")  # type: ignore[no-any-return]
         reserved = max(reserved, minimum)
-        base, committed = _reserve(reserved + guard)
-        if minimum > committed:
-            if _mprotect(base, minimum, _READ_WRITE):
-                account.release(minimum)
-                return capi.error_new(b"the system has no memory left")  # type: ignore[no-any-return]
-        elif minimum < committed:
-            _mprotect(base + minimum, committed - minimum, _NONE)
+        base = _commit(reserved + guard, minimum)
+        if base is None:
+            account.release(minimum)
+            account.refuse(account.used + minimum, account.used, "system")
+            return capi.error_new(b"the system has no memory left")  # type: ignore[no-any-return]
         key = next(_keys)
         memory = _memories[key] = Memory(account, base, minimum, reserved, reserved + guard)
         account.memories.append(memory)
@@ -232,11 +236,15 @@ def _grow_memory(env: int, new_size: int) -> int | None:
         memory = _memories[env]
         account = memory.account
         extra = new_size - memory.size
-        if new_size > memory.reserved or not account.admit(extra):
+        if new_size > memory.reserved:
+            account.refuse(account.used + extra, memory.reserved, "system")
+            return capi.error_new(b"address space")  # type: ignore[no-any-return]
+        if not account.admit(extra):
             return capi.error_new(b"memory quota")  # type: ignore[no-any-return]
         if new_size > memory.committed:
             if _mprotect(memory.base, new_size, _READ_WRITE):
                 account.release(extra)
+                account.refuse(account.used + extra, account.used, "system")
                 return capi.error_new(b"the system has no memory left")  # type: ignore[no-any-return]
             memory.committed = new_size
         memory.size = new_size
@@ -251,6 +259,7 @@ def _grow_memory(env: int, new_size: int) -> int | None:
 def _finalize_memory(env: int) -> None:
     memory = _memories.pop(env)
     memory.account.release(memory.size)
+    memory.account.memories.remove(memory)  # they hold each other; without this they would wait for the collector
     free = _recycled.setdefault(memory.mapped, [])
     if _ZEROES_WHAT_IT_TAKES and len(free) < _MAX_RECYCLED:
         _madvise(memory.base, memory.committed, _DONTNEED)

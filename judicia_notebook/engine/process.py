@@ -59,7 +59,6 @@ FEATURES = {
     "epoch_interruption": True,
     "parallel_compilation": True,
     "native_unwind_info": True,
-    "memory_may_move": False,
 }
 
 _RESERVATIONS = (4 << 30, 1 << 30, 256 << 20, 64 << 20)
@@ -115,6 +114,8 @@ class Engine:
         capi.config_set_choice(config, "cranelift_opt_level", 1)
         capi.config_set(config, "max_wasm_stack", MAX_WASM_STACK)
         capi.config_set(config, "memory_reservation", self.reservation)
+        # With little address space Wasmtime may not refuse a grow on its own: we do, and it is seen.
+        capi.config_set(config, "memory_may_move", self.reservation < _RESERVATIONS[0])
         capi.config_set(config, "memory_guard_size", _GUARDS[self.reservation])
         if memory.AVAILABLE:
             memory.install(config)

@@ -5,7 +5,8 @@
 - *Recursion*: a callback entered without a frame to spare dies before its ``try``, ctypes prints the error and
   Wasmtime goes on with a stale answer. So a few frames are asked for before the guest is entered.
 - *Signals*: Wasmtime turns SIGSEGV and its kin into traps. ``faulthandler.enable()`` or ``disable()`` after the
-  engine was built replaces its handlers, and the next out-of-bounds access ends the process.
+  engine was built replaces its handlers, and the next out-of-bounds access ends the process. So the handler is looked
+  at before each entry, and put back.
 - *Unraisable errors*: should a callback of ours still die at its entry, `sys.unraisablehook` marks the call, and it
   raises instead of believing the answer.
 """
@@ -13,11 +14,11 @@
 from __future__ import annotations
 
 import ctypes
-import faulthandler
 import os
 import signal
 import sys
 import threading
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from judicia_notebook.errors import ResourceExhausted
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MIN_STACK = 1 << 20
-"""Bytes of native stack a thread needs in all."""
+"""Bytes of native stack a thread should have at least."""
+
+STACK_PER_GUEST = 768 << 10
+"""Bytes of native stack for each guest a thread is inside of: what Wasmtime gives it, and our callbacks on top."""
 
 THREAD_STACK = 4 << 20
 """Bytes of native stack our own threads get."""
@@ -67,8 +71,13 @@ def _headroom(frames: int) -> None:
         _headroom(frames - 1)
 
 
-def check_thread() -> None:
+def check_thread(levels: int = 0) -> None:
     """Refuse to enter a guest where a callback or a trap could not be handled.
+
+    Parameters
+    ----------
+    levels : int
+        How many guests this thread is inside of already; each may use its own stretch of the stack.
 
     Raises
     ------
@@ -79,11 +88,15 @@ def check_thread() -> None:
     """
     if _forked:
         check_process()
-    if not getattr(_checked, "stack", False):
-        _check_stack()
-        _checked.stack = True
-    if faulthandler.is_enabled() is not _faulthandler_was:
-        restore_signal_handlers()
+    size = getattr(_checked, "stack", 0)
+    if not size:
+        size = _checked.stack = _stack_size() or MIN_STACK * 8
+    if (levels + 1) * STACK_PER_GUEST > size:
+        raise _small_stack(size, levels)
+    if _handlers:
+        _sigaction(_SEGV, None, _now)
+        if _now_handler.value != _wasmtimes_handler.value:
+            restore_signal_handlers()
     if sys.unraisablehook is not _unraisable:
         keep_hook()
     _headroom(_HEADROOM)
@@ -104,40 +117,38 @@ def _stack_size() -> int | None:
     return size.value
 
 
-def _check_stack() -> None:
-    size = _stack_size()
-    if size is not None and size < MIN_STACK:
-        raise ResourceExhausted(
-            f"This thread has a stack of {size >> 10} KiB; calling a plugin needs {MIN_STACK >> 10} KiB.",
-            hint="Set threading.stack_size(4 << 20) before starting the thread.",
-        )
+def _small_stack(size: int, levels: int) -> ResourceExhausted:
+    needed = ((levels + 1) * STACK_PER_GUEST) >> 10
+    inside = f" {levels} plugins deep" if levels else ""
+    return ResourceExhausted(
+        f"This thread has a stack of {size >> 10} KiB; calling a plugin{inside} needs {needed} KiB.",
+        hint="Set threading.stack_size(4 << 20) before starting the thread.",
+    )
 
 
 # Signals ------------------------------------------------------------------------------------------------------
 
 _handlers: dict[int, Any] = {}
-_faulthandler_was = faulthandler.is_enabled()
-
-
-def _sigaction(number: int, new: Any, old: Any) -> None:
-    ctypes.CDLL(None).sigaction(number, new, old)
+_SEGV = ctypes.c_int(signal.SIGSEGV)
+_now = ctypes.create_string_buffer(_SIGACTION_ROOM)
+_now_handler = ctypes.c_void_p.from_buffer(_now)  # on every system we know the handler comes first
+_wasmtimes_handler = ctypes.c_void_p()
+_sigaction: Any = ctypes.CDLL(None)["sigaction"] if _CAUGHT else None
 
 
 def remember_signal_handlers() -> None:
     """Note the handlers Wasmtime has just installed, as opaque structures."""
-    global _faulthandler_was
-    _faulthandler_was = faulthandler.is_enabled()
     for number in _CAUGHT:
         _handlers[number] = ctypes.create_string_buffer(_SIGACTION_ROOM)
-        _sigaction(number, None, _handlers[number])
+        _sigaction(ctypes.c_int(number), None, _handlers[number])
+    if _handlers:
+        _wasmtimes_handler.value = ctypes.c_void_p.from_buffer(_handlers[signal.SIGSEGV]).value
 
 
 def restore_signal_handlers() -> None:
-    """Put Wasmtime's handlers back on top after faulthandler was switched on or off."""
-    global _faulthandler_was
-    _faulthandler_was = faulthandler.is_enabled()
+    """Put Wasmtime's handlers back on top after somebody else, faulthandler for one, has set others."""
     for number, action in _handlers.items():
-        _sigaction(number, action, None)
+        _sigaction(ctypes.c_int(number), action, None)
 
 
 # Unraisable errors --------------------------------------------------------------------------------------------
@@ -149,7 +160,7 @@ _in_hook = threading.local()
 
 
 def _unraisable(unraisable: Any) -> None:
-    if unraisable.object in _ours and _on_lost is not None:
+    if isinstance(unraisable.object, FunctionType) and unraisable.object in _ours and _on_lost is not None:
         _on_lost(unraisable.exc_value or RuntimeError("a callback died at its entry"))
     elif _previous_hook is not None and not getattr(_in_hook, "running", False):
         _in_hook.running = True  # a hook that was put over ours may call us back

@@ -14,11 +14,12 @@ from __future__ import annotations
 import ctypes
 import functools
 import itertools
+import re
 import struct
 import threading
 import weakref
 from collections.abc import Callable, Iterable
-from ctypes import byref, c_size_t, c_uint32, c_uint64, c_void_p
+from ctypes import byref, c_double, c_float, c_size_t, c_uint32, c_uint64, c_void_p
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from judicia_notebook.engine.module_info import ModuleInfo
     from judicia_notebook.engine.process import Engine, Module
 
+_RESULTS = {"i32": c_uint32, "i64": c_uint64, "f32": c_float, "f64": c_double}
+_TABLE_TOO_LARGE = re.compile(r"table minimum size of (\d+) elements exceeds table limits")
 NUMBERS = frozenset({"i32", "i64", "f32", "f64"})
 UNLIMITED_FUEL = 1 << 62
 _UNLIMITED_TANK = c_uint64(UNLIMITED_FUEL)
@@ -90,6 +93,7 @@ class _Bound(NamedTuple):
 
 class _Entered(threading.local):
     sandbox: Sandbox | None = None
+    levels: int = 0  # sandboxes this thread is inside of: a service may call another plugin
 
 
 _entered = _Entered()
@@ -204,7 +208,7 @@ class Linkage:
     def _define(self, linker: int, function: HostFunction) -> None:
         key = next(_bound_keys)
         layout = _layout(function.params, signed=False)
-        result = {"i32": c_uint32, "i64": c_uint64}[function.results[0]] if function.results else None
+        result = _RESULTS[function.results[0]] if function.results else None
         _bound[key] = _Bound(function.call, layout.unpack, layout.size, result)
         self._keys.append(key)
         functype = capi.new_functype(function.params, function.results)
@@ -330,20 +334,35 @@ class Sandbox:
         RecursionError
             Too few Python frames are left.
         """
-        safety.check_thread()
+        safety.check_thread(_entered.levels)
+        ticker = self.engine.ticker
+        if ticker.parked:
+            ticker.start()
         with self._lock:
             if self._closing or self._entered:
                 raise ResourceExhausted("This instance is closed or in use.")
             self._entered = 1
+        _entered.levels += 1
+        try:
+            self._arm(invocation)
+        except BaseException:
+            self.leave()
+            raise
+
+    def _arm(self, invocation: Invocation) -> None:
         self.account.refused = None
         self.account.budget = invocation.budget
         self.invocation = invocation
+        invocation.account = self.account
         ticker = self.engine.ticker
         ticker.running[self.key] = self
         if ticker.parked:
             ticker.wake()
         self.refuel(invocation.budget.limits.fuel)
         invocation.start()
+        limit = invocation.budget.limits.memory_bytes
+        if limit is not None and self.account.used > limit:  # lowered below what it holds
+            raise invocation.exceeded("memory", limit, self.account.used, "bytes")
 
     def _inside(self) -> Invocation:
         if self.invocation is None:
@@ -369,6 +388,7 @@ class Sandbox:
         """The other half of `enter`; closes the store if somebody asked for that meanwhile."""
         self.engine.ticker.running.pop(self.key, None)
         self.invocation = None
+        _entered.levels -= 1
         with self._lock:
             self._entered = 0
             closing = self._closing
@@ -408,11 +428,11 @@ class Sandbox:
                 error = capi.instance_pre_instantiate(
                     self.linkage.pre, self._context, byref(self._instance), byref(trap)
                 )
+            if error or trap.value or invocation.failure is not None or invocation.ended is not None:
+                raise self._failure(error, trap.value)
         finally:
             self.starting = False
             _entered.sandbox = previous
-        if error or trap.value or invocation.failure is not None or invocation.ended is not None:
-            raise self._failure(error, trap.value)
         self.memory = self._exported_memory()
 
     def _exported_memory(self) -> memory.Memory | None:
@@ -480,9 +500,9 @@ class Sandbox:
         elif error:
             message, frames = capi.take_error_frames(error)
         invocation = self._inside()
-        if self.account.refused is None and code is None and "table" in message and invocation.failure is None:
+        if self.starting and invocation.ended is None and (table := _TABLE_TOO_LARGE.search(message)):
             limit = invocation.budget.limits.table_elements
-            return invocation.exceeded("table_elements", limit, limit + 1, "table elements")
+            return invocation.exceeded("table_elements", limit, int(table.group(1)), "table elements")
         return traps.explain(
             code, message, frames, invocation=invocation, account=self.account, exports=self.linkage.export_names
         )
@@ -499,13 +519,7 @@ class Sandbox:
         """Whether the guest may go on; called on its thread at every tick."""
         if self.observer is not None:
             self.observer("tick", invocation.cpu_ns, self.account.used)
-        if invocation.check() is not None:
-            return False
-        limit = invocation.budget.limits.memory_bytes
-        if limit is not None and self.account.used > limit:  # lowered below what it holds
-            invocation.stop(invocation.exceeded("memory", limit, self.account.used, "bytes"))
-            return False
-        return True
+        return invocation.check() is None
 
     def _on_grow(self, event: str, used: int) -> None:
         if self.observer is not None and self.invocation is not None:

@@ -14,6 +14,8 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from judicia_notebook.errors import ResourceExhausted
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -36,13 +38,27 @@ class Ticker:
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
 
+    def start(self) -> None:
+        """Make sure there is a thread to tick.
+
+        Raises
+        ------
+        ResourceExhausted
+            The system gives no thread.
+        """
+        if self._thread is not None and self._thread.is_alive():
+            return
+        with self._starting:
+            if self._thread is None or not self._thread.is_alive():
+                thread = threading.Thread(target=self._run, name="judicia-ticker", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as error:
+                    raise ResourceExhausted(f"No thread is to be had to enforce time limits: {error}.") from None
+                self._thread = thread
+
     def wake(self) -> None:
-        """Make sure ticks come; called by a call that found the ticker parked."""
-        if self._thread is None or not self._thread.is_alive():
-            with self._starting:
-                if self._thread is None or not self._thread.is_alive():
-                    self._thread = threading.Thread(target=self._run, name="judicia-ticker", daemon=True)
-                    self._thread.start()
+        """Make sure ticks come; called by a call that has entered `running` and found the ticker parked."""
         self._wake.set()
 
     def _run(self) -> None:

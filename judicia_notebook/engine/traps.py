@@ -100,10 +100,10 @@ def explain(
     if invocation.ended is not None:
         return invocation.ended
     failure = invocation.failure or account.error
-    if isinstance(failure, GuestTrap) and not failure.backtrace:
+    if isinstance(failure, GuestTrap) and not failure.backtrace and failure.record is None:
         failure.backtrace = backtrace(frames, exports)
-    if isinstance(failure, CallError):
-        return failure
+    if isinstance(failure, CallError) and failure.record is None:
+        return failure  # of this call; one with a record is how another plugin's call ended, inside a service
     if failure is not None:
         error = HostFailure(f"{type(failure).__name__}: {failure}", **where)
         error.__cause__ = failure
@@ -123,4 +123,6 @@ def memory_exceeded(invocation: Invocation, account: MemoryAccount) -> QuotaExce
     error = invocation.exceeded("memory", limit, wanted, "bytes")
     if whose == "runtime":
         error.hint = "This is the ceiling for all instances together; unload a plugin you no longer need."
+    elif whose == "system":
+        error.hint = "It was the system that gave no more; see jn.doctor()."
     return error

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from judicia_notebook.errors import PolicyError
 from judicia_notebook.host.dispatcher import Operation
@@ -20,22 +20,31 @@ if TYPE_CHECKING:
 START_UNIX_MS = 1_735_689_600_000
 """Where the clocks that are not real begin: 2025-01-01, midnight UTC."""
 
+_MS = 1_000_000  # nanoseconds
 
-def _real() -> Callable[[], tuple[int, float]]:
+
+class Reading(NamedTuple):
+    """One look at the clocks, in nanoseconds: since 1970 (UTC), and on a clock that never goes back."""
+
+    unix_ns: int
+    monotonic_ns: int
+
+
+def _real() -> Callable[[], Reading]:
     began = time.perf_counter_ns()
-    return lambda: (time.time_ns() // 1_000_000, (time.perf_counter_ns() - began) // 1000 / 1000)
+    return lambda: Reading(time.time_ns(), time.perf_counter_ns() - began)
 
 
-def _frozen() -> Callable[[], tuple[int, float]]:
-    return lambda: (START_UNIX_MS, 0.0)
+def _frozen() -> Callable[[], Reading]:
+    return lambda: Reading(START_UNIX_MS * _MS, 0)
 
 
-def _stepped() -> Callable[[], tuple[int, float]]:
+def _stepped() -> Callable[[], Reading]:
     steps = itertools.count()
 
-    def read() -> tuple[int, float]:
+    def read() -> Reading:
         step = next(steps)
-        return START_UNIX_MS + step, float(step)
+        return Reading((START_UNIX_MS + step) * _MS, step * _MS)
 
     return read
 
@@ -51,12 +60,18 @@ class ClockService:
     def __init__(self, kind: str = "real") -> None:
         if kind not in KINDS:
             raise PolicyError(f"clock is one of {', '.join(map(repr, KINDS))}, not {kind!r}.")
-        self._read = KINDS[kind]()
+        self.kind = kind
+        self.read = KINDS[kind]()
 
     def operations(self) -> Iterable[Operation]:
         yield Operation("now", self.now, capability="wall_clock")
 
     def now(self, _scope: CallScope, _request: Any) -> dict[str, float]:
         """Milliseconds since 1970 (UTC), and on a clock that never goes back, to the microsecond."""
-        unix_ms, monotonic_ms = self._read()
-        return {"unix_ms": unix_ms, "monotonic_ms": monotonic_ms}
+        reading = self.read()
+        return {"unix_ms": reading.unix_ns // _MS, "monotonic_ms": reading.monotonic_ns // 1000 / 1000}
+
+    @property
+    def resolution_ns(self) -> int:
+        """What the clocks can tell apart, in nanoseconds."""
+        return 1 if self.kind == "real" else _MS

@@ -15,17 +15,15 @@ bug of the host: the call ends as HostFailure and the guest is not resumed.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from time import monotonic, perf_counter_ns
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 import msgspec
 
 from judicia_notebook.engine import abi, wire
 from judicia_notebook.engine.sandbox import HostFunction, Sandbox
-from judicia_notebook.errors import CapabilityDenied, QuotaExceeded
+from judicia_notebook.host.host_call import HostCall, RateMeter
 
 if TYPE_CHECKING:
     from judicia_notebook.engine.invocation import Invocation
@@ -85,43 +83,25 @@ class Service(Protocol):
     def operations(self) -> Iterable[Operation]: ...
 
 
-class RateMeter:
-    """Host calls of each plugin and capability in the current second."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._seconds: dict[tuple[str, str], tuple[int, int]] = {}
-
-    def admit(self, plugin: str, capability: str, limit: int) -> bool:
-        now = int(monotonic())
-        with self._lock:
-            second, count = self._seconds.get((plugin, capability), (now, 0))
-            count = count + 1 if second == now else 1
-            if count > limit:
-                return False
-            self._seconds[plugin, capability] = (now, count)
-            return True
-
-
 class Dispatcher:
     """The host functions of one runtime."""
 
     def __init__(self, services: Iterable[Service]) -> None:
         self._functions: dict[tuple[str, str], HostFunction] = {}
         self._capabilities: dict[tuple[str, str], str | None] = {}
-        self._rates = RateMeter()
+        self.rates = RateMeter()
         for service in services:
             for operation in service.operations():
                 key = (service.module, operation.name)
                 self._capabilities[key] = operation.capability
                 self._functions[key] = HostFunction(*key, *abi.CALL, self._entry(service.module, operation))
 
-    def add_functions(self, functions: Iterable[HostFunction]) -> None:
-        """Offer host functions whose types are not the ABI's own, such as WASI's."""
-        for function in functions:
+    def add_functions(self, functions: Iterable[tuple[HostFunction, str | None]]) -> None:
+        """Offer host functions whose types are not the ABI's own, such as WASI's, with the capability each takes."""
+        for function, capability in functions:
             key = (function.module, function.name)
             self._functions[key] = function
-            self._capabilities[key] = None
+            self._capabilities[key] = capability
 
     @property
     def modules(self) -> list[str]:
@@ -140,66 +120,36 @@ class Dispatcher:
         function = f"{module} {operation.name}"
 
         def entry(_: Sandbox, invocation: Invocation, pointer: int, length: int) -> int:
-            return _HostCall(cast("CallScope", invocation), operation, function, self._rates).answer(pointer, length)
+            call = _ServiceCall(cast("CallScope", invocation), operation, function, self.rates)
+            return call.answer(pointer, length)
 
         return entry
 
 
-class _HostCall:
-    """One host call on its way through the steps."""
+class _ServiceCall(HostCall):
+    """A host call that a service answers, on its way through the steps."""
 
-    __slots__ = ("bytes_in", "bytes_out", "decision", "detail", "function", "operation", "rates", "scope", "target")
+    __slots__ = ("operation",)
 
     def __init__(self, scope: CallScope, operation: Operation, function: str, rates: RateMeter) -> None:
-        self.scope = scope
+        super().__init__(scope, function, operation.capability, rates)
         self.operation = operation
-        self.function = function
-        self.rates = rates
-        self.bytes_in = self.bytes_out = 0
-        self.decision = "allowed"
-        self.detail = self.target = ""
 
     def answer(self, pointer: int, length: int) -> int:
         """Take all steps; the packed answer."""
-        began = perf_counter_ns()
-        scope = self.scope
         self.bytes_in = length
-        try:
-            self._count()
-            value = self._decide(pointer, length)
-            return self._write(value) if self.operation.answers else 0
-        except BaseException as error:
-            if self.decision == "allowed":
-                self.decision = "failed"
-                self.detail = f"{type(error).__name__}: {error}"
-            raise
-        finally:
-            scope.recorder.add_host_call(
-                scope.call_id,
-                scope.plugin,
-                scope.host_calls,
-                self.operation.capability or "",
-                self.function,
-                self.target,
-                began - scope.recorder.began_ns,
-                perf_counter_ns() - began,
-                self.bytes_in,
-                self.bytes_out,
-                self.decision,
-                self.detail,
-            )
+        return self.take(self._serve, pointer, length)
 
-    def _count(self) -> None:
-        try:
-            self.scope.count_host_call()
-        except QuotaExceeded:
-            self.decision = "limited"
-            raise
+    def _serve(self, pointer: int, length: int) -> int:
+        value = self._decide(pointer, length)
+        return self._write(value) if self.operation.answers else 0
 
     def _decide(self, pointer: int, length: int) -> dict[str, Any]:
         """Steps 2 to 5: what the guest is to be told."""
         try:
-            self._ask_policy()
+            refusal = self.ask_policy()
+            if refusal is not None:
+                raise ServiceError(*refusal)
             request = self._read(pointer, length)
             return {"ok": self.operation.handle(self.scope, request)}
         except ServiceError as error:
@@ -209,32 +159,6 @@ class _HostCall:
             if not self.operation.answers:  # there is nobody to tell, so it may not pass for success
                 raise abi.violation(self.scope, f"its request to {self.function}: {error.message}") from None
             return {"error": {"code": error.code, "message": error.message}}
-
-    def _ask_policy(self) -> None:
-        capability = self.operation.capability
-        if capability is None:
-            return
-        scope, state = self.scope, self.scope.policy.state
-        if not state.allows(capability):
-            self._deny(capability, trap=state.on_denied == "trap")
-        rate = state.quota.host_call_rate
-        if isinstance(rate, int) and not self.rates.admit(scope.plugin, capability, rate):
-            self.decision = "limited"
-            raise ServiceError("quota_exceeded", f"more than {rate} host calls a second with {capability}")
-
-    def _deny(self, capability: str, *, trap: bool) -> None:
-        scope = self.scope
-        self.decision = "denied"
-        scope.denied += 1
-        if self.function not in scope.denials:  # one audit row a call and function; host_calls has them all
-            scope.denials[self.function] = capability
-            scope.recorder.add_audit("denied", scope.plugin, f"{capability} for {self.function}", "plugin")
-        if trap:
-            self.detail = 'on_denied="trap"'
-            raise CapabilityDenied(
-                capability=capability, host_function=self.function, plugin=scope.plugin, function=scope.function
-            )
-        raise ServiceError("capability_denied", f"{self.function} needs the capability {capability}")
 
     def _read(self, pointer: int, length: int) -> Any:
         if length > _MAX_REQUEST:

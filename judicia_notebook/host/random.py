@@ -43,10 +43,12 @@ class RandomService:
 
     def draw(self, scope: CallScope, request: Bytes) -> dict[str, str]:
         """That many bytes, as base64."""
-        data = os.urandom(request.length) if self._seed is None else self._from_stream(scope.plugin, request.length)
-        return {"base64": base64.b64encode(data).decode()}
+        return {"base64": base64.b64encode(self.next_bytes(scope.plugin, request.length)).decode()}
 
-    def _from_stream(self, plugin: str, length: int) -> bytes:
+    def next_bytes(self, plugin: str, length: int) -> bytes:
+        """The next bytes for a plugin: of its own stream where there is a seed, the system's where there is none."""
+        if self._seed is None:
+            return os.urandom(length)
         with self._lock:
             stream = self._streams.get(plugin)
             if stream is None:

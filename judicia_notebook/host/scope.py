@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from judicia_notebook.engine.abi import Exchange
     from judicia_notebook.engine.limits import Budget
     from judicia_notebook.errors import GuestError
+    from judicia_notebook.host.wasi.process import Process
     from judicia_notebook.metrics.recorder import Recorder
     from judicia_notebook.policy import Policy
 
@@ -29,6 +30,8 @@ class CallScope(Invocation):
         Of this call, so far.
     reported : GuestError or None
         What the guest said through ``judicia:host fail``.
+    process : Process or None
+        Its arguments, input and output as WASI has them, once it has used any of it.
     """
 
     exchange: Exchange  # set on the way in
@@ -39,6 +42,7 @@ class CallScope(Invocation):
         "host_calls",
         "log_bytes",
         "policy",
+        "process",
         "recorder",
         "reported",
     )
@@ -54,6 +58,7 @@ class CallScope(Invocation):
         self.denials: dict[str, str] = {}
         self.log_bytes = 0
         self.reported: GuestError | None = None
+        self.process: Process | None = None
 
     def count_host_call(self) -> int:
         """Count one more host call; its number in this call.

@@ -80,7 +80,7 @@ def calls(recorder: Recorder, *, plugin: str | None = None, start: int = 0, stop
         "limit_cpu_ms": rows.values(lambda key: _ms(key.limits.cpu_s), "Float64"),
         "limit_wall_ms": rows.values(lambda key: _ms(key.limits.wall_s), "Float64"),
         "limit_memory_bytes": rows.values(lambda key: key.limits.memory_bytes, "Int64"),
-        "limit_fuel": rows.values(lambda key: key.limits.fuel, "Int64"),
+        "limit_fuel": rows.values(lambda key: _int64(key.limits.fuel), "Int64"),
         "policy_version": rows.values(lambda key: key.policy_version, "int64"),
         "outcome": rows.texts(lambda key: key.outcome),
         "error": rows.texts(lambda key: key.error),
@@ -231,3 +231,8 @@ def _known_ms(values: Array) -> Any:
 
 def _ms(seconds: float | None) -> float | None:
     return None if seconds is None else seconds * 1e3
+
+
+def _int64(number: int | None) -> int | None:
+    """Fuel is counted in 64 bits without a sign, of which a frame's integers have 63."""
+    return None if number is None else min(number, (1 << 63) - 1)

@@ -1,7 +1,7 @@
 """How long calls took: the distribution of wall time, one curve a function.
 
-An empirical distribution shows every call, its tail included, where a histogram would hide what falls between bins and a
-mean what is rare. Calls that did not end ``ok`` are left out and counted beside: a call that a quota ended at 50 ms
+An empirical distribution shows every call, its tail included, where a histogram would hide what falls between bins and
+a mean what is rare. Calls that did not end ``ok`` are left out and counted beside: a call that a quota ended at 50 ms
 says nothing of how long the function takes.
 """
 
@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from judicia_notebook.metrics import style
 from judicia_notebook.metrics.style import LineStyle
-from judicia_notebook.units import format_count, format_time
+from judicia_notebook.units import TIME_UNITS, format_count, format_time
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     Array = np.ndarray[Any, Any]
 
-PERCENTILES = (50, 95, 99)
-_MARKERS = ("o", "s", "^")
-_NAME_WIDTH = 30
+_PERCENTILES = {50: ("o", "●"), 95: ("s", "■"), 99: ("^", "▲")}  # and how they are marked, on a curve and in its legend
+_NAME_WIDTH = 39
 _POINTS = 2000  # of a curve; more than the pixels it is drawn with
 _FEW = 30  # calls that are drawn as points each
 _LOG_SPREAD = 30  # of largest to smallest: beyond it a linear axis shows one function and squeezes the others
@@ -48,27 +48,33 @@ def latency(calls: pd.DataFrame, ax: Axes | None = None) -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
-        Median, 95th and 99th percentile are marked on the curves and written below (linear interpolation, as in pandas);
-        a percentile is left out where there are fewer calls than it takes to have one beyond it: 20 for p95, 100 for p99.
-        Of more than eight functions the seven with the most calls have a curve of their own, the others one together.
+        Median, 95th and 99th percentile are marked on the curves and written below (linear interpolation, as in
+        pandas). One that no call could lie beyond is left out: p95 needs 20 calls, p99 needs 100. Of more than eight
+        functions the seven with the most calls have a curve of their own, the others one together.
 
     Examples
     --------
     >>> import pandas as pd
     >>> calls = pd.DataFrame({"plugin": "checker", "function": "check", "wall_ms": [0.4, 0.5], "outcome": "ok"})
     >>> latency(calls).axes[0].get_xlabel()
-    'wall time of a call, without its queue'
+    'wall time of a call, without its queue, us'
     """
-    axes = style.new_axes() if ax is None else ax
     good = calls[calls["outcome"] == "ok"]
-    failed = calls["outcome"][calls["outcome"] != "ok"].value_counts()
+    not_drawn = _failures(calls["outcome"][calls["outcome"] != "ok"])
     curves = _curves(good)
+    axes = style.new_axes(_height(curves)) if ax is None else ax
     if curves:
         _draw(axes, curves)
-        _write_title(axes, len(good), _failures(failed))
+        title = f"{format_count(len(good))} call{'s' if len(good) > 1 else ''}"
+        title += f" · not drawn: {not_drawn}" if not_drawn else ""
+        axes.set_title(title, loc="left", color=style.INK, fontsize=style.MEDIUM)
     else:
-        style.message(axes, "No calls yet." if failed.empty else f"No call ended ok.\n{_failures(failed)}")
+        style.message(axes, f"No call ended ok: {not_drawn}." if not_drawn else "No calls yet.")
     return style.figure_of(axes)
+
+
+def _height(curves: list[_Curve]) -> float:
+    return 3.2 + 0.17 * len(curves) if curves else 1.2
 
 
 def _curves(good: pd.DataFrame) -> list[_Curve]:
@@ -88,38 +94,42 @@ def _curves(good: pd.DataFrame) -> list[_Curve]:
 
 
 def _draw(axes: Axes, curves: list[_Curve]) -> None:
-    from matplotlib.ticker import FuncFormatter, NullFormatter
-
     style.dress(axes)
-    smallest = min(curve.times[0] for curve in curves)
-    largest = max(curve.times[-1] for curve in curves)
-    if smallest > 0 and largest / smallest > _LOG_SPREAD:
-        axes.set_xscale("log")
-        axes.xaxis.set_minor_formatter(NullFormatter())
-    for curve in curves:
-        _draw_curve(axes, curve)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: format_time(seconds) if seconds >= 0 else ""))
-    axes.set_xlabel("wall time of a call, without its queue", color=style.INK, fontsize=style.MEDIUM)
+    lines = [_draw_curve(axes, curve) for curve in curves]
+    _scale_time(axes, min(curve.times[0] for curve in curves), max(curve.times[-1] for curve in curves))
     axes.set_ylabel("share of calls", color=style.INK, fontsize=style.MEDIUM)
     axes.set_ylim(0, 1.03)
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "25 %", "50 %", "75 %", "100 %"])
-    _write_table(axes, curves)
+    _write_table(axes, curves, lines)
 
 
-def _draw_curve(axes: Axes, curve: _Curve) -> None:
+def _scale_time(axes: Axes, smallest: float, largest: float) -> None:
+    """A linear axis in one unit, or where times are far apart a logarithmic one whose ticks each have theirs."""
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
+    label = "wall time of a call, without its queue"
+    if smallest > 0 and largest / smallest > _LOG_SPREAD:
+        axes.set_xscale("log")
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: format_time(seconds)))
+    else:
+        unit = next(unit for unit in ("s", "ms", "us", "ns") if largest >= TIME_UNITS[unit] or unit == "ns")
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: f"{seconds / TIME_UNITS[unit]:.6g}"))
+        label += f", {unit}"
+    axes.set_xlabel(label, color=style.INK, fontsize=style.MEDIUM)
+
+
+def _draw_curve(axes: Axes, curve: _Curve) -> Artist:
     times, shares = _steps(curve.times)
-    colour = curve.line.colour
-    axes.plot(
-        times, shares, drawstyle="steps-post", color=colour, linestyle=curve.line.dashes, linewidth=1.8, label=curve.name
-    )
+    colour, dashes = curve.line
+    [line] = axes.plot(times, shares, dashes, drawstyle="steps-post", color=colour, linewidth=1.8, label=curve.name)
     if len(curve.times) <= _FEW:
         axes.plot(times[1:], shares[1:], ".", color=colour, markersize=4)
-    for percentile, marker in zip(PERCENTILES, _MARKERS, strict=True):
+    for percentile, (marker, _) in _PERCENTILES.items():
         value = percentile_of(curve.times, percentile)
         if value is not None:
-            axes.plot(
-                value, percentile / 100, marker, color=colour, markersize=6, markeredgecolor=style.GROUND, zorder=3
-            )
+            axes.plot(value, percentile / 100, marker, color=colour, markersize=6, mec=style.GROUND, zorder=3)
+    return line
 
 
 def _steps(times: Array) -> tuple[Array, Array]:
@@ -143,45 +153,43 @@ def percentile_of(times: Array, percentile: int) -> float | None:
     return float(np.percentile(times, percentile)) if enough else None
 
 
-def _write_table(axes: Axes, curves: list[_Curve]) -> None:
+def _write_table(axes: Axes, curves: list[_Curve], lines: list[Artist]) -> None:
     """The legend, one line a curve: its name, how many calls, and the percentiles in columns."""
+    font = {"family": "DejaVu Sans Mono", "size": style.SMALL}
     width = min(_NAME_WIDTH, max(len(curve.name) for curve in curves))
-    head = "".join(f"{_title(percentile):>10}" for percentile in PERCENTILES)
-    rows = [f"{'':<{width}}{'calls':>10}{head}"]
-    for curve in curves:
-        values = (percentile_of(curve.times, percentile) for percentile in PERCENTILES)
-        cells = "".join(f"{'–' if value is None else format_time(value):>10}" for value in values)
-        rows.append(f"{_cut(curve.name):<{width}}{format_count(len(curve.times)):>10}{cells}")
-    lines = [line for line in axes.get_lines() if not str(line.get_label()).startswith("_")]
+    head = "".join(f"{f'{sign} p{percentile}':>10}" for percentile, (_, sign) in _PERCENTILES.items())
     legend = axes.legend(
         lines,
-        rows[1:],
-        title=f"{'':4} {rows[0]}",
+        [" "] * len(lines),
+        title=f"{'':{width + 4}}{'calls':>11}{head}",
         loc="upper center",
-        bbox_to_anchor=(0.5, -0.2),
-        prop={"family": "DejaVu Sans Mono", "size": style.SMALL},
-        title_fontproperties={"family": "DejaVu Sans Mono", "size": style.SMALL},
+        bbox_to_anchor=(0.5, 0),
+        bbox_transform=style.below(axes, 34),
+        prop=font,
+        title_fontproperties=font,
         frameon=False,
         labelcolor=style.INK,
     )
     legend.get_title().set_color(style.FAINT_INK)
+    for text, curve in zip(legend.get_texts(), curves, strict=True):
+        text.set_parse_math(False)  # a plugin names its functions, and may put formulas of TeX there
+        text.set_text(_table_row(curve, width))
 
 
-def _title(percentile: int) -> str:
-    mark = dict(zip(PERCENTILES, "●■▲", strict=True))[percentile]
-    return f"{mark} p{percentile}"
+def _table_row(curve: _Curve, width: int) -> str:
+    values = (percentile_of(curve.times, percentile) for percentile in _PERCENTILES)
+    cells = "".join(f"{'–' if value is None else format_time(value):>10}" for value in values)
+    return f"{_cut(curve.name):<{width}}{format_count(len(curve.times)):>11}{cells}"
 
 
 def _cut(name: str) -> str:
-    return name if len(name) <= _NAME_WIDTH else name[: _NAME_WIDTH - 1] + "…"
+    """A long name without its middle, since the plugin stands first and the function last."""
+    if len(name) <= _NAME_WIDTH:
+        return name
+    half = (_NAME_WIDTH - 1) // 2
+    return f"{name[:half]}…{name[-half:]}"
 
 
-def _write_title(axes: Axes, drawn: int, failures: str) -> None:
-    title = f"{format_count(drawn)} call{'s' if drawn > 1 else ''}"
-    axes.set_title(title + failures, loc="left", color=style.INK, fontsize=style.MEDIUM)
-
-
-def _failures(failed: pd.Series[int]) -> str:
-    kinds = [f"{format_count(number)} {outcome}" for outcome, number in failed.items() if number]
-    more = f", {len(kinds) - 4} more kinds" if len(kinds) > 4 else ""
-    return f" · not drawn: {', '.join(kinds[:4])}{more}" if kinds else ""
+def _failures(outcomes: pd.Series[str]) -> str:
+    kinds = [f"{format_count(number)} {outcome}" for outcome, number in outcomes.value_counts().items() if number]
+    return ", ".join(kinds[:4]) + (f", {len(kinds) - 4} more kinds" if len(kinds) > 4 else "")

@@ -439,9 +439,8 @@ WALL_PARTS = ("setup_ms", "encode_ms", "guest_ms", "host_ms", "decode_ms")
 
 
 def shown(text: str, limit: int = TEXT_LIMIT) -> str:
-    """A recorded text as its reader gets it: printable, cut, and valid UTF-8 (JSON may hold half a surrogate pair)."""
-    clean = printable(text, limit)
-    return clean if clean.isascii() else clean.encode("utf-8", "replace").decode()
+    """A recorded text as its reader gets it: on one line, printable, cut."""
+    return printable(text, limit)
 
 
 def _known(number: int) -> int | None:
@@ -451,8 +450,8 @@ def _known(number: int) -> int | None:
 def _pack_fields(fields: Mapping[str, Any]) -> bytes:
     try:
         packed = msgspec.json.encode(fields, enc_hook=str)
-    except UnicodeEncodeError:
-        packed = json.dumps(fields, default=str).encode()
+    except (UnicodeEncodeError, OverflowError):  # half a surrogate pair, an integer beyond 64 bits
+        packed = json.dumps(fields, default=str, ensure_ascii=False).encode("utf-8", "replace")
     if len(packed) <= MESSAGE_LIMIT:
         return packed
     return msgspec.json.encode({"cut": f"fields of {format_size(len(packed))} were not kept"})

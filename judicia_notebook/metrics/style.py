@@ -1,8 +1,9 @@
 """How every plot looks: colours, line styles, sizes. The one place to change it.
 
-- A figure brings its own light ground, so it reads the same on JupyterLab's light and dark theme, on GitHub and on paper.
-- The colours are Okabe and Ito's, which people with any common colour blindness tell apart (Color Universal Design, 2008),
-  without their yellow, too pale for a line. Line styles repeat the distinction, for print without colour.
+- A figure brings its own light ground, so it reads the same on JupyterLab's light and dark theme, on GitHub and on
+  paper.
+- The colours are Okabe and Ito's, which people with any common colour blindness tell apart (Color Universal Design,
+  2008), without their yellow, too pale for a line. Line styles repeat the distinction, for print without colour.
 - Figures are made without pyplot, which is not safe outside the main thread and keeps every figure alive.
 """
 
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.transforms import Transform
 
 GROUND = "#ffffff"
 INK = "#22262b"
@@ -42,8 +44,8 @@ SERIES = (
 OTHERS = LineStyle("#8a929b", ":")
 
 
-def new_axes(width: float = 7.2, height: float = 3.6) -> Axes:
-    """Axes in a figure of their own, drawn by Agg."""
+def new_axes(height: float = 3.6, width: float = 7.2) -> Axes:
+    """Axes in a figure of their own, drawn by Agg; sizes in inches."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -64,6 +66,13 @@ def dress(axes: Axes) -> None:
         spine.set_color(FAINT_INK)
 
 
+def below(axes: Axes, points: float) -> Transform:
+    """Coordinates of the axes, moved down by so many points, however tall the axes are."""
+    from matplotlib.transforms import ScaledTranslation
+
+    return axes.transAxes + ScaledTranslation(0, -points / 72, figure_of(axes).dpi_scale_trans)
+
+
 def message(axes: Axes, text: str) -> None:
     """A sentence where there is nothing to draw."""
     axes.set_axis_off()
@@ -71,8 +80,14 @@ def message(axes: Axes, text: str) -> None:
 
 
 def figure_of(axes: Axes) -> Figure:
-    """The whole figure that axes are in, also where they are in a subfigure."""
-    figure = axes.get_figure(root=True)
-    if figure is None:
+    """The whole figure that axes are in, also where they are in a subfigure.
+
+    Raises
+    ------
+    ValueError
+        They were removed from their figure.
+    """
+    nearest = axes.get_figure()
+    if nearest is None or nearest.figure is None:
         raise ValueError("these axes were removed from their figure")
-    return figure
+    return nearest.figure  # of a subfigure the whole figure, of a figure itself

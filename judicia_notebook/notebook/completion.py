@@ -161,7 +161,9 @@ def _next_positional(command: commands.Command, words: list[str]) -> commands.Ar
 
 
 def _functions(runtime: Runtime) -> list[str]:
-    return [f"{name}.{function}" for name, plugin in runtime.plugins.items() for function in plugin.functions]
+    """All functions that can be typed; a guest may name one with spaces or control characters."""
+    found = (f"{name}.{function}" for name, plugin in runtime.plugins.items() for function in plugin.functions)
+    return [name for name in found if name.isprintable() and " " not in name]
 
 
 def _sources(fragment: str) -> list[str]:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from judicia_notebook.authoring import compile_source, languages
-from judicia_notebook.errors import LoadError, NoSuchPlugin, did_you_mean
+from judicia_notebook.errors import LoadError, NoSuchPlugin, did_you_mean, printable
 from judicia_notebook.notebook import calls, commands, lines, reprs
 from judicia_notebook.policy import via
 
@@ -63,7 +63,7 @@ class PluginMagic:
         JudiciaError
             What the plugin, its policy or a file was the cause of.
         """
-        name, _, rest = line.strip().partition(" ")
+        name, rest = (*line.split(maxsplit=1), "", "")[:2]
         if name in _HELP:
             print(commands.overview())
             return None
@@ -134,7 +134,7 @@ class PluginMagic:
         name, dot, function = text.partition(".")
         if not dot or not function:
             plugin = self._runtime.plugins.get(name)
-            offered = ", ".join(f"{name}.{one}" for one in plugin.functions[:6]) if plugin else ""
+            offered = ", ".join(printable(f"{name}.{one}", 80) for one in plugin.functions[:6]) if plugin else ""
             hint = f" There is: {offered}." if offered else ""
             raise commands.usage_error(f"%plugin call takes NAME.FUNCTION, not {text!r}.{hint}")
         return self._runtime.plugin(name), function

@@ -230,7 +230,7 @@ def _lines_to_try(runtime: Runtime) -> list[str]:
     return [f"%plugin inspect {name}", *call, "%plugin stats", f"%plugin quota {name} --cpu 50ms"]
 
 
-_EMPTY = {"string": "", "number": 0, "integer": 0, "boolean": False, "array": [], "object": {}}
+_EMPTY: dict[str, Any] = {"string": "", "number": 0, "integer": 0, "boolean": False, "array": [], "object": {}}
 
 
 def _sample(plugin: Plugin, function: str) -> str:
@@ -242,7 +242,7 @@ def _sample(plugin: Plugin, function: str) -> str:
         return ""
     kinds = {name: fields.get(name) for name in required if isinstance(name, str)}
     return " " + json.dumps(
-        {name: _EMPTY.get(kind.get("type")) for name, kind in kinds.items() if isinstance(kind, dict)}
+        {name: _EMPTY.get(str(kind.get("type"))) for name, kind in kinds.items() if isinstance(kind, dict)}
     )
 
 

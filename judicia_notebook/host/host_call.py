@@ -1,0 +1,139 @@
+"""One host call on its way: counted against the quota, decided on by the policy, and left behind as one row.
+
+This is what every host call has in common, whoever answers it; the dispatcher puts JSON requests and services on top,
+and the WASI shim numbers and error codes. It knows neither. What becomes of a call it keeps as data: the row is
+written on every way out, also when the call is ended in the middle.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from time import monotonic, perf_counter_ns
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from judicia_notebook.errors import CapabilityDenied, QuotaExceeded
+
+if TYPE_CHECKING:
+    from judicia_notebook.host.scope import CallScope
+
+
+class RateMeter:
+    """Host calls of each plugin and capability in the current second."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._seconds: dict[tuple[str, str], tuple[int, int]] = {}
+
+    def admit(self, plugin: str, capability: str, limit: int) -> bool:
+        now = int(monotonic())
+        with self._lock:
+            second, count = self._seconds.get((plugin, capability), (now, 0))
+            count = count + 1 if second == now else 1
+            if count > limit:
+                return False
+            self._seconds[plugin, capability] = (now, count)
+            return True
+
+
+class Refusal(NamedTuple):
+    """Why the policy does not let a host call through, for the guest to read."""
+
+    code: Literal["capability_denied", "quota_exceeded"]
+    message: str
+
+
+class HostCall:
+    """One host call.
+
+    Attributes
+    ----------
+    capability : str
+        What it takes; ``""`` where anybody may.
+    target, detail : str
+        What it was about, and what came of it, for the row.
+    bytes_in, bytes_out : int
+        From the guest and to it.
+    decision : str
+        ``allowed``, ``denied``, ``limited`` or ``failed``.
+    """
+
+    __slots__ = ("bytes_in", "bytes_out", "capability", "decision", "detail", "function", "rates", "scope", "target")
+
+    def __init__(self, scope: CallScope, function: str, capability: str | None, rates: RateMeter) -> None:
+        self.scope = scope
+        self.function = function
+        self.capability = capability or ""
+        self.rates = rates
+        self.bytes_in = self.bytes_out = 0
+        self.decision = "allowed"
+        self.detail = self.target = ""
+
+    def take(self, work: Callable[..., int], *arguments: int) -> int:
+        """Count the call, do the work, leave the row."""
+        began = perf_counter_ns()
+        scope = self.scope
+        try:
+            self._count()
+            return work(*arguments)
+        except BaseException as error:
+            if self.decision == "allowed":
+                self.decision = "failed"
+                self.detail = f"{type(error).__name__}: {error}"
+            raise
+        finally:
+            scope.recorder.add_host_call(
+                scope.call_id,
+                scope.plugin,
+                scope.host_calls,
+                self.capability,
+                self.function,
+                self.target,
+                began - scope.recorder.began_ns,
+                perf_counter_ns() - began,
+                self.bytes_in,
+                self.bytes_out,
+                self.decision,
+                self.detail,
+            )
+
+    def _count(self) -> None:
+        try:
+            self.scope.count_host_call()
+        except QuotaExceeded:
+            self.decision = "limited"
+            raise
+
+    def ask_policy(self) -> Refusal | None:
+        """Whether it may, as the policy is at this moment; the refusal if not.
+
+        Raises
+        ------
+        CapabilityDenied
+            Under ``on_denied="trap"``.
+        """
+        capability = self.capability
+        if not capability:
+            return None
+        scope, state = self.scope, self.scope.policy.state
+        if not state.allows(capability):
+            return self._deny(trap=state.on_denied == "trap")
+        rate = state.quota.host_call_rate
+        if isinstance(rate, int) and not self.rates.admit(scope.plugin, capability, rate):
+            self.decision = "limited"
+            return Refusal("quota_exceeded", f"more than {rate} host calls a second with {capability}")
+        return None
+
+    def _deny(self, *, trap: bool) -> Refusal:
+        scope, capability = self.scope, self.capability
+        self.decision = "denied"
+        scope.denied += 1
+        if self.function not in scope.denials:  # one audit row a call and function; host_calls has them all
+            scope.denials[self.function] = capability
+            scope.recorder.add_audit("denied", scope.plugin, f"{capability} for {self.function}", "plugin")
+        if trap:
+            self.detail = 'on_denied="trap"'
+            raise CapabilityDenied(
+                capability=capability, host_function=self.function, plugin=scope.plugin, function=scope.function
+            )
+        return Refusal("capability_denied", f"{self.function} needs the capability {capability}")

@@ -1,0 +1,50 @@
+"""``wasi_snapshot_preview1``: what C's and Rust's standard libraries want of a system, as far as a sandbox has it.
+
+Wasmtime's own WASI can be neither gated nor interrupted, so this is a shim of ours. All functions of preview 1 are
+there, so that any module links, and each call of one is a host call like any other: counted, decided on by the policy,
+one row in `Runtime.host_calls`.
+
+- There are three descriptors, 0, 1 and 2, which behave like pipes: `descriptors`. There are no files, no sockets and
+  no environment; what wants one is answered with the error a real system would give.
+- What is written goes to the plugin's log, line by line, and counts against its quota: `process`.
+- Clocks and random bytes are those of the runtime and take the capabilities ``wall_clock`` and ``random``; without
+  them the answer is ENOTCAPABLE: `environment`.
+- Waiting counts as wall time and ends with the call: `polling`.
+- Every pointer and count is a number from the guest: `guest_memory` checks it against the memory as it is now.
+
+This room knows nothing of JSON, and nothing of how a plugin is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from judicia_notebook.host.clock import ClockService
+from judicia_notebook.host.random import RandomService
+from judicia_notebook.host.wasi.preview1 import TABLE
+from judicia_notebook.host.wasi.system import System
+
+if TYPE_CHECKING:
+    from judicia_notebook.engine.sandbox import HostFunction
+    from judicia_notebook.host.dispatcher import Service
+    from judicia_notebook.host.host_call import RateMeter
+
+__all__ = ["functions"]
+
+
+def functions(services: Sequence[Service], rates: RateMeter) -> Iterable[tuple[HostFunction, str | None]]:
+    """The functions of the shim, each with the capability it takes.
+
+    Parameters
+    ----------
+    services : sequence of Service
+        The runtime's: its clock and its random bytes are WASI's too.
+    rates : RateMeter
+        The runtime's, since a capability's rate counts whichever way it is used.
+    """
+    clock = next(one for one in services if isinstance(one, ClockService))
+    random = next(one for one in services if isinstance(one, RandomService))
+    system = System(clock, random, rates)
+    for function in TABLE:
+        yield system.offer(function), function.capability

@@ -1,0 +1,156 @@
+"""The ``fd_``, ``path_`` and ``sock_`` functions: three pipes, and nothing else that could be opened.
+
+What a pipe cannot do is answered as Linux answers it for one: ESPIPE for seeking, EINVAL for syncing and truncating.
+Paths start from a directory's descriptor, and there is none, so they end in ENOTDIR or EBADF.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from judicia_notebook.errors import printable
+from judicia_notebook.host.wasi.errno import Errno, Failed
+
+if TYPE_CHECKING:
+    from judicia_notebook.host.wasi.system import SystemCall
+
+MAX_WRITE = 16 << 20
+"""Bytes one write takes at most; the guest is told how many it were, and writes the rest again."""
+
+_FDSTAT = struct.Struct("<BxH4xQQ")
+_FILESTAT = struct.Struct("<QQB7xQQQQQ")
+_UNKNOWN_FILETYPE = 0  # preview 1 has no word for a pipe
+_RIGHTS = {"stdin": 1 << 1, "stdout": 1 << 6, "stderr": 1 << 6}  # fd_read; fd_write
+_COMMON_RIGHTS = 1 << 3 | 1 << 21 | 1 << 27  # fd_fdstat_set_flags, fd_filestat_get, poll_fd_readwrite
+_KNOWN_FLAGS = 0b11111
+_SHOWN_OF_A_PATH = 200
+
+
+# Reading and writing ------------------------------------------------------------------------------------------
+
+
+def fd_read(call: SystemCall, fd: int, iovs: int, count: int, done: int) -> None:
+    """Read standard input; nothing at its end."""
+    if call.descriptor(fd).stream != "stdin":
+        raise Failed(Errno.BADF)
+    regions = call.memory.regions(iovs, count)
+    call.memory.check(done, 4)
+    data = call.process.read(sum(length for _, length in regions))
+    call.memory.scatter(regions, data)
+    call.memory.write_size(done, len(data))
+    call.bytes_out = len(data)
+    call.target = f"stdin {len(data)} bytes"
+
+
+def fd_write(call: SystemCall, fd: int, iovs: int, count: int, done: int) -> None:
+    """Write to standard output or error: lines of the plugin's log."""
+    stream = call.descriptor(fd).stream
+    if stream == "stdin":
+        raise Failed(Errno.BADF)
+    regions = call.memory.regions(iovs, count)
+    call.memory.check(done, 4)
+    wanted = min(sum(length for _, length in regions), MAX_WRITE)
+    call.bytes_in = wanted
+    call.target = f"{stream} {wanted} bytes"
+    _write(call, stream, call.memory.gather(regions, _admit(call, wanted)), wanted)
+    call.memory.write_size(done, wanted)
+
+
+def _admit(call: SystemCall, wanted: int) -> int:
+    """How many of these bytes the quotas let through."""
+    scope, limits = call.scope, call.scope.budget.limits
+    room = wanted if limits.log_bytes is None else limits.log_bytes - scope.log_bytes
+    if call.process.collects:
+        room = min(room, limits.answer_bytes - call.process.collected_bytes)
+    return max(0, min(wanted, room))
+
+
+def _write(call: SystemCall, stream: str, data: bytes, wanted: int) -> None:
+    """Log what was let through, and end the call if that is not all."""
+    scope, limits = call.scope, call.scope.budget.limits
+    used = scope.log_bytes + wanted
+    scope.log_bytes += len(data)
+    call.process.outputs[stream].add(scope, data)
+    if len(data) == wanted:
+        return
+    call.decision = "limited"
+    if limits.log_bytes is not None and used > limits.log_bytes:
+        raise scope.exceeded("log", limits.log_bytes, used, "bytes")
+    rest = wanted - len(data)
+    raise scope.exceeded("answer", limits.answer_bytes, call.process.collected_bytes + rest, "bytes")
+
+
+# Descriptors themselves ---------------------------------------------------------------------------------------
+
+
+def fd_fdstat_get(call: SystemCall, fd: int, stat: int) -> None:
+    """What kind of descriptor it is, and what may be done with it."""
+    found = call.descriptor(fd)
+    rights = _RIGHTS[found.stream] | _COMMON_RIGHTS
+    call.memory.write(stat, _FDSTAT.pack(_UNKNOWN_FILETYPE, found.flags, rights, 0))
+
+
+def fd_fdstat_set_flags(call: SystemCall, fd: int, flags: int) -> None:
+    """Remember the flags; none changes what a pipe does that never blocks."""
+    found = call.descriptor(fd)
+    if flags & ~_KNOWN_FLAGS:
+        raise Failed(Errno.INVAL)
+    found.flags = flags
+
+
+def fd_filestat_get(call: SystemCall, fd: int, stat: int) -> None:
+    """A file of no size and no age."""
+    call.descriptor(fd)
+    call.memory.write(stat, _FILESTAT.pack(0, fd, _UNKNOWN_FILETYPE, 1, 0, 0, 0, 0))
+
+
+def fd_close(call: SystemCall, fd: int) -> None:
+    """Close it, for as long as the instance lives."""
+    call.descriptor(fd)
+    del call.system.descriptors(call.sandbox)[fd]
+
+
+def fd_renumber(call: SystemCall, fd: int, to: int) -> None:
+    """Put a descriptor in another's place, which must be open."""
+    call.descriptor(to)
+    found = call.descriptor(fd)
+    table = call.system.descriptors(call.sandbox)
+    del table[fd]
+    table[to] = found
+
+
+# What pipes do not do, and what is not there ------------------------------------------------------------------
+
+
+def on_a_pipe(errno: Errno) -> Callable[..., None]:
+    """A function of a descriptor that no pipe has: this error if it is open, EBADF if not."""
+
+    def refuse(call: SystemCall, fd: int, *_: int) -> None:
+        call.descriptor(fd)
+        raise Failed(errno)
+
+    return refuse
+
+
+def no_preopen(call: SystemCall, fd: int, *_: int) -> None:
+    """No descriptor is a directory that was opened beforehand: libc stops looking here."""
+    call.target = f"fd {fd}"
+    raise Failed(Errno.BADF)
+
+
+def on_a_path(fd: int = 0, path: int = 1) -> Callable[..., None]:
+    """A function of a path; `fd` and `path` say which numbers are the directory and the path's pointer."""
+
+    def refuse(call: SystemCall, *numbers: int) -> None:
+        pointer, length = numbers[path], numbers[path + 1]
+        call.memory.check(pointer, length)
+        name = call.memory.read(pointer, min(length, _SHOWN_OF_A_PATH)).decode("utf-8", "replace")
+        try:
+            call.descriptor(numbers[fd])
+            raise Failed(Errno.NOTDIR)
+        finally:
+            call.target = printable(name)
+
+    return refuse

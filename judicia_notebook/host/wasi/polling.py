@@ -1,0 +1,93 @@
+"""``poll_oneoff``: how a guest sleeps, and how it asks what can be read or written.
+
+Waiting counts as wall time, and ends with the call. A clock that is waited for but never read tells a guest nothing, so
+relative waits take no capability; absolute ones need ``wall_clock``, because they do.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, NamedTuple
+
+from judicia_notebook.host.wasi.environment import MONOTONIC, REALTIME, read_clock
+from judicia_notebook.host.wasi.errno import Errno, Failed
+
+if TYPE_CHECKING:
+    from judicia_notebook.host.wasi.system import SystemCall
+
+MAX_SUBSCRIPTIONS = 64
+
+_EVENT = struct.Struct("<QHB5xQH6x")
+_SUBSCRIPTION_BYTES = 48
+_CLOCK, _READ, _WRITE = range(3)
+_ABSOLUTE = 1
+_HANGUP = 1
+_PIPE_ROOM = 64 << 10
+
+
+class Subscription(NamedTuple):
+    """What is waited for: a time on a clock, or a descriptor (both in `subject`)."""
+
+    userdata: int
+    kind: int
+    subject: int
+    timeout_ns: int
+    absolute: bool
+
+    def event(self, errno: Errno = Errno.SUCCESS, count: int = 0, flags: int = 0) -> bytes:
+        """That it happened."""
+        return _EVENT.pack(self.userdata, errno, self.kind, count, flags)
+
+
+def poll_oneoff(call: SystemCall, subscriptions: int, events: int, count: int, happened: int) -> None:
+    """Wait for the first of some clocks and descriptors."""
+    if not 0 < count <= MAX_SUBSCRIPTIONS:
+        raise Failed(Errno.INVAL)
+    raw = call.memory.read(subscriptions, count * _SUBSCRIPTION_BYTES)
+    call.memory.check(events, count * _EVENT.size)
+    call.memory.check(happened, 4)
+    wanted = [_parse(raw[start : start + _SUBSCRIPTION_BYTES]) for start in range(0, len(raw), _SUBSCRIPTION_BYTES)]
+    clocks = [(_until(call, one), one) for one in wanted if one.kind == _CLOCK]
+    ready = [_readiness(call, one) for one in wanted if one.kind != _CLOCK]
+    if ready:
+        passed = 0  # a pipe of ours never blocks, and a clock may have run out as well
+        call.target = "stdio"
+    else:
+        passed = min(nanoseconds for nanoseconds, _ in clocks)
+        _sleep(call, passed / 1e9)
+    ready += [one.event() for nanoseconds, one in clocks if nanoseconds <= passed]
+    call.memory.write(events, b"".join(ready))
+    call.memory.write_size(happened, len(ready))
+
+
+def _parse(raw: bytes) -> Subscription:
+    userdata, kind, subject = struct.unpack_from("<QB7xI", raw)
+    timeout, flags = struct.unpack_from("<Q8xH", raw, 24)
+    if kind > _WRITE or (kind == _CLOCK and (subject not in (REALTIME, MONOTONIC) or flags & ~_ABSOLUTE)):
+        raise Failed(Errno.INVAL)
+    return Subscription(userdata, kind, subject, timeout, bool(flags & _ABSOLUTE))
+
+
+def _until(call: SystemCall, one: Subscription) -> int:
+    """Nanoseconds from now."""
+    if not one.absolute:
+        return one.timeout_ns
+    call.require("wall_clock")
+    return max(0, one.timeout_ns - read_clock(call, one.subject))
+
+
+def _readiness(call: SystemCall, one: Subscription) -> bytes:
+    found = call.system.descriptors(call.sandbox).get(one.subject)
+    if found is None or (found.stream == "stdin") is not (one.kind == _READ):
+        return one.event(Errno.BADF)
+    if one.kind == _WRITE:
+        return one.event(count=_PIPE_ROOM)
+    unread = call.process.unread
+    return one.event(count=unread, flags=0 if unread else _HANGUP)
+
+
+def _sleep(call: SystemCall, seconds: float) -> None:
+    call.target = f"{seconds * 1000:g} ms"
+    stop = call.scope.wait(seconds)
+    if stop is not None:
+        raise stop

@@ -1,0 +1,131 @@
+"""What a call has of a process: arguments, standard input, and the output it has written so far.
+
+Output goes to the plugin's log as it comes, each complete line a row; what is left of a line at the end of the call is
+a row too. Its bytes count against the call's log quota. `Plugin.run` also wants all of it in one piece, which counts
+against the answer quota.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from judicia_notebook.metrics.recorder import MESSAGE_LIMIT
+
+if TYPE_CHECKING:
+    from judicia_notebook.errors import GuestError
+    from judicia_notebook.host.scope import CallScope
+
+_KEPT_OF_A_LINE = 4 * (MESSAGE_LIMIT + 1)  # a character has at most four bytes, and no more characters are recorded
+_LINES_BETWEEN_LOOKS = 1024
+
+
+class Output:
+    """One output stream.
+
+    Parameters
+    ----------
+    stream : str
+        ``stdout`` or ``stderr``.
+    collect : bool
+        Whether all of it is kept.
+    """
+
+    __slots__ = ("_line", "collected", "stream")
+
+    def __init__(self, stream: str, *, collect: bool) -> None:
+        self.stream = stream
+        self.collected: bytearray | None = bytearray() if collect else None
+        self._line = bytearray()
+
+    def add(self, scope: CallScope, data: bytes) -> None:
+        """Take bytes in, and log the lines they complete.
+
+        Raises
+        ------
+        JudiciaError
+            A limit was reached or the call was cancelled in the middle of very many lines.
+        """
+        if self.collected is not None:
+            self.collected += data
+        start = lines = 0
+        while (end := data.find(b"\n", start)) >= 0:
+            self._extend(data, start, end)
+            self._log(scope)
+            start = end + 1
+            lines += 1
+            if lines % _LINES_BETWEEN_LOOKS == 0 and (stop := scope.check()) is not None:
+                raise stop
+        self._extend(data, start, len(data))
+
+    def _extend(self, data: bytes, start: int, end: int) -> None:
+        self._line += data[start : min(end, start + _KEPT_OF_A_LINE - len(self._line))]
+
+    def _log(self, scope: CallScope) -> None:
+        scope.log("info", self._line.decode("utf-8", "replace"), stream=self.stream)
+        self._line.clear()
+
+    def flush(self, scope: CallScope) -> None:
+        """Log a line that was not completed."""
+        if self._line:
+            self._log(scope)
+
+
+class Process:
+    """Of one call.
+
+    Parameters
+    ----------
+    arguments : sequence of bytes
+        The first is the program's name, where there are any.
+    stdin : bytes
+    collect : bool
+        Whether the output is kept, too.
+
+    Attributes
+    ----------
+    exited : GuestError or None
+        What the call ends with because the guest called ``proc_exit``.
+    status : int
+        What it said then, from 0 to 2**32 - 1.
+    """
+
+    __slots__ = ("arguments", "exited", "outputs", "status", "stdin", "stdin_read")
+
+    def __init__(self, arguments: Sequence[bytes] = (), stdin: bytes = b"", *, collect: bool = False) -> None:
+        self.arguments = arguments
+        self.stdin = stdin
+        self.stdin_read = 0
+        self.outputs = {stream: Output(stream, collect=collect) for stream in ("stdout", "stderr")}
+        self.exited: GuestError | None = None
+        self.status = 0
+
+    def read(self, most: int) -> bytes:
+        """The next bytes of standard input; none at its end."""
+        data = self.stdin[self.stdin_read : self.stdin_read + most]
+        self.stdin_read += len(data)
+        return data
+
+    @property
+    def unread(self) -> int:
+        """How many bytes of standard input are left."""
+        return len(self.stdin) - self.stdin_read
+
+    @property
+    def collects(self) -> bool:
+        """Whether the output is kept."""
+        return self.outputs["stdout"].collected is not None
+
+    def collected(self, stream: str) -> bytes:
+        """All that was written to a stream, if it was collected."""
+        return bytes(self.outputs[stream].collected or b"")
+
+    @property
+    def collected_bytes(self) -> int:
+        """How much was collected of both streams."""
+        return sum(len(output.collected or b"") for output in self.outputs.values())
+
+    def flush(self, scope: CallScope) -> None:
+        """Log what is left; at the end of the call."""
+        for output in self.outputs.values():
+            output.flush(scope)
