@@ -178,6 +178,7 @@ class CallError(JudiciaError):
 
     @property
     def where(self) -> str:
+        """``plugin.function``"""
         return f"{self.plugin}.{self.function}"
 
 

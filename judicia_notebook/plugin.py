@@ -55,6 +55,7 @@ class Outcome:
 
     @property
     def ok(self) -> bool:
+        """Whether there is a value and no error."""
         return self.error is None
 
 
@@ -112,6 +113,7 @@ class Plugin:
 
     @property
     def manifest(self) -> Manifest:
+        """What it says of itself."""
         return self._code.manifest
 
     @property
@@ -126,14 +128,17 @@ class Plugin:
 
     @property
     def abi(self) -> str:
+        """``judicia-v1``, ``wasi`` or ``raw``."""
         return self._code.abi
 
     @property
     def exports(self) -> tuple[Export, ...]:
+        """What the module exports, in its own order."""
         return self._code.module.exports
 
     @property
     def imports(self) -> tuple[Import, ...]:
+        """What the module imports: all it can reach."""
         return self._code.module.imports
 
     @property

@@ -205,14 +205,17 @@ class Policy:
 
     @property
     def version(self) -> int:
+        """The version of the state in force, as in `Runtime.policies`."""
         return self._state.version
 
     @property
     def quota(self) -> Quota:
+        """The quotas in force, all of them given."""
         return self._state.quota
 
     @property
     def ceiling(self) -> Quota:
+        """What the runtime allows at most."""
         return self._ceiling
 
     @property
