@@ -1,0 +1,84 @@
+"""Write docs/reference.md from the tables in the code, so that the two cannot differ; `--check` only compares."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from judicia_notebook.capabilities import CAPABILITIES
+from judicia_notebook.engine.traps import TRAPS
+from judicia_notebook.quotas import KINDS
+from judicia_notebook.units import format_quantity
+
+TARGET = Path(__file__).parent.parent / "docs" / "reference.md"
+
+_HEAD = """# Reference
+
+Written by `tools/write_reference.py` from the tables in the code.
+
+## Quotas
+
+Sizes take an int of bytes, or text such as `"16MiB"` (1024) and `"16MB"` (1000). Times take float seconds, a
+`timedelta`, or text such as `"50ms"`; magics and the command line insist on a unit. In force is the least of the
+call's own (`quota=`), the plugin's (live) and the runtime's ceiling. Asking above the ceiling is a `PolicyError`.
+
+A change of `cpu`, `wall` or `memory` takes effect within one tick (10 ms), plus the longest time another thread holds
+the GIL, plus one bulk instruction. A grant or revoke counts from the next host call, `fuel` from the next call.
+"""
+
+_CAPABILITIES = """
+## Capabilities
+
+Nothing is granted by default. `file_storage` stands for `read_files` and `write_files`.
+"""
+
+_TRAPS = """
+## Traps
+
+What `GuestTrap.trap` can be, besides `unknown_import` (under `unknown_imports="trap"`).
+"""
+
+_COLUMNS = ("kind", "unit", "counts per", "default", "what")
+
+
+def _quota_rows() -> list[tuple[str, ...]]:
+    return [
+        (
+            f"`{name}`",
+            kind.unit,
+            kind.per,
+            "none" if kind.default is None else format_quantity(kind.default, kind.unit),
+            kind.meaning,
+        )
+        for name, kind in KINDS.items()
+    ]
+
+
+def _table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}"]
+    return "\n".join(lines + [f"| {' | '.join(row)} |" for row in rows])
+
+
+def reference() -> str:
+    """The page."""
+    capabilities = [(f"`{name}`", text) for name, text in CAPABILITIES.items()]
+    traps = [(f"`{name}`",) for name in TRAPS.values()]
+    return "\n".join(
+        [
+            _HEAD,
+            _table(_COLUMNS, _quota_rows()),
+            _CAPABILITIES,
+            _table(("name", "what it allows"), capabilities),
+            _TRAPS,
+            _table(("trap",), traps),
+            "",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    if "--check" in sys.argv:
+        sys.exit(
+            0 if TARGET.read_text() == reference() else f"{TARGET.name} is out of date: run tools/write_reference.py"
+        )
+    TARGET.write_text(reference())
