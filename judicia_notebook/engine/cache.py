@@ -67,7 +67,7 @@ class Kept:
 
 def _open_checked(path: Path, length: int) -> Kept | None:
     """Open without following links; the descriptor's path leaves no moment in which the file could be exchanged."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     status = os.fstat(descriptor)
     if not (stat.S_ISREG(status.st_mode) and _is_ours(status) and status.st_size == length and length > 0):
         os.close(descriptor)

@@ -99,7 +99,7 @@ class _Entered(threading.local):
 _entered = _Entered()
 _bound: dict[int, _Bound] = {}
 _bound_keys = itertools.count(1)
-_sandboxes: weakref.WeakValueDictionary[int, Sandbox] = weakref.WeakValueDictionary()
+_sandboxes: dict[int, weakref.ref[Sandbox]] = {}  # no weakref callbacks: what a signal raises in one would be lost
 _sandbox_keys = itertools.count(1)
 
 
@@ -107,9 +107,9 @@ _sandbox_keys = itertools.count(1)
 def _on_tick(context: int, data: int, delta: Any, kind: Any) -> int | None:
     """Let the guest go on, or not. Wasmtime calls this on the thread inside the guest."""
     try:
-        sandbox = _sandboxes[data]
-        invocation = sandbox.invocation
-        if invocation is not None and invocation.failure is None and sandbox.tick(invocation):
+        sandbox = _sandboxes[data]()
+        invocation = sandbox.invocation if sandbox is not None else None
+        if sandbox is not None and invocation is not None and invocation.failure is None and sandbox.tick(invocation):
             delta[0], kind[0] = 1, 0
             return None
     except BaseException as error:  # a Python exception must not cross into Wasmtime
@@ -277,6 +277,11 @@ class Export:
         return self._unpack(self.words)
 
 
+def _delete_store(store: int, key: int) -> None:
+    capi.store_delete(store)
+    del _sandboxes[key]
+
+
 class Sandbox:
     """One instance in a store of its own.
 
@@ -312,13 +317,13 @@ class Sandbox:
         self._entered = 0
         self._closing = False
         self._store: int = capi.store_new(self.engine.pointer, None, None)
-        self._delete = weakref.finalize(self, capi.store_delete, self._store)
+        self._delete = weakref.finalize(self, _delete_store, self._store, self.key)
         self._delete.atexit = False
         self._context = c_void_p(capi.store_context(self._store))
         self._instance = capi.Instance()
         self._fuel = c_uint64()
         self._fuel_out = c_void_p(ctypes.addressof(self._fuel))
-        _sandboxes[self.key] = self
+        _sandboxes[self.key] = weakref.ref(self)
         capi.store_tick_callback(self._store, _on_tick, self.key, None)
         capi.set_epoch_deadline(self._context, 1)
 
