@@ -96,6 +96,9 @@ class Target(NamedTuple):
         return self._replace(code=code, subject=self.subject._replace(digest=code.digest, abi=code.abi))
 
 
+MAKING_FRAMES = 40
+
+
 class Setup(NamedTuple):
     """What making an instance cost: nanoseconds of CPU, fuel, grows refused."""
 
@@ -358,6 +361,7 @@ class Call:
     def _make(self) -> Instance:
         """A new instance: memories, data, start function, on_initialize."""
         target, scope = self.target, self.scope
+        safety.check_headroom(MAKING_FRAMES)  # what fails half-way here may be a ctypes error of its own
         generation = target.instances.generation_of(target.code)
         sandbox = Sandbox(target.code.linkage, scope.budget, self.platform.pool)
         try:

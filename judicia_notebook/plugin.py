@@ -395,6 +395,11 @@ class Plugin:
         for call in tuple(self._activity.running.values()):
             call.scope.cancel(why)
 
+    def end(self) -> None:
+        """Take no more calls and cancel those there are: the interpreter is about to go."""
+        self._instances.close()
+        self.cancel_calls()
+
     @property
     def busy(self) -> bool:
         """Whether there is a call that runs or waits, other than the one this is called from."""

@@ -269,9 +269,9 @@ class Runtime:
             self._remove_data_dir()
 
     def end_calls(self) -> None:
-        """Cancel every call that runs or waits, and wait a moment for it to end."""
+        """Take no more calls, cancel those there are, and wait a moment for them to end."""
         for plugin in tuple(self._everything):
-            plugin.cancel_calls()
+            plugin.end()
         self._wait_for_calls(EXIT_SECONDS)
 
     def _wait_for_calls(self, seconds: float) -> None:

@@ -306,5 +306,12 @@ def test_what_goes_wrong_in_initialize_ends_the_call_that_needed_it(
 
 
 def test_an_initialize_of_another_type_is_a_function_like_any(rt: jn.Runtime) -> None:
-    p = rt.load(b'(module (func (export "_initialize") (param i32) (result i32) (local.get 0)))', name="p")
+    wat = """(module (func (export "_initialize") (param i32) (result i32)
+      (if (i32.ne (local.get 0) (i32.const 5)) (then unreachable)) (local.get 0)))"""
+    p = rt.load(wat.encode(), name="p")
     assert p.raw("_initialize")(5) == 5
+
+
+def test_a_command_is_no_reactor_even_if_it_exports_initialize(rt: jn.Runtime) -> None:
+    both = '(func (export "_start")) (func (export "_initialize") unreachable)'
+    assert rt.load(command(both), name="p").run().returncode == 0

@@ -187,9 +187,8 @@ def _commit(mapped: int, size: int) -> int | None:
         base, committed = _mmap(None, mapped, _NONE, _ANONYMOUS, -1, 0), 0
     if base == _MAP_FAILED:
         return None
-    if size < committed:
-        _mprotect(base + size, committed - size, _NONE)
-    elif size > committed and _mprotect(base, size, _READ_WRITE):
+    beyond = size < committed and _mprotect(base + size, committed - size, _NONE)
+    if beyond or (size > committed and _mprotect(base, size, _READ_WRITE)):
         _munmap(base, mapped)
         return None
     return base

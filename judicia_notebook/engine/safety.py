@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import platform
 import signal
 import sys
 import threading
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 MIN_STACK = 1 << 20
 """Bytes of native stack a thread should have at least."""
 
+ORDINARY_STACK = 8 << 20
+"""With this much and Python's own recursion limit, Python cannot use up what a guest needs."""
+
 STACK_PER_GUEST = 768 << 10
 """Bytes of native stack for each guest a thread is inside of: what Wasmtime gives it, and our callbacks on top."""
 
@@ -36,6 +40,8 @@ THREAD_STACK = 4 << 20
 """Bytes of native stack our own threads get."""
 
 _HEADROOM = 12
+_ORDINARY_RECURSION = 3000  # completion libraries raise Python's 1000 to this
+_STACK_POINTER = {"x86_64": 160, "aarch64": 432}  # where glibc's ucontext_t has it, in bytes
 
 _forked = False
 _checked = threading.local()
@@ -66,9 +72,16 @@ def check_process() -> None:
         )
 
 
-def _headroom(frames: int) -> None:
+def check_headroom(frames: int) -> None:
+    """Ask for so many Python frames.
+
+    Raises
+    ------
+    RecursionError
+        They are not left.
+    """
     if frames:
-        _headroom(frames - 1)
+        check_headroom(frames - 1)
 
 
 def check_thread(levels: int = 0) -> None:
@@ -92,14 +105,16 @@ def check_thread(levels: int = 0) -> None:
     if not size:
         size = _checked.stack = _stack_size() or MIN_STACK * 8
     if (levels + 1) * STACK_PER_GUEST > size:
-        raise _small_stack(size, levels)
+        raise _small_stack(size, f" {levels} plugins deep" if levels else "")
+    if (size < ORDINARY_STACK or sys.getrecursionlimit() > _ORDINARY_RECURSION) and _stack_left() < STACK_PER_GUEST:
+        raise _small_stack(size, ", this deep inside Python,")
     if _handlers:
         _sigaction(_SEGV, None, _now)
         if _now_handler.value != _wasmtimes_handler.value:
             restore_signal_handlers()
     if sys.unraisablehook is not _unraisable:
         keep_hook()
-    _headroom(_HEADROOM)
+    check_headroom(_HEADROOM)
 
 
 def _stack_size() -> int | None:
@@ -111,17 +126,28 @@ def _stack_size() -> int | None:
     attributes = ctypes.create_string_buffer(256)
     if libc.pthread_getattr_np(ctypes.c_void_p(libc.pthread_self()), attributes):
         return None
-    size = ctypes.c_size_t()
-    libc.pthread_attr_getstacksize(attributes, ctypes.byref(size))
+    size, low = ctypes.c_size_t(), ctypes.c_void_p()
+    libc.pthread_attr_getstack(attributes, ctypes.byref(low), ctypes.byref(size))
     libc.pthread_attr_destroy(attributes)
+    _checked.stack_low = low.value or 0
     return size.value
 
 
-def _small_stack(size: int, levels: int) -> ResourceExhausted:
-    needed = ((levels + 1) * STACK_PER_GUEST) >> 10
-    inside = f" {levels} plugins deep" if levels else ""
+def _stack_left() -> int:
+    """Bytes of native stack below where this thread stands; what is ordinary where the system does not say."""
+    pointer = _STACK_POINTER.get(platform.machine()) if sys.platform == "linux" else None
+    if pointer is None or _libc is None:
+        return ORDINARY_STACK
+    context = ctypes.create_string_buffer(_UCONTEXT_ROOM)
+    if _libc.getcontext(context):
+        return ORDINARY_STACK
+    return ctypes.c_uint64.from_buffer(context, pointer).value - int(_checked.stack_low)
+
+
+def _small_stack(size: int, where: str) -> ResourceExhausted:
+    needed = f"each takes {STACK_PER_GUEST >> 10} KiB"
     return ResourceExhausted(
-        f"This thread has a stack of {size >> 10} KiB; calling a plugin{inside} needs {needed} KiB.",
+        f"This thread's stack of {size >> 10} KiB is too small to call a plugin{where}: {needed}.",
         hint="Set threading.stack_size(4 << 20) before starting the thread.",
     )
 
@@ -133,6 +159,8 @@ _SEGV = ctypes.c_int(signal.SIGSEGV)
 _now = ctypes.create_string_buffer(_SIGACTION_ROOM)
 _now_handler = ctypes.c_void_p.from_buffer(_now)  # on every system we know the handler comes first
 _wasmtimes_handler = ctypes.c_void_p()
+_libc: Any = ctypes.CDLL(None) if _CAUGHT else None
+_UCONTEXT_ROOM = 8192
 _sigaction: Any = ctypes.CDLL(None)["sigaction"] if _CAUGHT else None
 
 

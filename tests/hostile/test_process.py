@@ -225,6 +225,29 @@ alive()
     assert said == ["alive"]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="a thread's stack is measured on Linux; enable: run on Linux")
+def test_a_guest_may_not_overrun_a_stack_that_python_has_used_most_of(survives: Survives) -> None:
+    said = survives(
+        """
+p = rt.load("example:specimen")
+p.call("echo", 1)
+def deep(frames):  # each goes through C, and takes some KiB of the native stack
+    if frames: return sorted([frames], key=lambda _: deep(frames - 1))
+    try: p.attempt("recurse")
+    except jn.ResourceExhausted: pass
+def work():
+    for frames in range(20, 150, 10): deep(frames)
+threading.stack_size(1 << 20)
+thread = threading.Thread(target=work)
+thread.start()
+thread.join()
+threading.stack_size(4 << 20)
+alive(p)
+"""
+    )
+    assert said == ["alive"]
+
+
 # --- Python frames ---------------------------------------------------------------------------------------------------
 
 
@@ -268,9 +291,12 @@ for chosen in {NEAR_THE_LIMIT!r}:
     assert set(outcomes) <= {{"answered", "refused", "ended as host_failure", "ended as abi_violation"}}, set(outcomes)
     assert outcomes[0] == "answered" and outcomes[-1] == "refused", outcomes
 alive(p, fresh, wild)
+rt.clear()
+gc.collect()
+print(rt._platform.pool.used)
 """
     )
-    assert said == [*NEAR_THE_LIMIT, "alive"]
+    assert said == [*NEAR_THE_LIMIT, "alive", "0"]
 
 
 def test_others_hooks_for_unraisable_errors_still_hear_of_theirs(survives: Survives) -> None:

@@ -95,7 +95,7 @@ def sched_yield(_: SystemCall) -> None:
 
 
 def proc_exit(call: SystemCall, status: int) -> None:
-    """End the call: the guest is unwound, and what it said through ``judicia:host fail`` still counts."""
+    """End the call: the guest is unwound."""
     scope, process = call.scope, call.process
     call.target = f"status {status}"
     process.status = status
@@ -106,7 +106,7 @@ def proc_exit(call: SystemCall, status: int) -> None:
         plugin=scope.plugin,
         function=scope.function,
     )
-    scope.failure = scope.reported or process.exited
+    scope.failure = process.exited
 
 
 def proc_raise(call: SystemCall, signal: int) -> None:

@@ -152,6 +152,7 @@ def test_a_call_has_no_arguments_no_environment_and_no_input(load: Callable[...,
         (("poll_oneoff", LAST, LAST, 64, LAST), FAULT),
         (("path_open", 3, 0, SIZE - 1, 2, 0, 0, 0, 0, 0), FAULT),
         (("path_unlink_file", 3, LAST, LAST), FAULT),
+        (("path_unlink_file", 3, 8, SIZE), FAULT),
     ],
     ids=lambda value: "-".join(map(str, value)) if isinstance(value, tuple) else "",
 )

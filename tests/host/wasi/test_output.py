@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -96,3 +97,15 @@ def test_one_write_takes_sixteen_mebibytes_at_most_and_says_so(load: Callable[..
     guest = load({0: iovecs(*[(0, SIZE)] * 1024)}, quota={"log": None})
     assert guest("fd_write", 1, 0, 1024, 60_000) == SUCCESS
     assert guest.peek(60_000, 4) == 16 << 20
+
+
+def test_an_endless_line_takes_no_more_memory_than_is_recorded_of_it(rt: jn.Runtime, load: Callable[..., Any]) -> None:
+    guest = load({0: iovecs(*[(8192, SIZE - 8192)] * 100)}, quota={"log": None})
+    tracemalloc.start()
+    try:
+        guest.plugin.raw("fd_write").map([(1, 0, 100, 60_000)] * 20)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 40 << 20  # twenty times 5.5 MiB were written
+    assert len(rt.logs) == 1

@@ -161,8 +161,8 @@ def test_random_bytes_fill_what_was_asked_for_and_nothing_else(load: Callable[..
     assert guest("random_get", 0, 0) == SUCCESS
     assert guest("random_get", 16, SIZE - 32) == SUCCESS
     assert [guest.peek(address) != 0 for address in (8, 16, SIZE - 24, SIZE - 16)] == [False, True, True, False]
-    assert guest("random_get", SIZE - 8, 9) == FAULT
-    assert guest.peek(SIZE - 8) == 0
+    assert guest("random_get", SIZE - 8, 9) == guest("random_get", 0, SIZE + 8) == FAULT
+    assert guest.peek(SIZE - 8) == guest.peek(0) == 0
 
 
 def test_the_rate_of_a_capability_holds_here_too(rt: jn.Runtime, load: Callable[..., Any]) -> None:
