@@ -12,8 +12,7 @@ for an instance is kept apart.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -37,64 +36,13 @@ from judicia_notebook.host.scope import CallScope
 from judicia_notebook.instances import Instance, Ticket
 from judicia_notebook.labels import collected, current_call, label_text
 from judicia_notebook.loading import REACTOR_INITIALIZE
-from judicia_notebook.metrics.recorder import CallRecord, LimitsInForce, Subject
+from judicia_notebook.metrics.recorder import CallRecord, LimitsInForce
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from judicia_notebook.engine.limits import Limits
-    from judicia_notebook.engine.memory import MemoryPool
-    from judicia_notebook.host.dispatcher import Dispatcher
-    from judicia_notebook.instances import InstancePool
-    from judicia_notebook.loading import Code
     from judicia_notebook.metrics.recorder import Recorder
     from judicia_notebook.policy import CappedBudget, Policy
-    from judicia_notebook.quotas import Quota
-    from judicia_notebook.workers import Workers
-
-
-@dataclass(frozen=True, slots=True)
-class Platform:
-    """What a plugin gets from its runtime."""
-
-    dispatcher: Dispatcher
-    recorder: Recorder
-    pool: MemoryPool
-    ceiling: Quota
-    cache_folder: Path | None
-    workers: Workers
-
-
-class Activity:
-    """A plugin's running calls, the place of the last one's row, and the code new instances are made of."""
-
-    __slots__ = ("code", "last", "running")
-
-    def __init__(self, code: Code) -> None:
-        self.code = code
-        self.last = -1
-        self.running: dict[int, Call] = {}
-
-
-class Target(NamedTuple):
-    """What is being called, and in which code."""
-
-    platform: Platform
-    policy: Policy
-    code: Code
-    instances: InstancePool
-    subject: Subject
-    config: Mapping[str, Any]
-    activity: Activity
-
-    def at(self, function: str) -> Target:
-        """The same plugin, another function."""
-        return self._replace(subject=self.subject._replace(function=function))
-
-    def on(self, code: Code) -> Target:
-        """The same function, in other code: the plugin was replaced while the call waited."""
-        return self._replace(code=code, subject=self.subject._replace(digest=code.digest, abi=code.abi))
-
+    from judicia_notebook.targets import Target
 
 MAKING_FRAMES = 40
 

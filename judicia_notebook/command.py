@@ -15,9 +15,10 @@ from judicia_notebook.errors import GuestError, InvalidPayload, NoSuchFunction
 from judicia_notebook.host.wasi.process import Process
 
 if TYPE_CHECKING:
-    from judicia_notebook.calling import Call, Target
+    from judicia_notebook.calling import Call
     from judicia_notebook.metrics.recorder import CallRecord
     from judicia_notebook.quotas import Quota
+    from judicia_notebook.targets import Target
 
 _shown = reprlib.Repr()
 _shown.maxother = 80

@@ -23,8 +23,9 @@ from judicia_notebook.engine import abi
 from judicia_notebook.engine.isolation import DEFAULT_ABOVE, CompileLimits
 from judicia_notebook.engine.module_info import FuncType, Import, ModuleInfo
 from judicia_notebook.engine.process import assemble, get_engine
-from judicia_notebook.engine.sandbox import NUMBERS, HostFunction, Linkage
+from judicia_notebook.engine.sandbox import HostFunction, Linkage
 from judicia_notebook.engine.sections import identify, read_module
+from judicia_notebook.engine.slots import NUMBERS
 from judicia_notebook.errors import (
     AbiMismatch,
     CompileLimit,
@@ -370,3 +371,19 @@ def _trapping(wanted: Import) -> HostFunction | None:
 
 def _unknown(wanted: Import, dispatcher: Dispatcher) -> UnknownImport:
     return UnknownImport(wanted.module, wanted.name, kind=wanted.kind, known=dispatcher.modules)
+
+
+def differences(old: Code, new: Code) -> tuple[str, ...]:
+    """What a load under a loaded name changed, in words."""
+    if old.digest == new.digest:
+        return ()
+    found = [f"code {old.digest[:12]} -> {new.digest[:12]}"]
+    if old.manifest.version != new.manifest.version:
+        found.append(f"version {old.manifest.version} -> {new.manifest.version}")
+    before = {f"{one.module} {one.name}" for one in old.module.imports}
+    after = {f"{one.module} {one.name}" for one in new.module.imports}
+    found += [f"now imports {one}" for one in sorted(after - before)]
+    found += [f"no longer imports {one}" for one in sorted(before - after)]
+    asked = sorted(set(new.manifest.capabilities) - set(old.manifest.capabilities))
+    found += [f"now asks for {one}" for one in asked]
+    return tuple(found)

@@ -14,7 +14,7 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, Self
 
 from judicia_notebook import loading
-from judicia_notebook.calling import Activity, Call, Platform, Target, hook
+from judicia_notebook.calling import Call, hook
 from judicia_notebook.command import RunResult, run
 from judicia_notebook.engine import wire
 from judicia_notebook.errors import (
@@ -34,6 +34,7 @@ from judicia_notebook.metrics.recorder import CallRecord, Subject
 from judicia_notebook.policy import CappedBudget, Policy, current_way, parse_grant
 from judicia_notebook.quotas import Quota, call_quota, make_quota
 from judicia_notebook.raw import RawFunction
+from judicia_notebook.targets import Activity, Platform, Target
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -420,7 +421,7 @@ class Plugin:
 
     def replace(self, code: Code, *, instances: Instances | None, config: Mapping[str, Any] | None) -> None:
         """Exchange the code in place; for `Runtime.load`."""
-        self.changes = _differences(self._code, code)
+        self.changes = loading.differences(self._code, code)
         self._wanted_instances = instances or self._wanted_instances
         idle = self._instances.renew(code, _kind(self._wanted_instances, code), _at_once(self.policy.quota))
         self._close_all(idle)
@@ -495,19 +496,3 @@ def _kind(wanted: Instances, code: Code) -> Instances:
 
 def _at_once(quota: Quota) -> int:
     return quota.instances if isinstance(quota.instances, int) else 1
-
-
-def _differences(old: Code, new: Code) -> tuple[str, ...]:
-    """What a load under a loaded name changed, in words."""
-    if old.digest == new.digest:
-        return ()
-    found = [f"code {old.digest[:12]} -> {new.digest[:12]}"]
-    if old.manifest.version != new.manifest.version:
-        found.append(f"version {old.manifest.version} -> {new.manifest.version}")
-    before = {f"{one.module} {one.name}" for one in old.module.imports}
-    after = {f"{one.module} {one.name}" for one in new.module.imports}
-    found += [f"now imports {one}" for one in sorted(after - before)]
-    found += [f"no longer imports {one}" for one in sorted(before - after)]
-    asked = sorted(set(new.manifest.capabilities) - set(old.manifest.capabilities))
-    found += [f"now asks for {one}" for one in asked]
-    return tuple(found)

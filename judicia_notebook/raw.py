@@ -6,15 +6,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from judicia_notebook import loading
-from judicia_notebook.engine.sandbox import pack_numbers
+from judicia_notebook.engine.slots import pack_numbers
 from judicia_notebook.errors import InvalidPayload, NoSuchFunction
 
 if TYPE_CHECKING:
-    from judicia_notebook.calling import Call, Target
+    from judicia_notebook.calling import Call
     from judicia_notebook.engine.module_info import FuncType
-    from judicia_notebook.engine.sandbox import Export, Sandbox
+    from judicia_notebook.engine.sandbox import Sandbox
+    from judicia_notebook.engine.slots import Export
     from judicia_notebook.loading import Code
     from judicia_notebook.quotas import Quota
+    from judicia_notebook.targets import Target
 
 
 class Callee(Protocol):

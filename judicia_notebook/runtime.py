@@ -16,7 +16,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from judicia_notebook import host, labels, loading
-from judicia_notebook.calling import Platform
 from judicia_notebook.engine import cache
 from judicia_notebook.engine.memory import MemoryPool
 from judicia_notebook.errors import LoadError, ManifestError, NoSuchPlugin, PolicyError, ResourceExhausted, did_you_mean
@@ -27,6 +26,7 @@ from judicia_notebook.metrics.recorder import CallRecord, Recorder
 from judicia_notebook.plugin import Plugin
 from judicia_notebook.policy import Policy, Snapshot, current_way, parse_grant
 from judicia_notebook.quotas import DEFAULTS, Quota, check_within, make_quota, overlay
+from judicia_notebook.targets import Platform
 from judicia_notebook.workers import Workers
 
 if TYPE_CHECKING:

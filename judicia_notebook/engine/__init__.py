@@ -12,6 +12,10 @@ errors and counters on an `Invocation`.
 - `safety`    what must hold on a thread before it may enter a guest
 - `invocation` one running call: its clocks, limits, cancellation
 - `sandbox`   one instance in a store of its own
+- `slots`     how numbers lie in a call
+- `isolation` compiling in a child process
+- `selfcheck` a small module through every hot path, at the start
+- `wire`      the JSON of the ABI
 - `traps`     what Wasmtime says went wrong, as our errors
 - `abi`       how a request gets in and an answer out (ABI v1)
 - `sections`  what a module is, read without compiling it

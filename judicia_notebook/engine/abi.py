@@ -15,8 +15,9 @@ from judicia_notebook.errors import AbiViolation, CallError, Cancelled, QuotaExc
 
 if TYPE_CHECKING:
     from judicia_notebook.engine.invocation import Invocation
-    from judicia_notebook.engine.sandbox import Export, Sandbox
+    from judicia_notebook.engine.sandbox import Sandbox
     from judicia_notebook.engine.sections import ModuleInfo
+    from judicia_notebook.engine.slots import Export
 
 NAME = "judicia-v1"
 CALL = (("i32", "i32"), ("i64",))

@@ -12,18 +12,17 @@
 from __future__ import annotations
 
 import ctypes
-import functools
 import itertools
 import re
-import struct
 import threading
 import weakref
 from collections.abc import Callable, Iterable
-from ctypes import byref, c_double, c_float, c_size_t, c_uint32, c_uint64, c_void_p
+from ctypes import byref, c_double, c_float, c_uint32, c_uint64, c_void_p
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from judicia_notebook.engine import capi, memory, safety, traps
+from judicia_notebook.engine.slots import Export, layout
 from judicia_notebook.errors import AbiViolation, CompileError, JudiciaError, ResourceExhausted
 
 if TYPE_CHECKING:
@@ -35,41 +34,8 @@ if TYPE_CHECKING:
 
 _RESULTS = {"i32": c_uint32, "i64": c_uint64, "f32": c_float, "f64": c_double}
 _TABLE_TOO_LARGE = re.compile(r"table minimum size of (\d+) elements exceeds table limits")
-NUMBERS = frozenset({"i32", "i64", "f32", "f64"})
 UNLIMITED_FUEL = 1 << 62
 _UNLIMITED_TANK = c_uint64(UNLIMITED_FUEL)
-_UNSIGNED = {"i32": "I12x", "i64": "Q8x", "f32": "f12x", "f64": "d8x"}
-_SIGNED = {**_UNSIGNED, "i32": "i12x", "i64": "q8x"}
-
-
-@functools.cache
-def _layout(kinds: tuple[str, ...], *, signed: bool) -> struct.Struct:
-    """Slots for these values, as `struct` packs them; a type that is no number fills its slot with zeros."""
-    formats = _SIGNED if signed else _UNSIGNED
-    return struct.Struct("<" + "".join(formats.get(kind, "16x") for kind in kinds))
-
-
-def pack_numbers(kinds: tuple[str, ...], numbers: tuple[float, ...]) -> bytes:
-    """Arguments as they lie in a call's slots. Integers may be given signed or unsigned.
-
-    Raises
-    ------
-    ValueError
-        The wrong count of numbers, or one that does not fit its parameter.
-    """
-    try:
-        return _layout(kinds, signed=True).pack(*numbers)
-    except (struct.error, OverflowError, TypeError):
-        pass
-    bits = {"i32": 32, "i64": 64}
-    try:
-        unsigned = [
-            number + (1 << bits[kind]) if kind in bits and -(1 << (bits[kind] - 1)) <= number < 0 else number
-            for kind, number in zip(kinds, numbers, strict=True)
-        ]
-        return _layout(kinds, signed=False).pack(*unsigned)
-    except (struct.error, OverflowError, TypeError, ValueError) as error:
-        raise ValueError(str(error)) from None
 
 
 class HostFunction(NamedTuple):
@@ -207,9 +173,9 @@ class Linkage:
 
     def _define(self, linker: int, function: HostFunction) -> None:
         key = next(_bound_keys)
-        layout = _layout(function.params, signed=False)
+        slots = layout(function.params, signed=False)
         result = _RESULTS[function.results[0]] if function.results else None
-        _bound[key] = _Bound(function.call, layout.unpack, layout.size, result)
+        _bound[key] = _Bound(function.call, slots.unpack, slots.size, result)
         self._keys.append(key)
         functype = capi.new_functype(function.params, function.results)
         module, name = function.module.encode(), function.name.encode()
@@ -241,40 +207,6 @@ def _close_linkage(pre: c_void_p, keys: list[int]) -> None:
 def _raise_if(error: int | None) -> None:
     if error:
         raise CompileError(capi.take_error(error))
-
-
-class Export:
-    """An exported function with everything ctypes needs to call it already made."""
-
-    __slots__ = ("_pack", "_unpack", "arguments", "func", "name", "params", "results", "trap", "wide", "words")
-
-    def __init__(
-        self, context: c_void_p, func: capi.Func, name: str, params: tuple[str, ...], results: tuple[str, ...]
-    ) -> None:
-        count = max(len(params), len(results), 1)
-        self.name = name
-        self.params = params
-        self.results = results
-        self.func = func
-        self.words = (c_uint32 * (4 * count))()  # a slot is four words
-        self.wide = (c_uint64 * (2 * count)).from_buffer(self.words)
-        self._unpack = _layout(results, signed=True).unpack_from
-        self.trap = c_void_p()
-        self.arguments = (
-            context,
-            c_void_p(ctypes.addressof(func)),
-            c_void_p(ctypes.addressof(self.words)),
-            c_size_t(count),
-            c_void_p(ctypes.addressof(self.trap)),
-        )
-
-    def write(self, packed: bytes) -> None:
-        """Put arguments into the slots, as `pack_numbers` packed them for this export's parameters."""
-        ctypes.memmove(self.words, packed, min(len(packed), ctypes.sizeof(self.words)))
-
-    def read(self) -> tuple[float, ...]:
-        """The results in the slots, integers signed."""
-        return self._unpack(self.words)
 
 
 def _delete_store(store: int, key: int) -> None:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from judicia_notebook.engine.invocation import Invocation
 from judicia_notebook.engine.limits import FixedBudget, Limits
 from judicia_notebook.engine.memory import AVAILABLE, MemoryPool
-from judicia_notebook.engine.sandbox import HostFunction, Linkage, Sandbox, pack_numbers
+from judicia_notebook.engine.sandbox import HostFunction, Linkage, Sandbox
 from judicia_notebook.engine.sections import read_module
+from judicia_notebook.engine.slots import pack_numbers
 from judicia_notebook.errors import GuestTrap
 
 if TYPE_CHECKING:

@@ -1,0 +1,84 @@
+"""How numbers lie in a call: 16 bytes each, arguments first, results written over them.
+
+`struct` packs and checks them in one C call; what it refuses (an integer beyond its type, a float where an integer
+must be) never gets near a guest.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import struct
+from ctypes import c_size_t, c_uint32, c_uint64, c_void_p
+
+from judicia_notebook.engine import capi
+
+NUMBERS = frozenset({"i32", "i64", "f32", "f64"})
+"""The types that can be passed."""
+
+_UNSIGNED = {"i32": "I12x", "i64": "Q8x", "f32": "f12x", "f64": "d8x"}
+_SIGNED = {**_UNSIGNED, "i32": "i12x", "i64": "q8x"}
+
+
+@functools.cache
+def layout(kinds: tuple[str, ...], *, signed: bool) -> struct.Struct:
+    """Slots for these values, as `struct` packs them; a type that is no number fills its slot with zeros."""
+    formats = _SIGNED if signed else _UNSIGNED
+    return struct.Struct("<" + "".join(formats.get(kind, "16x") for kind in kinds))
+
+
+def pack_numbers(kinds: tuple[str, ...], numbers: tuple[float, ...]) -> bytes:
+    """Arguments as they lie in a call's slots. Integers may be given signed or unsigned.
+
+    Raises
+    ------
+    ValueError
+        The wrong count of numbers, or one that does not fit its parameter.
+    """
+    try:
+        return layout(kinds, signed=True).pack(*numbers)
+    except (struct.error, OverflowError, TypeError):
+        pass
+    bits = {"i32": 32, "i64": 64}
+    try:
+        unsigned = [
+            number + (1 << bits[kind]) if kind in bits and -(1 << (bits[kind] - 1)) <= number < 0 else number
+            for kind, number in zip(kinds, numbers, strict=True)
+        ]
+        return layout(kinds, signed=False).pack(*unsigned)
+    except (struct.error, OverflowError, TypeError, ValueError) as error:
+        raise ValueError(str(error)) from None
+
+
+class Export:
+    """An exported function with everything ctypes needs to call it already made."""
+
+    __slots__ = ("_unpack", "arguments", "func", "name", "params", "results", "trap", "wide", "words")
+
+    def __init__(
+        self, context: c_void_p, func: capi.Func, name: str, params: tuple[str, ...], results: tuple[str, ...]
+    ) -> None:
+        count = max(len(params), len(results), 1)
+        self.name = name
+        self.params = params
+        self.results = results
+        self.func = func
+        self.words = (c_uint32 * (4 * count))()  # a slot is four words
+        self.wide = (c_uint64 * (2 * count)).from_buffer(self.words)
+        self._unpack = layout(results, signed=True).unpack_from
+        self.trap = c_void_p()
+        self.arguments = (
+            context,
+            c_void_p(ctypes.addressof(func)),
+            c_void_p(ctypes.addressof(self.words)),
+            c_size_t(count),
+            c_void_p(ctypes.addressof(self.trap)),
+        )
+
+    def write(self, packed: bytes) -> None:
+        """Put arguments into the slots, as `pack_numbers` packed them for this export's parameters."""
+        ctypes.memmove(self.words, packed, min(len(packed), ctypes.sizeof(self.words)))
+
+    def read(self) -> tuple[float, ...]:
+        """The results in the slots, integers signed."""
+        return self._unpack(self.words)
