@@ -187,11 +187,10 @@ class Call:
 
         Raises
         ------
-        PluginNotReady, ResourceExhausted, QuotaExceeded
+        PluginNotReady, ResourceExhausted
         """
         safety.check_process()
         self._queued_ns = perf_counter_ns()
-        self._check_payload()
         self.target.instances.join(ticket, self._queue_limit())
 
     def _queue_limit(self) -> int:
@@ -232,11 +231,14 @@ class Call:
         """Whether the instance is as good as before: it said no in good order, or was never entered."""
         if isinstance(error, GuestError | InvalidPayload | NoSuchFunction):
             return True
-        return isinstance(error, QuotaExceeded) and error.per_call and not self.inside_ns
+        if not isinstance(error, QuotaExceeded) or self.inside_ns:
+            return False
+        return error.quota == "payload" or error.per_call
 
     def _on_instance(self, found: Instance | None) -> Any:
         began = perf_counter_ns()
         self.started_ns = began
+        self._check_payload()
         code = found.code if found is not None else self.target.activity.code
         if code is not self.target.code:
             self.target = self.target.on(code)
@@ -359,7 +361,7 @@ class Call:
             error.hint = f"It was denied before: %plugin grant {self.scope.plugin} {' '.join(denied)}"
         self._record(error)
         self.target.activity.last = self.record_position
-        collected(self.scope.call_id)
+        collected(self.platform.recorder, self.scope.call_id)
         if isinstance(self.error, CallError):
             self.error.record = self.platform.recorder.call_at(self.record_position)
 

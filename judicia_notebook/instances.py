@@ -231,11 +231,6 @@ class InstancePool:
             ticket.wake()
         return idle
 
-    def open(self) -> None:
-        """Take calls again."""
-        with self._lock:
-            self._closed = False
-
     @property
     def idle(self) -> int:
         """How many instances wait for a call."""

@@ -9,7 +9,9 @@ import contextvars
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-_collectors: contextvars.ContextVar[tuple[list[int], ...]] = contextvars.ContextVar("judicia_measure", default=())
+_collectors: contextvars.ContextVar[tuple[tuple[object, list[int]], ...]] = contextvars.ContextVar(
+    "judicia_measure", default=()
+)
 _label: contextvars.ContextVar[Mapping[str, object]] = contextvars.ContextVar("judicia_label")
 current_call: contextvars.ContextVar[int] = contextvars.ContextVar("judicia_call", default=0)
 """The call_id of the call this code runs in, 0 outside any: the parent of calls made here."""
@@ -26,20 +28,21 @@ def label(**values: object) -> Iterator[None]:
 
 
 @contextmanager
-def collect() -> Iterator[list[int]]:
-    """The call_ids of calls made inside this block, also of those submitted from it."""
+def collect(recorder: object) -> Iterator[list[int]]:
+    """The call_ids of calls made inside this block and recorded by `recorder`, also of those submitted from it."""
     found: list[int] = []
-    token = _collectors.set((*_collectors.get(), found))
+    token = _collectors.set((*_collectors.get(), (recorder, found)))
     try:
         yield found
     finally:
         _collectors.reset(token)
 
 
-def collected(call_id: int) -> None:
+def collected(recorder: object, call_id: int) -> None:
     """Add a call to every measurement it was made in."""
-    for found in _collectors.get():
-        found.append(call_id)
+    for measured, found in _collectors.get():
+        if measured is recorder:
+            found.append(call_id)
 
 
 def label_text() -> str:

@@ -81,7 +81,7 @@ class Plugin:
         *,
         instances: Instances,
         config: Mapping[str, Any],
-        on_unload: Callable[[Plugin], None],
+        on_unload: Callable[[Plugin], bool],
     ) -> None:
         self.name = name
         self.policy = policy
@@ -91,7 +91,7 @@ class Plugin:
         self._config = dict(config)
         self._wanted_instances = instances
         self._instances = InstancePool(name, code, _kind(instances, code), _at_once(policy.quota))
-        self._unloaded = False
+        self.unloaded = False  # its runtime sets this, when it frees the name
         self._targets: dict[str, Target] = {}
         self._activity = Activity(code)
         self._on_unload = on_unload
@@ -106,7 +106,7 @@ class Plugin:
     @property
     def state(self) -> str:
         """``loaded`` (nothing of it ran yet), ``ready``, ``failed`` (to initialize) or ``unloaded``."""
-        if self._unloaded:
+        if self.unloaded:
             return "unloaded"
         if self._instances.failed:
             return "failed"
@@ -317,7 +317,7 @@ class Plugin:
         self, target: Target, quota: Quota | Mapping[str, Any] | None, body: Callable[[Call], Any], **more: Any
     ) -> Call:
         """A call that is about to be made; for `call` and its kin."""
-        if self._unloaded:
+        if self.unloaded:
             raise PluginNotReady(f"{self.name} is unloaded.", hint=f"Load it again under the name {self.name}.")
         if quota is None:
             call = Call(target, self.policy, body, **more)
@@ -383,12 +383,11 @@ class Plugin:
 
         Running calls are cancelled, on_cleanup runs in idle instances (at most 1 s), memory is freed.
         """
-        if self._unloaded:
+        if not self._on_unload(self):
             return
-        self._unloaded = True
+        idle = self._instances.close()  # first, so that no call begins behind the cancelling
         self.cancel_calls("unloaded")
-        self._close_all(self._instances.close())
-        self._on_unload(self)
+        self._close_all(idle)
         self._platform.recorder.add_audit("unload", self.name, self.digest[:12], current_way())
 
     def cancel_calls(self, why: str = "the runtime ends") -> None:
@@ -429,8 +428,6 @@ class Plugin:
         self._targets = {}
         if config is not None:
             self._config = dict(config)
-        self._unloaded = False
-        self._instances.open()
 
     # What it did --------------------------------------------------------------------------------------------
 

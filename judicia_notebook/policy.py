@@ -291,9 +291,28 @@ class Policy:
         state = self._state
         return Snapshot(state.granted, state.quota, state.on_denied)
 
-    def restore(self, snapshot: Snapshot, *, what: str = "restore") -> None:
-        """Bring a snapshot back, whatever happened since; `what` is what the audit calls it."""
-        self._change(what, "", lambda _: snapshot)
+    def merge(
+        self, grants: Iterable[str], quota: Quota, on_denied: OnDenied | None = None, *, what: str = "merge"
+    ) -> None:
+        """Add grants and change quotas in one step; `what` is what the audit calls it.
+
+        Raises
+        ------
+        PolicyError
+            Nothing is changed then.
+        """
+        check_within(self._ceiling, quota)
+        wanted = tuple(one for text in grants for one in parse_grant(text))
+
+        def add(now: Snapshot) -> Snapshot:
+            granted = tuple(dict.fromkeys((*now.granted, *wanted)))
+            return Snapshot(granted, overlay(now.quota, quota.given()), on_denied or now.on_denied)
+
+        self._change(what, ", ".join(wanted), add)
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Bring a snapshot back, whatever happened since."""
+        self._change("restore", "", lambda _: snapshot)
 
     def reset(self) -> None:
         """Go back to what the plugin was first loaded with."""

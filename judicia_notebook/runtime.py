@@ -186,15 +186,10 @@ class Runtime:
         with self._lock:
             plugin = self._plugins.get(chosen)
             known = plugin is not None
-            before = plugin.policy.snapshot() if plugin is not None else Snapshot(quota=lowered)
-            after = Snapshot(
-                tuple(dict.fromkeys((*before.granted, *grants))),
-                overlay(before.quota, wanted.given()),
-                on_denied or before.on_denied,  # type: ignore[arg-type]  # checked above
-            )
-            _check_instances(instances, after.quota)
             if plugin is None:
-                policy = Policy(chosen, self.recorder, ceiling=self.ceiling, initial=after)
+                start = Snapshot(grants, overlay(lowered, wanted.given()), on_denied or "error")  # type: ignore[arg-type]
+                _check_instances(instances, start.quota)
+                policy = Policy(chosen, self.recorder, ceiling=self.ceiling, initial=start)
                 plugin = Plugin(
                     chosen,
                     code,
@@ -207,7 +202,8 @@ class Runtime:
                 self._plugins[chosen] = plugin
                 self._everything.add(plugin)
             else:
-                plugin.policy.restore(after, what="load")
+                _check_instances(instances, overlay(plugin.policy.quota, wanted.given()))
+                plugin.policy.merge(grants, wanted, on_denied, what="load")  # type: ignore[arg-type]  # checked above
                 plugin.replace(code, instances=instances, config=config)
             self._options[chosen] = options
             detail = "; ".join(plugin.changes) or f"{loading.label(source)} {code.digest[:12]}"
@@ -245,12 +241,16 @@ class Runtime:
         """Unload a plugin and forget its name."""
         self.plugin(name).unload()
 
-    def _forget(self, plugin: Plugin) -> None:
-        """An unloaded plugin's name is free again."""
+    def _forget(self, plugin: Plugin) -> bool:
+        """Free the name of a plugin that is being unloaded; False if that has happened before."""
         with self._lock:
+            if plugin.unloaded:
+                return False
+            plugin.unloaded = True
             if self._plugins.get(plugin.name) is plugin:
                 del self._plugins[plugin.name]
                 self._options.pop(plugin.name, None)
+            return True
 
     def clear(self) -> None:
         """Unload everything; the records stay."""
@@ -356,7 +356,7 @@ class Runtime:
     @contextlib.contextmanager
     def measure(self) -> Iterator[Measurement]:
         """Collect the calls made inside the block: ``with rt.measure() as m: ...``, then ``m.calls``."""
-        with labels.collect() as call_ids:
+        with labels.collect(self.recorder) as call_ids:
             yield Measurement(self, call_ids)
 
     def __enter__(self) -> Self:
@@ -411,12 +411,16 @@ def get_runtime() -> Runtime:
 _open: weakref.WeakSet[Runtime] = weakref.WeakSet()
 
 
-@atexit.register
 def _end_all_calls() -> None:
     """At the interpreter's exit no thread may be inside a guest: its next callback would find no interpreter."""
     for runtime in tuple(_open):
         if runtime.owner == os.getpid():
             runtime.end_calls()
+
+
+atexit.register(_end_all_calls)
+if hasattr(threading, "_register_atexit"):  # private, but the only moment before Python waits for users' own threads
+    threading._register_atexit(_end_all_calls)  # noqa: SLF001
 
 
 def _remove(folder: Path, owner: int) -> None:

@@ -47,7 +47,7 @@ def run(path: Path) -> nbformat.NotebookNode:
     with tempfile.TemporaryDirectory(prefix="judicia-lesson-") as name:
         folder = Path(name)
         copy_lessons(NOTEBOOKS, folder)
-        lesson = nbformat.read(folder / path.name, as_version=4)
+        lesson: nbformat.NotebookNode = nbformat.read(folder / path.name, as_version=4)
         failure = execute(lesson, folder)
     if failure:
         raise RuntimeError(failure)

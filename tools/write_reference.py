@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from judicia_notebook.capabilities import CAPABILITIES
@@ -54,7 +55,7 @@ def _quota_rows() -> list[tuple[str, ...]]:
     ]
 
 
-def _table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}"]
     return "\n".join(lines + [f"| {' | '.join(row)} |" for row in rows])
 

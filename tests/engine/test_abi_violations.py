@@ -95,7 +95,8 @@ def test_an_alloc_that_grows_the_memory_first(rt: jn.Runtime) -> None:
     plugin = guest(
         rt,
         alloc="(i32.mul (memory.grow (i32.const 1)) (i32.const 65536))",
-        answer="(i64.or (i64.shl (i64.extend_i32_u (local.get $ptr)) (i64.const 32)) (i64.extend_i32_u (local.get $len)))",
+        answer="(i64.or (i64.shl (i64.extend_i32_u (local.get $ptr)) (i64.const 32))"
+        " (i64.extend_i32_u (local.get $len)))",
     )
     assert plugin.call("run", {"a": 1}) == {"a": 1}
     assert plugin.call("run", {"a": 2}) == {"a": 2}  # at another address

@@ -131,8 +131,10 @@ def test_the_numbers_are_those_of_the_installed_wasmtime() -> None:
         "(func $f (return_call $f))",
         "(type $s (struct (field i32)))",
         "(type $f (func)) (func (param (ref null $f)) (call_ref $f (local.get 0)))",
-        "(func (param v128 v128 v128) (result v128) "
-        "(i8x16.relaxed_laneselect (local.get 0) (local.get 1) (local.get 2)))",
+        (
+            "(func (param v128 v128 v128) (result v128) "
+            "(i8x16.relaxed_laneselect (local.get 0) (local.get 1) (local.get 2)))"
+        ),
         "(func (result i64 i64) (i64.add128 (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)))",
         "(memory 1 (pagesize 1))",
     ],

@@ -41,7 +41,7 @@ def alive(*plugins):
 
 @pytest.fixture
 def survives() -> Callable[[str], list[str]]:
-    """``survives(program)``: run it after the prelude; it must end well and on time, and what it printed is returned."""
+    """``survives(program)``: run it after the prelude; it must end well and on time. Returns what it printed."""
 
     def survives(program: str) -> list[str]:
         text = PRELUDE + textwrap.dedent(program)

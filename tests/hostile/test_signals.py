@@ -44,7 +44,8 @@ def test_a_handler_that_raises_while_the_guest_computes(survives: Survives) -> N
         + f"""
 for ending, body in {ENDINGS!r}.items():
     print(ending, flush=True)
-    p = load(WORK + f'(func $run (export "run") (param i32) (call $work (local.get 0)) {{body}})', quota={{"cpu": "500ms"}})
+    run = f'(func $run (export "run") (param i32) (call $work (local.get 0)) {{body}})'
+    p = load(WORK + run, quota={{"cpu": "500ms"}})
     run = p.raw("run")
     ends = set()
     for turn in range(15):  # the alarm is pending when the guest next causes a callback, a trap or its return
@@ -63,7 +64,8 @@ def test_a_handler_that_raises_while_an_instance_is_made(survives: Survives) -> 
         RAISING
         + """
 p = load(WORK + '''(memory (export "memory") 1) (memory 1)
-  (func $start (call $work (i32.const 3000000)) (drop (memory.grow (i32.const 1)))) (start $start)''', instances="fresh")
+  (func $start (call $work (i32.const 3000000)) (drop (memory.grow (i32.const 1)))) (start $start)''',
+  instances="fresh")
 ends = {alarmed(0.0003 + turn * 0.0001, p.call, "echo", 1) for turn in range(40)}
 assert "alarm" in ends, ends
 assert rt._platform.pool.used == 0
@@ -232,6 +234,100 @@ alive(p, fresh)
 """
     )
     assert said == [*CALLS, "alive"]
+
+
+AT_EACH_LINE = """
+class Alarm(Exception): pass
+def raise_alarm(number, frame): raise Alarm
+signal.signal(signal.SIGALRM, raise_alarm)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from judicia_notebook.engine.process import get_engine
+ticker = get_engine().ticker
+HERE = os.path.dirname(jn.__file__)
+lines = chosen = 0
+def trace(frame, event, argument):
+    global lines
+    if not frame.f_code.co_filename.startswith(HERE): return None
+    if event == "line":
+        lines += 1
+        if lines == chosen: os.kill(os.getpid(), number)
+    return trace
+def signalled_at(line, call):
+    global lines, chosen
+    lines, chosen = 0, line
+    try:
+        sys.settrace(trace)
+        try: call()
+        finally: sys.settrace(None)
+    except (KeyboardInterrupt, Alarm): return "raised"
+    return "ended" if lines < line else "lost"
+"""
+
+
+@pytest.mark.parametrize("number", ["SIGINT", "SIGALRM"])
+def test_a_signal_at_each_line_of_ours_in_a_call_is_raised_and_leaves_nothing_half_done(
+    survives: Survives, number: str
+) -> None:
+    """The lines of a load or unload are not tried: a tracer can raise where no signal does, on leaving a with."""
+    calls = ['fresh.call("echo", 1)', 'p.attempt("trap")', 'p.call("call_host", {"service": "clock"})']
+    said = survives(
+        AT_EACH_LINE
+        + f"""
+number = signal.{number}
+p = rt.load("example:specimen", grant=["wall_clock"])
+fresh = rt.load("example:specimen", name="fresh", instances="fresh")
+p.call("echo", 1)
+fresh.call("echo", 1)
+for text in {calls!r}:
+    call, line, ended = eval("lambda: " + text), 0, ""
+    while ended != "ended":
+        line += 1
+        ended = signalled_at(line, call)
+        assert ended != "lost", (text, line)
+        if line % 5 == 0 or ended == "ended":
+            assert p.call("echo", line) == line
+            assert (ticker.running, p._activity.running, fresh._activity.running) == ({{}}, {{}}, {{}}), (text, line)
+    assert line > 200, line
+alive(p, fresh)
+rt.clear()
+gc.collect()
+print(rt._platform.pool.used)
+"""
+    )
+    assert said == ["alive", "0"]
+
+
+def test_an_interrupt_at_any_moment_of_a_load_leaves_nothing_locked(survives: Survives) -> None:
+    said = survives(
+        """
+import random
+random.seed(11)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+p = rt.load("example:specimen")
+ways = [
+    lambda: rt.load(b"(module (memory 1))", name="other"),
+    lambda: rt.reload("specimen"),
+    lambda: rt.load(b"(module (memory 2))", name="other") and rt.unload("other"),
+    lambda: p.policy.set_quota(cpu=random.uniform(1, 5)),
+    lambda: p.submit("echo", 1).result(),
+]
+for way in ways:
+    interrupts = 0
+    for _ in range(12):
+        timer = threading.Timer(random.uniform(0, 0.01), os.kill, (os.getpid(), signal.SIGINT))
+        try:
+            timer.start()
+            until = time.monotonic() + 0.3
+            while time.monotonic() < until: way()
+        except KeyboardInterrupt: interrupts += 1
+        timer.join()
+        assert p.call("echo", 1) == 1
+        rt.load(b"(module)", name="other")
+    assert interrupts > 6, interrupts
+alive(p)
+"""
+    )
+    assert said == ["alive"]
 
 
 def test_an_interrupted_call_has_a_row_that_says_so(survives: Survives) -> None:
