@@ -22,9 +22,8 @@ from judicia_notebook.errors import InvalidPayload
 MAX_DEPTH = 128
 
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
-_DIGITS = 19
-_LONG_NUMBER = re.compile(rb"\d{19}")
-_DIGIT = re.compile(rb"\d")
+_ONLY_DIGITS = bytes(ord("0") if chr(byte).isdigit() and byte < 128 else 0 for byte in range(256))
+_LONG_NUMBER = b"0" * 19
 _INT_MIN, _INT_MAX = -(1 << 63), (1 << 64) - 1
 _decoder = msgspec.json.Decoder()
 
@@ -131,8 +130,8 @@ def decode(data: bytes, max_depth: int = MAX_DEPTH) -> Any:
 
 
 def _may_hold_long_number(data: bytes) -> bool:
-    """Whether 19 digits stand in a row somewhere; one of them would be at every 19th byte, so look there first."""
-    return _DIGIT.search(data[_DIGITS - 1 :: _DIGITS]) is not None and _LONG_NUMBER.search(data) is not None
+    """Whether 19 digits stand in a row somewhere. A regular expression takes twenty times as long over digits."""
+    return _LONG_NUMBER in data.translate(_ONLY_DIGITS)
 
 
 def _count_keys(value: Any, max_depth: int) -> int:
