@@ -265,6 +265,7 @@ class Runtime:
         self.clear()
         self._closed = True
         self._wait_for_calls(CLOSE_SECONDS)
+        self._platform.workers.close()
         if self._own_data_dir is not None:
             self._remove_data_dir()
 

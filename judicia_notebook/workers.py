@@ -6,8 +6,9 @@ room to spare, and they must not keep the interpreter from exiting while a guest
 
 from __future__ import annotations
 
-import queue
 import threading
+import time
+from collections import deque
 from collections.abc import Callable
 
 from judicia_notebook.engine.safety import THREAD_STACK
@@ -24,19 +25,28 @@ class Workers:
     def __init__(self, name: str = "judicia-call", most: int = MOST) -> None:
         self._name = name
         self._most = most
-        self._lock = threading.Lock()
-        self._waiting: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        # Its lock is re-entrant: a signal handler that cancels a queued call may come in while its thread is inside.
+        self._ready = threading.Condition()
+        self._waiting: deque[Callable[[], None]] = deque()
         self._threads = 0
         self._free = 0
+        self._closed = False
 
     def run(self, work: Callable[[], None]) -> None:
         """Have `work` called on one of the threads. It must keep its exceptions to itself."""
-        with self._lock:
-            self._waiting.put(work)
-            if self._free >= self._waiting.qsize() or self._threads >= self._most:
+        with self._ready:
+            self._waiting.append(work)
+            self._ready.notify()
+            if self._free >= len(self._waiting) or self._threads >= self._most:
                 return
             self._threads += 1
         self._start()
+
+    def close(self) -> None:
+        """Let the idle threads end, and the others when they have done what they do."""
+        with self._ready:
+            self._closed = True
+            self._ready.notify_all()
 
     def _start(self) -> None:
         with _stack_size:  # the size is the process's, so nobody else may start a thread of ours in between
@@ -47,18 +57,22 @@ class Workers:
                 threading.stack_size(before)
 
     def _serve(self) -> None:
-        while True:
-            with self._lock:
-                self._free += 1
-            try:
-                work = self._waiting.get(timeout=IDLE_SECONDS)
-            except queue.Empty:
-                work = None
-            with self._lock:
-                self._free -= 1
-                if work is None and self._waiting.empty():
-                    self._threads -= 1
-                    return
-            if work is not None:
-                work()
+        while (work := self._next()) is not None:
+            work()
             del work  # a call's payload and answer are not kept by an idle thread
+
+    def _next(self) -> Callable[[], None] | None:
+        """What to do next; None when there was nothing for a while, and the thread is to end."""
+        until = time.monotonic() + IDLE_SECONDS
+        with self._ready:
+            self._free += 1
+            try:
+                while not self._waiting:
+                    left = until - time.monotonic()
+                    if self._closed or left <= 0:
+                        self._threads -= 1
+                        return None
+                    self._ready.wait(left)
+                return self._waiting.popleft()
+            finally:
+                self._free -= 1
