@@ -5,6 +5,7 @@
 #   make test      lint, then all tests                 make bench     what a call costs
 #   make lint      lint alone                           make clean     remove all that make has made
 #   make demo      the quickstart without a browser, and an HTML report
+#   make soak      thousands of loads, calls, cancels and interrupts: is anything kept?
 #
 # ARGS="..." is handed on, for example  make test ARGS="-k quota"  or  make lab ARGS="--port 9999".
 
@@ -13,7 +14,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test lint demo plugins bench clean
+.PHONY: help lab test lint demo plugins bench soak clean
 
 help:
 	@sed -n '/^#/!q;s/^#[ ]\{0,1\}//p' Makefile
@@ -37,8 +38,12 @@ lint: $(VENV)/.dev
 plugins: $(VENV)/.lab
 	@$(BIN)/python tools/build_plugins.py $(ARGS)
 
-bench: $(VENV)/.lab
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script $(ARGS) || exit 1; done
+bench: $(VENV)/.bench
+	@echo "== benchmarks/peers.py"; $(BIN)/python benchmarks/peers.py $(ARGS)
+	@echo "== benchmarks/recorder.py"; $(BIN)/python benchmarks/recorder.py
+
+soak: $(VENV)/.lab
+	@$(BIN)/python tools/soak.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
@@ -50,6 +55,11 @@ clean:
 
 $(VENV)/.lab: pyproject.toml $(BIN)/python
 	@$(call install,lab)
+	@touch $@
+
+# Where there is no wheel of the other engine, the comparison goes without it.
+$(VENV)/.bench: pyproject.toml $(BIN)/python
+	@$(call install,bench) || { $(call install,lab); }
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml $(BIN)/python

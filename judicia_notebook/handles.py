@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
+from judicia_notebook.errors import ResourceExhausted
 from judicia_notebook.instances import Ticket
 
 if TYPE_CHECKING:
@@ -38,7 +39,11 @@ class CallHandle:
             self._ticket.wake()
 
     def _on_turn(self) -> None:
-        self._workers.run(self._run)
+        try:
+            self._workers.run(self._run)
+        except ResourceExhausted as error:
+            self._call.scope.stop(error)
+            self._run()  # on this thread, but only to give the place in the queue to the next
 
     def _run(self) -> None:
         try:

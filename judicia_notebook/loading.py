@@ -323,12 +323,14 @@ def announced(what: str) -> Iterator[None]:
     timer = threading.Timer(1.0, say)
     timer.daemon = True
     timer.start()
+    end = "given up after {}."
     try:
         yield
+        end = "it took {}; the next load is quick."
     finally:
         timer.cancel()
         if said.is_set():
-            sys.stderr.write(f"... it took {format_time(time.monotonic() - began)}; the next load is quick.\n")
+            sys.stderr.write(f"... {end.format(format_time(time.monotonic() - began))}\n")
 
 
 def _resolve(imports: Iterable[Import], dispatcher: Dispatcher, *, trap_unknown: bool) -> Iterable[Any]:

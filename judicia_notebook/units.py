@@ -17,6 +17,7 @@ from typing import SupportsIndex
 
 SIZE_UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "kB": 10**3, "MB": 10**6, "GB": 10**9}
 TIME_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
+_PER_SECOND = {"ns": 1e9, "us": 1e6, "µs": 1e6, "ms": 1e3}  # dividing is exact where multiplying by 1e-3 is not
 
 _QUANTITY = re.compile(r"\s*(\d+(?:_\d+)*(?:\.\d+)?|\.\d+)\s*([A-Za-zµ]*)\s*", re.ASCII)
 
@@ -76,7 +77,8 @@ def parse_time(value: float | str | timedelta) -> float:
         raise ValueError(f"a time is seconds as a number, a timedelta, or text such as '50ms', not {value!r}")
     if isinstance(value, str):
         number, unit = _split(value, TIME_UNITS, "50ms")
-        return _finite(number * TIME_UNITS[unit], value)
+        seconds = number / _PER_SECOND[unit] if unit in _PER_SECOND else number * TIME_UNITS[unit]
+        return _finite(seconds, value)
     try:
         seconds = float(value)
     except OverflowError:

@@ -12,11 +12,12 @@ from collections import deque
 from collections.abc import Callable
 
 from judicia_notebook.engine.safety import THREAD_STACK
+from judicia_notebook.errors import ResourceExhausted
 
 MOST = 64
 IDLE_SECONDS = 5.0
 
-_stack_size = threading.Lock()
+_stack_size = threading.RLock()  # re-entrant for the same reason as the lock below
 
 
 class Workers:
@@ -33,14 +34,28 @@ class Workers:
         self._closed = False
 
     def run(self, work: Callable[[], None]) -> None:
-        """Have `work` called on one of the threads. It must keep its exceptions to itself."""
+        """Have `work` called on one of the threads. It must keep its exceptions to itself.
+
+        Raises
+        ------
+        ResourceExhausted
+            There is no thread and the system gives none; the work is not done.
+        """
         with self._ready:
             self._waiting.append(work)
             self._ready.notify()
             if self._free >= len(self._waiting) or self._threads >= self._most:
                 return
             self._threads += 1
-        self._start()
+        try:
+            self._start()
+        except RuntimeError as error:
+            with self._ready:
+                self._threads -= 1
+                if self._threads or work not in self._waiting:
+                    return  # one that is there will come to it
+                self._waiting.remove(work)
+            raise ResourceExhausted(f"No thread is to be had for a call in the background: {error}.") from None
 
     def close(self) -> None:
         """Let the idle threads end, and the others when they have done what they do."""

@@ -26,6 +26,7 @@ DEFAULT_ABOVE = 4 << 20
 
 _CHILD = "import sys; sys.path[:] = {path!r}; from judicia_notebook.engine import isolation; isolation.child()"
 _HEADER = struct.Struct("<QQQ")
+_REFUSED = "refused: "
 _OVER = 3  # the child's exit code for a limit it hit and noticed
 
 
@@ -55,30 +56,38 @@ def compile_apart(wasm: bytes, reservation: int, limits: CompileLimits) -> bytes
     """
     command = [sys.executable, "-c", _CHILD.format(path=[entry or str(Path.cwd()) for entry in sys.path])]
     environment = {**os.environ, "RUST_BACKTRACE": "0"}
-    child = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
-    )
     header = _HEADER.pack(reservation, limits.memory_bytes, limits.cpu_seconds)
     try:
-        compiled, said = child.communicate(header + wasm, timeout=limits.wall_seconds)
-    except subprocess.TimeoutExpired:
-        raise CompileLimit(
-            f"compiling it took more than {format_time(limits.wall_seconds)}, and the compiler was ended"
-        ) from None
-    finally:
-        if child.poll() is None:  # a timeout, or Ctrl-C
-            child.kill()
-            child.communicate()
+        child = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+        )
+    except OSError as error:
+        raise CompileError(f"the compiler's process could not be started ({error.strerror})") from None
+    with child:  # closes the pipes, whatever happens
+        try:
+            compiled, said = child.communicate(header + wasm, timeout=limits.wall_seconds)
+        except subprocess.TimeoutExpired:
+            raise CompileLimit(
+                f"compiling it took more than {format_time(limits.wall_seconds)}, and the compiler was ended"
+            ) from None
+        finally:
+            if child.poll() is None:  # a timeout, or Ctrl-C
+                child.kill()
+                child.wait()  # leaving the block does not, after Ctrl-C
     if child.returncode == 0:
         return compiled
-    message = said.decode("utf-8", "replace").strip()
-    if child.returncode == 1 and message.startswith("refused: "):
-        raise CompileError(message.removeprefix("refused: "))
-    # Rust aborts where memory ends, the system kills where CPU time does: both come back as a signal.
-    raise CompileLimit(
-        f"compiling it took more than {format_size(limits.memory_bytes)} of memory or "
-        f"{format_time(limits.cpu_seconds)} of CPU time, and the compiler was ended"
-    )
+    raise _why(child.returncode, said.decode("utf-8", "replace").strip(), limits)
+
+
+def _why(code: int, said: str, limits: CompileLimits) -> CompileError:
+    if said.startswith(_REFUSED):
+        return CompileError(said.removeprefix(_REFUSED))
+    if code < 0 or code == _OVER:  # Rust aborts where memory ends, the system kills where CPU time does
+        return CompileLimit(
+            f"compiling it took more than {format_size(limits.memory_bytes)} of memory or "
+            f"{format_time(limits.cpu_seconds)} of CPU time, and the compiler was ended"
+        )
+    return CompileError(f"the compiler's process failed: {said.splitlines()[-1] if said else f'exit code {code}'}")
 
 
 def child() -> None:
@@ -97,7 +106,7 @@ def child() -> None:
         module = engine.compile_here(sys.stdin.buffer.read())
         compiled = engine.serialize(module)
     except CompileError as error:
-        sys.stderr.write(f"refused: {error.message}")
+        sys.stderr.write(_REFUSED + error.message)
         sys.stderr.flush()
         os._exit(1)
     except MemoryError:

@@ -56,6 +56,12 @@ def truncate(path: Path) -> None:
     path.write_bytes(data[: len(data) // 2])
 
 
+def lengthen(path: Path) -> None:
+    """Still a module to Wasmtime, but no longer the file that was written."""
+    with path.open("ab") as file:
+        file.write(bytes(4096))
+
+
 def empty(path: Path) -> None:
     path.unlink()
     path.touch(0o600)
@@ -91,7 +97,7 @@ def other_content(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "spoil",
-    [truncate, empty, open_to_others, open_to_the_group, link, dangling_link, directory, other_content],
+    [truncate, lengthen, empty, open_to_others, open_to_the_group, link, dangling_link, directory, other_content],
     ids=lambda spoil: spoil.__name__,
 )
 def test_a_file_that_is_not_certainly_ours_is_not_used(folder: Path, spoil: Callable[[Path], None]) -> None:

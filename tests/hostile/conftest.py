@@ -20,6 +20,7 @@ ECHO = '(func (export "echo") (param i32 i32) (result i64) (call $reply (local.g
 WORK = """(func $work (param $turns i32)
   (loop $next (br_if $next (local.tee $turns (i32.sub (local.get $turns) (i32.const 1))))))"""
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job is started with it ignored
 rt = jn.Runtime()
 
 def load(cell="", name="guest", **options):

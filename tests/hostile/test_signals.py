@@ -10,18 +10,28 @@ Survives = Callable[[str], list[str]]
 
 RAISING = """
 class Alarm(Exception): pass
-def raise_alarm(number, frame): raise Alarm
+fired = 0
+def raise_alarm(number, frame):
+    global fired
+    fired += 1
+    raise Alarm
 signal.signal(signal.SIGALRM, raise_alarm)
+gc.disable()  # what a handler raises in some finalizer, Python itself drops
 
 def alarmed(after, function, *arguments):
-    signal.setitimer(signal.ITIMER_REAL, after)
-    try: function(*arguments)
-    except Alarm: return "alarm"
-    except jn.CallError as error:
-        assert isinstance(error.__cause__, Alarm) or not isinstance(error, jn.HostFailure), error
-        return "alarm" if isinstance(error.__cause__, Alarm) else type(error).__name__
-    else: return "returned"
+    global fired
+    fired = 0
+    try:
+        signal.setitimer(signal.ITIMER_REAL, after)
+        try:
+            function(*arguments)
+            ended = "returned"
+        except jn.CallError as error: ended = type(error).__name__
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    except Alarm: ended = "alarm"
     finally: signal.setitimer(signal.ITIMER_REAL, 0)
+    assert ended == "alarm" or not fired, f"lost: {ended}"
+    return ended
 """
 
 ENDINGS = {
@@ -44,14 +54,13 @@ def test_a_handler_that_raises_while_the_guest_computes(survives: Survives) -> N
         + f"""
 for ending, body in {ENDINGS!r}.items():
     print(ending, flush=True)
-    run = f'(func $run (export "run") (param i32) (call $work (local.get 0)) {{body}})'
-    p = load(WORK + run, quota={{"cpu": "500ms"}})
+    cell = f'(func $run (export "run") (param i32) (call $work (local.get 0)) {{body}})'
+    p = load(WORK + cell, name=ending.replace(" ", "_"), quota={{"cpu": "500ms"}})
     run = p.raw("run")
     ends = set()
     for turn in range(15):  # the alarm is pending when the guest next causes a callback, a trap or its return
         ends.add(alarmed(0.0005 + turn * 0.0001, run, 2_000_000 + turn * 300_000))
     assert "alarm" in ends, ends
-    assert "returned" not in ends, ends
     assert p.call("echo", 1) == 1
 alive(p)
 """
@@ -297,6 +306,31 @@ print(rt._platform.pool.used)
     assert said == ["alive", "0"]
 
 
+@pytest.mark.parametrize("file", ["handles.py", "threading.py"])
+def test_an_interrupt_while_a_call_is_submitted_loses_no_instance_and_no_worker(survives: Survives, file: str) -> None:
+    said = survives(
+        AT_EACH_LINE.replace("frame.f_code.co_filename.startswith(HERE)", "interesting(frame)")
+        + f"""
+def interesting(frame):
+    return os.path.basename(frame.f_code.co_filename) == "{file}"
+number = signal.SIGINT
+faulthandler.dump_traceback_later(20, exit=True)
+p = rt.load("example:specimen")
+assert p.submit("echo", 1).result() == 1
+line, ended = 0, ""
+while ended != "ended":
+    line += 1
+    ended = signalled_at(line, lambda: p.submit("echo", 1))
+    assert ended != "lost", line
+    assert p.call("echo", line) == line
+    assert p.submit("echo", line).result(10) == line
+assert line > 5, line
+alive(p)
+"""
+    )
+    assert said == ["alive"]
+
+
 def test_an_interrupt_at_any_moment_of_a_load_leaves_nothing_locked(survives: Survives) -> None:
     said = survives(
         """
@@ -351,15 +385,15 @@ def test_an_interrupt_while_another_thread_holds_the_instance(survives: Survives
 signal.signal(signal.SIGINT, signal.default_int_handler)
 p = rt.load("example:specimen")
 p.call("echo", 1)
-for _ in range(5):
+for _ in range(2):
     outcomes = []
-    inside = threading.Thread(target=lambda: outcomes.append(p.attempt("sleep", {"ms": 400})))
+    inside = threading.Thread(target=lambda: outcomes.append(p.attempt("sleep", {"ms": 1500})))
     inside.start()
     time.sleep(0.05)
     threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
     began = time.monotonic()
     try: p.call("echo", 1)
-    except KeyboardInterrupt: assert time.monotonic() - began < 0.3
+    except KeyboardInterrupt: assert time.monotonic() - began < 1.2
     else: raise AssertionError("not interrupted")
     inside.join()
     assert outcomes[0].error is None  # the other thread's call is nobody's business
