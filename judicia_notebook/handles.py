@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
+from judicia_notebook.engine import interrupts
 from judicia_notebook.errors import ResourceExhausted
 from judicia_notebook.instances import Ticket
 
@@ -125,3 +126,24 @@ class CallHandle:
     def __repr__(self) -> str:
         state = "ended" if self.done() else "running" if self.running() else "waiting"
         return f"<CallHandle {self.plugin}.{self.function} {state}, {self.elapsed:.3g} s>"
+
+
+def in_background(call: Call, workers: Workers) -> CallHandle:
+    """Submit a call.
+
+    Ctrl-C while it takes its place in the queue or wakes a worker may not leave either half done: it cancels the call,
+    and is raised when the call is where it belongs.
+
+    Raises
+    ------
+    PluginNotReady, ResourceExhausted
+    """
+    on_main = interrupts.enter(call.scope)
+    try:
+        handle = CallHandle(call, workers)
+    finally:
+        if on_main:
+            interrupts.leave(call.scope)
+    if call.scope.interrupted is not None:
+        raise call.scope.interrupted
+    return handle

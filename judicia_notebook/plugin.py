@@ -26,7 +26,7 @@ from judicia_notebook.errors import (
     PluginNotReady,
     did_you_mean,
 )
-from judicia_notebook.handles import CallHandle
+from judicia_notebook.handles import CallHandle, in_background
 from judicia_notebook.inspection import Inspection, inspect
 from judicia_notebook.instances import Instance, InstancePool, Instances
 from judicia_notebook.labels import current_call
@@ -235,7 +235,7 @@ class Plugin:
         ...     handle.result(timeout=10)
         [1, 2]
         """
-        return CallHandle(self._json_call(function, payload, quota), self._platform.workers)
+        return in_background(self._json_call(function, payload, quota), self._platform.workers)
 
     async def call_async(
         self, function: str, payload: Any = None, *, quota: Quota | Mapping[str, Any] | None = None
