@@ -295,12 +295,9 @@ def test_labels_are_those_of_the_place_of_submission(rt: jn.Runtime, p: jn.Plugi
     assert labels == ["variant=A", "variant=A, size=3", None]
 
 
-def test_the_parent_is_the_call_it_was_submitted_from(
-    rt: jn.Runtime, p: jn.Plugin, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_parent_is_the_call_it_was_submitted_from(monkeypatch: pytest.MonkeyPatch) -> None:
     from judicia_notebook.host.clock import ClockService
 
-    other = rt.load("example:specimen", name="other")
     submitted: list[CallHandle] = []
 
     def now(*_: Any) -> dict[str, int]:
@@ -308,7 +305,6 @@ def test_the_parent_is_the_call_it_was_submitted_from(
         return {"unix_ms": 0, "monotonic_ms": 0}
 
     monkeypatch.setattr(ClockService, "now", now)
-    p.policy.grant("wall_clock")
     with jn.Runtime() as own:  # its services are made after the patch
         caller = own.load("example:specimen", grant=["wall_clock"])
         other = own.load("example:specimen", name="other")

@@ -158,6 +158,26 @@ def test_a_guest_has_room_for_its_stack_where_threads_are_small(rt: jn.Runtime) 
         threading.stack_size(before)
 
 
+def test_where_no_thread_can_be_started_the_handle_says_so_and_the_plugin_goes_on(
+    rt: jn.Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    p = rt.load("example:specimen")
+    p.call("echo", 1)
+    real = threading.Thread.start
+
+    def start(thread: threading.Thread) -> None:
+        if thread.name.startswith("judicia-call"):
+            raise RuntimeError("can't start new thread")
+        real(thread)
+
+    with monkeypatch.context() as full:
+        full.setattr(threading.Thread, "start", start)
+        for _ in range(3):
+            assert isinstance(p.submit("echo", 2).exception(PATIENCE), jn.ResourceExhausted)
+        assert p.call("echo", 3) == 3
+    assert p.submit("echo", 4).result(PATIENCE) == 4
+
+
 # --- the interpreter's exit ------------------------------------------------------------------------------------------
 
 PROGRAM = """
