@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 MIN_STACK = 1 << 20
 """Bytes of native stack a thread should have at least."""
 
-ORDINARY_STACK = 8 << 20
-"""With this much and Python's own recursion limit, Python cannot use up what a guest needs."""
+ORDINARY_STACK = 7 << 20
+"""With this much and Python's own recursion limit, Python cannot use up what a guest needs. A little less than the
+usual 8 MiB, of which the system may report some KiB fewer."""
 
 STACK_PER_GUEST = 768 << 10
 """Bytes of native stack for each guest a thread is inside of: what Wasmtime gives it, and our callbacks on top."""
