@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 from collections import Counter
@@ -19,6 +20,9 @@ import psutil
 import pytest
 
 import judicia_notebook as jn
+
+# A shell starts its background jobs with Ctrl-C ignored, and some tests press it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 PATIENCE = 10  # seconds for a thread or process that is on its way out
 KEPT_BY_THE_ENGINE = "judicia-ticker"  # one for the whole process; it sleeps while no call runs
