@@ -71,7 +71,7 @@ def test_a_thread_that_cannot_be_had_is_no_reason_to_lose_the_plugin(
     plugin = load()
     plugin.call("echo", 1)
     ticker = get_engine().ticker
-    assert eventually(lambda: ticker.parked)
+    assert eventually(lambda: ticker.parked and not ticker._wake.is_set())  # set: woken, and not yet awake
     before = rt._platform.pool.used
 
     def refuse(_: threading.Thread) -> None:
