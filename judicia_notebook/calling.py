@@ -70,35 +70,17 @@ class Call:
         Bytes of the request, for the row.
     """
 
-    __slots__ = (
-        "_queued_ns",
-        "body",
-        "bytes_out",
-        "code",
-        "decode_ns",
-        "encode_ns",
-        "error",
-        "finish",
-        "fuel",
-        "host_ns",
-        "inside_ns",
-        "instance",
-        "memory_before",
-        "memory_peak",
-        "origin",
-        "parent",
-        "platform",
-        "queue_ns",
-        "record_position",
-        "refused_before",
-        "refused_grows",
-        "scope",
-        "setup",
-        "setup_ns",
-        "size_in",
-        "started_ns",
-        "target",
-    )
+    # Defaults stand on the class: what a call never touches costs it nothing.
+    instance: Instance | None = None
+    error: BaseException | None = None
+    setup = Setup()
+    cpu_ns = 0
+    fuel = -1
+    queue_ns = setup_ns = encode_ns = decode_ns = inside_ns = host_ns = 0
+    memory_before = memory_peak = -1
+    refused_before = refused_grows = bytes_out = 0
+    started_ns = _queued_ns = 0
+    record_position = -1
 
     def __init__(
         self,
@@ -117,24 +99,11 @@ class Call:
         self.size_in = size_in
         self.origin = origin
         recorder = target.platform.recorder
+        subject = target.subject
         self.parent = current_call.get()
         self.scope = CallScope(
-            budget,
-            target.policy,
-            recorder,
-            plugin=target.subject.plugin,
-            function=target.subject.function,
-            call_id=recorder.next_call_id(),
+            budget, target.policy, recorder, subject.plugin, subject.function, recorder.next_call_id()
         )
-        self.instance: Instance | None = None
-        self.error: BaseException | None = None
-        self.setup = Setup()
-        self.fuel = -1
-        self.queue_ns = self.setup_ns = self.encode_ns = self.decode_ns = self.inside_ns = self.host_ns = 0
-        self.memory_before = self.memory_peak = -1
-        self.refused_before = self.refused_grows = self.bytes_out = 0
-        self.started_ns = self._queued_ns = 0
-        self.record_position = -1
 
     # The walk -----------------------------------------------------------------------------------------------
 
@@ -299,12 +268,11 @@ class Call:
         return answer
 
     def _measure(self, sandbox: Sandbox) -> None:
-        scope = self.scope
-        before = self.setup
-        self.setup = Setup(before.cpu_ns + scope.cpu_ns, before.fuel, before.grows_refused)
-        self.fuel = sandbox.fuel_used() + self.setup.fuel
-        self.memory_peak = sandbox.account.used
-        self.refused_grows = sandbox.account.grows_refused - self.refused_before + before.grows_refused
+        before, account = self.setup, sandbox.account
+        self.cpu_ns = before.cpu_ns + self.scope.cpu_ns
+        self.fuel = before.fuel + sandbox.fuel_used()
+        self.memory_peak = account.used
+        self.refused_grows = account.grows_refused - self.refused_before + before.grows_refused
 
     # Making an instance -------------------------------------------------------------------------------------
 
@@ -323,7 +291,8 @@ class Call:
                 if target.code.is_reactor:
                     sandbox.run(sandbox.export(REACTOR_INITIALIZE))
             finally:
-                self.setup = Setup(scope.cpu_ns, sandbox.fuel_used(), sandbox.account.grows_refused)
+                self.cpu_ns = scope.cpu_ns
+                self.setup = Setup(self.cpu_ns, sandbox.fuel_used(), sandbox.account.grows_refused)
                 self.memory_peak = sandbox.account.used
                 self.refused_grows = sandbox.account.grows_refused
                 sandbox.leave()
@@ -391,7 +360,7 @@ class Call:
             guest,
             self.host_ns,
             decode,
-            self.setup.cpu_ns,
+            self.cpu_ns,
             self._known_fuel(error),
             self.memory_before,
             self.memory_peak,
@@ -410,10 +379,12 @@ class Call:
         """Time inside, told apart: writing the request, the guest, reading the answer."""
         if self.instance is None or not self.inside_ns:
             return self.encode_ns, 0, self.decode_ns
-        exchange = self.instance.exchange
-        written = min(exchange.write_ns, self.inside_ns)
-        read = min(exchange.read_ns, self.inside_ns - written)
-        guest = max(0, self.inside_ns - written - read - self.host_ns)
+        exchange, inside = self.instance.exchange, self.inside_ns
+        written, read = exchange.write_ns, exchange.read_ns
+        guest = inside - written - read - self.host_ns
+        if guest < 0:  # clocks read at different moments: what is measured twice is the guest's
+            written = min(written, inside)
+            read, guest = min(read, inside - written), 0
         return self.encode_ns + written, guest, self.decode_ns + read
 
     def _known_fuel(self, error: BaseException | None) -> int:

@@ -111,6 +111,11 @@ class InstancePool:
         Cancelled
             While it waited.
         """
+        with self._lock:  # the usual case takes no ticket
+            if self._busy < self._size and not self._waiting and not self._closed and scope.ended is None:
+                self._busy += 1
+                _inside.pools = (*_inside.pools, self)
+                return self._idle.pop() if self._idle else None
         ticket = Ticket()
         self.join(ticket, queue_limit)
         if not ticket.granted:
@@ -186,17 +191,15 @@ class InstancePool:
         """Give a slot back, with the instance that is to be kept in it."""
         close: Instance | None = None
         with self._lock:
-            pools = list(_inside.pools)
-            pools.remove(self)
-            _inside.pools = tuple(pools)
+            _inside.pools = _inside.pools[:-1]  # calls on a thread end in the other order than they began
             self._busy -= 1
-            usable = keep and not self._closed and self.kind != "fresh"
             if instance is not None:
+                usable = keep and not self._closed and self.kind != "fresh"
                 if usable and instance.generation == self.generation:
                     self._idle.append(instance)
                 else:
                     close = instance
-            following = self._next()
+            following = self._next() if self._waiting else None
         if close is not None:
             close.sandbox.close()
         if following is not None:

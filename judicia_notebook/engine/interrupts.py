@@ -27,6 +27,7 @@ _MAIN = threading.main_thread().ident
 _CAUGHT_BY_WASMTIME = {"SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE"}
 _NEVER = {"SIGKILL", "SIGSTOP"}
 _HANDLED = tuple(int(one) for one in signal.Signals if one.name not in _CAUGHT_BY_WASMTIME | _NEVER)
+_seen: list[Any] = []  # the handlers as they were left, in the order of _HANDLED
 _running: list[Invocation] = []  # on the main thread, outermost first
 
 
@@ -53,12 +54,21 @@ def enter(invocation: Invocation) -> bool:
     """Keep what signals raise off this call's callbacks, if it is on the main thread; whether `leave` is due."""
     if threading.get_ident() != _MAIN:
         return False
+    if list(map(_signal.getsignal, _HANDLED)) != _seen:
+        _wrap_all()
+    _running.append(invocation)
+    return True
+
+
+def _wrap_all() -> None:
+    found: list[Any] = []
     for number in _HANDLED:
         handler = _signal.getsignal(number)
         if handler.__class__ is not _Deferring and handler is not None and callable(handler):
-            signal.signal(number, _Deferring(handler))
-    _running.append(invocation)
-    return True
+            handler = _Deferring(handler)
+            signal.signal(number, handler)
+        found.append(handler)  # not read back: what a handler sets meanwhile has to look new to the next call
+    _seen[:] = found
 
 
 def leave(invocation: Invocation) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from judicia_notebook.errors import Cancelled, JudiciaError, QuotaExceeded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from judicia_notebook.engine.limits import Budget
     from judicia_notebook.engine.memory import MemoryAccount
@@ -72,34 +72,21 @@ class Invocation:
         A Python exception raised inside a callback, on its way to the caller.
     """
 
-    __slots__ = (
-        "_hooks",
-        "account",
-        "budget",
-        "call_id",
-        "cpu_started_ns",
-        "ended",
-        "failure",
-        "function",
-        "host_ns",
-        "interrupted",
-        "plugin",
-        "started_ns",
-    )
+    # Defaults stand on the class: what a call never touches costs it nothing.
+    started_ns = 0
+    cpu_started_ns = 0
+    host_ns = 0
+    account: MemoryAccount | None = None
+    ended: JudiciaError | None = None
+    failure: BaseException | None = None
+    interrupted: BaseException | None = None
+    _hooks: Sequence[Callable[[], None]] = ()
 
     def __init__(self, budget: Budget, *, plugin: str = "", function: str = "", call_id: int = 0) -> None:
         self.budget = budget
         self.plugin = plugin
         self.function = function
         self.call_id = call_id
-        self.started_ns = 0
-        self.cpu_started_ns = 0
-        self.host_ns = 0
-        self.account: MemoryAccount | None = None
-        self.ended: JudiciaError | None = None
-        self.failure: BaseException | None = None
-        self.interrupted: BaseException | None = None
-        self._hooks: list[Callable[[], None]] = []
 
     @property
     def where(self) -> str:
@@ -147,13 +134,14 @@ class Invocation:
 
     def on_cancel(self, hook: Callable[[], None]) -> Callable[[], None]:
         """Have `hook` called when the call is cancelled, at once if it already is. Returns what takes it off again."""
-        self._hooks.append(hook)
+        hooks: list[Callable[[], None]] = self.__dict__.setdefault("_hooks", [])  # in one step: two threads may come
+        hooks.append(hook)
         if self.ended is not None:
             hook()
 
         def remove() -> None:
-            if hook in self._hooks:
-                self._hooks.remove(hook)
+            if hook in hooks:
+                hooks.remove(hook)
 
         return remove
 

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 _RESULTS = {"i32": c_uint32, "i64": c_uint64, "f32": c_float, "f64": c_double}
 _TABLE_TOO_LARGE = re.compile(r"table minimum size of (\d+) elements exceeds table limits")
 UNLIMITED_FUEL = 1 << 62
-_UNLIMITED_TANK = c_uint64(UNLIMITED_FUEL)
 
 
 class HostFunction(NamedTuple):
@@ -243,10 +242,10 @@ class Sandbox:
         self.starting = False
         self.broken = False
         self.fuel_set = UNLIMITED_FUEL
+        self._tank = c_uint64(UNLIMITED_FUEL)
         self.observer: Callable[[str, int, int], None] | None = None
         self._exports: dict[str, Export] = {}
-        self._lock = threading.Lock()
-        self._entered = 0
+        self._occupied = threading.Lock()  # held by the thread inside
         self._closing = False
         self._store: int = capi.store_new(self.engine.pointer, None, None)
         self._delete = weakref.finalize(self, _delete_store, self._store, self.key)
@@ -275,10 +274,11 @@ class Sandbox:
         ticker = self.engine.ticker
         if ticker.parked:
             ticker.start()
-        with self._lock:
-            if self._closing or self._entered:
-                raise ResourceExhausted("This instance is closed or in use.")
-            self._entered = 1
+        if not self._occupied.acquire(blocking=False):
+            raise ResourceExhausted("This instance is in use.")
+        if self._closing:
+            self._vacate()
+            raise ResourceExhausted("This instance is closed.")
         _entered.levels += 1
         try:
             self._arm(invocation)
@@ -295,9 +295,10 @@ class Sandbox:
         ticker.running[self.key] = self
         if ticker.parked:
             ticker.wake()
-        self.refuel(invocation.budget.limits.fuel)
+        limits = invocation.budget.limits
+        self.refuel(limits.fuel)
         invocation.start()
-        limit = invocation.budget.limits.memory_bytes
+        limit = limits.memory_bytes
         if limit is not None and self.account.used > limit:  # lowered below what it holds
             raise invocation.exceeded("memory", limit, self.account.used, "bytes")
 
@@ -308,11 +309,10 @@ class Sandbox:
 
     def refuel(self, fuel: int | None) -> None:
         """Fill the tank for the next run."""
-        if fuel is None:
-            self.fuel_set, tank = UNLIMITED_FUEL, _UNLIMITED_TANK
-        else:
-            self.fuel_set, tank = fuel, c_uint64(fuel)
-        error = capi.set_fuel(self._context, tank)
+        fuel = UNLIMITED_FUEL if fuel is None else fuel
+        if fuel != self.fuel_set:
+            self.fuel_set, self._tank = fuel, c_uint64(fuel)
+        error = capi.set_fuel(self._context, self._tank)
         if error:
             raise RuntimeError(capi.take_error(error))
 
@@ -326,19 +326,20 @@ class Sandbox:
         self.engine.ticker.running.pop(self.key, None)
         self.invocation = None
         _entered.levels -= 1
-        with self._lock:
-            self._entered = 0
-            closing = self._closing
-        if closing:
+        self._vacate()
+
+    def _vacate(self) -> None:
+        # First out, then look; `close` first marks, then looks. So one of them sees the other, or both do: deleting
+        # twice is deleting once.
+        self._occupied.release()
+        if self._closing:
             self._delete()
 
     def close(self) -> None:
         """Free the store, now or when the thread inside leaves."""
-        with self._lock:
-            self._closing = True
-            if self._entered:
-                return
-        self._delete()
+        self._closing = True
+        if not self._occupied.locked():
+            self._delete()
 
     # Running ------------------------------------------------------------------------------------------------
 

@@ -53,7 +53,7 @@ def pack_numbers(kinds: tuple[str, ...], numbers: tuple[float, ...]) -> bytes:
 class Export:
     """An exported function with everything ctypes needs to call it already made."""
 
-    __slots__ = ("_unpack", "arguments", "func", "name", "params", "results", "trap", "wide", "words")
+    __slots__ = ("_bytes", "_unpack", "arguments", "func", "name", "params", "results", "trap", "wide", "words")
 
     def __init__(
         self, context: c_void_p, func: capi.Func, name: str, params: tuple[str, ...], results: tuple[str, ...]
@@ -65,6 +65,7 @@ class Export:
         self.func = func
         self.words = (c_uint32 * (4 * count))()  # a slot is four words
         self.wide = (c_uint64 * (2 * count)).from_buffer(self.words)
+        self._bytes = memoryview(self.words).cast("B")
         self._unpack = layout(results, signed=True).unpack_from
         self.trap = c_void_p()
         self.arguments = (
@@ -77,7 +78,7 @@ class Export:
 
     def write(self, packed: bytes) -> None:
         """Put arguments into the slots, as `pack_numbers` packed them for this export's parameters."""
-        ctypes.memmove(self.words, packed, min(len(packed), ctypes.sizeof(self.words)))
+        self._bytes[: len(packed)] = packed
 
     def read(self) -> tuple[float, ...]:
         """The results in the slots, integers signed."""

@@ -1,7 +1,8 @@
 """The JSON of ABI v1: strict both ways, and no slower than it must be.
 
-msgspec reads and writes; what it is lenient about is found by looking at the bytes first, so that the usual message
-pays next to nothing:
+msgspec reads and writes, and is lenient about a few things. The usual message proves that it has none of them by going
+the other way once more, in C: a value that equals what its bytes read as is plain JSON through and through, and bytes
+that equal what their value is written as hold no key twice. Any other message is looked through:
 
 - duplicate keys: every key in the text has a colon after it, so a message without any has exactly as many colons
   outside its strings as the decoded value has keys;
@@ -20,6 +21,8 @@ import msgspec
 from judicia_notebook.errors import InvalidPayload
 
 MAX_DEPTH = 128
+_NESTED = (dict, list, tuple)
+_CONTAINERS = frozenset({dict, list})  # what the decoder makes
 
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _ONLY_DIGITS = bytes(ord("0") if chr(byte).isdigit() and byte < 128 else 0 for byte in range(256))
@@ -69,10 +72,11 @@ def encode(value: Any) -> bytes:
     """
     try:
         data = _encoder.encode(value)
-        if b"null" in data or _may_hold_long_number(data):
-            _check_numbers(msgspec.to_builtins(value, enc_hook=_to_plain, str_keys=True))
-        if _has_other_keys(value) or data.count(b"[") + data.count(b"{") > MAX_DEPTH:
-            decode(data)  # two keys that read the same, or nested too deep
+        if not _reads_as(data, value):
+            if b"null" in data or _may_hold_long_number(data):
+                _check_numbers(msgspec.to_builtins(value, enc_hook=_to_plain, str_keys=True))
+            if (isinstance(value, _NESTED) and _has_other_keys(value)) or _may_be_deep(data, MAX_DEPTH):
+                decode(data)  # two keys that read the same, or nested too deep
     except RecursionError:
         raise InvalidPayload("The payload is nested too deep or contains itself.") from None
     except InvalidPayload:
@@ -82,12 +86,29 @@ def encode(value: Any) -> bytes:
     return data
 
 
+def _reads_as(data: bytes, value: Any) -> bool:
+    """Whether the value is what its bytes say, so that nothing was lost on the way. False may also mean unknown."""
+    if _may_be_deep(data, MAX_DEPTH) or _may_hold_long_number(data):
+        return False
+    try:
+        return bool(_decoder.decode(data) == value)
+    except (TypeError, ValueError):  # arrays have no single truth
+        return False
+
+
+def _may_be_deep(data: bytes, max_depth: int) -> bool:
+    return data.count(b"[") + data.count(b"{") > max_depth
+
+
 def _has_other_keys(value: Any) -> bool:
     """Whether some dict has a key that is no text: ``1`` and ``"1"`` would read the same."""
+    children = value
     if isinstance(value, dict):
-        _check_numbers([key for key in value if isinstance(key, float)])
-        return any(type(key) is not str for key in value) or any(map(_has_other_keys, value.values()))
-    return isinstance(value, list | tuple) and any(map(_has_other_keys, value))
+        if any(type(key) is not str for key in value):
+            _check_numbers([key for key in value if isinstance(key, float)])
+            return True
+        children = value.values()
+    return any(isinstance(child, _NESTED) and _has_other_keys(child) for child in children)
 
 
 def _check_numbers(value: Any) -> None:
@@ -120,7 +141,7 @@ def decode(data: bytes, max_depth: int = MAX_DEPTH) -> Any:
         raise ValueError(f"JSON nested deeper than {max_depth}") from None
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ValueError(str(error)) from None
-    if isinstance(value, dict | list):
+    if type(value) in _CONTAINERS and (_may_be_deep(data, max_depth) or _encoder.encode(value) != data):
         keys = _count_keys(value, max_depth)
         if data.count(b":") != keys and _STRING.sub(b"", data).count(b":") != keys:
             raise ValueError("JSON with a duplicate key")
@@ -140,11 +161,11 @@ def _count_keys(value: Any, max_depth: int) -> int:
     for _ in range(max_depth):
         below = []
         for one in level:
-            if isinstance(one, dict):
+            children: Any = one
+            if type(one) is dict:
                 keys += len(one)
-                below += [child for child in one.values() if isinstance(child, dict | list)]
-            else:
-                below += [child for child in one if isinstance(child, dict | list)]
+                children = one.values()
+            below += [child for child in children if type(child) in _CONTAINERS]
         if not below:
             return keys
         level = below

@@ -127,9 +127,7 @@ class HostCall:
     def _deny(self, *, trap: bool) -> Refusal:
         scope, capability = self.scope, self.capability
         self.decision = "denied"
-        scope.denied += 1
-        if self.function not in scope.denials:  # one audit row a call and function; host_calls has them all
-            scope.denials[self.function] = capability
+        if scope.note_denial(self.function, capability):  # one audit row a call and function; host_calls has them all
             scope.recorder.add_audit("denied", scope.plugin, f"{capability} for {self.function}", "plugin")
         if trap:
             self.detail = 'on_denied="trap"'

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from time import perf_counter_ns
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from judicia_notebook.engine.invocation import Invocation
@@ -35,30 +37,31 @@ class CallScope(Invocation):
     """
 
     exchange: Exchange  # set on the way in
-    __slots__ = (
-        "denials",
-        "denied",
-        "exchange",
-        "host_calls",
-        "log_bytes",
-        "policy",
-        "process",
-        "recorder",
-        "reported",
-    )
+    host_calls = 0
+    denied = 0
+    denials: Mapping[str, str] = MappingProxyType({})
+    log_bytes = 0
+    reported: GuestError | None = None
+    process: Process | None = None
 
     def __init__(
-        self, budget: Budget, policy: Policy, recorder: Recorder, *, plugin: str, function: str, call_id: int
+        self, budget: Budget, policy: Policy, recorder: Recorder, plugin: str, function: str, call_id: int
     ) -> None:
-        super().__init__(budget, plugin=plugin, function=function, call_id=call_id)
+        # One is made for every call, so what `Invocation` does with these is done here, without a second call.
+        self.budget = budget
         self.policy = policy
         self.recorder = recorder
-        self.host_calls = 0
-        self.denied = 0
-        self.denials: dict[str, str] = {}
-        self.log_bytes = 0
-        self.reported: GuestError | None = None
-        self.process: Process | None = None
+        self.plugin = plugin
+        self.function = function
+        self.call_id = call_id
+
+    def note_denial(self, function: str, capability: str) -> bool:
+        """Count a denied host call; whether it is the first of this function."""
+        self.denied += 1
+        if function in self.denials:
+            return False
+        self.denials = {**self.denials, function: capability}
+        return True
 
     def count_host_call(self) -> int:
         """Count one more host call; its number in this call.
