@@ -22,7 +22,7 @@ import sys
 import threading
 import weakref
 from ctypes import CDLL, c_int, c_long, c_size_t, c_void_p
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from judicia_notebook.engine import capi
 
@@ -85,6 +85,12 @@ class MemoryPool:
             self.used -= size
 
 
+class Observer(Protocol):
+    """Who is told of grows."""
+
+    def on_grow(self, event: str, used: int) -> None: ...
+
+
 class MemoryAccount:
     """The linear memories of one instance, and what became of its wish for more.
 
@@ -96,9 +102,9 @@ class MemoryAccount:
         The last refused grow: bytes asked for in all, the limit, and whose it was: ``plugin``, ``runtime``, ``system``.
     grows_refused : int
         How many grows were refused so far.
-    observer : weakref.WeakMethod or None
-        Called with (event, used) after each ``grow`` and ``grow_refused``. Weak, because Wasmtime's memories keep
-        their account, and an account must not keep its sandbox.
+    observer : weakref.ref or None
+        Whose `on_grow` is called with (event, used) after each ``grow`` and ``grow_refused``. Weak, because Wasmtime's
+        memories keep their account, and an account must not keep its sandbox.
     """
 
     __slots__ = ("budget", "error", "grows_refused", "memories", "observer", "pool", "refused", "used")
@@ -110,7 +116,7 @@ class MemoryAccount:
         self.refused: tuple[int, int, str] | None = None
         self.grows_refused = 0
         self.memories: list[Memory] = []
-        self.observer: weakref.WeakMethod[Callable[[str, int], None]] | None = None
+        self.observer: weakref.ref[Observer] | None = None
         self.error: BaseException | None = None
 
     def admit(self, size: int, *, initial: bool = False) -> bool:
@@ -136,7 +142,7 @@ class MemoryAccount:
     def _tell(self, event: str) -> None:
         observer = self.observer() if self.observer is not None else None
         if observer is not None:
-            observer(event, self.used)
+            observer.on_grow(event, self.used)
 
     def release(self, size: int) -> None:
         self.used -= size

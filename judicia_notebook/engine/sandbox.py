@@ -22,7 +22,7 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from judicia_notebook.engine import capi, memory, safety, traps
-from judicia_notebook.engine.slots import Export, layout
+from judicia_notebook.engine.slots import Export, Slots, layout
 from judicia_notebook.errors import AbiViolation, CompileError, JudiciaError, ResourceExhausted
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 _RESULTS = {"i32": c_uint32, "i64": c_uint64, "f32": c_float, "f64": c_double}
 _TABLE_TOO_LARGE = re.compile(r"table minimum size of (\d+) elements exceeds table limits")
 UNLIMITED_FUEL = 1 << 62
+_USUAL_NUMBERS = 4  # most functions take and give no more
 
 
 class HostFunction(NamedTuple):
@@ -235,7 +236,7 @@ class Sandbox:
         self.linkage = linkage
         self.key = next(_sandbox_keys)
         self.account: MemoryAccount = memory.MemoryAccount(budget, pool)
-        self.account.observer = weakref.WeakMethod(self._on_grow)
+        self.account.observer = weakref.ref(self)
         self.memory: memory.Memory | None = None
         self.invocation: Invocation | None = None
         self.in_host_call = False
@@ -252,6 +253,7 @@ class Sandbox:
         self._delete.atexit = False
         self._context = c_void_p(capi.store_context(self._store))
         self._instance = capi.Instance()
+        self._slots = Slots(_USUAL_NUMBERS)
         self._fuel = c_uint64()
         self._fuel_out = c_void_p(ctypes.addressof(self._fuel))
         _sandboxes[self.key] = weakref.ref(self)
@@ -379,6 +381,8 @@ class Sandbox:
             return None
         if found.kind != capi.EXTERN_MEMORY:
             return None
+        if len(self.account.memories) == 1:
+            return self.account.memories[0]
         base = capi.memory_data(self._context, ctypes.addressof(found) + capi.Extern.of.offset)
         return next((one for one in self.account.memories if one.base == base), None)
 
@@ -398,8 +402,7 @@ class Sandbox:
         there = capi.instance_export(self._context, byref(self._instance), encoded, len(encoded), byref(found))
         if kind is None or not there or found.kind != capi.EXTERN_FUNC:
             raise LookupError(name)
-        func = capi.Func.from_buffer_copy(found, capi.Extern.of.offset)
-        made = self._exports[name] = Export(self._context, func, name, kind.params, kind.results)
+        made = self._exports[name] = Export(self._context, found, kind.params, kind.results, self._slots)
         return made
 
     def run(self, export: Export) -> None:
@@ -459,6 +462,7 @@ class Sandbox:
             self.observer("tick", invocation.cpu_ns, self.account.used)
         return invocation.check() is None
 
-    def _on_grow(self, event: str, used: int) -> None:
+    def on_grow(self, event: str, used: int) -> None:
+        """Pass on a ``grow`` or ``grow_refused``; called on the thread inside."""
         if self.observer is not None and self.invocation is not None:
             self.observer(event, self.invocation.cpu_ns, used)

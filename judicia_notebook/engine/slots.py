@@ -50,35 +50,52 @@ def pack_numbers(kinds: tuple[str, ...], numbers: tuple[float, ...]) -> bytes:
         raise ValueError(str(error)) from None
 
 
-class Export:
-    """An exported function with everything ctypes needs to call it already made."""
+class Slots:
+    """Room for one call's numbers, and for the trap it may end with.
 
-    __slots__ = ("_bytes", "_unpack", "arguments", "func", "name", "params", "results", "trap", "wide", "words")
+    One instance's exports share theirs: a nested call begins when the outer one's arguments are read already, and has
+    ended before the outer one's results are written.
+    """
 
-    def __init__(
-        self, context: c_void_p, func: capi.Func, name: str, params: tuple[str, ...], results: tuple[str, ...]
-    ) -> None:
-        count = max(len(params), len(results), 1)
-        self.name = name
-        self.params = params
-        self.results = results
-        self.func = func
+    __slots__ = ("address", "count", "packed", "trap", "trap_address", "wide", "words")
+
+    def __init__(self, count: int) -> None:
+        self.count = count
         self.words = (c_uint32 * (4 * count))()  # a slot is four words
         self.wide = (c_uint64 * (2 * count)).from_buffer(self.words)
-        self._bytes = memoryview(self.words).cast("B")
-        self._unpack = layout(results, signed=True).unpack_from
+        self.packed = memoryview(self.words).cast("B")
         self.trap = c_void_p()
-        self.arguments = (
-            context,
-            c_void_p(ctypes.addressof(func)),
-            c_void_p(ctypes.addressof(self.words)),
-            c_size_t(count),
-            c_void_p(ctypes.addressof(self.trap)),
-        )
+        self.address = c_void_p(ctypes.addressof(self.words))
+        self.trap_address = c_void_p(ctypes.addressof(self.trap))
+
+
+class Export:
+    """An exported function with everything ctypes needs to call it already made.
+
+    Parameters
+    ----------
+    found : Extern
+        A function; kept, since Wasmtime is handed its address.
+    slots : Slots
+        Used where it has room for this function's numbers; otherwise the export gets its own.
+    """
+
+    __slots__ = ("_found", "_unpack", "arguments", "slots", "trap", "wide", "words")
+
+    def __init__(
+        self, context: c_void_p, found: capi.Extern, params: tuple[str, ...], results: tuple[str, ...], slots: Slots
+    ) -> None:
+        count = max(len(params), len(results), 1)
+        self.slots = slots = slots if count <= slots.count else Slots(count)
+        self.words, self.wide, self.trap = slots.words, slots.wide, slots.trap
+        self._found = found
+        self._unpack = layout(results, signed=True).unpack_from
+        function = c_void_p(ctypes.addressof(found) + capi.Extern.of.offset)
+        self.arguments = (context, function, slots.address, c_size_t(count), slots.trap_address)
 
     def write(self, packed: bytes) -> None:
         """Put arguments into the slots, as `pack_numbers` packed them for this export's parameters."""
-        self._bytes[: len(packed)] = packed
+        self.slots.packed[: len(packed)] = packed
 
     def read(self) -> tuple[float, ...]:
         """The results in the slots, integers signed."""
