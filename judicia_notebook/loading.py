@@ -281,11 +281,13 @@ def load(
             if count > MAX_STORES:
                 raise CompileLimit(f"it has {count} {what}, at most {MAX_STORES} are allowed")
         used = list(_resolve(found.module.imports, dispatcher, trap_unknown=trap_unknown))
-        apart = isolate if isolate is not None else len(found.wasm) > DEFAULT_ABOVE
-        with announced(f"{label(found.source)} ({format_size(len(found.wasm))})"):
-            compiled = engine.compile(
-                found.wasm, found.digest, cache_folder=cache_folder, apart=CompileLimits() if apart else None
-            )
+        compiled = engine.fetch(found.digest, cache_folder)
+        if compiled is None:
+            apart = isolate if isolate is not None else len(found.wasm) > DEFAULT_ABOVE
+            with announced(f"{label(found.source)} ({format_size(len(found.wasm))})"):
+                compiled = engine.compile(
+                    found.wasm, found.digest, cache_folder=cache_folder, apart=CompileLimits() if apart else None
+                )
         try:
             linkage = Linkage(engine, compiled, found.module, used, trap_unknown=trap_unknown)
         finally:

@@ -83,9 +83,11 @@ def find(folder: Path, digest: str, key: str) -> Kept | None:
     if not usable(folder):
         return None
     try:
-        for path in folder.glob(f"{digest}-{key}-*{_SUFFIX}"):
-            length = path.stem.rpartition("-")[2]
-            if length.isdigit() and (kept := _open_checked(path, int(length))) is not None:
+        for name in os.listdir(folder):  # half the time of `Path.glob`
+            if not (name.startswith(f"{digest}-{key}-") and name.endswith(_SUFFIX)):
+                continue
+            length = name.removesuffix(_SUFFIX).rpartition("-")[2]
+            if length.isdigit() and (kept := _open_checked(folder / name, int(length))) is not None:
                 return kept
     except OSError:
         return None

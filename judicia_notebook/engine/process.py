@@ -135,10 +135,20 @@ class Engine:
     def _advance(self) -> None:
         capi.increment_epoch(self._hot_pointer)
 
+    def fetch(self, digest: str, cache_folder: Path | None) -> Module | None:
+        """The module of this digest as an earlier `compile` left it in the cache."""
+        safety.check_process()
+        kept = cache.find(cache_folder, digest, self.key) if cache_folder else None
+        if kept is None:
+            return None
+        with kept:
+            pointer = self._deserialize(kept.path)
+        return None if pointer is None else Module(pointer, digest, from_cache=True)
+
     def compile(
         self, wasm: bytes, digest: str, *, cache_folder: Path | None = None, apart: CompileLimits | None = None
     ) -> Module:
-        """Compile a module, or fetch it from the cache.
+        """Compile a module, and leave it in the cache.
 
         Parameters
         ----------
@@ -153,12 +163,6 @@ class Engine:
             It took more than it may.
         """
         safety.check_process()
-        kept = cache.find(cache_folder, digest, self.key) if cache_folder else None
-        if kept is not None:
-            with kept:
-                pointer = self._deserialize(kept.path)
-            if pointer is not None:
-                return Module(pointer, digest, from_cache=True)
         if apart is not None:
             return self._compile_apart(wasm, digest, cache_folder, apart)
         module = self.compile_here(wasm, digest)

@@ -336,6 +336,15 @@ class _ModuleReader(TypeCursor):
 
     def read_functions(self) -> None:
         self.declared = self.count(self.limits.functions, "functions")
+        indexes = self.data[self.pos : min(self.pos + self.declared, self.end)]
+        if indexes.isascii():  # nearly every file: each index is one byte
+            types = self.types
+            found = [kind for index in indexes if index < len(types) and (kind := types[index]) is not None]
+            if len(found) == self.declared:
+                self.functions += found
+                self.pos += self.declared
+                return
+        # One by one, also to say which one is wrong.
         for _ in range(self.declared):
             self.functions.append(self.type_index("a function"))
 

@@ -117,8 +117,8 @@ def test_memory_in_one_grow(rt: jn.Runtime, load: Load) -> None:
     row = row_of(plugin, error)
     assert (row.memory_bytes, row.memory_peak_bytes, row.grows_refused) == (PAGE, PAGE, 1)
     assert row.limit_memory_bytes == 50 * PAGE
-    seen = events(rt, error)
-    assert seen == ["enter", "grow_refused", *seen[2:-1], "exit"]
+    seen = [event for event in events(rt, error) if event != "tick"]  # a busy machine may tick at any moment
+    assert seen == ["enter", "grow_refused", "exit"]
 
 
 def test_memory_in_small_steps(rt: jn.Runtime, load: Load) -> None:
