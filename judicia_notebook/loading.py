@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from judicia_notebook import manifest as manifests
 from judicia_notebook.engine import abi
 from judicia_notebook.engine.isolation import DEFAULT_ABOVE, CompileLimits
+from judicia_notebook.engine.locals import check_locals
 from judicia_notebook.engine.module_info import FuncType, Import, ModuleInfo
 from judicia_notebook.engine.process import assemble, get_engine
 from judicia_notebook.engine.sandbox import HostFunction, Linkage
@@ -165,12 +166,16 @@ def _read_bounded(path: Path) -> bytes:
     except OSError as error:
         raise LoadError(f"it cannot be read ({error.strerror})") from None
     try:
-        _check_file(os.fstat(descriptor))
+        status = os.fstat(descriptor)
+        _check_file(status)
     except InvalidModule:
         os.close(descriptor)
         raise
     with os.fdopen(descriptor, "rb") as file:
-        return file.read(MAX_FILE + 1)
+        data = file.read(status.st_size + 1)  # all that is asked for is set aside at once
+    if len(data) != status.st_size:
+        raise InvalidModule("it changed while it was being read")
+    return data
 
 
 def _check_file(status: os.stat_result) -> None:
@@ -248,8 +253,12 @@ def _choose_abi(module: ModuleInfo, manifest: Manifest, origin: str, wanted: str
         if misshapen := abi.misshapen_hooks(module):
             raise AbiMismatch(f"its {', '.join(misshapen)} must be a function (i32, i32) -> i64")
         return abi.NAME
-    if wanted == abi.NAME or origin != "derived":
-        raise AbiMismatch(f"it lacks exports of ABI 1: {', '.join(missing)}")
+    meant = any(module.export(name) is not None for name in (abi.ALLOC, abi.FREE))  # nobody has these by chance
+    if wanted == abi.NAME or origin != "derived" or meant:
+        raise AbiMismatch(
+            f"it lacks exports of ABI 1: {', '.join(missing)}",
+            hint='abi="raw" loads it for its numeric exports alone.' if meant and wanted is None else "",
+        )
     return RAW_ABI
 
 
@@ -283,6 +292,7 @@ def load(
         used = list(_resolve(found.module.imports, dispatcher, trap_unknown=trap_unknown))
         compiled = engine.fetch(found.digest, cache_folder)
         if compiled is None:
+            check_locals(found.module)
             apart = isolate if isolate is not None else len(found.wasm) > DEFAULT_ABOVE
             with announced(f"{label(found.source)} ({format_size(len(found.wasm))})"):
                 compiled = engine.compile(

@@ -26,6 +26,8 @@ class SectionLimits:
     types: int = 100_000
     type_parts: int = 1_000_000
     functions: int = 1_000_000
+    function_locals: int = 50_000
+    locals: int = 10_000_000
     imports: int = 10_000
     exports: int = 10_000
     tables: int = 1_000

@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from judicia_notebook.engine.rust_names import demangle
 from judicia_notebook.errors import CallError, GuestTrap, HostFailure, JudiciaError, QuotaExceeded
 
 if TYPE_CHECKING:
@@ -45,36 +46,9 @@ FUEL_IS_KNOWN = frozenset({"unreachable", "out_of_fuel"})
 _MEMORY_TRAPS = frozenset({"unreachable", "out_of_bounds_memory"})
 """How a guest dies of an allocation that was refused: it aborts, or uses what it did not get."""
 
-_LEGACY = re.compile(r"_ZN((?:\d+[^\d].*?)+)E")
 _PANIC_MACHINERY = re.compile(
     r"_*(rust_|rustc|__rust)|std::(panicking|sys)|core::(panicking|result|option)|<std::panicking"
 )
-_HASH = re.compile(r"h[0-9a-f]{16}")
-
-
-def demangle(symbol: str) -> str:
-    """A Rust symbol as its author wrote it; anything else unchanged.
-
-    Examples
-    --------
-    >>> demangle("_ZN7checker5parse17h0123456789abcdefE")
-    'checker::parse'
-    """
-    match = _LEGACY.fullmatch(symbol)
-    if match is None:
-        return symbol
-    parts, rest = [], match.group(1)
-    while rest and (number := re.match(r"\d+", rest)):
-        start = number.end()
-        length = int(number.group()[:4])
-        parts.append(rest[start : start + length])
-        rest = rest[start + length :]
-    if parts and _HASH.fullmatch(parts[-1]):
-        parts.pop()
-    text = "::".join(parts)
-    for escape, plain in (("..", "::"), ("$LT$", "<"), ("$GT$", ">"), ("$u20$", " "), ("$RF$", "&"), ("$C$", ",")):
-        text = text.replace(escape, plain)
-    return text
 
 
 def backtrace(frames: Sequence[tuple[int, str | None]], exports: Mapping[int, str]) -> tuple[str, ...]:
