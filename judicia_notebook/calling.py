@@ -39,7 +39,9 @@ from judicia_notebook.loading import REACTOR_INITIALIZE
 from judicia_notebook.metrics.recorder import CallRecord, LimitsInForce
 
 if TYPE_CHECKING:
+    from judicia_notebook.engine.invocation import Invocation
     from judicia_notebook.engine.limits import Limits
+    from judicia_notebook.engine.sandbox import Observer
     from judicia_notebook.metrics.recorder import Recorder
     from judicia_notebook.policy import CappedBudget, Policy
     from judicia_notebook.targets import Target
@@ -283,7 +285,7 @@ class Call:
         generation = target.instances.generation_of(target.code)
         sandbox = Sandbox(target.code.linkage, scope.budget, self.platform.pool)
         try:
-            sandbox.observer = _observer(sandbox, self.platform.recorder)
+            sandbox.observer = _observer(self.platform.recorder)
             sandbox.enter(scope)
             try:
                 sandbox.instantiate()
@@ -417,11 +419,9 @@ def hook(target: Target, name: str) -> Call:
     return Call(target.at(name), target.policy, run, size_in=len(request), origin="lifecycle")
 
 
-def _observer(sandbox: Sandbox, recorder: Recorder) -> Callable[[str, int, int], None]:
-    def observe(event: str, cpu_ns: int, used: int) -> None:
-        scope = sandbox.invocation
-        if scope is not None:
-            recorder.add_sample(scope.call_id, event, perf_counter_ns() - recorder.began_ns, cpu_ns, used)
+def _observer(recorder: Recorder) -> Observer:
+    def observe(scope: Invocation, event: str, cpu_ns: int, used: int) -> None:
+        recorder.add_sample(scope.call_id, event, perf_counter_ns() - recorder.began_ns, cpu_ns, used)
 
     return observe
 

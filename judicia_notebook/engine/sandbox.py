@@ -18,10 +18,12 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable
 from ctypes import byref, c_double, c_float, c_uint32, c_uint64, c_void_p
+from functools import partial
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from judicia_notebook.engine import capi, memory, safety, traps
+from judicia_notebook.engine.remains import leave, sweep
 from judicia_notebook.engine.slots import Export, Slots, layout
 from judicia_notebook.errors import AbiViolation, CompileError, JudiciaError, ResourceExhausted
 
@@ -36,6 +38,9 @@ _RESULTS = {"i32": c_uint32, "i64": c_uint64, "f32": c_float, "f64": c_double}
 _TABLE_TOO_LARGE = re.compile(r"table minimum size of (\d+) elements exceeds table limits")
 UNLIMITED_FUEL = 1 << 62
 _USUAL_NUMBERS = 4  # most functions take and give no more
+
+
+Observer = Callable[["Invocation", str, int, int], None]
 
 
 class HostFunction(NamedTuple):
@@ -155,8 +160,8 @@ class Linkage:
         self._keys: list[int] = []
         pre = c_void_p()
         # Instances share it and calls begin while plugins are replaced, so it goes when the last of them lets go.
-        self.close = weakref.finalize(self, _close_linkage, pre, self._keys)
-        self.close.atexit = False
+        sweep()
+        self.close = leave(self, partial(_close_linkage, pre, self._keys)).free
         linker = capi.linker_new(engine.pointer)
         try:
             for function in functions:
@@ -228,10 +233,12 @@ class Sandbox:
     broken : bool
         A guest that did not return normally is not entered again.
     observer : callable or None
-        Told (event, cpu_ns, used bytes) of ticks, grows and refused grows.
+        Told (invocation, event, cpu_ns, used bytes) of ticks, grows and refused grows. It may not refer to the sandbox,
+        which would then have to wait for the garbage collector.
     """
 
     def __init__(self, linkage: Linkage, budget: Budget, pool: MemoryPool) -> None:
+        sweep()
         self.engine = linkage.engine
         self.linkage = linkage
         self.key = next(_sandbox_keys)
@@ -244,13 +251,12 @@ class Sandbox:
         self.broken = False
         self.fuel_set = UNLIMITED_FUEL
         self._tank = c_uint64(UNLIMITED_FUEL)
-        self.observer: Callable[[str, int, int], None] | None = None
+        self.observer: Observer | None = None
         self._exports: dict[str, Export] = {}
         self._occupied = threading.Lock()  # held by the thread inside
         self._closing = False
         self._store: int = capi.store_new(self.engine.pointer, None, None)
-        self._delete = weakref.finalize(self, _delete_store, self._store, self.key)
-        self._delete.atexit = False
+        self._delete = leave(self, partial(_delete_store, self._store, self.key)).free
         self._context = c_void_p(capi.store_context(self._store))
         self._instance = capi.Instance()
         self._slots = Slots(_USUAL_NUMBERS)
@@ -459,10 +465,10 @@ class Sandbox:
     def tick(self, invocation: Invocation) -> bool:
         """Whether the guest may go on; called on its thread at every tick."""
         if self.observer is not None:
-            self.observer("tick", invocation.cpu_ns, self.account.used)
+            self.observer(invocation, "tick", invocation.cpu_ns, self.account.used)
         return invocation.check() is None
 
     def on_grow(self, event: str, used: int) -> None:
         """Pass on a ``grow`` or ``grow_refused``; called on the thread inside."""
         if self.observer is not None and self.invocation is not None:
-            self.observer(event, self.invocation.cpu_ns, used)
+            self.observer(self.invocation, event, self.invocation.cpu_ns, used)
