@@ -16,6 +16,7 @@ import pytest
 
 import judicia_notebook as jn
 from judicia_notebook.engine import memory
+from judicia_notebook.engine.remains import sweep
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="counts what /proc tells; enable: run on Linux")
 
@@ -41,6 +42,7 @@ class Held:
     @classmethod
     def now(cls) -> Self:
         gc.collect()
+        sweep()
         pages = Path("/proc/self/statm").read_text().split()
         space, resident = (int(count) * os.sysconf("SC_PAGE_SIZE") for count in pages[:2])
         kept = sum(mapped * len(free) for mapped, free in memory._recycled.items())  # bounded, and no leak
