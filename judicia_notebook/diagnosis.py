@@ -6,13 +6,18 @@ import importlib.metadata
 import importlib.util
 import os
 import platform
+import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from judicia_notebook.engine import cache, memory, process, safety
 from judicia_notebook.errors import JudiciaError
+from judicia_notebook.machine import MOST_MEMORY, memory_ceiling, memory_limit
+from judicia_notebook.quotas import DEFAULTS
 from judicia_notebook.units import format_size, format_time
 
 _PACKAGES = (
@@ -73,8 +78,10 @@ def _look() -> Iterator[Finding]:
     yield _memories(engine)
     yield _stack()
     yield _clocks()
+    yield _ceiling()
     yield _cache()
     yield _kernel()
+    yield _toolchains()
 
 
 def _memories(engine: process.Engine) -> Finding:
@@ -99,6 +106,14 @@ def _clocks() -> Finding:
     return Finding("CPU clock", resolution <= 1e-3, f"resolution {format_time(resolution)} for each thread")
 
 
+def _ceiling() -> Finding:
+    there, ceiling = memory_limit(), memory_ceiling()
+    of = (
+        f", a quarter of the {format_size(there)} that this process may have" if there and ceiling < MOST_MEMORY else ""
+    )
+    return Finding("memory ceiling", ceiling >= DEFAULTS.memory, f"{format_size(ceiling)} for a plugin{of}")  # type: ignore[operator]  # bytes by now
+
+
 def _cache() -> Finding:
     folder = cache.default_folder()
     if folder is None:
@@ -115,6 +130,22 @@ def _kernel() -> Finding:
     if version == "7.4.0":
         return Finding("ipykernel", False, "7.4.0 delivers clicks late or never while a cell runs; use another version")
     return Finding("ipykernel", True, version)
+
+
+def _toolchains() -> Finding:
+    """What `%%plugin define` and ``tools/build_plugins.py`` can compile here; doing without is no fault."""
+    rustc = shutil.which("rustc")
+    if rustc is None:
+        return Finding("toolchains", True, "WAT; no Rust here")
+    asked = [rustc, "--print", "target-libdir", "--target", "wasm32-unknown-unknown"]
+    try:
+        said = subprocess.run(asked, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        said = ""
+    there = bool(said) and Path(said).is_dir()
+    return Finding(
+        "toolchains", True, "WAT, Rust" if there else f"WAT; {rustc} lacks the wasm32-unknown-unknown target"
+    )
 
 
 def _installed(package: str) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import platform
 from pathlib import Path
 
@@ -11,7 +12,17 @@ import pytest
 import judicia_notebook as jn
 from judicia_notebook.engine import cache, process, safety
 
-TOPICS = ["python", "engine", "memory", "thread stack", "CPU clock", "cache", "ipykernel"]
+TOPICS = [
+    "python",
+    "engine",
+    "memory",
+    "thread stack",
+    "CPU clock",
+    "memory ceiling",
+    "cache",
+    "ipykernel",
+    "toolchains",
+]
 
 
 def finding(topic: str) -> tuple[bool, str]:
@@ -46,6 +57,32 @@ def test_a_small_address_space_is_told_with_its_price(monkeypatch: pytest.Monkey
     assert "64 MiB" in text
     assert "slower" in text
     assert not jn.doctor().good
+
+
+@pytest.mark.parametrize(
+    ("there", "good", "text"),
+    [
+        (None, True, "1 GiB for a plugin"),
+        (64 << 30, True, "1 GiB for a plugin"),
+        (2 << 30, True, "512 MiB for a plugin, a quarter of the 2 GiB that this process may have"),
+        (128 << 20, False, "32 MiB for a plugin, a quarter of the 128 MiB that this process may have"),
+    ],
+)
+def test_a_small_container_is_told(monkeypatch: pytest.MonkeyPatch, there: int | None, good: bool, text: str) -> None:
+    for module in ("machine", "diagnosis"):
+        monkeypatch.setattr(f"judicia_notebook.{module}.memory_limit", lambda: there)
+    assert finding("memory ceiling") == (good, text)
+
+
+def test_a_rust_without_the_wasm_target_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    rustc = tmp_path / "rustc"
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    for answer, expected in ((f"echo {tmp_path}", "WAT, Rust"), ("echo /nowhere", "lacks"), ("exit 1", "lacks")):
+        rustc.write_text(f"#!/bin/sh\n{answer}\n")
+        rustc.chmod(0o755)
+        assert expected in finding("toolchains")[1]
+    monkeypatch.setenv("PATH", "")
+    assert finding("toolchains") == (True, "WAT; no Rust here")
 
 
 def test_a_cache_that_others_can_write_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

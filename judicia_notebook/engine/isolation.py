@@ -10,7 +10,7 @@ The child is this file run as a script's worth of code: it imports the engine ro
 
 from __future__ import annotations
 
-import contextlib
+import importlib.util
 import os
 import struct
 import subprocess
@@ -28,6 +28,7 @@ _CHILD = "import sys; sys.path[:] = {path!r}; from judicia_notebook.engine impor
 _HEADER = struct.Struct("<QQQ")
 _REFUSED = "refused: "
 _OVER = 3  # the child's exit code for a limit it hit and noticed
+_BOUNDED = importlib.util.find_spec("resource") is not None  # Windows has no such limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,11 @@ def compile_apart(wasm: bytes, reservation: int, limits: CompileLimits) -> bytes
     CompileError
         The engine refused it.
     """
+    if not _BOUNDED:
+        raise CompileLimit(
+            "this system cannot limit what a compiler's process takes, so it is not compiled",
+            hint="isolate_compile=False compiles it in this process, without limits, if you trust it.",
+        )
     command = [sys.executable, "-c", _CHILD.format(path=[entry or str(Path.cwd()) for entry in sys.path])]
     environment = {**os.environ, "RUST_BACKTRACE": "0"}
     header = _HEADER.pack(reservation, limits.memory_bytes, limits.cpu_seconds)
@@ -96,12 +102,11 @@ def child() -> None:
 
     reservation, memory_bytes, cpu_seconds = _HEADER.unpack(sys.stdin.buffer.read(_HEADER.size))
     engine = process.Engine(reservation=reservation)
-    with contextlib.suppress(ImportError):  # Windows has no such limits; the wall limit still holds there
-        import resource
+    import resource  # not on every system; `compile_apart` has looked
 
-        resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
-        resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
         module = engine.compile_here(sys.stdin.buffer.read())
         compiled = engine.serialize(module)

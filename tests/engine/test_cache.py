@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import pkgutil
 import stat
 import subprocess
 import sys
@@ -14,6 +16,7 @@ import pytest
 
 import judicia_notebook as jn
 from judicia_notebook.engine import cache
+from judicia_notebook.engine.process import Engine
 
 WAT = b'(module (func (export "answer") (result i32) (i32.const 42)))'
 
@@ -208,3 +211,49 @@ print("well")
     ]
     said = [process.communicate(timeout=60) for process in both]
     assert said == [("well\n", "")] * 2
+
+
+# --- file systems that do not keep their word, as a home folder over a network may ------------------------------------
+
+
+@pytest.mark.parametrize(
+    "call", ["os.fsync", "os.open", "os.listdir", "os.lstat", "pathlib.Path.rename", "tempfile.mkstemp"]
+)
+@pytest.mark.parametrize("reason", [errno.ESTALE, errno.EIO, errno.ENOSPC, errno.EACCES])
+def test_whatever_the_file_system_refuses_a_load_only_takes_longer(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, call: str, reason: int
+) -> None:
+    load()
+
+    def refuse(path: object = None, *_: object, **__: object) -> object:
+        if call in {"os.fsync", "tempfile.mkstemp"} or str(folder) in str(path):
+            raise OSError(reason, os.strerror(reason))
+        return original(path, *_, **__)
+
+    original = pkgutil.resolve_name(call)
+    with jn.Runtime() as rt, monkeypatch.context() as patch:
+        patch.setattr(call, refuse)
+        assert rt.load(WAT.replace(b"42", b"43"), name="guest").raw("answer")() == 43
+    assert [path.suffix for path in folder.iterdir()] == [".cwasm"] * len(list(folder.iterdir()))
+    assert load() is True
+
+
+def test_a_cache_that_cannot_be_mapped_is_compiled_anew(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    load()
+    monkeypatch.setattr(Engine, "_deserialize", lambda *_: None)
+    assert load() is False
+
+
+def test_a_full_disk_keeps_nothing_in_the_cache_and_no_load_from_working(folder: Path) -> None:
+    program = f"""
+import resource, signal
+import judicia_notebook as jn
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+with jn.Runtime() as rt:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))  # to a process, a disk that is full after a page
+    assert rt.load({WAT!r}, name="guest").raw("answer")() == 42
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert list(folder.iterdir()) == []
+    assert load() is False

@@ -193,6 +193,16 @@ def test_a_limit_ends_the_compiler(
     assert rt.load(WAT, name="guest", isolate_compile=True).raw("answer")() == 42
 
 
+def test_where_no_compiler_can_be_limited_none_is_started(
+    rt: jn.Runtime, compilers: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("judicia_notebook.engine.isolation._BOUNDED", False)  # as on Windows
+    with pytest.raises(jn.errors.CompileLimit, match="isolate_compile=False"):
+        rt.load(b"(module)", name="guest", isolate_compile=True)
+    assert rt.load(b"(module)", name="guest", isolate_compile=False).abi == "raw"
+    assert compilers == []
+
+
 def test_a_compiler_that_cannot_be_started_is_a_load_error(rt: jn.Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", str(Path(os.sep) / "nowhere" / "python"))
     with pytest.raises(jn.LoadError):
