@@ -41,6 +41,7 @@ plugins: $(VENV)/.lab
 bench: $(VENV)/.bench
 	@echo "== benchmarks/peers.py"; $(BIN)/python benchmarks/peers.py $(ARGS)
 	@echo "== benchmarks/recorder.py"; $(BIN)/python benchmarks/recorder.py
+	@echo "== benchmarks/interrupts.py"; $(BIN)/python benchmarks/interrupts.py
 
 soak: $(VENV)/.lab
 	@$(BIN)/python tools/soak.py $(ARGS)

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from judicia_notebook.manifest import Manifest
     from judicia_notebook.metrics import plots
     from judicia_notebook.metrics.recorder import CallRecord
+    from judicia_notebook.notebook import stock as widgets
     from judicia_notebook.plugin import Outcome, Plugin
     from judicia_notebook.policy import Policy
     from judicia_notebook.quotas import Quota
@@ -101,6 +102,7 @@ __all__ = [
     "plots",
     "show_versions",
     "unload_ipython_extension",
+    "widgets",
 ]
 
 _LAZY = {
@@ -119,10 +121,12 @@ _LAZY = {
     "show_versions": "diagnosis",
 }
 
+_ROOMS = {"plots": "metrics.plots", "widgets": "notebook.live.stock"}
+
 
 def __getattr__(name: str) -> Any:
-    if name == "plots":
-        return importlib.import_module("judicia_notebook.metrics.plots")
+    if name in _ROOMS:
+        return importlib.import_module(f"{__name__}.{_ROOMS[name]}")
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)

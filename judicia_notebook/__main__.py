@@ -6,8 +6,10 @@ could not do.
 - The lessons lie in ``notebooks/`` of a checkout and in ``judicia_notebook/_notebooks/`` of an installed wheel;
   `bundled_notebooks` alone knows that. They are always worked on as a copy.
 - ``lab`` becomes JupyterLab: the process is replaced, so that signals and the exit code are JupyterLab's own.
+- ``run`` runs what a module is: of a plugin one function, with JSON; of a WASI command its main function, with this
+  process's standard input and what follows ``--``. It is read whole, as `Plugin.run` takes it, unless it is a terminal.
 - Answers go to standard output, everything about them to standard error. Exit codes: 0 well, 1 the plugin, a limit or
-  a file said no, 2 wrong usage, 130 interrupted.
+  a file said no, 2 wrong usage, 130 interrupted; a WASI command's own, if it came to its end.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ import tempfile
 import webbrowser
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import judicia_notebook as jn
 
@@ -36,7 +38,21 @@ QUICKSTART = "01-quickstart.ipynb"
 VERDICTS = "verdicts"  # cells with this tag are what `demo` prints of a lesson
 CELL_TIMEOUT = 600  # seconds; generous, because a lesson that hangs should end and a slow machine should not
 _LEFTOVERS = ("__pycache__", ".ipynb_checkpoints", "*.pyc")
-_QUOTAS = {"cpu": "50ms", "wall": "1s", "memory": "16MiB", "fuel": "N"}
+_QUOTAS = {
+    "cpu": "50ms",
+    "wall": "1s",
+    "memory": "16MiB",
+    "fuel": "N",
+    "payload": "1MiB",
+    "answer": "1MiB",
+    "log": "1MiB",
+}
+_RUN_USAGE = """%(prog)s SOURCE FUNCTION [JSON] [options]
+       %(prog)s SOURCE [options] [-- ARG ...]"""
+_RUN_HELP = """A plugin's answer is printed as JSON, and what the call cost on standard error. A WASI command reads this
+process's standard input (not a terminal), and its output and exit status are handed on; it writes to the plugin's
+log, so --log limits its output too. --verbose prints its cost."""
+_MOST_STATUS = 255  # more does not fit into an exit status here, and what is left of it could be a 0
 
 
 class WrongUsage(Exception):
@@ -198,17 +214,27 @@ def without_colours(text: str) -> str:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Loads a plugin, calls one of its functions and prints the answer as JSON."""
-    payload = read_payload(options.payload)
+    """Loads a module and runs it: a function of a plugin, or a WASI command."""
     quota = {kind: value for kind in _QUOTAS if (value := getattr(options, kind)) is not None}
     try:
         with jn.Runtime() as runtime:
             plugin = runtime.load(
                 options.source, name=options.name, grant=options.grant, quota=quota or None, on_denied=options.on_denied
             )
-            outcome = plugin.attempt(options.function, payload)
+            return run_command(plugin, options) if plugin.abi == "wasi" else run_function(plugin, options)
     except jn.JudiciaError as error:
         return complain(error)
+
+
+def run_function(plugin: jn.Plugin, options: argparse.Namespace) -> int:
+    """Calls a function and prints its answer as JSON."""
+    if not 1 <= len(options.words) <= 2:
+        functions = ", ".join(plugin.functions) or "none that takes JSON"
+        raise WrongUsage(
+            f"{plugin.name} takes the name of a function and at most one JSON value. Its functions: {functions}"
+        )
+    function, payload = options.words[0], read_payload(*options.words[1:])
+    outcome = plugin.attempt(function, payload)
     if outcome.record is not None:
         print(outcome.record.cost_line(), file=sys.stderr)
     if outcome.error is not None:
@@ -217,7 +243,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def read_payload(text: str | None) -> Any:
+def read_payload(text: str | None = None) -> Any:
     """The payload given on the command line, or on standard input as ``-``."""
     if text is None:
         return None
@@ -225,6 +251,52 @@ def read_payload(text: str | None) -> Any:
         return json.loads(sys.stdin.read() if text == "-" else text)
     except ValueError as error:
         raise WrongUsage(f"the payload is not JSON: {error}") from None
+
+
+def run_command(plugin: jn.Plugin, options: argparse.Namespace) -> int:
+    """Runs a WASI command; hands on what it reads, writes and ends with."""
+    stdin = read_input(plugin.policy.quota.payload)
+    try:
+        result = plugin.run(options.words, stdin)
+    except jn.CallError as error:
+        write_logged(plugin)
+        account_for(plugin, error.record, verbose=options.verbose)
+        return complain(error)
+    hand_on(sys.stdout, result.stdout)
+    hand_on(sys.stderr, result.stderr)
+    account_for(plugin, result.record, verbose=options.verbose)
+    return min(result.returncode, _MOST_STATUS)
+
+
+def read_input(limit: Any) -> bytes:
+    """Standard input, and one byte more than may be handed on if it is longer: the run says so then."""
+    if sys.stdin is None or sys.stdin.isatty():
+        return b""
+    return sys.stdin.buffer.read(limit + 1 if isinstance(limit, int) else -1)
+
+
+def hand_on(stream: TextIO, data: bytes) -> None:
+    stream.flush()
+    stream.buffer.write(data)
+    stream.flush()
+
+
+def write_logged(plugin: jn.Plugin) -> None:
+    """What a run had written before it was ended, as far as the log knows: in lines."""
+    for row in plugin.logs.itertuples():
+        stream = sys.stderr if row.stream == "stderr" else sys.stdout
+        hand_on(stream, f"{row.message}\n".encode())
+
+
+def account_for(plugin: jn.Plugin, record: jn.CallRecord | None, *, verbose: bool) -> None:
+    """Says what a run cost if that is asked for or something was denied, and what would allow it."""
+    if record is None or not (verbose or record.denied):
+        return
+    print(record.cost_line(), file=sys.stderr)
+    if record.denied:
+        calls = plugin.host_calls
+        denied = sorted(set(calls[calls["decision"] == "denied"]["capability"]))
+        print(f"  To allow it:  {' '.join(f'--grant {capability}' for capability in denied)}", file=sys.stderr)
 
 
 def inspect(options: argparse.Namespace) -> int:
@@ -279,10 +351,17 @@ def build_parser() -> argparse.ArgumentParser:
         "--output", type=Path, default=Path("judicia-demo.html"), help="the report (default: %(default)s)"
     )
 
-    command = add_command(commands, run, "load a plugin, call a function of it, print the answer")
-    command.add_argument("source", help="a .wasm or .wat file, or example:NAME")
-    command.add_argument("function")
-    command.add_argument("payload", nargs="?", metavar="JSON", help="the request; - reads it from standard input")
+    command = add_command(commands, run, "load a plugin and call a function of it, or run a WASI command")
+    command.usage, command.epilog = _RUN_USAGE, _RUN_HELP
+    command.add_argument("source", metavar="SOURCE", help="a .wasm or .wat file, or example:NAME")
+    command.add_argument(
+        "words",
+        nargs="*",
+        metavar="FUNCTION [JSON] | ARG",
+        help="of a plugin a function and the request (- reads it from standard input); "
+        "a command's arguments, those with a dash after --",
+    )
+    command.add_argument("-v", "--verbose", action="store_true", help="print what the run of a command cost, too")
     command.add_argument(
         "--grant", action="append", default=[], metavar="CAP[=SCOPE]", help="may be given several times"
     )
@@ -306,20 +385,38 @@ def add_command(commands: Any, function: Any, summary: str) -> argparse.Argument
     return parser
 
 
+def split_at_dashes(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """What stands before the first ``--``, and after it."""
+    words = list(arguments)
+    place = words.index("--") if "--" in words else len(words)
+    return words[:place], words[place + 1 :]
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Carries out one command line; answers the exit code."""
     parser = build_parser()
-    options, handed_on = parser.parse_known_args(arguments)
-    options.handed_on = handed_on
-    if handed_on and options.carry_out is not lab:
-        parser.error(f"unrecognized arguments: {' '.join(handed_on)}")
+    before, after = split_at_dashes(sys.argv[1:] if arguments is None else arguments)
+    options, handed_on = parser.parse_known_args(before)
+    if options.carry_out is run and not any(word.startswith("-") for word in handed_on):
+        options.words += handed_on  # argparse takes words from one place only, and they may stand around options
+        options.words += after
+    elif options.carry_out is lab:
+        options.handed_on = [*handed_on, *after]
+    elif handed_on or after:
+        hint = " (what is for a WASI command stands after --)" if options.carry_out is run else ""
+        parser.error(f"unrecognized arguments: {' '.join(handed_on or after)}{hint}")
     try:
         code: int = options.carry_out(options)
     except WrongUsage as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+        sys.stdout.flush()
     except KeyboardInterrupt:
         return 130  # as a shell counts it
+    except BrokenPipeError:
+        # Whoever was reading has left. Python would look at its output once more on its way out.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     return code
 
 

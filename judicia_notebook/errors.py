@@ -36,7 +36,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from judicia_notebook.units import format_quantity
+from judicia_notebook.units import format_count, format_quantity
 
 if TYPE_CHECKING:
     from judicia_notebook.metrics.recorder import CallRecord
@@ -221,10 +221,20 @@ class QuotaExceeded(CallError):
         ``cpu``, ``wall``, ``memory``, ``fuel``, ``payload``, ``answer``, ``host_calls``, ...
     limit, used : float
         In `unit`: ``s``, ``bytes``, or what is counted (``fuel``, ``host calls``).
+    ceiling : float or None
+        What the runtime allows at most; None where it has no ceiling of this kind.
     """
 
     def __init__(
-        self, *, quota: str, limit: float, used: float, unit: str, per_call: bool = False, **where: Any
+        self,
+        *,
+        quota: str,
+        limit: float,
+        used: float,
+        unit: str,
+        per_call: bool = False,
+        ceiling: float | None = None,
+        **where: Any,
     ) -> None:
         super().__init__(quota, **where)
         self.quota = quota
@@ -232,6 +242,7 @@ class QuotaExceeded(CallError):
         self.used = used
         self.unit = unit
         self.per_call = per_call
+        self.ceiling = ceiling
 
     @property
     def outcome(self) -> str:  # type: ignore[override]  # depends on which quota it was
@@ -328,9 +339,19 @@ def _trap(error: GuestTrap) -> str:
 
 
 _QUOTA_NOUNS = {"cpu": "CPU", "wall": "wall time", "memory": "memory"}
+_HAPPENED = {
+    "log": "wrote {used} of log, more than its limit of {limit},",
+    "answer": "answered {used}, more than its limit of {limit},",
+    "payload": "was given {used} of payload, more than its limit of {limit},",
+}
 
 
 def _used(error: QuotaExceeded) -> str:
+    if error.quota in _HAPPENED:
+        used, limit = format_quantity(error.used, error.unit), format_quantity(error.limit, error.unit)
+        if used == limit:  # the next byte after a round number
+            used = f"{format_count(error.used)} bytes"
+        return f"{_HAPPENED[error.quota].format(used=used, limit=limit)} and was stopped"
     noun = _QUOTA_NOUNS.get(error.quota, error.quota.replace("_", " ") if error.unit in ("s", "bytes") else "")
     used, limit = format_quantity(error.used, error.unit), format_quantity(error.limit, error.unit)
     verb = "asked for" if error.unit == "bytes" else "used"
@@ -342,7 +363,10 @@ def _used(error: QuotaExceeded) -> str:
 
 def _allow_more(error: QuotaExceeded) -> list[str]:
     flag = error.quota.replace("_", "-")
+    at_the_ceiling = error.ceiling is not None and error.limit >= error.ceiling
     value = _next_limit(error)
+    if error.ceiling is not None and not at_the_ceiling:
+        value = min(value, error.ceiling)
     if error.unit == "s":
         text = format_quantity(value, "s").replace(" ", "")
     elif error.unit == "bytes":
@@ -350,8 +374,11 @@ def _allow_more(error: QuotaExceeded) -> list[str]:
     else:
         text = str(round(value))
     python = text if error.unit not in ("s", "bytes") else f'"{text}"'
+    if at_the_ceiling:
+        return [f"  That is the runtime's ceiling. A higher one:  jn.Runtime(ceiling=jn.Quota({error.quota}={python}))"]
     if error.per_call:
-        return [f"  To allow more:  p.call(..., quota=jn.Quota({error.quota}={python}))"]
+        way = "run" if error.record is not None and error.record.abi == "wasi" else "call"
+        return [f"  To allow more:  p.{way}(..., quota=jn.Quota({error.quota}={python}))"]
     line = f"%plugin quota {error.plugin} --{flag} {text}     or  p.policy.set_quota({error.quota}={python})"
     return [f"  To allow more:  {line}"]
 

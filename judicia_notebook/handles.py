@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from judicia_notebook.engine import interrupts
 from judicia_notebook.errors import ResourceExhausted
 from judicia_notebook.instances import Ticket
+from judicia_notebook.policy import current_way
 
 if TYPE_CHECKING:
     from judicia_notebook.calling import Call
@@ -63,6 +64,11 @@ class CallHandle:
     @property
     def function(self) -> str:
         return self._call.scope.function
+
+    @property
+    def call(self) -> Call:
+        """The call it stands for; for what shows how it goes."""
+        return self._call
 
     @property
     def elapsed(self) -> float:
@@ -138,6 +144,8 @@ def in_background(call: Call, workers: Workers) -> CallHandle:
     ------
     PluginNotReady, ResourceExhausted
     """
+    if current_way() == "panel":
+        call.origin = "panel"
     on_main = interrupts.enter(call.scope)
     try:
         handle = CallHandle(call, workers)

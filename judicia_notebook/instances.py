@@ -235,6 +235,11 @@ class InstancePool:
         return idle
 
     @property
+    def waiting(self) -> int:
+        """How many calls wait for an instance."""
+        return len(self._waiting)
+
+    @property
     def idle(self) -> int:
         """How many instances wait for a call."""
         return len(self._idle)

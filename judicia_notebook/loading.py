@@ -14,14 +14,14 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from judicia_notebook import manifest as manifests
 from judicia_notebook.engine import abi
 from judicia_notebook.engine.isolation import DEFAULT_ABOVE, CompileLimits
-from judicia_notebook.engine.locals import check_locals
+from judicia_notebook.engine.locals import HEAVY, check_locals, compile_work
 from judicia_notebook.engine.module_info import FuncType, Import, ModuleInfo
 from judicia_notebook.engine.process import assemble, get_engine
 from judicia_notebook.engine.sandbox import HostFunction, Linkage
@@ -32,13 +32,16 @@ from judicia_notebook.errors import (
     CompileLimit,
     GuestTrap,
     InvalidModule,
+    JudiciaError,
     LoadError,
     ManifestError,
     NoSuchExample,
+    NoSuchFunction,
     UnknownImport,
     did_you_mean,
     printable,
 )
+from judicia_notebook.machine import memory_limit
 from judicia_notebook.units import format_size, format_time
 
 if TYPE_CHECKING:
@@ -278,7 +281,7 @@ def load(
     Parameters
     ----------
     isolate : bool, optional
-        Whether to compile in a child process; by default from 4 MiB of wasm on.
+        Whether to compile in a child process; by default what has more than 4 MiB or may keep the compiler busy.
 
     Raises
     ------
@@ -293,10 +296,10 @@ def load(
         compiled = engine.fetch(found.digest, cache_folder)
         if compiled is None:
             check_locals(found.module)
-            apart = isolate if isolate is not None else len(found.wasm) > DEFAULT_ABOVE
+            apart = _may_be_heavy(found) if isolate is None else isolate
             with announced(f"{label(found.source)} ({format_size(len(found.wasm))})"):
                 compiled = engine.compile(
-                    found.wasm, found.digest, cache_folder=cache_folder, apart=CompileLimits() if apart else None
+                    found.wasm, found.digest, cache_folder=cache_folder, apart=_compile_limits() if apart else None
                 )
         try:
             linkage = Linkage(engine, compiled, found.module, used, trap_unknown=trap_unknown)
@@ -319,6 +322,17 @@ def load(
         callable_functions(found.module, found.abi),
         compiled.from_cache,
     )
+
+
+def _compile_limits() -> CompileLimits:
+    """What the compiler may take here: it must not be the kernel that the system ends for want of memory."""
+    limits, there = CompileLimits(), memory_limit()
+    return limits if there is None else replace(limits, memory_bytes=min(limits.memory_bytes, there * 3 // 4))
+
+
+def _may_be_heavy(found: Read) -> bool:
+    """Whether compiling it may take more than this process, where nothing can stop a compiler, should be kept with."""
+    return len(found.wasm) > DEFAULT_ABOVE or compile_work(found.module) > HEAVY
 
 
 @contextlib.contextmanager
@@ -401,3 +415,21 @@ def differences(old: Code, new: Code) -> tuple[str, ...]:
     asked = sorted(set(new.manifest.capabilities) - set(old.manifest.capabilities))
     found += [f"now asks for {one}" for one in asked]
     return tuple(found)
+
+
+def not_callable(plugin: str, code: Code, function: str) -> JudiciaError:
+    """The error for a call of what takes no request, with what can be done instead."""
+    if code.abi == WASI_ABI:
+        hint = f'To run it:  %plugin run {plugin}     or  p.run(args=[...], stdin=b"...")'
+        return NoSuchFunction(f"{plugin} is a WASI command: it has no functions to call.", hint=hint)
+    if function in code.functions and code.abi == RAW_ABI:
+        return AbiMismatch(
+            f"{plugin} was loaded as raw: it lacks what ABI 1 needs (memory, judicia_alloc, judicia_free).",
+            hint=f'Its numeric exports can be called: p.raw("{function}")(...)',
+        )
+    if function in code.functions:
+        return NoSuchFunction(
+            f"{plugin}.{function} is {code.functions[function]}, and a call needs (i32, i32) -> i64.",
+            hint=f'p.raw("{function}")(...) calls it with numbers.',
+        )
+    return NoSuchFunction(f"{plugin} exports no function {function!r}.{did_you_mean(function, code.callable)}")

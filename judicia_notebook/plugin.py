@@ -17,8 +17,8 @@ from judicia_notebook import loading
 from judicia_notebook.calling import Call, hook
 from judicia_notebook.command import RunResult, run
 from judicia_notebook.engine import wire
+from judicia_notebook.engine.remains import sweep
 from judicia_notebook.errors import (
-    AbiMismatch,
     AbiViolation,
     CallError,
     JudiciaError,
@@ -38,6 +38,7 @@ from judicia_notebook.targets import Activity, Platform, Target
 
 if TYPE_CHECKING:
     import pandas as pd
+    from anywidget import AnyWidget
 
     from judicia_notebook.engine.module_info import Export, Import
     from judicia_notebook.loading import Code
@@ -131,6 +132,11 @@ class Plugin:
     def abi(self) -> str:
         """``judicia-v1``, ``wasi`` or ``raw``."""
         return self._code.abi
+
+    @property
+    def is_command(self) -> bool:
+        """Whether it is a WASI command: something to `run`, with no functions to call."""
+        return self._code.abi == loading.WASI_ABI
 
     @property
     def exports(self) -> tuple[Export, ...]:
@@ -270,8 +276,9 @@ class Plugin:
         """
         kind = self._code.functions.get(export)
         if kind is None:
-            known = did_you_mean(export, self._code.functions)
-            raise NoSuchFunction(f"{self.name} exports no function {export!r}.{known}")
+            raise NoSuchFunction(
+                f"{self.name} exports no function {export!r}.{did_you_mean(export, self._code.functions)}"
+            )
         if not {*kind.params, *kind.results} <= {"i32", "i64", "f32", "f64"}:
             raise NoSuchFunction(f"{self.name}.{export} is {kind}, and only numbers can be passed.")
         return RawFunction(self, export, kind)
@@ -304,7 +311,7 @@ class Plugin:
     ) -> Call:
         target = self.target(function, self._code.abi)
         if function not in target.code.callable:
-            raise self._not_callable(target.code, function)
+            raise loading.not_callable(self.name, target.code, function)
 
         def exchange(call: Call) -> bytes | None:
             return call.exchange(request)
@@ -320,10 +327,8 @@ class Plugin:
         if self.unloaded:
             raise PluginNotReady(f"{self.name} is unloaded.", hint=f"Load it again under the name {self.name}.")
         if quota is None:
-            call = Call(target, self.policy, body, **more)
-        else:
-            call = Call(target, CappedBudget(self.policy, call_quota(quota, self.policy.ceiling)), body, **more)
-        return call
+            return Call(target, self.policy, body, **more)
+        return Call(target, CappedBudget(self.policy, call_quota(quota, self.policy.ceiling)), body, **more)
 
     def target(self, function: str, abi_name: str) -> Target:
         """What a call of this function would be aimed at now."""
@@ -335,24 +340,6 @@ class Plugin:
             if function in code.functions:
                 targets[function] = target
         return target
-
-    def _not_callable(self, code: Code, function: str) -> JudiciaError:
-        known = code.callable
-        if code.abi == loading.WASI_ABI:
-            hint = 'p.run(args=[...], stdin=b"...") runs it, and gives what it wrote.'
-            return NoSuchFunction(f"{self.name} is a WASI command: it has no functions to call.", hint=hint)
-        if function in code.functions and code.abi == loading.RAW_ABI:
-            return AbiMismatch(
-                f"{self.name} was loaded as raw: it lacks what ABI 1 needs (memory, judicia_alloc, judicia_free).",
-                hint=f'Its numeric exports can be called: p.raw("{function}")(...)',
-            )
-        if function in code.functions:
-            kind = code.functions[function]
-            return NoSuchFunction(
-                f"{self.name}.{function} is {kind}, and a call needs (i32, i32) -> i64.",
-                hint=f'p.raw("{function}")(...) calls it with numbers.',
-            )
-        return NoSuchFunction(f"{self.name} exports no function {function!r}.{did_you_mean(function, known)}")
 
     # Lifecycle ----------------------------------------------------------------------------------------------
 
@@ -410,6 +397,7 @@ class Plugin:
             if "on_cleanup" in instance.code.callable:
                 self._clean_up(instance)
             instance.sandbox.close()
+        sweep()
 
     def _clean_up(self, instance: Instance) -> None:
         target = self.target("on_cleanup", self._code.abi)
@@ -430,6 +418,18 @@ class Plugin:
             self._config = dict(config)
 
     # What it did --------------------------------------------------------------------------------------------
+
+    def panel(self, show: str | None = None, scale: float = 1.0) -> AnyWidget:
+        """The live panel: what it may do, uses and did, and the controls that change it; `show` opens a tab."""
+        from judicia_notebook.notebook.live.panel import make_panel
+
+        return make_panel(self, show, scale)
+
+    def charts(self, scale: float = 1.0) -> AnyWidget:
+        """Live charts: memory and CPU of its calls against their limits, host calls by capability, outcomes."""
+        from judicia_notebook.notebook.live.charts import make_charts
+
+        return make_charts(self, scale)
 
     @property
     def last(self) -> CallRecord | None:

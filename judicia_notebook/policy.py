@@ -77,6 +77,8 @@ _SCOPES: Final[Mapping[str, tuple[str, Callable[[str], object]]]] = {
     **dict.fromkeys(("read_shared_memory", "write_shared_memory"), ("region names", _IDENTIFIER.fullmatch)),
     "register_routes": ("path prefixes such as /scores", re.compile(r"/[^\s?#]*").fullmatch),
 }
+SCOPE_SHAPES: Final[Mapping[str, str]] = {name: shape for name, (shape, _) in _SCOPES.items()}
+"""What the scope of each capability that takes one looks like."""
 _LISTS = frozenset({"read_database", "write_database", "read_shared_memory", "write_shared_memory"})
 
 
@@ -203,6 +205,11 @@ class Policy:
         """Never: these limits are the plugin's, not a call's."""
         return False
 
+    def ceiling_of(self, kind: str, /) -> float | None:
+        """What the runtime allows at most of this kind; seconds, bytes or a count."""
+        most = getattr(self._ceiling, kind)
+        return most if isinstance(most, int | float) else None
+
     @property
     def version(self) -> int:
         """The version of the state in force, as in `Runtime.policies`."""
@@ -310,6 +317,25 @@ class Policy:
 
         self._change(what, ", ".join(wanted), add)
 
+    def amend(self, what: str, update: Callable[[Snapshot], Snapshot], detail: str = "") -> None:
+        """Change anything in one step: `update` is given what holds now and answers what is to hold.
+
+        It is called under the policy's lock, so it may only compute.
+
+        Raises
+        ------
+        PolicyError
+            A bad grant, or a quota above the ceiling; nothing is changed then.
+        """
+
+        def checked(now: Snapshot) -> Snapshot:
+            wanted = update(now)
+            check_within(self._ceiling, wanted.quota)
+            granted = (one for text in wanted.granted for one in parse_grant(text))
+            return dataclasses.replace(wanted, granted=tuple(dict.fromkeys(granted)))
+
+        self._change(what, detail, checked)
+
     def restore(self, snapshot: Snapshot) -> None:
         """Bring a snapshot back, whatever happened since."""
         self._change("restore", "", lambda _: snapshot)
@@ -339,7 +365,7 @@ class Policy:
         try:
             yield self
         finally:
-            self._change("restore", "", lambda now: _undo(before, inside, now))
+            self._change("restore", "", lambda now: taken_back(before, inside, now))
 
     def observe(self, callback: Callable[[Policy], object]) -> Callable[[], None]:
         """Have `callback(policy)` called after each change, outside the lock, on the changing thread.
@@ -367,12 +393,13 @@ class Policy:
                 callback(self)
 
 
-def _undo(before: Snapshot, inside: Snapshot, now: Snapshot) -> Snapshot:
-    """Take back what led from `before` to `inside`, and nothing else that happened since."""
+def taken_back(before: Snapshot, inside: Snapshot, now: Snapshot) -> Snapshot:
+    """`now` without what led from `before` to `inside`; all else that happened since stays."""
     given, taken = set(inside.granted) - set(before.granted), set(before.granted) - set(inside.granted)
     granted = [one for one in now.granted if one not in given] + [one for one in before.granted if one in taken]
     changed = {kind: value for kind, value in before.quota.given().items() if getattr(inside.quota, kind) != value}
-    return Snapshot(tuple(dict.fromkeys(granted)), overlay(now.quota, changed), now.on_denied)
+    on_denied = now.on_denied if before.on_denied == inside.on_denied else before.on_denied
+    return Snapshot(tuple(dict.fromkeys(granted)), overlay(now.quota, changed), on_denied)
 
 
 def _names(grants: Iterable[str]) -> Iterable[str]:
@@ -395,6 +422,10 @@ class CappedBudget:
         own = getattr(self._own, kind)
         others = (getattr(self._policy.quota, kind), getattr(self._policy.ceiling, kind))
         return own not in (None, NOT_GIVEN) and all(other in (None, NOT_GIVEN) or own <= other for other in others)
+
+    def ceiling_of(self, kind: str, /) -> float | None:
+        """What the runtime allows at most of this kind."""
+        return self._policy.ceiling_of(kind)
 
     @property
     def limits(self) -> Limits:

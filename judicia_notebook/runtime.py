@@ -22,6 +22,7 @@ from judicia_notebook.errors import LoadError, ManifestError, NoSuchPlugin, Poli
 from judicia_notebook.host import wasi
 from judicia_notebook.host.dispatcher import Dispatcher
 from judicia_notebook.inspection import Inspection, inspect
+from judicia_notebook.machine import MOST_MEMORY, memory_ceiling
 from judicia_notebook.metrics.recorder import CallRecord, Recorder
 from judicia_notebook.plugin import Plugin
 from judicia_notebook.policy import Policy, Snapshot, current_way, parse_grant
@@ -31,6 +32,7 @@ from judicia_notebook.workers import Workers
 
 if TYPE_CHECKING:
     import pandas as pd
+    from anywidget import AnyWidget
 
     from judicia_notebook.instances import Instances
     from judicia_notebook.loading import Source
@@ -38,25 +40,11 @@ if TYPE_CHECKING:
 
 CEILING_CPU, CEILING_WALL = 60.0, 600.0
 CLOSE_SECONDS, EXIT_SECONDS = 5.0, 2.0
-_MOST_MEMORY = 1 << 30
-
-
-def _container_memory() -> int | None:
-    """Bytes this container or machine has; None where the system does not say."""
-    limits = []
-    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        with contextlib.suppress(OSError, ValueError):
-            limits.append(int(Path(path).read_text()))
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        limits.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    return min(limits) if limits else None
 
 
 def default_ceiling() -> Quota:
     """What no quota may exceed: 1 GiB or a quarter of the container's memory, 60 s of CPU, 10 min of wall time."""
-    there = _container_memory()
-    memory = _MOST_MEMORY if there is None else min(_MOST_MEMORY, there // 4)
-    return Quota(memory=memory, cpu=CEILING_CPU, wall=CEILING_WALL, payload=_MOST_MEMORY, answer=_MOST_MEMORY)
+    return Quota(memory=memory_ceiling(), cpu=CEILING_CPU, wall=CEILING_WALL, payload=MOST_MEMORY, answer=MOST_MEMORY)
 
 
 class Runtime:
@@ -95,7 +83,7 @@ class Runtime:
         services = host.services(seed=seed, clock=clock)
         dispatcher = Dispatcher(services)
         dispatcher.add_functions(wasi.functions(services, dispatcher.rates))
-        pool = MemoryPool(2 * int(self.ceiling.memory or _MOST_MEMORY))  # type: ignore[arg-type]  # bytes by now
+        pool = MemoryPool(2 * int(self.ceiling.memory or MOST_MEMORY))  # type: ignore[arg-type]  # bytes by now
         self._platform = Platform(dispatcher, self.recorder, pool, self.ceiling, cache.default_folder(), Workers())
         self._given_data_dir = Path(data_dir) if data_dir is not None else None
         self._own_data_dir: Path | None = None
@@ -154,7 +142,8 @@ class Runtime:
         abi : str, optional
             ``"judicia-v1"``, ``"wasi"`` (a command, for `Plugin.run`) or ``"raw"``; by default what the exports fit.
         isolate_compile : bool, optional
-            Compile in a child process with limits on memory and time; by default from 4 MiB of wasm on.
+            Compile in a child process with limits on memory and time; by default what has more than 4 MiB or may keep
+            the compiler busy.
 
         Raises
         ------
@@ -300,6 +289,18 @@ class Runtime:
             self._own_data_dir = Path(tempfile.mkdtemp(prefix="judicia-"))
             self._remove_data_dir = weakref.finalize(self, _remove, self._own_data_dir, os.getpid())
         return self._own_data_dir
+
+    def panel(self, show: str | None = None, scale: float = 1.0) -> AnyWidget:
+        """`Plugin.panel`, of any of its plugins."""
+        from judicia_notebook.notebook.live.panel import make_panel
+
+        return make_panel(self, show, scale)
+
+    def charts(self, scale: float = 1.0) -> AnyWidget:
+        """`Plugin.charts`, of any of its plugins."""
+        from judicia_notebook.notebook.live.charts import make_charts
+
+        return make_charts(self, scale)
 
     # Records ------------------------------------------------------------------------------------------------
 

@@ -180,6 +180,10 @@ def test_output_beyond_the_log_quota_ends_the_run(rt: jn.Runtime) -> None:
     with pytest.raises(jn.QuotaExceeded) as ended:
         p.run()
     assert (ended.value.quota, ended.value.limit) == ("log", 1 << 20)
+    assert str(ended.value).splitlines() == [
+        "spam._start wrote 1 049 000 bytes of log, more than its limit of 1 MiB, and was stopped.",
+        '  To allow more:  %plugin quota spam --log 2MiB     or  p.policy.set_quota(log="2MiB")',
+    ]
 
 
 def test_output_beyond_the_answer_quota_ends_the_run(rt: jn.Runtime) -> None:
@@ -187,6 +191,10 @@ def test_output_beyond_the_answer_quota_ends_the_run(rt: jn.Runtime) -> None:
     with pytest.raises(jn.QuotaExceeded) as ended:
         p.run(quota={"answer": "10KiB"})
     assert (ended.value.quota, ended.value.limit, ended.value.used) == ("answer", 10 << 10, 11_000)
+    assert str(ended.value).splitlines() == [
+        "spam._start answered 10.7 KiB, more than its limit of 10 KiB, and was stopped.",
+        '  To allow more:  p.run(..., quota=jn.Quota(answer="16KiB"))',
+    ]
     assert ended.value.record is not None
     assert ended.value.record.bytes_out == 10 << 10
 
@@ -213,7 +221,9 @@ def test_a_run_that_sleeps_is_ended_by_an_unload(rt: jn.Runtime) -> None:
 
 def test_calling_a_command_says_how_it_is_run(copy: jn.Plugin) -> None:
     for function in ("_start", "check"):
-        with pytest.raises(jn.NoSuchFunction, match=r"copy is a WASI command.*\n.*p\.run\(args=\[\.\.\.\]"):
+        with pytest.raises(
+            jn.NoSuchFunction, match=r"copy is a WASI command.*\n.*%plugin run copy .*p\.run\(args=\[\.\.\.\]"
+        ):
             copy.call(function)
 
 

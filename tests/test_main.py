@@ -110,6 +110,133 @@ def test_an_interrupt_ends_a_running_call() -> None:
     assert b"Traceback" not in done.stderr
 
 
+# A WASI command that copies its arguments to stderr and its input to stdout, and exits with what its first byte says.
+COPY = """(module
+  (import "wasi_snapshot_preview1" "args_sizes_get" (func $args_sizes_get (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "args_get" (func $args_get (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_read" (func $fd_read (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "proc_exit" (func $proc_exit (param i32)))
+  (memory (export "memory") 2)
+  (func $print (param $fd i32) (param $ptr i32) (param $len i32)
+    (i32.store (i32.const 0) (local.get $ptr))
+    (i32.store (i32.const 4) (local.get $len))
+    (drop (call $fd_write (local.get $fd) (i32.const 0) (i32.const 1) (i32.const 8))))
+  (func (export "_start")
+    (drop (call $args_sizes_get (i32.const 16) (i32.const 20)))
+    (drop (call $args_get (i32.const 2048) (i32.const 4096)))
+    (call $print (i32.const 2) (i32.load (i32.const 2048)) (i32.load (i32.const 20)))
+    (i32.store (i32.const 0) (i32.const 65536))
+    (i32.store (i32.const 4) (i32.const 65536))
+    (drop (call $fd_read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 8)))
+    (call $print (i32.const 1) (i32.const 65536) (i32.load (i32.const 8)))
+    (if (i32.eq (i32.load8_u (i32.const 65536)) (i32.const 63)) (then
+      (drop (call $random (i32.const 0) (i32.const 4)))))
+    (if (i32.eq (i32.load8_u (i32.const 65536)) (i32.const 33)) (then (loop $more (br $more))))
+    (call $proc_exit (i32.load8_u (i32.const 65536)))))"""
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> str:
+    path = tmp_path / "copy.wat"
+    path.write_text(COPY)
+    return str(path)
+
+
+def run_copy(*words: str, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    """``run`` in a process of its own."""
+    env = os.environ | {"PYTHONPATH": str(PACKAGE.parent)}
+    command = [sys.executable, "-m", "judicia_notebook", "run", *words]
+    return subprocess.run(command, input=data, env=env, capture_output=True, timeout=PATIENCE)
+
+
+def test_run_hands_a_commands_arguments_input_output_and_status_on(copy: str) -> None:
+    done = run_copy(copy, "one", "--cpu", "900ms", "two", "--", "-v", "--cpu", "--", "x", data=b"\x03\xff\0\n\r\n")
+    assert done.stdout == b"\x03\xff\0\n\r\n"
+    assert done.stderr == b"copy\0one\0two\0-v\0--cpu\0--\0x\0"
+    assert done.returncode == 3
+
+
+def test_run_of_a_command_says_its_cost_where_that_is_asked_for_and_what_would_allow_more(copy: str) -> None:
+    assert b"copy._start: guest_error \xc2\xb7 " in run_copy(copy, "-v", data=b"1").stderr
+    denied = run_copy(copy, data=b"?").stderr
+    assert b"1 denied" in denied
+    assert b"To allow it:  --grant random\n" in denied
+    assert run_copy(copy, "--grant", "random", data=b"?").stderr == b"copy\0"
+
+
+def test_a_limit_ends_a_command_and_what_it_wrote_before_is_there(copy: str) -> None:
+    ended = run_copy(copy, "--cpu", "30ms", data=b"!already")
+    assert (ended.returncode, ended.stdout) == (1, b"!already\n")
+    assert b"QuotaExceeded: copy._start used " in ended.stderr
+    large = run_copy(copy, "--payload", "10B", data=b"x" * 1000)
+    assert (large.returncode, large.stdout) == (1, b"")
+    assert b"was given 11 B of payload, more than its limit of 10 B" in large.stderr
+
+
+@pytest.mark.parametrize(("said", "shown"), [(b"\0", 0), (b"\x01", 1), (b"\xff", 255)])
+def test_a_commands_status_is_ours(copy: str, monkeypatch: pytest.MonkeyPatch, said: bytes, shown: int) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(said)))
+    assert main(["run", copy]) == shown
+
+
+def test_a_status_that_no_process_can_have_is_never_a_success(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "large.wat"
+    path.write_text(
+        COPY.replace("(call $proc_exit (i32.load8_u (i32.const 65536)))", "(call $proc_exit (i32.const 256))")
+    )
+    monkeypatch.setattr("sys.stdin", None)
+    assert main(["run", str(path)]) == 255
+
+
+def test_a_terminal_is_not_read(copy: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    terminal = io.TextIOWrapper(io.BytesIO(b"typed"))
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stdin", terminal)
+    assert main(["run", copy]) == 0
+    assert capfd.readouterr().out == ""
+
+
+def test_a_reader_that_leaves_is_no_error_of_ours(copy: str) -> None:
+    env = os.environ | {"PYTHONPATH": str(PACKAGE.parent)}
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "judicia_notebook", "run", copy],
+            input=b"x" * 1000, env=env, stdout=write, stderr=subprocess.PIPE, timeout=PATIENCE,
+        )  # fmt: skip
+    finally:
+        os.close(write)
+    assert done.returncode == 141
+    assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["example:checker"], "Its functions: check, check_bytes"),
+        (["example:checker", "check", "1", "2"], "at most one JSON value"),
+        (["example:checker", "check", "--", "{"], "the payload is not JSON"),
+    ],
+)
+def test_run_of_a_plugin_needs_a_function_and_says_which_there_are(
+    capsys: Captured, words: list[str], said: str
+) -> None:
+    assert main(["run", *words]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_words_may_stand_around_options_and_what_begins_with_a_dash_behind_two(capsys: Captured) -> None:
+    assert main(["run", "--cpu", "1s", "example:specimen", "--wall", "5s", "echo", "--fuel", "9999999", "7"]) == 0
+    assert main(["run", "example:specimen", "echo", "--", "-7"]) == 0
+    assert capsys.readouterr().out == "7\n-7\n"
+    with pytest.raises(SystemExit):
+        main(["run", "example:specimen", "echo", "--colour"])
+    assert "stands after --" in capsys.readouterr().err
+
+
 def test_inspect_shows_imports_and_functions_without_running_anything(capsys: Captured) -> None:
     assert main(["inspect", "example:specimen"]) == 0
     printed = capsys.readouterr().out

@@ -74,3 +74,9 @@ def _wrap_all() -> None:
 def leave(invocation: Invocation) -> None:
     """Signals go where they went before this call."""
     _running.remove(invocation)
+
+
+def in_foreground() -> Invocation | None:
+    """The call that the main thread is inside of, the innermost one; from any thread."""
+    running = tuple(_running)
+    return running[-1] if running else None

@@ -168,6 +168,7 @@ class Invocation:
             plugin=self.plugin,
             function=self.function,
             per_call=self.budget.is_own(quota),
+            ceiling=self.budget.ceiling_of(quota),
         )
 
     def wait(self, seconds: float) -> JudiciaError | None:

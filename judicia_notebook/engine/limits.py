@@ -29,6 +29,9 @@ class Budget(Protocol):
     def is_own(self, kind: str, /) -> bool:
         """Whether the limit of this kind was set for this call alone."""
 
+    def ceiling_of(self, kind: str, /) -> float | None:
+        """What nobody may set the limit of this kind above; seconds, bytes or a count."""
+
 
 class FixedBudget:
     """Limits that do not change."""
@@ -41,3 +44,7 @@ class FixedBudget:
     def is_own(self, _kind: str, /) -> bool:
         """Never: nobody set it for a call."""
         return False
+
+    def ceiling_of(self, _kind: str, /) -> float | None:
+        """None: there is nothing above."""
+        return None

@@ -1,4 +1,4 @@
-"""What ``%plugin call`` adds to a call: its cost line, and failures that are expected.
+"""What ``%plugin call`` and ``run`` add to a call: its cost line, failures that are expected, and the background.
 
 Knows calls and their outcomes, and nothing of how a line is written.
 """
@@ -10,8 +10,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from judicia_notebook.errors import CallError, JudiciaError, describe
+from judicia_notebook.notebook import reprs
+from judicia_notebook.notebook.commands import usage_error
 
 if TYPE_CHECKING:
+    from judicia_notebook.handles import CallHandle
     from judicia_notebook.metrics.recorder import CallRecord
     from judicia_notebook.plugin import Plugin
 
@@ -33,6 +36,8 @@ def perform(plugin: Plugin, function: str, call: Callable[[], Any], options: Nam
     JudiciaError
         It was expected to fail, and ended otherwise.
     """
+    from judicia_notebook.command import RunResult
+
     expected: str | None = options.expect
     try:
         value = call()
@@ -42,17 +47,37 @@ def perform(plugin: Plugin, function: str, call: Callable[[], Any], options: Nam
             raise
         _check(error, expected)
         return Ended(well=False)
-    record = plugin.last
+    record = value.record if isinstance(value, RunResult) else plugin.last
     if expected is None:
         _print_cost(record, always=options.verbose)
         return Ended(well=True, value=value)
     if expected == "denied" and record is not None and record.denied:
         _show_expected(expected, _went_on(plugin, record), record)
         return Ended(well=False)
+    if isinstance(value, RunResult) and record is not None and record.outcome == expected:
+        _show_expected(expected, f"{plugin.name} exited with status {value.returncode}.", record)
+        return Ended(well=True, value=value)  # a status raises nothing, and what it wrote is worth seeing
     raise JudiciaError(
         f"{plugin.name}.{function} was expected to end with {expected}, but went well.",
         hint=record.cost_line() if record is not None else "",
     )
+
+
+def submit(shell: Any, plugin: Plugin, function: str, payload: Any, options: Namespace) -> CallHandle:
+    """Make a call in the background. In a notebook it is shown as a card that keeps itself up to date.
+
+    Raises
+    ------
+    UsageError
+        With an option that only means something at the end of a call.
+    """
+    if options.expect is not None:
+        raise usage_error(
+            "%plugin call: --expect waits for the end of the call, and --background does not; one of them, not both"
+        )
+    handle = plugin.submit(function, payload)
+    reprs.show_now(shell, handle, reprs.show_handle)
+    return handle
 
 
 def _check(error: CallError, expected: str) -> None:

@@ -17,12 +17,14 @@ from dataclasses import dataclass
 from judicia_notebook.errors import printable
 
 TEXT_LIMIT = 400
+FIRST_LINES, LAST_LINES = 60, 20
 _LINE = "1px solid var(--jp-border-color2, rgba(128, 128, 128, 0.4))"
 _MUTED = "color: var(--jp-ui-font-color2, inherit); opacity: 0.85"
 _CODE = (
     "font-family: var(--jp-code-font-family, monospace); white-space: pre-wrap; padding: 1px 4px; border-radius: 2px; "
     "background: var(--jp-layout-color2, rgba(128, 128, 128, 0.15))"
 )
+_BLOCK = f"{_CODE}; margin: 4px 0; padding: 4px 8px; overflow-x: auto"
 _CELL = "text-align: left; vertical-align: top; padding: 2px 12px 2px 0; background: transparent"
 _ROW = "background: transparent"
 _TABLE = "border-collapse: collapse; border: none; margin: 4px 0; font-size: inherit"
@@ -58,12 +60,34 @@ class Grid:
 
 
 @dataclass(frozen=True, slots=True)
+class Block:
+    """What a program wrote, line by line; of very many, the first and the last."""
+
+    label: str
+    text: str
+
+    @property
+    def lines(self) -> list[str]:
+        written = [
+            printable(line.removesuffix("\r").expandtabs(), TEXT_LIMIT)
+            for line in self.text.removesuffix("\n").split("\n")
+        ]
+        left_out = len(written) - FIRST_LINES - LAST_LINES
+        if left_out <= 1:
+            return written
+        return [*written[:FIRST_LINES], f"… {left_out} more lines", *written[-LAST_LINES:]]
+
+
+Part = Row | Line | Grid | Block
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """A heading, with what belongs to it."""
 
     title: str
     subtitle: str = ""
-    parts: tuple[Row | Line | Grid, ...] = ()
+    parts: tuple[Part, ...] = ()
 
     def text(self) -> str:
         """The card for a terminal, or any place that shows no HTML."""
@@ -74,8 +98,10 @@ class Card:
                 lines.append(f"  {plain(part.label):<{width}}  {plain(part.text)}")
             elif isinstance(part, Line):
                 lines.append(f"  {plain(part.text)}{'  ' if part.text and part.code else ''}{plain(part.code)}")
-            else:
+            elif isinstance(part, Grid):
                 lines += _grid_lines(part)
+            else:
+                lines += [f"  {plain(part.label)}", *(f"    {line}" for line in part.lines)]
         return "\n".join(line.rstrip() for line in lines)
 
     def html(self) -> str:
@@ -96,7 +122,7 @@ def _grid_lines(grid: Grid) -> list[str]:
     return ["  " + "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)) for row in rows]
 
 
-def _html_parts(parts: Iterable[Row | Line | Grid]) -> Iterable[str]:
+def _html_parts(parts: Iterable[Part]) -> Iterable[str]:
     """Rows that follow each other become one table."""
     for _, group in itertools.groupby(parts, key=type):
         run = tuple(group)
@@ -104,6 +130,7 @@ def _html_parts(parts: Iterable[Row | Line | Grid]) -> Iterable[str]:
             yield _html_rows(rows)
         yield from (_html_grid(part) for part in run if isinstance(part, Grid))
         yield from (_html_line(part) for part in run if isinstance(part, Line))
+        yield from (_html_block(part) for part in run if isinstance(part, Block))
 
 
 def _html_rows(rows: Sequence[Row]) -> str:
@@ -120,6 +147,11 @@ def _html_line(line: Line) -> str:
     code = f'<code style="{_CODE}">{_escaped(line.code)}</code>' if line.code else ""
     space = " " if line.text and code else ""
     return f'<div style="margin: 4px 0">{_escaped(line.text)}{space}{code}</div>'
+
+
+def _html_block(block: Block) -> str:
+    text = "\n".join(html.escape(line) for line in block.lines)
+    return f'<div style="{_MUTED}">{_escaped(block.label)}</div><pre style="{_BLOCK}">{text}</pre>'
 
 
 def _html_grid(grid: Grid) -> str:

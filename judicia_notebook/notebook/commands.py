@@ -23,7 +23,10 @@ OUTCOMES = (
     "denied", "trap", "guest_error", *(f"quota_{kind}" for kind in KINDS), "abi_violation", "host_failure", "cancelled"
 )  # fmt: skip
 LOAD_KINDS = ("memory", "cpu", "wall", "fuel")
+RUN_KINDS = (*LOAD_KINDS, "log")
 ON_DENIED = ("error", "trap")
+TABS = ("running", "calls", "log", "audit", "call")
+SCALES = (0.5, 4.0)
 
 
 def usage_error(message: str) -> Exception:
@@ -45,8 +48,8 @@ class Argument:
     metavar : str
         What stands for its value in the help; an option without one is a switch.
     completes : str
-        What completion offers: ``plugins``, ``functions``, ``sources``, ``capabilities``, ``granted``, ``outcomes``,
-        ``variables``, or nothing.
+        What completion offers: ``plugins``, ``programs``, ``functions``, ``sources``, ``capabilities``, ``granted``,
+        ``outcomes``, ``variables``, or nothing.
     count : str
         As for argparse; ``append`` may be repeated, ``given`` leaves no attribute behind where it is not given.
     """
@@ -111,6 +114,8 @@ class Command:
     ----------
     cell : str
         ``no`` for a line only, ``yes`` for a cell only, ``both``.
+    note : str
+        What to add where an option is not known.
     """
 
     name: str
@@ -118,6 +123,7 @@ class Command:
     arguments: tuple[Argument, ...] = ()
     examples: tuple[str, ...] = ()
     cell: str = "no"
+    note: str = ""
 
     @property
     def magic(self) -> str:
@@ -163,10 +169,10 @@ class Command:
         for word in words:
             flag = word.partition("=")[0]
             if flag.startswith("--") and flag not in known:
-                raise usage_error(f"{parser.prog} has no option {flag}.{did_you_mean(flag, known)}")
+                raise usage_error(f"{parser.prog} has no option {flag}.{did_you_mean(flag, known)}{self.note}")
         namespace, extra = parser.parse_known_args(list(words))
         if extra:
-            parser.error(f"unexpected: {' '.join(extra)}")
+            parser.error(f"unexpected: {' '.join(extra)}{'.' if self.note else ''}{self.note}")
         return namespace
 
     def help(self) -> str:
@@ -198,6 +204,13 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _scale(text: str) -> float:
+    least, most = SCALES
+    if not least <= (scale := float(text)) <= most:
+        raise ValueError(f"a number from {least:g} to {most:g}, not {text}")
+    return scale
+
+
 def given_quota(namespace: argparse.Namespace, kinds: Iterable[str] = KINDS) -> dict[str, Any]:
     """Those of some kinds of quota that a line names, with their values; None where it says ``none``."""
     return {kind: getattr(namespace, kind) for kind in kinds if hasattr(namespace, kind)}
@@ -207,7 +220,7 @@ def given_quota(namespace: argparse.Namespace, kinds: Iterable[str] = KINDS) -> 
 
 _PLUGIN = Argument(("plugin",), "the name of a loaded plugin", "NAME", completes="plugins")
 _PLUGIN_OR_ALL = Argument(("plugin",), "only this plugin", "NAME", completes="plugins", count="?")
-_CALL_OPTIONS = (
+_END_OPTIONS = (
     Argument(("-v", "--verbose"), "print what the call cost"),
     Argument(
         ("--expect",),
@@ -215,6 +228,10 @@ _CALL_OPTIONS = (
         "OUTCOME", "outcomes", choices=OUTCOMES,
     ),
 )  # fmt: skip
+_CALL_OPTIONS = (
+    *_END_OPTIONS,
+    Argument(("--background",), "return a handle at once; in a notebook a card shows how the call goes"),
+)
 _LOAD_OPTIONS = (
     Argument(("--grant",), "allow a capability; may be repeated", "CAP[=SCOPE]", "capabilities", count="append"),
     *(_quota(kind) for kind in LOAD_KINDS),
@@ -227,6 +244,12 @@ _LOAD_OPTIONS = (
         "error|trap", "on_denied", choices=ON_DENIED,
     ),
 )  # fmt: skip
+_RUN_ARGUMENTS = (
+    Argument(("plugin",), "the name of a loaded WASI command", "NAME", completes="programs"),
+    Argument(("args",), "what it is given; what begins with a dash stands behind --", "ARG", count="*"),
+)
+_RUN_OPTIONS = (*_END_OPTIONS, *(_quota(kind) for kind in RUN_KINDS))
+_FOR_THE_COMMAND = " What is meant for the command stands behind --, as in: %plugin run NAME -- --version"
 _TARGET = Argument(("target",), "a plugin and a function of it", "NAME.FUNCTION", "functions")
 
 COMMANDS: tuple[Command, ...] = (
@@ -260,8 +283,17 @@ COMMANDS: tuple[Command, ...] = (
             '%plugin call checker.check {"output": "1 2", "answer": "1 2"}',
             "verdict = %plugin call checker.check submission",
             '%plugin call specimen.spin {"ms": 5000} --expect quota_cpu',
+            'h = %plugin call specimen.spin {"ms": 5000} --background',
         ),
         cell="both",
+    ),
+    Command(
+        "run",
+        "Run a WASI command to its end, for its output and exit status. As %%plugin run, the cell's body is its stdin.",
+        (*_RUN_ARGUMENTS, Argument(("--stdin",), "what it can read", "TEXT"), *_RUN_OPTIONS),
+        ("%plugin run yosys -- -V", "result = %plugin run sort --stdin 'b a' --cpu 5s -v"),
+        cell="both",
+        note=_FOR_THE_COMMAND,
     ),
     Command("list", "The loaded plugins: what each may do, and what it has used."),
     Command(
@@ -296,6 +328,25 @@ COMMANDS: tuple[Command, ...] = (
             "%plugin quota specimen --cpu 200ms --memory 32MiB",
             "%plugin quota specimen --fuel none",
         ),
+    ),
+    Command(
+        "panel",
+        "The live panel of a plugin, or of all: what it may do, uses and did, and the controls that change it.",
+        (
+            _PLUGIN_OR_ALL,
+            Argument(("--show",), "the tab to open first", "TAB", "tabs", choices=TABS),
+            Argument(("--scale",), "how large it is drawn; 1.6 suits a projector", "N", convert=_scale),
+        ),
+        ("%plugin panel specimen", "%plugin panel specimen --show call --scale 1.6"),
+    ),
+    Command(
+        "charts",
+        "Live charts of a plugin, or of all: memory and CPU against their limits, host calls, outcomes.",
+        (
+            _PLUGIN_OR_ALL,
+            Argument(("--scale",), "how large they are drawn; 1.6 suits a projector", "N", convert=_scale),
+        ),
+        ("%plugin charts specimen", "%plugin charts --scale 1.6"),
     ),
     Command(
         "stats",
@@ -335,6 +386,20 @@ CALL_CELL = Command(
     cell="yes",
 )
 
+RUN_CELL = Command(
+    "run",
+    "Run a WASI command with the cell's body as its standard input.",
+    (
+        *_RUN_ARGUMENTS,
+        Argument(("-o", "--out"), "store the result in this variable and show nothing", "VAR"),
+        *_RUN_OPTIONS,
+    ),
+    ("%%plugin run python -o result -- -I -", "print(6 * 7)"),
+    cell="yes",
+    note=_FOR_THE_COMMAND,
+)
+_CELLS = {one.name: one for one in (CALL_CELL, RUN_CELL)}
+
 
 def line_commands() -> tuple[str, ...]:
     """The names of what ``%plugin`` does on a line."""
@@ -358,8 +423,8 @@ def find(name: str, *, cell: bool) -> Command:
     if name not in known:
         magic = "%%plugin" if cell else "%plugin"
         raise usage_error(_no_such_command(name, magic, known, cell=cell))
-    if cell and name == "call":
-        return CALL_CELL
+    if cell and name in _CELLS:
+        return _CELLS[name]
     return next(command for command in COMMANDS if command.name == name)
 
 

@@ -91,7 +91,7 @@ class Completion:
         names = commands.cell_commands() if cell else commands.line_commands()
         if not words:
             return names
-        if words[0] not in names:
+        if words[0] not in names or (words[0] == "run" and "--" in words):
             return ()
         command = commands.find(words[0], cell=cell)
         previous = command.option(words[-1])
@@ -107,6 +107,7 @@ class Completion:
             return list(argument.choices)
         offers: dict[str, Callable[[Runtime], list[str]]] = {
             "plugins": lambda runtime: list(runtime.plugins),
+            "programs": _programs,
             "functions": _functions,
             "sources": lambda _: _sources(fragment),
             "plugins_sources": lambda runtime: [*runtime.plugins, *_sources(fragment)],
@@ -158,6 +159,11 @@ def _next_positional(command: commands.Command, words: list[str]) -> commands.Ar
     if given < len(positionals):
         return positionals[given]
     return positionals[-1] if positionals and positionals[-1].count == "+" else None
+
+
+def _programs(runtime: Runtime) -> list[str]:
+    """What can be run."""
+    return [name for name, plugin in runtime.plugins.items() if plugin.is_command]
 
 
 def _functions(runtime: Runtime) -> list[str]:

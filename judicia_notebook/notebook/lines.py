@@ -6,6 +6,7 @@ Knows quoting and JSON, and of a command only which of its options take a value.
   quote, so that a path of Windows stays as it is.
 - The payload of a call is found by decoding JSON from where it begins, so its own spaces, dashes and quotes mean
   nothing to the rest of the line, and options may stand on either side of it.
+- What a command is run with are plain words anywhere, and all words behind ``--``.
 """
 
 from __future__ import annotations
@@ -59,6 +60,22 @@ class CallLine:
     given: str = ""
     payload: Any = None
     raw: list[int | float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunLine:
+    """The parts of a ``%plugin run`` line.
+
+    Attributes
+    ----------
+    words : list of str
+        Options with their values and the plugin's name, for an argument parser.
+    args : list of str
+        What the command is given.
+    """
+
+    words: list[str]
+    args: list[str]
 
 
 def split(line: str) -> list[Piece]:
@@ -138,6 +155,38 @@ def read_call(line: str, with_value: Collection[str]) -> CallLine:
                 call.words.append(piece.text)
         position = _skip_spaces(line, position)
     return call
+
+
+def read_run(line: str, with_value: Collection[str]) -> RunLine:
+    """Take the line of a run apart.
+
+    Parameters
+    ----------
+    with_value : collection of str
+        The options that take a value, such as ``--stdin``.
+
+    Raises
+    ------
+    LineError
+
+    Examples
+    --------
+    >>> read_run("sort one --cpu 1s two -- -r --cpu", {"--cpu"})
+    RunLine(words=['--cpu=1s', 'sort'], args=['one', 'two', '-r', '--cpu'])
+    """
+    options: list[str] = []
+    plain: list[str] = []
+    pieces = iter(split(line))
+    for piece in pieces:
+        if piece.text == "--" and piece.end - piece.start == len("--"):
+            plain += [rest.text for rest in pieces]
+        elif not piece.is_option:
+            plain.append(piece.text)
+        elif piece.text in with_value and (value := next(pieces, None)) is not None:
+            options.append(f"{piece.text}={value.text}")
+        else:
+            options.append(piece.text)
+    return RunLine([*options, *plain[:1]], plain[1:])
 
 
 def _read_value(line: str, position: int, call: CallLine) -> int:

@@ -20,6 +20,7 @@ from judicia_notebook.notebook import calls, commands, lines, reprs
 from judicia_notebook.policy import via
 
 if TYPE_CHECKING:
+    from judicia_notebook.command import RunResult
     from judicia_notebook.plugin import Plugin
     from judicia_notebook.runtime import Runtime
 
@@ -70,7 +71,8 @@ class PluginMagic:
         if not name:
             return self._bare(cell)
         command = commands.find(name, cell=cell is not None)
-        if rest.split()[:1] in ([_HELP[0]], [_HELP[1]]) or rest.split()[-1:] == [_HELP[0]]:
+        words = rest.split()
+        if words[:1] in ([_HELP[0]], [_HELP[1]]) or (words[-1:] == [_HELP[0]] and "--" not in words):
             print(command.help())
             return None
         with via("magic"):
@@ -82,6 +84,8 @@ class PluginMagic:
     def _dispatch(self, command: commands.Command, rest: str, cell: str | None) -> Any:
         if command.name == "call":
             return self._call(command, rest) if cell is None else self._call_cell(command, rest, cell)
+        if command.name == "run":
+            return self._run(command, rest, cell)
         given = command.parse([piece.text for piece in lines.split(rest)])
         if command.name == "define":
             return self._define(given, cell or "")
@@ -110,24 +114,48 @@ class PluginMagic:
             raise commands.usage_error("%plugin call: one of PAYLOAD, --text and --raw, not several")
         plugin, function = self._target(given.target)
         if line.raw is not None:
+            if given.background:
+                raise commands.usage_error("%plugin call: a --raw call cannot be made in the --background")
             return calls.perform(plugin, function, lambda: plugin.raw(function)(*line.raw or ()), given).value
         payload = given.text
         if line.given:
             payload = self._variable(line.payload) if line.given == "variable" else line.payload
+        if given.background:
+            return calls.submit(self._shell, plugin, function, payload, given)
         return calls.perform(plugin, function, lambda: plugin.call(function, payload), given).value
 
     def _call_cell(self, command: commands.Command, rest: str, cell: str) -> Any:
         given = command.parse([piece.text for piece in lines.split(rest)])
         plugin, function = self._target(given.target)
-        if given.out is not None and not given.out.isidentifier():
-            raise commands.usage_error(f"%%plugin call: -o takes the name of a variable, not {given.out!r}")
+        _check_variable(command, given.out)
         # The magic's own line counts as the first, so that a line number is the one the editor shows.
         payload = lines.decode(f"\n{cell}") if cell.strip() else None
+        if given.background:
+            handle = calls.submit(self._shell, plugin, function, payload, given)
+            return self._handed_back(calls.Ended(well=True, value=handle), given.out)
         ended = calls.perform(plugin, function, lambda: plugin.call(function, payload), given)
-        if given.out is None:
+        return self._handed_back(ended, given.out)
+
+    def _run(self, command: commands.Command, rest: str, cell: str | None) -> RunResult | None:
+        from judicia_notebook.loading import START
+
+        line = lines.read_run(rest, command.options_with_value)
+        given = command.parse(line.words)
+        plugin = self._runtime.plugin(given.plugin)
+        if cell is not None:
+            _check_variable(command, given.out)
+        stdin = cell if cell is not None else given.stdin or ""
+        quota = commands.given_quota(given, commands.RUN_KINDS)
+        ended = calls.perform(plugin, START, lambda: plugin.run(line.args, stdin, quota=quota or None), given)
+        result: RunResult | None = self._handed_back(ended, given.out if cell is not None else None)
+        return result
+
+    def _handed_back(self, ended: calls.Ended, variable: str | None) -> Any:
+        """The value to show; none where it went into a variable."""
+        if variable is None:
             return ended.value
         if ended.well:
-            self._shell.push({given.out: ended.value})
+            self._shell.push({variable: ended.value})
         return None
 
     def _target(self, text: str) -> tuple[Plugin, str]:
@@ -172,7 +200,7 @@ class PluginMagic:
         return self._announce(self._runtime.reload(given.plugin))
 
     def _announce(self, plugin: Plugin) -> Plugin:
-        reprs.show_now(self._shell, plugin)
+        reprs.show_now(self._shell, plugin, reprs.show_plugin)
         return plugin
 
     def _unload(self, given: Namespace) -> None:
@@ -200,6 +228,14 @@ class PluginMagic:
         from judicia_notebook import doctor
 
         print(doctor())
+
+    def _panel(self, given: Namespace) -> Any:
+        source = self._runtime.plugin(given.plugin) if given.plugin else self._runtime
+        return source.panel(given.show, 1.0 if given.scale is None else given.scale)
+
+    def _charts(self, given: Namespace) -> Any:
+        source = self._runtime.plugin(given.plugin) if given.plugin else self._runtime
+        return source.charts(1.0 if given.scale is None else given.scale)
 
     def _stats(self, given: Namespace) -> Any:
         from judicia_notebook.notebook.statistics import summarize
@@ -250,6 +286,11 @@ class PluginMagic:
         plugin = self._runtime.plugin(given.plugin)
         plugin.policy.set_quota(**commands.given_quota(given))
         reprs.show(reprs.quota_card(plugin.policy.quota, title=f"Quotas of {plugin.name}"))
+
+
+def _check_variable(command: commands.Command, name: str | None) -> None:
+    if name is not None and not name.isidentifier():
+        raise commands.usage_error(f"%%plugin {command.name}: -o takes the name of a variable, not {name!r}")
 
 
 def _load_options(given: Namespace) -> dict[str, Any]:

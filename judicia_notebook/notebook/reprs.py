@@ -13,19 +13,21 @@ from typing import TYPE_CHECKING, Any
 
 from judicia_notebook.errors import describe, printable
 from judicia_notebook.notebook import commands
-from judicia_notebook.notebook.cards import Card, Grid, Line, Row
+from judicia_notebook.notebook.cards import Block, Card, Grid, Line, Part, Row
 from judicia_notebook.policy import Policy, parse_grant
 from judicia_notebook.quotas import KINDS, Quota, make_quota
 from judicia_notebook.units import format_quantity, format_size
 
 if TYPE_CHECKING:
+    from judicia_notebook.command import RunResult
+    from judicia_notebook.handles import CallHandle
     from judicia_notebook.inspection import Inspection
     from judicia_notebook.plugin import Outcome, Plugin
     from judicia_notebook.runtime import Runtime
 
 _MAIN_KINDS = ("memory", "cpu", "wall", "fuel")
 _MOST_NAMES = 12
-_HOOK_PREFIX = "on_"
+HOOK_PREFIX = "on_"
 
 
 # Objects as cards ----------------------------------------------------------------------------------------------
@@ -50,11 +52,17 @@ def _plugin_rows(plugin: Plugin) -> list[Row]:
     rows = [Row("about", plugin.manifest.description)] if plugin.manifest.description else []
     return [
         *rows,
-        Row("functions", _names(name for name in plugin.functions if not name.startswith(_HOOK_PREFIX))),
+        _entry_row(plugin),
         Row("asks for", _names(asked_for(plugin), none="nothing")),
         Row("granted", _names(sorted(plugin.policy.granted), none="nothing")),
         Row("quota", _limits(plugin.policy.quota)),
     ]
+
+
+def _entry_row(plugin: Plugin) -> Row:
+    if plugin.is_command:
+        return Row("runs", f"as a WASI command: %plugin run {plugin.name}")
+    return Row("functions", _names(name for name in plugin.functions if not name.startswith(HOOK_PREFIX)))
 
 
 def _names(names: Iterable[str], none: str = "none") -> str:
@@ -165,6 +173,16 @@ def outcome_card(outcome: Outcome) -> Card:
     return Card(type(outcome.error).__name__, first, (*(Line(line.strip()) for line in rest), *rows))
 
 
+def run_card(result: RunResult) -> Card:
+    """How a run of a WASI command ended, and what it wrote."""
+    record = result.record
+    written = (("stdout", result.stdout), ("stderr", result.stderr))
+    blocks = [Block(stream, data.decode("utf-8", "replace")) for stream, data in written if data]
+    cost = [Row("cost", record.cost_line())] if record is not None else []
+    title = "ok" if result.returncode == 0 else f"exit status {result.returncode}"
+    return Card(title, "" if blocks else "wrote nothing", (*blocks, *cost))
+
+
 def inspection_card(inspection: Inspection) -> Card:
     """What a module is, asks for and could touch."""
     manifest = inspection.manifest
@@ -214,7 +232,7 @@ def examples_card() -> Card:
 
 def overview_card(runtime: Runtime) -> Card:
     """What a bare ``%plugin`` shows: what is loaded, what can be done, and lines to try."""
-    parts: list[Row | Line | Grid] = list(runtime_card(runtime).parts)
+    parts: list[Part] = list(runtime_card(runtime).parts)
     parts.append(Grid(("command", ""), tuple((f"{one.magic} {one.name}", one.summary) for one in commands.COMMANDS)))
     parts += [Line("Try:", line) for line in _lines_to_try(runtime)]
     return Card("judicia_notebook", "WebAssembly plugins in a sandbox", tuple(parts))
@@ -225,15 +243,21 @@ def _lines_to_try(runtime: Runtime) -> list[str]:
     if name is None:
         return ["%plugin examples", "%plugin load example:checker", "%plugin load --help"]
     plugin = runtime.plugins[name]
-    function = next((one for one in plugin.functions if not one.startswith(_HOOK_PREFIX)), None)
-    call = [f"%plugin call {name}.{printable(function, 80)}{_sample(plugin, function)}"] if function else []
+    function = next((one for one in plugin.functions if not one.startswith(HOOK_PREFIX)), None)
+    call = (
+        [f"%plugin call {name}.{printable(function, 80)} {sample_payload(plugin, function)}".rstrip()]
+        if function
+        else []
+    )
+    if plugin.is_command:
+        call = [f"%plugin run {name}"]
     return [f"%plugin inspect {name}", *call, "%plugin stats", f"%plugin quota {name} --cpu 50ms"]
 
 
 _EMPTY: dict[str, Any] = {"string": "", "number": 0, "integer": 0, "boolean": False, "array": [], "object": {}}
 
 
-def _sample(plugin: Plugin, function: str) -> str:
+def sample_payload(plugin: Plugin, function: str) -> str:
     """An empty payload with the fields that the manifest says a function needs."""
     described = plugin.manifest.functions.get(function)
     schema = described.request if described is not None and described.request is not None else {}
@@ -241,20 +265,30 @@ def _sample(plugin: Plugin, function: str) -> str:
     if not isinstance(fields, dict) or not isinstance(required, list):
         return ""
     kinds = {name: fields.get(name) for name in required if isinstance(name, str)}
-    return " " + json.dumps(
+    return json.dumps(
         {name: _EMPTY.get(str(kind.get("type"))) for name, kind in kinds.items() if isinstance(kind, dict)}
     )
 
 
 # Showing them --------------------------------------------------------------------------------------------------
 
+
+def _handle_card(handle: CallHandle) -> Card:
+    from judicia_notebook.notebook.live.background import handle_card
+
+    return handle_card(handle)
+
+
+_HANDLE = ("judicia_notebook.handles", "CallHandle")
 _CARDS: dict[tuple[str, str], Callable[[Any], Card]] = {
     ("judicia_notebook.plugin", "Plugin"): plugin_card,
     ("judicia_notebook.plugin", "Outcome"): outcome_card,
+    ("judicia_notebook.command", "RunResult"): run_card,
     ("judicia_notebook.runtime", "Runtime"): runtime_card,
     ("judicia_notebook.inspection", "Inspection"): inspection_card,
     ("judicia_notebook.quotas", "Quota"): quota_card,
     ("judicia_notebook.policy", "Policy"): policy_card,
+    _HANDLE: _handle_card,
 }
 _FIGURE = ("matplotlib.figure", "Figure")
 
@@ -267,23 +301,51 @@ def show(card: Card) -> None:
     publish({"text/plain": card.text(), "text/html": card.html()}, raw=True)
 
 
-def show_now(shell: Any, plugin: Plugin) -> None:
-    """Show a plugin in the running cell also where it is not the cell's last value; as that it is not shown again."""
+def show_plugin(plugin: Plugin) -> None:
+    """Display a plugin's card in the running cell."""
+    show(plugin_card(plugin))
+
+
+def show_handle(handle: CallHandle) -> None:
+    """Display a call in the background, as a card that keeps itself up to date."""
+    from IPython import display
+
+    from judicia_notebook.notebook.live.background import make_handle_card
+
+    publish: Callable[..., Any] = display.display
+    publish(make_handle_card(handle))
+
+
+class _Others:
+    """Stands in for how a type is displayed while one cell runs: `shown` has been displayed there already."""
+
+    def __init__(self, shown: Any, display: Callable[[Any], None]) -> None:
+        self.shown = shown
+        self.display = display
+        self.before: Any = None
+
+    def __call__(self, value: Any) -> None:
+        if value is not self.shown:
+            self.display(value)
+
+
+def show_now(shell: Any, value: Any, display: Callable[[Any], None]) -> None:
+    """Show something in the running cell also where it is not the cell's last value; as that it is not shown again."""
     if not hasattr(shell, "kernel"):
         return  # a terminal has one line a cell, and would write `Out[1]:` with nothing behind it
-    show(plugin_card(plugin))
+    display(value)
     formatter = shell.display_formatter.ipython_display_formatter
-    kind = type(plugin)
-
-    def display_others(other: Any) -> None:
-        if other is not plugin:
-            show(plugin_card(other))
+    kind = type(value)
+    others = _Others(value, display)
+    found = formatter.for_type(kind, others)
+    others.before = found.before if isinstance(found, _Others) else found  # a cell may show several
 
     def restore() -> None:
         formatter.pop(kind, None)
+        if others.before is not None:
+            formatter.for_type(kind, others.before)
         shell.events.unregister("post_execute", restore)
 
-    formatter.for_type(kind, display_others)
     shell.events.register("post_execute", restore)
 
 
@@ -301,6 +363,10 @@ def install(shell: Any) -> Callable[[], None]:
         register("text/html", name, _html_printer(card_of))
         register("text/plain", name, _text_printer(card_of))
     register("image/png", _FIGURE, _figure_png)
+    if hasattr(shell, "kernel"):
+        live = shell.display_formatter.ipython_display_formatter
+        live.for_type_by_name(*_HANDLE, show_handle)
+        undo.append(lambda: _forget(live, _HANDLE, show_handle))
 
     def remove() -> None:
         for one in undo:

@@ -275,3 +275,29 @@ def test_the_time_of_a_start_function_that_never_ends_is_in_its_row(load: Load, 
 def test_loading_runs_nothing(load: Load) -> None:
     plugin = load(f"(func $start {FOREVER}) (start $start)", quota={"cpu": "20ms"})
     assert (plugin.state, len(plugin.calls)) == ("loaded", 0)
+
+
+# --- what is suggested -----------------------------------------------------------------------------------------------
+
+
+def test_what_is_suggested_may_be_set() -> None:
+    with jn.Runtime(ceiling=jn.Quota(memory="32MiB", cpu="1s")) as rt:
+        plugin = rt.load("example:specimen", quota={"memory": "20MiB", "cpu": "300ms"})
+        error = plugin.attempt("grow", {"bytes": 1 << 30}).error
+        assert isinstance(error, jn.QuotaExceeded)
+        assert 'p.policy.set_quota(memory="32MiB")' in str(error)
+        error = plugin.attempt("spin", {"ms": 5000}).error
+        assert isinstance(error, jn.QuotaExceeded)
+        assert 'p.policy.set_quota(cpu="1s")' in str(error)
+        plugin.policy.set_quota(memory="32MiB", cpu="1s")
+
+
+def test_at_the_ceiling_the_ceiling_is_what_is_named() -> None:
+    with jn.Runtime(ceiling=jn.Quota(memory="32MiB")) as rt:
+        plugin = rt.load("example:specimen", quota={"memory": None})
+        error = plugin.attempt("grow", {"bytes": 1 << 30}).error
+        assert isinstance(error, jn.QuotaExceeded)
+        assert (error.limit, error.ceiling) == (32 << 20, 32 << 20)
+        assert str(error).splitlines()[1:] == [
+            '  That is the runtime\'s ceiling. A higher one:  jn.Runtime(ceiling=jn.Quota(memory="64MiB"))'
+        ]

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from judicia_notebook.notebook.cards import Card, Grid, Line, Row
+from judicia_notebook.notebook.cards import FIRST_LINES, LAST_LINES, Block, Card, Grid, Line, Row
 
 NASTY = [
     "<script>alert(1)</script>",
@@ -49,16 +49,17 @@ def read(html: str) -> Reader:
 
 @pytest.mark.parametrize("text", NASTY)
 def test_text_of_a_guest_stays_text_in_every_place(text: str) -> None:
-    card = Card(text, text, (Row(text, text), Line(text, text), Grid((text, text), ((text, text),))))
+    card = Card(text, text, (Row(text, text), Line(text, text), Grid((text, text), ((text, text),)), Block(text, text)))
     reader = read(card.html())
-    assert reader.tags <= {"div", "strong", "span", "table", "thead", "tbody", "tr", "th", "td", "code"}
+    assert reader.tags <= {"div", "strong", "span", "table", "thead", "tbody", "tr", "th", "td", "code", "pre"}
     for shown in (card.text(), "".join(reader.words)):
         assert not any(char in shown for char in "\x1b\x07\x00\r\u202e\u2066")
 
 
 def test_text_and_html_say_the_same() -> None:
+    rows = (Row("a", "1"), Row("long label", "2"))
     card = Card(
-        "title", "sub", (Row("a", "1"), Row("long label", "2"), Line("say", "%do it"), Grid(("x", "y"), (("p", "q"),)))
+        "title", "sub", (*rows, Line("say", "%do it"), Grid(("x", "y"), (("p", "q"),)), Block("out", "1\n 2\n"))
     )
     assert card.text().splitlines() == [
         "title · sub",
@@ -67,9 +68,12 @@ def test_text_and_html_say_the_same() -> None:
         "  say  %do it",
         "  x  y",
         "  p  q",
+        "  out",
+        "    1",
+        "     2",
     ]
     words = " ".join(" ".join(read(card.html()).words).split())
-    assert words == "title sub a 1 long label 2 say %do it x y p q"
+    assert words == "title sub a 1 long label 2 say %do it x y p q out 1 2"
 
 
 def test_rows_that_follow_each_other_are_one_table() -> None:
@@ -79,6 +83,19 @@ def test_rows_that_follow_each_other_are_one_table() -> None:
 
 def test_an_endless_text_is_cut() -> None:
     assert len(Card("t", "", (Row("a", "x" * 10_000),)).text()) < 600
+
+
+def test_of_very_many_lines_the_first_and_the_last_are_shown() -> None:
+    count = FIRST_LINES + LAST_LINES + 100
+    lines = Block("", "\r\n".join(map(str, range(count)))).lines
+    assert lines[FIRST_LINES - 1 : FIRST_LINES + 2] == [
+        str(FIRST_LINES - 1),
+        "… 100 more lines",
+        str(count - LAST_LINES),
+    ]
+    assert (lines[0], lines[-1], len(lines)) == ("0", str(count - 1), FIRST_LINES + LAST_LINES + 1)
+    assert Block("", "\n".join("x" * (FIRST_LINES + LAST_LINES))).lines == ["x"] * (FIRST_LINES + LAST_LINES)
+    assert max(map(len, Block("", "x" * 100_000).lines)) < 500
 
 
 def test_colours_are_those_of_the_page_with_a_fallback() -> None:

@@ -8,7 +8,7 @@ from IPython.core.error import UsageError
 from judicia_notebook.notebook import commands
 from judicia_notebook.quotas import KINDS
 
-ALL = [*commands.COMMANDS, commands.CALL_CELL]
+ALL = [*commands.COMMANDS, commands.CALL_CELL, commands.RUN_CELL]
 
 
 def usage(line: str, *, cell: bool = False) -> str:
@@ -54,6 +54,10 @@ def test_the_overview_names_every_command() -> None:
         ("call a.b --expect quota_cp", "Did you mean 'quota_cpu'?"),
         ("plot latencies", "Did you mean 'latency'?"),
         ("grant x", "required: CAP[=SCOPE]"),
+        ("run", "required: NAME"),
+        ("run x --quiet", "What is meant for the command stands behind --"),
+        ("run x -q", "unexpected: -q. What is meant for the command stands behind --"),
+        ("run x --cpu 5", "has no unit; write for example 50ms"),
         ("define x", "%plugin define needs a cell"),
     ],
 )

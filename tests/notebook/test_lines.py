@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from judicia_notebook.notebook.lines import LineError, decode, read_call, split
+from judicia_notebook.notebook.lines import LineError, RunLine, decode, read_call, read_run, split
 
 WITH_VALUE = {"--text", "--expect", "-o"}
 
@@ -113,3 +113,22 @@ def test_a_cells_json_is_read_whole_and_its_mistakes_have_line_and_column() -> N
         decode('{"a":\n\n x}')
     with pytest.raises(LineError, match="more text after the JSON value, at line 2, column 1"):
         decode("{}\n{}")
+
+
+@pytest.mark.parametrize(
+    ("line", "words", "args"),
+    [
+        ("sort", ["sort"], []),
+        ("sort a 'b c' -1 {} $x", ["sort"], ["a", "b c", "-1", "{}", "$x"]),
+        ("sort -- -r --cpu -- x", ["sort"], ["-r", "--cpu", "--", "x"]),
+        ("-v sort a --cpu 1s b --stdin '-- x'", ["-v", "--cpu=1s", "--stdin=-- x", "sort"], ["a", "b"]),
+        ("sort '--' a", ["sort"], ["--", "a"]),
+        ("sort --cpu", ["--cpu", "sort"], []),
+        ("-- sort -r", ["sort"], ["-r"]),
+        ("", [], []),
+    ],
+)
+def test_what_a_command_is_given_is_told_apart_from_what_is_meant_for_us(
+    line: str, words: list[str], args: list[str]
+) -> None:
+    assert read_run(line, {"--cpu", "--stdin"}) == RunLine(words, args)

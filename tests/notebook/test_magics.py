@@ -234,7 +234,7 @@ def test_an_empty_cell_sends_no_payload(specimen: Kernel) -> None:
         ("trap", "trap", "`unreachable`"),
         ("guest_error", 'fail {"code": "c", "message": "its own words"}', "c: its own words"),
         ("denied", 'call_host {"service": "clock"}', "denied wall_clock for judicia:clock now"),
-        ("quota_payload", "echo big", "payload and was stopped"),
+        ("quota_payload", "echo big", "of payload, more than its limit of 1 KiB, and was stopped"),
     ],
 )
 def test_an_expected_failure_is_two_lines_and_the_notebook_goes_on(

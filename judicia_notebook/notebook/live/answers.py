@@ -1,0 +1,42 @@
+"""What came of a call, in words: a value or an error as lines of text, cut and made printable.
+
+Knows values and errors, and nothing of where the text is shown.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from judicia_notebook.engine import wire
+from judicia_notebook.errors import JudiciaError, describe, printable
+
+ANSWER_LINES, ANSWER_LINE = 60, 400
+
+
+def value_text(value: Any) -> str:
+    """A value as JSON over several lines.
+
+    Examples
+    --------
+    >>> print(value_text({"a": 1}))
+    {
+      "a": 1
+    }
+    """
+    lines = msgspec.json.format(wire.encode(value), indent=2).decode("utf-8", "replace").split("\n")
+    cut = [printable(line, ANSWER_LINE) for line in lines[:ANSWER_LINES]]
+    return "\n".join([*cut, f"… {len(lines) - ANSWER_LINES} more lines"] if len(lines) > ANSWER_LINES else cut)
+
+
+def error_text(error: BaseException) -> str:
+    """An error's kind, sentence and hints.
+
+    Examples
+    --------
+    >>> error_text(ValueError("no number"))
+    'ValueError: no number'
+    """
+    lines = describe(error) if isinstance(error, JudiciaError) else [str(error)]
+    return "\n".join(printable(line, ANSWER_LINE) for line in [f"{type(error).__name__}: {lines[0]}", *lines[1:]])

@@ -1,0 +1,157 @@
+"""A steady beat for what is open in a browser, and for nothing else.
+
+A `Feed` belongs to one widget. It knows which of its views are open, and while there is at least one it calls `beat` a
+few times a second from a thread of its own. Without a view there is no thread. It knows neither plugins nor messages.
+
+- A view says hello, then that it is alive every few seconds, then bye. One that goes without a word (a closed tab, a
+  page that was loaded again) is dropped when it has been silent for the length of its lease.
+- A kernel that runs a cell may be unable to hear anybody. So silence counts only while it listens: at each beat a mark
+  is left in the kernel's event loop, and only a loop that came by takes it up.
+- What comes from a view that was dropped by mistake opens it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+from collections.abc import Callable
+
+from judicia_notebook.engine import interrupts
+
+LEASE_SECONDS = 20.0
+MOST_VIEWS = 32
+
+_log = logging.getLogger(__name__)
+
+
+class Feed:
+    """Calls `beat` every `seconds` while a view is open.
+
+    Parameters
+    ----------
+    beat : callable
+        Called on the feed's thread; what it raises is logged once.
+    opened, closed : callable
+        Called before the first view is there, and after the last one has gone.
+    seconds : float
+        From the end of one beat to the next.
+    lease : float
+        Seconds of silence after which a view counts as gone.
+    """
+
+    def __init__(
+        self,
+        beat: Callable[[], object],
+        *,
+        opened: Callable[[], object],
+        closed: Callable[[], object],
+        seconds: float = 0.2,
+        lease: float = LEASE_SECONDS,
+    ) -> None:
+        self._beat = beat
+        self._opened = opened
+        self._closed_hook = closed
+        self._seconds = seconds
+        self._lease = lease
+        # Re-entrant: a signal handler may come in while its thread is inside.
+        self._lock = threading.RLock()
+        self._silent: dict[str, float] = {}  # seconds of silence that count, by view
+        self._stop: threading.Event | None = None  # of the thread that beats now
+        self._ended = False
+        self._failed = False
+        self._ear = _Ear()
+
+    @property
+    def views(self) -> int:
+        """How many views are open."""
+        return len(self._silent)
+
+    def has(self, view: str) -> bool:
+        """Whether this view is open."""
+        return view in self._silent
+
+    @property
+    def running(self) -> bool:
+        """Whether there is a thread."""
+        return self._stop is not None
+
+    def heard(self, view: str) -> bool:
+        """A view said something; whether it is new, or was thought to be gone."""
+        with self._lock:
+            if self._ended or (view not in self._silent and len(self._silent) >= MOST_VIEWS):
+                return False
+            known = view in self._silent
+            self._silent[view] = 0.0
+            if self._stop is None:
+                self._opened()
+                self._stop = threading.Event()
+                threading.Thread(target=self._run, args=(self._stop,), name="judicia-panel", daemon=True).start()
+            return not known
+
+    def bye(self, view: str) -> None:
+        """A view has gone."""
+        with self._lock:
+            self._silent.pop(view, None)
+            self._rest_without_views()
+
+    def close(self) -> None:
+        """End it for good."""
+        with self._lock:
+            self._ended = True
+            self._silent.clear()
+            self._rest_without_views()
+
+    def _rest_without_views(self) -> None:
+        if not self._silent and self._stop is not None:
+            self._stop.set()
+            self._stop = None
+            self._closed_hook()
+
+    def _run(self, stop: threading.Event) -> None:
+        while not stop.wait(self._seconds):
+            try:
+                self._beat()
+            except Exception:
+                if not self._failed:
+                    self._failed = True
+                    _log.exception("A live view could not be brought up to date.")
+            if self._ear.listened():
+                self._count_silence(stop)
+
+    def _count_silence(self, stop: threading.Event) -> None:
+        with self._lock:
+            if stop.is_set():
+                return
+            for view in tuple(self._silent):
+                self._silent[view] += self._seconds
+                if self._silent[view] > self._lease:
+                    del self._silent[view]
+            self._rest_without_views()
+
+
+class _Ear:
+    """Whether the kernel's event loop, the one this was made in, has come round since the last time it was asked."""
+
+    def __init__(self) -> None:
+        self._came_by = True
+        try:
+            self._loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
+        except RuntimeError:  # no kernel: whoever speaks to us does so directly
+            self._loop = None
+
+    def listened(self) -> bool:
+        if interrupts.in_foreground() is not None:
+            return False
+        loop = self._loop
+        if loop is None or loop.is_closed():
+            return True
+        came_by, self._came_by = self._came_by, False
+        if came_by:  # else the mark of an earlier beat is still waiting there
+            with contextlib.suppress(RuntimeError):  # closed just now
+                loop.call_soon_threadsafe(self._mark)
+        return came_by
+
+    def _mark(self) -> None:
+        self._came_by = True

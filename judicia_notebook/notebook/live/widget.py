@@ -1,0 +1,101 @@
+"""What the live widgets have in common: a page put together from files, and a session in the kernel behind it.
+
+Knows anywidget and nothing of plugins; anywidget is imported by `live_widget` and not before.
+
+- All talk is custom messages, in both directions. Traits are set when a widget is made and never again: a running cell
+  can keep the browser's changes of traits back for good, and messages it cannot.
+- A page without a kernel (GitHub, nbconvert) shows what `card` said when the widget was shown.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from judicia_notebook.notebook.cards import Card
+
+
+class Session(Protocol):
+    """The kernel's half of a live widget."""
+
+    def receive(self, content: object) -> None:
+        """One message of the page, whatever it is; nothing is raised."""
+
+    def card(self) -> Card:
+        """What is to be seen where there is no kernel."""
+
+    def close(self) -> None:
+        """End everything that it keeps going."""
+
+
+Send = Callable[[dict[str, Any]], object]
+
+
+@functools.cache
+def live_widget(page: tuple[str, ...], style: tuple[str, ...]) -> type[Any]:
+    """The class of a widget whose page is made of these files, joined in this order; one class for each page.
+
+    It takes ``make(send)``, which makes its session, and `scale`.
+    """
+    import traitlets
+    from anywidget import AnyWidget
+
+    folder = files(__package__)
+
+    def joined(names: tuple[str, ...]) -> str:
+        return "\n".join((folder / name).read_text("utf-8") for name in names)
+
+    class LiveWidget(AnyWidget):
+        """A live view. `session` is its kernel half; `close` ends it."""
+
+        _esm = joined(page)
+        _css = joined(style)
+        scale = traitlets.Float(1.0).tag(sync=True)
+
+        def __init__(self, make: Callable[[Send], Session], scale: float = 1.0) -> None:
+            super().__init__(scale=scale)
+            self.session = make(self.send)
+            self.on_msg(self._received)
+            answer_where_asked(self.comm)
+
+        def _received(self, _: object, content: object, __: object) -> None:
+            self.session.receive(content)
+
+        def close(self) -> None:
+            if "session" in self.__dict__:
+                self.session.close()
+            super().close()
+
+        def __repr__(self) -> str:
+            return f"<{self.session.card().title}>"
+
+        def _repr_mimebundle_(self, **options: Any) -> Any:
+            bundle = super()._repr_mimebundle_(**options)
+            card = self.session.card()
+            shown, *metadata = bundle or ({},)  # a closed widget has nothing of its own to show
+            return ({**shown, "text/plain": card.text(), "text/html": card.html()}, *metadata)
+
+    # The browser tells widgets apart by this name, and keeps one style for each: under one name they would share it.
+    LiveWidget.__name__ = LiveWidget.__qualname__ = f"LiveWidget_{page[-1].partition('.')[0]}"
+    return LiveWidget
+
+
+def answer_where_asked(comm: Any) -> None:
+    """Listen to the browser's word on which shell a message is for, not to where the kernel last spoke."""
+    if hasattr(comm, "_reply_subshell_for"):  # private, and only in some versions of ipykernel
+        comm._reply_subshell_for = lambda _, default: default  # noqa: SLF001
+
+
+def check_scale(scale: float, least: float, most: float) -> float:
+    """A scale that a live widget can be drawn at.
+
+    Raises
+    ------
+    ValueError
+    """
+    if not least <= scale <= most:
+        raise ValueError(f"scale is a number from {least:g} to {most:g}, not {scale!r}")
+    return float(scale)

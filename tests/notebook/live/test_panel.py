@@ -1,0 +1,581 @@
+"""The kernel's half of the live panel: what the page may ask for, what it is told, and that nothing is left behind.
+
+A `Page` stands in for the browser at the comm, so everything between comm and plugin is real. What a browser makes of
+the same messages is the business of tests/browser.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import judicia_notebook as jn
+from judicia_notebook.capabilities import CAPABILITIES
+from judicia_notebook.engine import interrupts
+from judicia_notebook.notebook.live.feed import Feed
+from judicia_notebook.notebook.live.panel import PanelSession
+from judicia_notebook.notebook.live.quota_rows import RANGES, written
+from judicia_notebook.quotas import make_quota
+
+if TYPE_CHECKING:
+    from tests.notebook.conftest import Kernel
+
+PATIENCE = 30.0
+
+
+def wait_for(what: Callable[[], Any]) -> Any:
+    """Wait until something is true, and return it."""
+    until = time.monotonic() + PATIENCE
+    while not (found := what()):
+        assert time.monotonic() < until, "it never came"
+        time.sleep(0.005)
+    return found
+
+
+class Page:
+    """What a browser is to a panel: it hears what is sent, and says what a click would."""
+
+    comm_id = "page"
+
+    def __init__(self, panel: Any) -> None:
+        self.heard: list[dict[str, Any]] = []
+        self._ids = 0
+        self.panel = panel
+        panel.comm = self
+
+    # What a comm is to a widget
+
+    def on_msg(self, callback: Callable[[dict[str, Any]], None]) -> None:
+        self._to_kernel = callback
+
+    def send(self, data: dict[str, Any], **_: Any) -> None:
+        if data["method"] == "custom":
+            self.heard.append(data["content"])
+
+    def close(self) -> None:
+        pass
+
+    # What a page does
+
+    def say(self, content: object) -> None:
+        self._to_kernel({"content": {"data": {"method": "custom", "content": content}}, "buffers": []})
+
+    def hello(self, view: str = "view") -> None:
+        self.say({"type": "hello", "view": view})
+
+    def do(self, op: str, plugin: str = "specimen", **fields: Any) -> dict[str, Any]:
+        """Ask for something; the answer."""
+        self._ids += 1
+        self.say({"type": "do", "id": self._ids, "op": op, "plugin": plugin, **fields})
+        return next(one for one in self.heard if one["type"] in ("done", "refused") and one["id"] == self._ids)
+
+    def states(self) -> list[tuple[int, dict[str, Any]]]:
+        return [(one["revision"], json.loads(one["state"])) for one in self.heard if one["type"] == "state"]
+
+    @property
+    def state(self) -> dict[str, Any]:
+        return self.states()[-1][1]
+
+    def capability(self, name: str) -> dict[str, Any]:
+        return next(row for row in self.state["capabilities"] if row["name"] == name)
+
+    def quota(self, kind: str) -> dict[str, Any]:
+        return next(row for row in self.state["quotas"] if row["kind"] == kind)
+
+
+@pytest.fixture
+def runtime() -> Iterator[jn.Runtime]:
+    with jn.Runtime() as runtime:
+        yield runtime
+
+
+@pytest.fixture
+def specimen(runtime: jn.Runtime) -> jn.Plugin:
+    return runtime.load("example:specimen")
+
+
+@pytest.fixture
+def page(specimen: jn.Plugin) -> Iterator[Page]:
+    page = Page(specimen.panel())
+    page.hello()
+    yield page
+    page.panel.close()
+
+
+def panel_threads() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("judicia-panel")]
+
+
+# --- the kernel is the truth -----------------------------------------------------------------------------------------
+
+
+def test_hello_is_answered_with_the_whole_state(specimen: jn.Plugin, page: Page) -> None:
+    revision, state = page.states()[0]
+    assert (revision, state["plugin"], state["on_denied"], state["first_tab"]) == (1, "specimen", "error", "running")
+    assert {row["name"]: row["granted"] for row in state["capabilities"]} == {"wall_clock": False, "random": False}
+    assert {row["kind"]: row["value"] for row in state["quotas"]} == {
+        kind: getattr(specimen.policy.quota, kind) for kind in RANGES
+    }
+
+
+def test_a_click_is_done_when_a_state_of_its_revision_shows_it(specimen: jn.Plugin, page: Page) -> None:
+    done = page.do("grant", grants=["wall_clock"])
+    assert specimen.policy.granted == {"wall_clock"}
+    granted = {revision: _granted(state) for revision, state in page.states()}
+    assert (granted[1], granted[done["revision"]]) == (set(), {"wall_clock"})
+    told = [one["revision"] for one in page.heard[: page.heard.index(done)] if one["type"] == "state"]
+    assert done["revision"] in told, "the state comes before the word that it is there"
+
+
+def _granted(state: dict[str, Any]) -> set[str]:
+    return {row["name"] for row in state["capabilities"] if row["granted"]}
+
+
+def test_what_anybody_changes_is_sent_at_once(specimen: jn.Plugin, page: Page) -> None:
+    specimen.policy.grant("random")
+    assert _granted(page.state) == {"random"}
+    specimen.policy.set_quota(cpu="20ms")
+    assert (page.quota("cpu")["value"], page.quota("cpu")["text"]) == (0.02, "20ms")
+    specimen.policy.on_denied = "trap"
+    assert page.state["on_denied"] == "trap"
+
+
+def test_two_panels_agree(specimen: jn.Plugin, page: Page) -> None:
+    other = Page(specimen.panel())
+    try:
+        other.hello()
+        other.do("grant", grants=["random"])
+        page.do("grant", grants=["wall_clock"])
+        assert _granted(page.state) == _granted(other.state) == {"random", "wall_clock"}
+    finally:
+        other.panel.close()
+
+
+def test_revisions_rise_and_the_last_state_is_the_policy_whoever_changes_it(specimen: jn.Plugin, page: Page) -> None:
+    def toggle(capability: str) -> None:
+        for _ in range(50):
+            specimen.policy.grant(capability)
+            specimen.policy.revoke(capability)
+
+    threads = [threading.Thread(target=toggle, args=(name,)) for name in ("random", "wall_clock")]
+    for thread in threads:
+        thread.start()
+    for _ in range(20):
+        page.do("grant", grants=["network_access"])
+        page.do("revoke", grants=["network_access"])
+    for thread in threads:
+        thread.join(PATIENCE)
+    specimen.policy.grant("random")
+    revisions = [revision for revision, _ in page.states()]
+    assert revisions == sorted(set(revisions))
+    assert _granted(page.state) == {"random"} == specimen.policy.granted
+
+
+def test_changes_by_the_panel_stand_in_the_audit_as_such(specimen: jn.Plugin, page: Page) -> None:
+    page.do("grant", grants=["wall_clock"])
+    page.do("set_quota", kind="cpu", value="20ms")
+    audit = specimen.audit
+    made = audit[audit["via"] == "panel"]
+    assert list(zip(made["what"], made["detail"], strict=True)) == [("grant", "wall_clock"), ("quota", "cpu=0.02")]
+    assert [(row["what"], row["by"]) for row in page.state["audit"]][:2] == [("quota", "panel"), ("grant", "panel")]
+
+
+# --- what may be asked for -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        None,
+        "grant",
+        {},
+        {"type": "state", "revision": 9},
+        {"type": "hello"},
+        {"type": "hello", "view": 3},
+        {"type": "hello", "view": "v" * 1000},
+        {"type": "do"},
+        {"type": "do", "id": 1},
+        {"type": "do", "id": 1, "op": "eval", "plugin": "specimen"},
+        {"type": "do", "id": [1], "op": "grant", "plugin": "specimen", "grants": ["random"]},
+        {"type": "do", "id": 1, "op": "grant", "plugin": "specimen", "grants": "random"},
+        {"type": "do", "id": 1, "op": "grant", "plugin": "specimen", "grants": [7]},
+        {"type": "do", "id": 1, "op": "grant", "plugin": "specimen"},
+        {"type": "do", "id": 1, "op": "grant", "plugin": "specimen", "grants": ["fly"]},
+        {"type": "do", "id": 1, "op": "grant", "plugin": "another", "grants": ["random"]},
+        {"type": "do", "id": 1, "op": "grant", "grants": ["random"]},
+        {"type": "do", "id": 1, "op": "scope", "plugin": "specimen", "capability": "random", "scopes": ["x"]},
+        {"type": "do", "id": 1, "op": "scope", "plugin": "specimen", "capability": "network_access", "scopes": []},
+        {"type": "do", "id": 1, "op": "set_quota", "plugin": "specimen", "kind": "luck", "value": 1},
+        {"type": "do", "id": 1, "op": "set_quota", "plugin": "specimen", "kind": "cpu", "value": "50"},
+        {"type": "do", "id": 1, "op": "set_quota", "plugin": "specimen", "kind": "cpu", "value": -1},
+        {"type": "do", "id": 1, "op": "set_quota", "plugin": "specimen", "kind": "fuel", "value": 1e300},
+        {"type": "do", "id": 1, "op": "set_quota", "plugin": "specimen", "kind": "fuel", "value": "many"},
+        {"type": "do", "id": 1, "op": "set_quota", "plugin": "specimen", "kind": "payload", "value": None},
+        {"type": "do", "id": 1, "op": "on_denied", "plugin": "specimen", "value": "ignore"},
+        {"type": "do", "id": 1, "op": "preset", "plugin": "specimen", "preset": "all"},
+        {"type": "do", "id": 1, "op": "cancel", "plugin": "specimen", "call": "1"},
+        {"type": "do", "id": 1, "op": "undo", "plugin": "specimen"},
+        {"type": "do", "id": 1, "op": "call", "plugin": "specimen", "function": "nothing"},
+        {"type": "do", "id": 1, "op": "call", "plugin": "specimen", "function": "echo", "payload": "{"},
+        {"type": "do", "id": 1, "op": "call", "plugin": "specimen", "function": "echo", "every_ms": 0},
+    ],
+)
+def test_what_makes_no_sense_is_refused_and_changes_nothing(specimen: jn.Plugin, page: Page, message: object) -> None:
+    before = specimen.policy.state
+    page.say(message)
+    answers = [one for one in page.heard if one["type"] not in ("state", "beat")]
+    assert [answer["type"] for answer in answers] == ["refused"]
+    assert answers[0]["error"]["message"]
+    assert specimen.policy.state is before
+    assert len(specimen.calls) == 0
+
+
+def test_a_quota_above_the_ceiling_is_refused_with_its_hint(specimen: jn.Plugin, page: Page) -> None:
+    error = page.do("set_quota", kind="cpu", value="90min")["error"]
+    assert error["type"] == "PolicyError"
+    assert "ceiling" in error["message"]
+    assert "jn.Runtime(ceiling=" in error["hint"]
+    assert specimen.policy.quota.cpu == 1.0
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "expected"),
+    [
+        ("memory", 131072, 131072),
+        ("memory", "8MiB", 8 << 20),
+        ("cpu", 0.25, 0.25),
+        ("cpu", " 50ms ", 0.05),
+        ("wall", "none", None),
+        ("wall", None, None),
+        ("fuel", "12 840", 12840),
+        ("fuel", 2000.0, 2000),
+        ("host_call_rate", "10", 10),
+    ],
+)
+def test_a_quota_is_set_as_typed_or_dragged(
+    specimen: jn.Plugin, page: Page, kind: str, value: object, expected: object
+) -> None:
+    assert page.do("set_quota", kind=kind, value=value)["type"] == "done"
+    assert getattr(specimen.policy.quota, kind) == expected
+    assert page.quota(kind)["value"] == expected
+
+
+@pytest.mark.parametrize("kind", RANGES)
+@pytest.mark.parametrize("value", [0, 1, 7, 999, 65536, 16777217, 3 << 20, 123_456_789])
+def test_what_a_field_shows_reads_back_as_the_same_quota(kind: str, value: int) -> None:
+    from judicia_notebook.notebook.live.quota_rows import typed
+
+    number = value / 1e6 if kind in ("cpu", "wall") else value
+    assert getattr(make_quota({kind: typed(kind, written(kind, number))}), kind) == number
+
+
+def test_a_revoke_takes_all_scopes_and_a_scope_exchanges_them(specimen: jn.Plugin, page: Page) -> None:
+    page.do("grant", grants=["read_database=users", "random"])
+    page.do("scope", capability="read_database", scopes=["submissions", "contests"])
+    assert specimen.policy.grants == {"read_database": ("submissions", "contests"), "random": ()}
+    page.do("scope", capability="read_database", scopes=[])
+    assert specimen.policy.grants == {"read_database": (), "random": ()}
+    assert page.capability("read_database")["bare"]
+    page.do("grant", grants=["read_database=users"])
+    page.do("revoke", grants=["read_database"])
+    assert specimen.policy.granted == {"random"}
+
+
+def test_presets_grant_nothing_what_it_asks_for_or_everything(specimen: jn.Plugin, page: Page) -> None:
+    page.do("grant", grants=["network_access=https://example.org"])
+    page.do("preset", preset="everything")
+    assert set(specimen.policy.grants) == set(CAPABILITIES)
+    assert specimen.policy.grants["network_access"] == ("https://example.org",)
+    page.do("preset", preset="asked")
+    assert specimen.policy.granted == {"wall_clock", "random"}
+    page.do("preset", preset="nothing")
+    assert specimen.policy.granted == frozenset()
+
+
+def test_undo_takes_back_the_panels_last_change_and_no_one_elses(specimen: jn.Plugin, page: Page) -> None:
+    specimen.policy.grant("random", "wall_clock")
+    page.do("set_quota", kind="cpu", value="20ms")
+    page.do("preset", preset="everything")
+    page.do("on_denied", value="trap")
+    specimen.policy.revoke("random")  # by somebody else, meanwhile
+    specimen.policy.set_quota(memory="8MiB")
+    assert page.do("undo")["type"] == "done"
+    assert specimen.policy.on_denied == "error"
+    page.do("undo")
+    assert specimen.policy.granted == {"wall_clock"}, "what was revoked meanwhile stays revoked"
+    page.do("undo")
+    assert (specimen.policy.quota.cpu, specimen.policy.quota.memory) == (1.0, 8 << 20)
+    assert page.state["undo"] == ""
+    assert page.do("undo")["type"] == "refused"
+
+
+def test_a_drag_is_one_step(specimen: jn.Plugin, page: Page) -> None:
+    for value in (0.5, 0.2, 0.1):
+        page.do("set_quota", kind="cpu", value=value, drag="first")
+    page.do("set_quota", kind="cpu", value=0.05, drag="second")
+    page.do("undo")
+    assert specimen.policy.quota.cpu == 0.1
+    page.do("undo")
+    assert specimen.policy.quota.cpu == 1.0
+
+
+# --- calls -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_call_is_made_in_the_background_and_answered(specimen: jn.Plugin, page: Page) -> None:
+    page.do("call", function="echo", payload='{"a": [1, "<b>"]}')
+    answer = wait_for(lambda: page.state["answer"])
+    assert (answer["ok"], json.loads(answer["text"])) == (True, {"a": [1, "<b>"]})
+    assert answer["cost"].startswith("specimen.echo: ok")
+    assert list(specimen.calls["origin"]) == ["panel"]
+    assert specimen.calls["thread"][0] != threading.main_thread().name
+
+
+def test_a_call_that_fails_says_why(specimen: jn.Plugin, page: Page) -> None:
+    page.do("call", function="fail", payload='{"message": "<script>no</script>"}')
+    answer = wait_for(lambda: page.state["answer"])
+    assert not answer["ok"]
+    assert "<script>no</script>" in answer["text"]
+    assert page.state["calls"][0]["outcome"] == "guest_error"
+
+
+def test_a_repetition_goes_on_through_denials_until_it_is_stopped(specimen: jn.Plugin, page: Page) -> None:
+    specimen.policy.on_denied = "trap"
+    page.do("call", function="call_host", payload='{"service": "clock"}', every_ms=1)
+    wait_for(lambda: (page.state["answer"] or {}).get("failed", 0) > 2)
+    page.do("grant", grants=["wall_clock"])
+    wait_for(lambda: page.state["answer"]["ok"])
+    page.do("stop")
+    assert page.state["repeating"] == ""
+    wait_for(lambda: panel_threads() == ["judicia-panel"] and not specimen.busy)
+
+
+def test_a_running_call_is_shown_and_cancelled(specimen: jn.Plugin, page: Page) -> None:
+    handle = specimen.submit("sleep", {"ms": 100_000}, quota={"wall": 60})
+    row = wait_for(lambda: [row for row in page.state["running"] if not row["waiting"]])[0]
+    assert (row["function"], row["origin"]) == ("sleep", "user")
+    assert page.do("cancel", call=row["call"])["type"] == "done"
+    assert isinstance(handle.exception(PATIENCE), jn.Cancelled)
+    wait_for(lambda: not page.state["running"])
+    assert page.do("cancel", call=row["call"])["type"] == "done", "there is nothing left to end"
+
+
+def test_a_quota_set_by_the_panel_ends_a_run(specimen: jn.Plugin, page: Page) -> None:
+    specimen.policy.set_quota(cpu="60s", wall="120s")
+    handle = specimen.submit("spin", {"ms": 60_000})
+    wait_for(lambda: page.state["running"])
+    page.do("set_quota", kind="cpu", value=0.02)
+    assert isinstance(handle.exception(PATIENCE), jn.QuotaExceeded)
+    assert wait_for(lambda: page.state["calls"])[0]["outcome"] == "quota_cpu"
+
+
+# --- what it shows ---------------------------------------------------------------------------------------------------
+
+
+def test_counters_and_last_rows_are_those_of_the_frames(specimen: jn.Plugin, page: Page) -> None:
+    for round_ in range(30):
+        specimen.call("call_host", {"service": "clock", "n": 20})
+        if round_ == 10:
+            specimen.policy.grant("wall_clock")
+        if round_ % 7 == 0:
+            specimen.call("log", {"n": 3, "message": f"round {round_}"})
+            page.hello()  # reads what is new
+    page.hello()
+    by_decision = specimen.host_calls[specimen.host_calls["capability"] == "wall_clock"]["decision"].value_counts()
+    clock = page.capability("wall_clock")
+    assert (clock["allowed"], clock["denied"]) == (by_decision["allowed"], by_decision["denied"]) == (380, 220)
+    assert page.state["calls_made"] == len(specimen.calls)
+    assert [row["call"] for row in page.state["calls"]] == specimen.calls["call_id"].tolist()[::-1][:20]
+    assert [row["text"] for row in page.state["log"]] == specimen.logs["message"].tolist()[::-1]
+
+
+def test_requested_imported_and_granted_are_told_apart(specimen: jn.Plugin, page: Page) -> None:
+    page.do("grant", grants=["network_access=https://example.org"])
+    rows = {row["name"]: (bool(row["asked"]), row["imported"], row["granted"]) for row in page.state["capabilities"]}
+    assert rows == {
+        "network_access": (False, False, True),
+        "wall_clock": (True, True, False),
+        "random": (True, True, False),
+    }
+
+
+def test_what_a_guest_writes_is_cut_and_made_printable(specimen: jn.Plugin, page: Page) -> None:
+    specimen.call("log", {"n": 1, "message": "\u202e<img src=x>\x1b[31m" + "x" * 5000})
+    page.hello()
+    text = page.state["log"][0]["text"]
+    assert text.startswith("\ufffd<img src=x>\ufffd[31m")
+    assert len(text) < 500
+
+
+def test_the_runtimes_panel_shows_the_plugin_that_is_chosen(runtime: jn.Runtime) -> None:
+    page = Page(runtime.panel())
+    try:
+        page.hello()
+        assert (page.state["plugin"], page.state["choices"]) == ("", [])
+        checker = runtime.load("example:checker")
+        specimen = runtime.load("example:specimen")
+        wait_for(lambda: len(page.state["choices"]) == 2)
+        assert page.state["plugin"] == "checker"
+        page.do("choose", plugin="specimen")
+        assert page.state["plugin"] == "specimen"
+        page.do("grant", plugin="checker", grants=["random"])  # was asked for before the choice was confirmed
+        assert checker.policy.granted == {"random"}
+        assert specimen.policy.granted == frozenset()
+        assert page.do("choose", plugin="nobody")["error"]["type"] == "NoSuchPlugin"
+        specimen.unload()
+        wait_for(lambda: page.state["plugin"] == "checker")
+        checker.policy.grant("wall_clock")
+        assert _granted(page.state) == {"random", "wall_clock"}
+    finally:
+        page.panel.close()
+
+
+def test_an_unloaded_plugin_is_shown_as_such_and_changes_no_more(specimen: jn.Plugin, page: Page) -> None:
+    specimen.unload()
+    assert page.do("grant", grants=["random"])["error"]["type"] == "PluginNotReady"
+    page.hello()
+    assert page.state["state"] == "unloaded"
+
+
+# --- without a kernel, and afterwards --------------------------------------------------------------------------------
+
+
+def test_a_saved_notebook_shows_a_static_table(specimen: jn.Plugin) -> None:
+    specimen.policy.grant("network_access=https://example.org/?".rstrip("?"))
+    specimen.attempt("fail", {"message": "<script>no</script>"})
+    panel = specimen.panel()
+    try:
+        bundle = (panel._repr_mimebundle_() or ({},))[0]
+    finally:
+        panel.close()
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+    for words in ("wall_clock", "https://example.org/", "16MiB", "guest_error"):
+        assert words in bundle["text/plain"]
+        assert words in bundle["text/html"]
+    assert "<script" not in bundle["text/html"]
+
+
+def test_without_a_view_there_is_neither_thread_nor_observer(specimen: jn.Plugin) -> None:
+    wait_for(lambda: panel_threads() == [])  # those of an earlier test may have a beat to finish
+    page = Page(specimen.panel())
+    assert panel_threads() == []
+    page.hello("one")
+    page.hello("two")
+    assert panel_threads() == ["judicia-panel"]
+    page.say({"type": "bye", "view": "one"})
+    specimen.policy.grant("random")
+    assert _granted(page.state) == {"random"}
+    page.say({"type": "bye", "view": "two"})
+    wait_for(lambda: panel_threads() == [])
+    heard = len(page.heard)
+    specimen.policy.grant("wall_clock")
+    assert len(page.heard) == heard
+    assert specimen.policy._observers == []
+    page.panel.close()
+
+
+def test_closing_a_panel_ends_what_it_keeps_going(specimen: jn.Plugin) -> None:
+    page = Page(specimen.panel())
+    page.hello()
+    page.do("call", function="sleep", payload='{"ms": 100000}', every_ms=10)
+    wait_for(lambda: specimen.busy)
+    page.panel.close()
+    wait_for(lambda: not specimen.busy and panel_threads() == [])
+    page.hello()
+    assert panel_threads() == []
+
+
+def test_closing_a_panel_cancels_the_call_it_made(specimen: jn.Plugin) -> None:
+    page = Page(specimen.panel())
+    page.hello()
+    page.do("call", function="sleep", payload='{"ms": 100000}')
+    wait_for(lambda: specimen.busy)
+    page.panel.close()
+    assert wait_for(lambda: specimen.last).outcome == "cancelled"
+
+
+def test_a_view_that_was_given_up_comes_back_with_its_next_word(specimen: jn.Plugin, page: Page) -> None:
+    page.say({"type": "bye", "view": "view"})
+    specimen.policy.grant("random")
+    page.say({"type": "alive", "view": "view"})
+    assert _granted(page.state) == {"random"}
+
+
+def test_a_silent_view_is_given_up_but_not_while_the_kernel_cannot_listen(specimen: jn.Plugin) -> None:
+    seen: list[tuple[bool, int]] = []
+    feed = Feed(
+        lambda: seen.append((interrupts.in_foreground() is not None, feed.views)),
+        opened=lambda: None,
+        closed=lambda: None,
+        seconds=0.002,
+        lease=0.01,
+    )
+
+    def in_the_foreground() -> list[int]:
+        return [views for foreground, views in seen if foreground]
+
+    def watch() -> None:
+        wait_for(interrupts.in_foreground)
+        feed.heard("view")
+        wait_for(lambda: len(in_the_foreground()) > 50)
+        specimen.cancel_calls()
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    with pytest.raises(jn.Cancelled):
+        specimen.call("sleep", {"ms": 100_000}, quota={"wall": 60})
+    thread.join(PATIENCE)
+    assert set(in_the_foreground()) == {1}
+    wait_for(lambda: not feed.running)
+
+
+def test_a_kernel_that_hides_a_message_from_the_shell_it_is_for_is_told_not_to(specimen: jn.Plugin) -> None:
+    from judicia_notebook.notebook.live.widget import answer_where_asked
+
+    class Comm:
+        def _reply_subshell_for(self, data: object, default: object) -> object:
+            return None
+
+    comm = Comm()
+    answer_where_asked(comm)
+    assert comm._reply_subshell_for("data", "browser's") == "browser's"
+
+
+def test_a_panel_whose_page_is_gone_stands_in_nobodys_way(specimen: jn.Plugin) -> None:
+    def broken(_: object) -> None:
+        raise RuntimeError("no comm")
+
+    session = PanelSession(specimen, broken)
+    session.receive({"type": "hello", "view": "view"})
+    specimen.policy.grant("random")
+    session.receive({"type": "do", "id": 1, "op": "grant", "plugin": "specimen", "grants": ["wall_clock"]})
+    session.close()
+    assert specimen.policy.granted == {"random", "wall_clock"}
+
+
+def test_a_tab_or_scale_that_does_not_exist_is_an_error(specimen: jn.Plugin) -> None:
+    with pytest.raises(ValueError, match="Did you mean 'audit'"):
+        specimen.panel(show="audits")
+    with pytest.raises(ValueError, match="scale"):
+        specimen.panel(scale=0)
+
+
+# --- in a kernel -----------------------------------------------------------------------------------------------------
+
+
+def test_plugin_panel_shows_a_widget_and_its_table(kernel: Kernel) -> None:
+    kernel.run("%plugin load example:specimen")
+    value = kernel.run("%plugin panel specimen --show call --scale 1.6").value
+    assert set(value) >= {"application/vnd.jupyter.widget-view+json", "text/html", "text/plain"}
+    assert "wall_clock" in value["text/plain"]
+    assert "application/vnd.jupyter.widget-view+json" in kernel.run("%plugin panel").value
+    wrong = kernel.run("%plugin panel specimen --show audits")
+    assert wrong.status == "error"
+    assert "Did you mean 'audit'" in wrong.output
+    assert kernel.run("%plugin panel specimen --scale 0").status == "error"
+    assert "%plugin panel specimen --show " + "audit" in kernel.complete("%plugin panel specimen --show a")
