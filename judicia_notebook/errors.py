@@ -76,6 +76,9 @@ class JudiciaError(Exception):
     def __str__(self) -> str:
         return "\n".join(describe(self))
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {describe(self)[0]}>"
+
     def _render_traceback_(self) -> list[str]:
         """What IPython shows in place of a traceback."""
         first, *rest = describe(self)
