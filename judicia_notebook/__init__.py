@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from judicia_notebook.manifest import Manifest
     from judicia_notebook.metrics import plots
     from judicia_notebook.metrics.recorder import CallRecord
-    from judicia_notebook.notebook import stock as widgets
+    from judicia_notebook.notebook.live import stock as widgets
     from judicia_notebook.plugin import Outcome, Plugin
     from judicia_notebook.policy import Policy
     from judicia_notebook.quotas import Quota

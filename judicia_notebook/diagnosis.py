@@ -117,10 +117,10 @@ def _ceiling() -> Finding:
 def _cache() -> Finding:
     folder = cache.default_folder()
     if folder is None:
-        return Finding("cache", False, "none on this system: every load compiles")
-    if not cache.usable(folder):
-        return Finding("cache", False, f"{folder} is not only yours or not writable: every load compiles")
-    return Finding("cache", True, str(folder))
+        why = "no home folder; name one in JUDICIA_NOTEBOOK_CACHE" if hasattr(os, "getuid") else "none on this system"
+        return Finding("cache", False, f"{why}: every load compiles")
+    why = cache.trouble(folder)
+    return Finding("cache", not why, f"{folder}: {why}: every load compiles" if why else str(folder))
 
 
 def _kernel() -> Finding:

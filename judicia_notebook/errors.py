@@ -36,7 +36,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from judicia_notebook.units import format_count, format_quantity
+from judicia_notebook.units import format_count, format_quantity, parse_size, parse_time
 
 if TYPE_CHECKING:
     from judicia_notebook.metrics.recorder import CallRecord
@@ -364,18 +364,25 @@ def _used(error: QuotaExceeded) -> str:
     return f"{amount} and was stopped"
 
 
+def _typed(value: float, unit: str, *, exact: bool = False) -> str:
+    """A limit as somebody would type it; as it is where rounding changes it and may not."""
+    if unit not in ("s", "bytes"):
+        return str(round(value))
+    text = format_quantity(value, unit).replace(" ", "")
+    if exact and (parse_time(text) if unit == "s" else parse_size(text)) != value:
+        return f"{value!r}s" if unit == "s" else f"{round(value)}B"
+    return text
+
+
 def _allow_more(error: QuotaExceeded) -> list[str]:
     flag = error.quota.replace("_", "-")
     at_the_ceiling = error.ceiling is not None and error.limit >= error.ceiling
     value = _next_limit(error)
     if error.ceiling is not None and not at_the_ceiling:
         value = min(value, error.ceiling)
-    if error.unit == "s":
-        text = format_quantity(value, "s").replace(" ", "")
-    elif error.unit == "bytes":
-        text = format_quantity(value, "bytes").replace(" ", "")
-    else:
-        text = str(round(value))
+    text = _typed(value, error.unit)
+    if error.ceiling is not None and not at_the_ceiling and value >= error.ceiling:
+        text = _typed(value, error.unit, exact=True)  # a rounded one might lie above
     python = text if error.unit not in ("s", "bytes") else f'"{text}"'
     if at_the_ceiling:
         return [f"  That is the runtime's ceiling. A higher one:  jn.Runtime(ceiling=jn.Quota({error.quota}={python}))"]

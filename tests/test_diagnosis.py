@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.metadata
 import os
 import platform
@@ -94,8 +95,43 @@ def test_a_cache_that_others_can_write_is_told(monkeypatch: pytest.MonkeyPatch, 
     assert not good
     assert str(folder) in text
     assert "every load compiles" in text
-    monkeypatch.setattr(cache, "default_folder", lambda: None)
-    assert finding("cache") == (False, "none on this system: every load compiles")
+
+
+def test_a_user_without_a_home_is_told_and_gets_no_folder_called_tilde(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def unknown(number: int) -> None:
+        raise KeyError(number)
+
+    for name in ("HOME", "XDG_CACHE_HOME", "JUDICIA_NOTEBOOK_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    monkeypatch.chdir(tmp_path)
+    with jn.Runtime() as rt:
+        assert rt.load("(module)", name="guest").abi == "raw"
+    good, text = finding("cache")
+    assert not good
+    assert "JUDICIA_NOTEBOOK_CACHE" in text
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("call", ["tempfile.mkstemp", "os.fsync", "pathlib.Path.rename", "mmap.mmap"])
+def test_a_cache_whose_file_system_refuses_is_told_with_its_reason(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, call: str
+) -> None:
+    folder = tmp_path / "modules"
+    monkeypatch.setenv("JUDICIA_NOTEBOOK_CACHE", str(folder))
+    assert finding("cache") == (True, str(folder))
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(call, refuse)
+    good, text = finding("cache")
+    assert not good
+    assert os.strerror(errno.ENOSPC) in text
+    assert "every load compiles" in text
+    assert list(folder.iterdir()) == []
 
 
 def test_a_thread_too_small_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,10 +14,12 @@ Whatever cannot be trusted or read is simply not used; a cache is never the reas
 from __future__ import annotations
 
 import contextlib
+import mmap
 import os
 import stat
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Self
 
@@ -25,16 +27,24 @@ MAX_BYTES = 2 << 30
 """The cache is trimmed to this, oldest files first."""
 
 _SUFFIX = ".cwasm"
+_TRIAL = 1 << 16  # bytes
+_ABANDONED = 3600  # seconds
 
 
 def default_folder() -> Path | None:
-    """The user's cache folder, or None where files cannot be checked for their owner (Windows)."""
+    """The user's cache folder; None without a home, and where files cannot be checked for their owner (Windows)."""
     if not hasattr(os, "getuid"):
         return None
     import platformdirs
 
     chosen = os.environ.get("JUDICIA_NOTEBOOK_CACHE")
-    return Path(chosen) if chosen else Path(platformdirs.user_cache_path("judicia_notebook")) / "modules"
+    if chosen:
+        return Path(chosen)
+    try:
+        folder = Path(platformdirs.user_cache_path("judicia_notebook")) / "modules"
+    except RuntimeError:  # a user without a home
+        return None
+    return folder if folder.is_absolute() else None  # older versions of platformdirs leave the ~ as it is
 
 
 def _is_ours(status: os.stat_result) -> bool:
@@ -49,6 +59,30 @@ def usable(folder: Path) -> bool:
     except OSError:
         return False
     return stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o077
+
+
+def trouble(folder: Path) -> str:
+    """Why this folder keeps no compiled modules; empty where it does. A small file is tried, and removed again."""
+    if not usable(folder):
+        return "it is not only yours, or cannot be made"
+    try:
+        descriptor, temporary = tempfile.mkstemp(dir=folder, suffix=".part")
+    except OSError as error:
+        return f"it cannot be written: {error.strerror}"
+    path = Path(temporary)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(bytes(_TRIAL))
+            file.flush()
+            os.fsync(descriptor)
+            path = path.rename(path.with_suffix(".trial"))
+            mmap.mmap(descriptor, _TRIAL, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_EXEC).close()
+    except OSError as error:
+        return f"a compiled module cannot be kept there: {error.strerror}"
+    finally:
+        with contextlib.suppress(OSError):
+            path.unlink()
+    return ""
 
 
 class Kept:
@@ -113,6 +147,9 @@ def keep(folder: Path, digest: str, key: str, compiled: bytes) -> None:
 
 
 def _trim(folder: Path) -> None:
+    for path in folder.glob("*.part"):  # of a process that was ended while it wrote
+        if path.lstat().st_mtime < time.time() - _ABANDONED:
+            path.unlink(missing_ok=True)
     files = [(path, path.lstat()) for path in folder.iterdir() if path.suffix == _SUFFIX]
     total = sum(status.st_size for _, status in files)
     for path, status in sorted(files, key=lambda entry: entry[1].st_mtime):

@@ -10,6 +10,7 @@ The child is this file run as a script's worth of code: it imports the engine ro
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import struct
@@ -25,7 +26,7 @@ DEFAULT_ABOVE = 4 << 20
 """Bytes of wasm above which a module is compiled apart unless the caller says otherwise."""
 
 _CHILD = "import sys; sys.path[:] = {path!r}; from judicia_notebook.engine import isolation; isolation.child()"
-_HEADER = struct.Struct("<QQQ")
+_HEADER = struct.Struct("<QQQQ")
 _REFUSED = "refused: "
 _OVER = 3  # the child's exit code for a limit it hit and noticed
 _BOUNDED = importlib.util.find_spec("resource") is not None  # Windows has no such limits
@@ -33,9 +34,10 @@ _BOUNDED = importlib.util.find_spec("resource") is not None  # Windows has no su
 
 @dataclass(frozen=True, slots=True)
 class CompileLimits:
-    """What compiling one module may take: bytes of address space, seconds of CPU, seconds of wall time."""
+    """What compiling one module may take: bytes of address space, of the result, seconds of CPU, of wall time."""
 
     memory_bytes: int = 4 << 30
+    compiled_bytes: int = 1 << 30
     cpu_seconds: int = 120
     wall_seconds: float = 180.0
 
@@ -62,7 +64,7 @@ def compile_apart(wasm: bytes, reservation: int, limits: CompileLimits) -> bytes
         )
     command = [sys.executable, "-c", _CHILD.format(path=[entry or str(Path.cwd()) for entry in sys.path])]
     environment = {**os.environ, "RUST_BACKTRACE": "0"}
-    header = _HEADER.pack(reservation, limits.memory_bytes, limits.cpu_seconds)
+    header = _HEADER.pack(reservation, limits.memory_bytes, limits.compiled_bytes, limits.cpu_seconds)
     try:
         child = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
@@ -96,17 +98,30 @@ def _why(code: int, said: str, limits: CompileLimits) -> CompileError:
     return CompileError(f"the compiler's process failed: {said.splitlines()[-1] if said else f'exit code {code}'}")
 
 
+def _lower(kind: int, soft: int, hard: int) -> None:
+    """Set a limit of this process, unless it is lower already: only root may raise one."""
+    import resource
+
+    most = resource.getrlimit(kind)[1]
+    if most != resource.RLIM_INFINITY:
+        soft, hard = min(soft, most), min(hard, most)
+    resource.setrlimit(kind, (soft, hard))
+
+
 def child() -> None:
     """The child's whole life: limits, a module from stdin, a compiled module to stdout."""
     from judicia_notebook.engine import process
 
-    reservation, memory_bytes, cpu_seconds = _HEADER.unpack(sys.stdin.buffer.read(_HEADER.size))
+    reservation, memory_bytes, compiled_bytes, cpu_seconds = _HEADER.unpack(sys.stdin.buffer.read(_HEADER.size))
     engine = process.Engine(reservation=reservation)
     import resource  # not on every system; `compile_apart` has looked
 
-    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
-    resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with contextlib.suppress(ValueError) if sys.platform == "darwin" else contextlib.nullcontext():  # it takes none
+        _lower(resource.RLIMIT_AS, memory_bytes, memory_bytes)
+    _lower(resource.RLIMIT_CPU, cpu_seconds, cpu_seconds + 1)
+    _lower(resource.RLIMIT_CORE, 0, 0)
+    with contextlib.suppress(OSError):  # where memory ends, this process goes first, and not the notebook's kernel
+        Path("/proc/self/oom_score_adj").write_text("1000")
     try:
         module = engine.compile_here(sys.stdin.buffer.read())
         compiled = engine.serialize(module)
@@ -115,6 +130,8 @@ def child() -> None:
         sys.stderr.flush()
         os._exit(1)
     except MemoryError:
+        os._exit(_OVER)
+    if len(compiled) > compiled_bytes:  # a file of a megabyte can stand for gigabytes of code
         os._exit(_OVER)
     sys.stdout.buffer.write(compiled)
     sys.stdout.buffer.flush()

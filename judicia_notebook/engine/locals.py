@@ -2,8 +2,8 @@
 
 Three bytes declare fifty thousand locals, and the compiler lays out each of them. Two bytes call a function with a
 thousand results; six kilobytes of loops that hand a thousand values on took it more than 3 GiB. So the locals are
-counted, and the work is estimated: what may be heavy is compiled apart, in a process with limits, since nothing can stop
-a compiler in this one.
+counted, and the work is estimated: what may be heavy is compiled apart, in a process with limits, since nothing can
+stop a compiler in this one.
 
 This walks from body to body and reads only their declarations. It takes about a microsecond a function, which is
 nothing beside compiling, and too much for a load that finds its module compiled already.
@@ -54,8 +54,8 @@ def check_locals(module: ModuleInfo, limits: SectionLimits = DEFAULT) -> int:
 def compile_work(module: ModuleInfo, limits: SectionLimits = DEFAULT) -> float:
     """An upper estimate of what compiling takes, roughly in microseconds; most modules take a tenth of it.
 
-    A place where control flow meets may need a value for each local; a block or call, one for each parameter and result.
-    How many there are is bounded by the bytes of the body.
+    A place where control flow meets may need a value for each local; a block or call, one for each parameter and
+    result. How many there are is bounded by the bytes of the body.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def _bodies(module: ModuleInfo, limits: SectionLimits) -> Iterator[Body]:
 def _declared(cursor: TypeCursor) -> int:
     """The locals of the body that the cursor is at the beginning of."""
     found = 0
-    for _ in range(cursor.count(cursor.limits.function_locals, "declarations of locals in one function")):
+    for _ in range(cursor.u32("the number of declarations of locals")):
         found += max(cursor.u32("a number of locals"), 1)  # reading a declaration of none takes its time too
         if found > cursor.limits.function_locals:
             break

@@ -243,6 +243,7 @@ _lock = threading.Lock()
 
 @functools.cache
 def _start() -> Engine:
+    safety.check_thread()  # an engine that cannot be checked from here would be made in vain, and never goes
     engine = Engine()
     from judicia_notebook.engine import selfcheck
 

@@ -113,10 +113,29 @@ def _missing_lines(plugin: Plugin) -> list[Line]:
     lines = []
     if missing := not_granted(plugin):
         lines.append(Line("Asked for, not granted. To allow it:", f"%plugin grant {plugin.name} {' '.join(missing)}"))
-    if more := more_quota(plugin):
-        options = " ".join(f"--{kind.replace('_', '-')} {_typed(kind, value)}" for kind, value in more.items())
+    more = more_quota(plugin)
+    within = {
+        kind: least for kind, value in more.items() if (least := _within_ceiling(plugin, kind, value)) is not None
+    }
+    if within:
+        options = " ".join(f"--{kind.replace('_', '-')} {_typed(kind, value)}" for kind, value in within.items())
         lines.append(Line("Asks for more than the default. To allow it:", f"%plugin quota {plugin.name} {options}"))
+    if beyond := [kind for kind in more if within.get(kind) != more[kind]]:
+        quotas = ", ".join(f"{kind}={more[kind]!r}" for kind in beyond)
+        lines.append(Line("Asks for more than this runtime's ceiling:", f"jn.Runtime(ceiling=jn.Quota({quotas}))"))
     return lines
+
+
+def _within_ceiling(plugin: Plugin, kind: str, asked: Any) -> Any:
+    """What a manifest asks, or the ceiling where that is less; None where the plugin has as much already."""
+    top, has = getattr(plugin.policy.ceiling, kind), getattr(plugin.policy.quota, kind)
+    if not isinstance(top, int | float) or getattr(make_quota({kind: asked}), kind) <= top:
+        return asked
+    if has >= top:
+        return None
+    text = format_quantity(top, KINDS[kind].unit).replace(" ", "")
+    rounded = KINDS[kind].unit not in ("s", "bytes") or getattr(make_quota({kind: text}), kind) != top
+    return top if rounded else text
 
 
 def _typed(kind: str, value: Any) -> str:

@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -257,3 +258,14 @@ with jn.Runtime() as rt:
     assert (done.returncode, done.stderr) == (0, "")
     assert list(folder.iterdir()) == []
     assert load() is False
+
+
+def test_what_an_ended_process_left_half_written_goes_with_the_next_file(folder: Path) -> None:
+    load()
+    for name, age in (("old.part", 7200), ("new.part", 0)):
+        (folder / name).write_bytes(b"half")
+        os.utime(folder / name, (time.time() - age,) * 2)
+    with jn.Runtime() as rt:
+        rt.load(WAT.replace(b"42", b"43"), name="guest")
+    assert {path.name for path in folder.glob("*.part")} == {"new.part"}
+    assert load() is True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -21,6 +22,7 @@ from judicia_notebook.engine.isolation import DEFAULT_ABOVE, CompileLimits
 
 PATIENCE = 30
 WAT = b'(module (func (export "answer") (result i32) (i32.const 42)))'
+WAT_BYTES = process.assemble(WAT)
 MIB = 1 << 20
 
 pytestmark = pytest.mark.skipif(
@@ -191,6 +193,76 @@ def test_a_limit_ends_the_compiler(
     assert rt.plugins == {}
     monkeypatch.undo()
     assert rt.load(WAT, name="guest", isolate_compile=True).raw("answer")() == 42
+
+
+def test_a_small_file_that_would_take_gigabytes_is_compiled_apart_and_given_up(
+    rt: jn.Runtime, compilers: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper = rt.load("example:specimen", name="keeper", isolate_compile=False)
+    monkeypatch.setattr(loading, "CompileLimits", lambda: CompileLimits(memory_bytes=512 * MIB))
+    wide = b"\x60" + leb(1000) + b"\x7f" * 1000 + leb(1000) + b"\x7f" * 1000
+    source = b"\x60\x00" + leb(1000) + b"\x7f" * 1000
+    loops = b"\x00\x10\x00" + b"\x03\x00" * 1000 + b"\x0b" * 1000 + b"\x00\x0b"  # each hands a thousand values on
+    bomb = (
+        b"\0asm\1\0\0\0"
+        + section(1, b"\x03" + wide + source + b"\x60\0\0")
+        + section(3, b"\x02\x01\x02")
+        + section(10, b"\x02\x03\x00\x00\x0b" + leb(len(loops)) + loops)
+    )
+    assert len(bomb) < 10_000
+    with pytest.raises(jn.CompileLimit, match=r"512.* MiB of memory"):
+        rt.load(bomb, name="bomb")
+    assert len(compilers) == 1
+    assert gone(compilers)
+    assert keeper.call("echo", 1) == 1
+
+
+def test_the_compiler_may_not_take_all_the_memory_there_is(
+    rt: jn.Runtime, compilers: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "memory_limit", lambda: 64 * MIB)
+    with pytest.raises(jn.CompileLimit, match=r"48.* MiB of memory"):
+        rt.load(SLOW, name="guest", isolate_compile=True)
+    monkeypatch.setattr(loading, "memory_limit", lambda: None)
+    assert rt.load(WAT, name="guest", isolate_compile=True).raw("answer")() == 42
+    assert gone(compilers)
+
+
+def test_what_comes_back_from_the_compiler_is_bounded() -> None:
+    engine = process.get_engine()
+    compiled = isolation.compile_apart(WAT_BYTES, engine.reservation, CompileLimits())
+    least = CompileLimits(compiled_bytes=len(compiled))
+    assert isolation.compile_apart(WAT_BYTES, engine.reservation, least) == compiled
+    with pytest.raises(jn.CompileLimit):
+        isolation.compile_apart(WAT_BYTES, engine.reservation, CompileLimits(compiled_bytes=len(compiled) - 1))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it asks Linux who goes first; enable: run on Linux")
+def test_where_memory_ends_the_compiler_goes_first(rt: jn.Runtime, compilers: list[int]) -> None:
+    seen: set[str] = set()
+    loader = threading.Thread(target=lambda: rt.load(SLOW, name="guest", isolate_compile=True))
+    loader.start()
+    while loader.is_alive() and "1000" not in seen:
+        for one in compilers:
+            with contextlib.suppress(OSError):
+                seen.add(Path(f"/proc/{one}/oom_score_adj").read_text().strip())
+        time.sleep(0.005)
+    loader.join()
+    assert "1000" in seen
+
+
+def test_limits_that_are_lower_already_are_kept(folder: Path) -> None:
+    program = f"""
+import contextlib, ctypes, resource, sys
+import judicia_notebook as jn
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(24, 24, 0, 0, 0)  # even a child of root may raise none then
+resource.setrlimit(resource.RLIMIT_CPU, (60, 90))
+with jn.Runtime() as rt:
+    assert rt.load({WAT!r}, name="guest", isolate_compile=True).raw("answer")() == 42
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_where_no_compiler_can_be_limited_none_is_started(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -290,6 +291,20 @@ def test_what_is_suggested_may_be_set() -> None:
         assert isinstance(error, jn.QuotaExceeded)
         assert 'p.policy.set_quota(cpu="1s")' in str(error)
         plugin.policy.set_quota(memory="32MiB", cpu="1s")
+
+
+def test_what_is_suggested_may_be_set_where_the_ceiling_is_no_round_number() -> None:
+    for ceiling in (517_123_456, 123_456_789, 51_370_238, (32 << 20) + 1):
+        with jn.Runtime(ceiling=jn.Quota(memory=ceiling)) as rt:
+            plugin = rt.load("example:specimen", quota={"memory": ceiling * 3 // 4})
+            error = plugin.attempt("grow", {"bytes": 1 << 30}).error
+            assert isinstance(error, jn.QuotaExceeded)
+            suggested = re.search(r'set_quota\(memory="(.*?)"\)', str(error))
+            assert suggested is not None
+            plugin.policy.set_quota(memory=suggested.group(1))  # a PolicyError where it lies above
+            memory = plugin.policy.quota.memory
+            assert isinstance(memory, int)
+            assert ceiling * 3 // 4 < memory <= ceiling
 
 
 def test_at_the_ceiling_the_ceiling_is_what_is_named() -> None:
