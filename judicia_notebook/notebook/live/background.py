@@ -114,7 +114,8 @@ def handle_card(handle: CallHandle) -> Card:
         cost = (Row("cost", state.cost),) if state.cost else ()
         return Card(title, state.state, (Block("answer" if state.state == "ok" else "error", state.answer), *cost))
     denied = f", {format_count(state.denied)} denied" if state.denied else ""
-    used = [state.cpu and f"{state.cpu} cpu", f"{format_count(state.host_calls)} host calls{denied}", state.memory]
+    calls = f"{format_count(state.host_calls)} host call{'' if state.host_calls == 1 else 's'}{denied}"
+    used = [state.cpu and f"{state.cpu} cpu", calls, state.memory]
     so_far = Row("so far", " · ".join(part for part in [state.elapsed, *used] if part))
     lines = (Line("To wait for its answer:", "handle.result()"), Line("To end it:", "handle.cancel()"))
     return Card(title, state.state, (so_far, *lines))

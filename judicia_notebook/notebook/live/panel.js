@@ -347,7 +347,7 @@ class Panel {
           state.state,
           `${grouped(state.calls_made)} calls`,
           state.calls_failed && `${grouped(state.calls_failed)} failed`,
-          state.denied && `${grouped(state.denied)} host calls denied`,
+          state.denied && `${grouped(state.denied)} host call${state.denied === 1 ? "" : "s"} denied`,
           state.waiting && `${grouped(state.waiting)} waiting`,
         ]
       : ["%plugin load example:checker"];

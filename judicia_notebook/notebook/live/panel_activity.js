@@ -83,9 +83,8 @@ class Running {
   draw(child, row) {
     const { cancel, cost } = child.parts;
     const parts = row.waiting ? [`waits since ${row.elapsed}`] : [row.elapsed, row.cpu && `${row.cpu} cpu`, row.memory];
-    const calls = row.host_calls
-      ? `${grouped(row.host_calls)} host calls${row.denied ? `, ${grouped(row.denied)} denied` : ""}`
-      : "";
+    const denied = row.denied ? `, ${grouped(row.denied)} denied` : "";
+    const calls = row.host_calls ? `${grouped(row.host_calls)} host call${row.host_calls === 1 ? "" : "s"}${denied}` : "";
     setText(cost, [...parts, calls, row.ending && "ending"].filter(Boolean).join(" · "));
     setAttribute(cancel, "aria-busy", Boolean(this.panel.pending.of(`cancel ${row.call}`)));
   }
