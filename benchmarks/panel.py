@@ -2,7 +2,9 @@
 
 Run it as ``python benchmarks/panel.py [rounds]``, in an environment with ``[dev]`` and with a Chromium. One thread of
 the kernel calls without a pause. Open and closed take turns, so that whatever else this machine does meets both alike;
-the browser runs on the same cores, and what it takes from them is part of the cost.
+the browser runs on the same cores, and what it takes from them is part of the cost. Beside the calls a second stands
+how much of the time the calling thread waited, for a core or for the interpreter's lock: that share is steady where the
+speed of a shared machine is not.
 """
 
 from __future__ import annotations
@@ -13,7 +15,9 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
+import psutil
 from playwright.async_api import async_playwright
 
 from tests.browser.lab import Lab
@@ -22,12 +26,13 @@ from tests.browser.pages import Notebook, Window, new_context, start_browser
 SECONDS = 2.0  # of each measurement
 SETTLE = 1.0  # until what was opened or closed is so
 WORK = """
-import threading
+import os, threading
 import judicia_notebook as jn
 p = jn.get_runtime().load("example:specimen", grant=["random"], quota={"wall": 60})
-made, stop = 0, threading.Event()
+made, stop, process = 0, threading.Event(), os.getpid()
 def work():
-    global made
+    global made, thread
+    thread = threading.get_native_id()
     while not stop.is_set():
         p.call("call_host", {"service": "random", "n": 4})
         made += 1
@@ -36,28 +41,50 @@ threading.Thread(target=work, daemon=True).start()
 PANEL, CHARTS = 1, 2
 
 
-async def calls_per_second(book: Notebook) -> float:
+class Rate(NamedTuple):
+    """What the calling thread did: calls a second, and the share of the time it waited."""
+
+    calls: float
+    waited: float
+
+
+async def measured(book: Notebook) -> Rate:
     witness = await book.witness()
     await asyncio.sleep(SETTLE)
-    begin, before = time.perf_counter(), witness.value("made")
+    thread, process = witness.value("thread"), psutil.Process(witness.value("process"))
+
+    def look() -> tuple[float, int, float]:
+        cpu = next(one.user_time + one.system_time for one in process.threads() if one.id == thread)
+        return time.perf_counter(), witness.value("made"), cpu
+
+    begin, made, cpu = look()
     await asyncio.sleep(SECONDS)
-    after, end = witness.value("made"), time.perf_counter()
-    return float(after - before) / (end - begin)
+    end, made_then, cpu_then = look()
+    return Rate((made_then - made) / (end - begin), max(0.0, 1 - (cpu_then - cpu) / (end - begin)))
+
+
+def _median(rates: list[Rate]) -> Rate:
+    return Rate(*(statistics.median(some) for some in zip(*rates, strict=True)))
+
+
+def _print(title: str, closed: Rate, opened: Rate) -> None:
+    shares = f"{opened.calls / closed.calls:7.1%}           {closed.waited:7.1%} {opened.waited:7.1%}"
+    print(f"  {title:6}  {closed.calls:7.0f} {opened.calls:7.0f} {shares}", flush=True)
 
 
 async def compare(book: Notebook, rounds: int) -> None:
     await book.run(0)
-    opened, closed = [], []
-    print("  calls/s  closed    open   share")
+    opened: list[Rate] = []
+    closed: list[Rate] = []
+    print("  calls/s  closed    open   share    waited closed    open")
     for _ in range(rounds):
         await book.window.command("notebook:clear-all-cell-outputs")
-        closed.append(await calls_per_second(book))
+        closed.append(await measured(book))
         await book.run(PANEL, CHARTS)
         await book.panel(PANEL).appear()
-        opened.append(await calls_per_second(book))
-        print(f"          {closed[-1]:7.0f} {opened[-1]:7.0f} {opened[-1] / closed[-1]:7.1%}")
-    share = statistics.median(opened) / statistics.median(closed)
-    print(f"  median  {statistics.median(closed):7.0f} {statistics.median(opened):7.0f} {share:7.1%}")
+        opened.append(await measured(book))
+        _print("", closed[-1], opened[-1])
+    _print("median", _median(closed), _median(opened))
     (await book.witness()).run("stop.set()")
 
 

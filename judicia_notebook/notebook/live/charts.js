@@ -7,6 +7,8 @@
 
 const ALIVE_EVERY = 5000;
 const SILENCE = 5000; // without a word from the kernel for so long, the charts say that they are old
+const DRAWN_EVERY = 80; // less than from one frame to the next
+const IDLE_EVERY = 1000;
 const TEXT_EVERY = 250;
 const SPOKEN_EVERY = 1000;
 const BIN = 0.5; // seconds over which host calls are counted
@@ -180,6 +182,7 @@ class Charts {
       if (frame.at <= last) continue; // another view has just been told of it
       this.offset = Math.min(this.offset, performance.now() / 1000 - frame.at);
       this.frames.push(frame);
+      this.fresh = this.pausedAt === null;
       this.outcomes = (this.outcomes + (frame.outcomes || "")).slice(-MOST_OUTCOMES);
     }
     const from = (this.pausedAt ?? this.now()) - this.window - 2;
@@ -198,9 +201,11 @@ class Charts {
 
   tick() {
     const now = performance.now();
-    const every = this.calm.matches ? SPOKEN_EVERY : 60;
+    // Between frames only the time axis moves: for that once a second will do, and an idle page costs next to nothing.
+    const every = this.calm.matches ? SPOKEN_EVERY : this.fresh ? DRAWN_EVERY : IDLE_EVERY;
     if (now - this.drawnAt < every || !this.root.isConnected || !this.root.clientWidth) return;
     this.drawnAt = now;
+    this.fresh = false;
     this.draw(now);
   }
 
@@ -490,16 +495,11 @@ function render({ model, el }) {
   model.on("comm:close", lost);
   charts.send({ type: "hello", view: charts.view });
   const alive = setInterval(() => charts.send({ type: "alive", view: charts.view }), ALIVE_EVERY);
-  let next = 0;
-  const tick = () => {
-    charts.tick();
-    next = requestAnimationFrame(tick);
-  };
-  next = requestAnimationFrame(tick);
+  const beat = setInterval(() => document.hidden || charts.tick(), 40); // animation frames would keep the page painting
   const leave = () => charts.send({ type: "bye", view: charts.view });
   window.addEventListener("pagehide", leave);
   return () => {
-    cancelAnimationFrame(next);
+    clearInterval(beat);
     clearInterval(alive);
     window.removeEventListener("pagehide", leave);
     leave();

@@ -3,7 +3,7 @@
 A `ChartSession` is the kernel's half and knows no widget; its page is ``charts.js``, which keeps the last half minute
 and draws it. Nothing can be changed here, so there is nothing to confirm: that is what the panel is for.
 
-- The feed takes a frame fifteen times a second while a view is open (see `feed`). A frame is
+- The feed takes a frame ten times a second while a view is open (see `feed`). A frame is
   some hundred bytes; while nothing happens one a second is sent, which also says that the kernel is there.
 - A view that opens later gets what the others have seen, in messages of some KiB.
 """
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from judicia_notebook.runtime import Runtime
 
-FRAME_SECONDS = 1 / 15
+FRAME_SECONDS = 1 / 10
 QUIET_SECONDS = 1.0
 WINDOW_SECONDS = 30.0
 MOST_CHOICES = 200

@@ -47,7 +47,7 @@ class Feed:
         *,
         opened: Callable[[], object],
         closed: Callable[[], object],
-        seconds: float = 0.2,
+        seconds: float = 0.3,
         lease: float = LEASE_SECONDS,
     ) -> None:
         self._beat = beat

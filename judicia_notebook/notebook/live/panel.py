@@ -7,7 +7,7 @@ widget (see `judicia_notebook.notebook.live.widget`), whose page ends in ``panel
   an operation counts as done when a state with at least the revision of its answer has been drawn.
 - No trait of the widget ever changes. The browser's throttle for traits waits for a kernel that a running cell may
   never give an answer, and then a switch shows what was clicked rather than what is granted. Messages have no throttle.
-- A change of the policy is sent at once, by whoever made it. Everything else is sent by the feed, five times a second
+- A change of the policy is sent at once, by whoever made it. Everything else is sent by the feed, three times a second
   while something changes and a view is open.
 """
 
