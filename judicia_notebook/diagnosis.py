@@ -16,6 +16,7 @@ from pathlib import Path
 
 from judicia_notebook.engine import cache, memory, process, safety
 from judicia_notebook.errors import JudiciaError
+from judicia_notebook.host.files.beneath import best_opening
 from judicia_notebook.machine import MOST_MEMORY, memory_ceiling, memory_limit
 from judicia_notebook.quotas import DEFAULTS
 from judicia_notebook.units import format_size, format_time
@@ -80,6 +81,7 @@ def _look() -> Iterator[Finding]:
     yield _clocks()
     yield _ceiling()
     yield _cache()
+    yield _files()
     yield _kernel()
     yield _toolchains()
 
@@ -121,6 +123,13 @@ def _cache() -> Finding:
         return Finding("cache", False, f"{why}: every load compiles")
     why = cache.trouble(folder)
     return Finding("cache", not why, f"{folder}: {why}: every load compiles" if why else str(folder))
+
+
+def _files() -> Finding:
+    opening = best_opening()
+    if opening is None:
+        return Finding("files", False, "this system cannot open beneath a folder safely: plugins get no files")
+    return Finding("files", opening.name == "openat2", f"paths are resolved by {opening.name}")
 
 
 def _kernel() -> Finding:

@@ -21,6 +21,7 @@ TOPICS = [
     "CPU clock",
     "memory ceiling",
     "cache",
+    "files",
     "ipykernel",
     "toolchains",
 ]
@@ -58,6 +59,12 @@ def test_a_small_address_space_is_told_with_its_price(monkeypatch: pytest.Monkey
     assert "64 MiB" in text
     assert "slower" in text
     assert not jn.doctor().good
+
+
+def test_a_system_without_safe_files_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert finding("files")[1].startswith("paths are resolved by ")
+    monkeypatch.setattr(os, "supports_dir_fd", set[object]())
+    assert finding("files") == (False, "this system cannot open beneath a folder safely: plugins get no files")
 
 
 @pytest.mark.parametrize(

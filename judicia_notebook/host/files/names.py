@@ -1,0 +1,81 @@
+"""Names of files as guests write them: which are taken, before any file system sees them.
+
+A path is relative and in one normal form: components with a ``/`` between them; ``""`` and ``"."`` are the plugin's own
+root. What could mean another place (``..``, a leading ``/``) or deceive a reader (control and direction characters) is
+refused by its text alone.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Final, NoReturn
+
+from judicia_notebook.host.dispatcher import ServiceError
+
+MAX_DEPTH: Final = 16
+"""Components of a path."""
+
+MAX_PATH_BYTES: Final = 1024
+"""UTF-8 bytes of a path."""
+
+MAX_NAME_BYTES: Final = 255
+"""UTF-8 bytes of a component."""
+
+RESERVED: Final = ".judicia-"
+"""What names of the service's own files begin with, in any case."""
+
+_REFUSED = frozenset({"Cc", "Cs", "Zl", "Zp"})  # control characters, halves of surrogates, line separators
+_DIRECTIONS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def split(path: str) -> tuple[str, ...]:
+    """The components of a path; none for the root.
+
+    Raises
+    ------
+    ServiceError
+        ``bad_request``, saying what is wrong with it.
+
+    Examples
+    --------
+    >>> split("notes/day 1.txt"), split(".")
+    (('notes', 'day 1.txt'), ())
+    """
+    if path in ("", "."):
+        return ()
+    size = len(path.encode(errors="replace"))
+    if size > MAX_PATH_BYTES:
+        _refuse(f"{size} bytes; at most {MAX_PATH_BYTES}")
+    if path.startswith("/"):
+        _refuse("it begins with `/`; paths are relative to the plugin's own root")
+    parts = tuple(path.split("/"))
+    if len(parts) > MAX_DEPTH:
+        _refuse(f"{len(parts)} levels; at most {MAX_DEPTH}")
+    for part in parts:
+        _check(part)
+    return parts
+
+
+def _check(part: str) -> None:
+    if part in ("", ".", ".."):
+        _refuse("`..`, `.` and empty components are not allowed")
+    if not allowed(part):
+        _refuse("control and direction characters are not allowed")
+    if len(part.encode()) > MAX_NAME_BYTES:
+        _refuse(f"a name of more than {MAX_NAME_BYTES} bytes")
+    if is_reserved(part):
+        _refuse(f"names that begin with `{RESERVED}` are the platform's")
+
+
+def allowed(name: str) -> bool:
+    """Whether a name has none of the refused characters; those of the file system may."""
+    return not any(unicodedata.category(char) in _REFUSED or char in _DIRECTIONS for char in name)
+
+
+def is_reserved(name: str) -> bool:
+    """Whether it is a name of the service's own."""
+    return name.casefold().startswith(RESERVED)
+
+
+def _refuse(why: str) -> NoReturn:
+    raise ServiceError("bad_request", f"field `path`: {why}")

@@ -1,0 +1,148 @@
+"""Whose the data under a name is.
+
+Plugins are named by their manifests, and a manifest may say any name. So what a service keeps for a plugin in the data
+folder belongs to the name *and* to the first file (the SHA-256 of its wasm) that used it. Another file that comes
+under that name is refused, until the user says that it may have the data: ``rt.host.adopt(name)``.
+
+One small file a name in ``data_dir/owners`` holds the digests. It is made whole or not at all, and the first to make
+it wins, also among processes that share a data folder. Names of plugins never become names of files: hashes do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import secrets
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from judicia_notebook.host.dispatcher import ServiceError
+
+
+def folder_name(plugin: str) -> str:
+    """What files and folders of a plugin are called: 32 hexadecimal digits that tell nothing and collide with nothing.
+
+    Examples
+    --------
+    >>> folder_name("checker") == folder_name("checker"), len(folder_name("checker"))
+    (True, 32)
+    """
+    return hashlib.sha256(b"judicia plugin\0" + plugin.encode()).hexdigest()[:32]
+
+
+class _Owner(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is written down for a name."""
+
+    plugin: str
+    digests: tuple[str, ...]
+
+
+class Owners:
+    """Which files may use the data that is kept under which names.
+
+    Parameters
+    ----------
+    data_dir : callable
+        Where data is kept; asked at first use.
+    """
+
+    def __init__(self, data_dir: Callable[[], Path]) -> None:
+        self.data_dir = data_dir
+        self._lock = threading.Lock()
+        self._known: set[tuple[str, str]] = set()
+
+    def check(self, plugin: str, digest: str) -> None:
+        """Pass where this file may have the name's data; the first to ask becomes its owner.
+
+        Raises
+        ------
+        ServiceError
+            ``conflict``: the data is another file's.
+        """
+        if (plugin, digest) in self._known:
+            return
+        with self._lock:
+            path = self._path(plugin)
+            owner = _read(path)
+            if owner is None:
+                _publish(path, _Owner(plugin, (digest,)))
+                owner = _read(path)
+            if owner is None or digest not in owner.digests:
+                raise ServiceError(
+                    "conflict",
+                    f"the data kept for {plugin} was left by another file under this name; "
+                    f'the user lets this one have it with rt.host.adopt("{plugin}")',
+                )
+            self._known.add((plugin, digest))
+
+    def adopt(self, plugin: str, digest: str) -> None:
+        """Let this file have the name's data from now on, too."""
+        with self._lock:
+            path = self._path(plugin)
+            owner = _read(path) or _Owner(plugin, ())
+            if digest not in owner.digests:
+                _replace(path, _Owner(plugin, (*owner.digests, digest)))
+            self._known.add((plugin, digest))
+
+    def _path(self, plugin: str) -> Path:
+        folder = self.data_dir() / "owners"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder / f"{folder_name(plugin)}.json"
+
+
+def _read(path: Path) -> _Owner | None:
+    """What is written down; None where nothing is, and nobody's where it cannot be read."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=_Owner)
+    except FileNotFoundError:
+        return None
+    except msgspec.MsgspecError:
+        return _Owner("", ())
+
+
+def _write_beside(path: Path, owner: _Owner) -> Path:
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    with beside.open("xb") as file:
+        file.write(msgspec.json.encode(owner))
+        file.flush()
+        os.fsync(file.fileno())
+    return beside
+
+
+def _publish(path: Path, owner: _Owner) -> None:
+    """Put it there, unless somebody was faster."""
+    beside = _write_beside(path, owner)
+    try:
+        with contextlib.suppress(FileExistsError):
+            os.link(beside, path)
+    except OSError:  # a file system without hard links; nobody else is likely to come by just now
+        if not path.exists():
+            beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+    _sync_folder(path)
+
+
+def _replace(path: Path, owner: _Owner) -> None:
+    beside = _write_beside(path, owner)
+    try:
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+    _sync_folder(path)
+
+
+def _sync_folder(path: Path) -> None:
+    """Have the name on the disk as well, where folders can be opened: data without its owner would be anybody's."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with contextlib.suppress(OSError):
+            os.fsync(folder)
+    finally:
+        os.close(folder)
