@@ -223,7 +223,7 @@ _VERSION = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}(\.[0-9]{1,9})?(-[0-9A-Za-z.-]{1,4
 _FUNCTION = re.compile(r"[^\s\x00-\x1f\x7f-\x9f]{1,128}")
 _QUOTA_KIND = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _ROUTE = re.compile(r"(?:[A-Z]{1,16} )?/[!-~]{0,1000}")
-_PATTERN = re.compile(r"(?:[A-Za-z0-9_-]{1,64}|\*{1,2})(?:\.(?:[A-Za-z0-9_-]{1,64}|\*{1,2})){0,15}")
+_PATTERN = re.compile(r"(?=.{1,200}\Z)(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*(?:\.\*{1,2})?|\*{1,2})")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 

@@ -1,0 +1,98 @@
+"""``judicia:events``: what happened, told to whoever subscribed.
+
+- `patterns`: types, patterns and what grants let through.
+- `limits`: how much of everything there may be.
+- `event`: an event; `subscriber`: a queue and the handing over, with retries; `bus`: ``rt.host.events``.
+- Here: what a guest may ask for. It says type, payload and metadata; who it is, the event's id, its time and how many
+  events led to it are the host's to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from judicia_notebook.engine import wire
+from judicia_notebook.errors import InvalidPayload
+from judicia_notebook.host.dispatcher import Operation, ServiceError
+from judicia_notebook.host.events.bus import Events, Subscription
+from judicia_notebook.host.events.event import HOSTS_METADATA, Event
+from judicia_notebook.host.events.limits import EventLimits
+from judicia_notebook.host.events.patterns import is_pattern, is_type, may
+from judicia_notebook.host.events.subscriber import Parked
+
+if TYPE_CHECKING:
+    from judicia_notebook.host.scope import CallScope
+
+__all__ = ["Event", "EventLimits", "Events", "EventsService", "Parked", "Subscription"]
+
+
+class Emit(msgspec.Struct, forbid_unknown_fields=True):
+    """What happened."""
+
+    type: str
+    payload: Any
+    metadata: dict[str, Any] | None = None
+
+
+class Subscribe(msgspec.Struct, forbid_unknown_fields=True):
+    """What to be told of."""
+
+    pattern: str
+
+
+class EventsService:
+    """``judicia:events`` of one runtime; `events` is what Python code has of it."""
+
+    module = "judicia:events"
+
+    def __init__(self, unix_ns: Callable[[], int]) -> None:
+        self.events = Events(unix_ns)
+
+    def operations(self) -> Iterable[Operation]:
+        yield Operation(
+            "emit", self.emit, capability="emit_event", request=Emit, target=lambda request: str(request.type)
+        )
+        yield Operation(
+            "subscribe",
+            self.subscribe,
+            capability="subscribe_events",
+            request=Subscribe,
+            target=lambda request: str(request.pattern),
+        )
+
+    def close(self) -> None:
+        """Deliver nothing any more."""
+        self.events.close()
+
+    def emit(self, scope: CallScope, request: Emit) -> dict[str, str]:
+        """Publish an event as this plugin's."""
+        if not is_type(request.type):
+            raise ServiceError("bad_request", "field `type`: an event's type is like `submission.judged`")
+        metadata = request.metadata or {}
+        for name in HOSTS_METADATA:
+            if name in metadata:
+                raise ServiceError("bad_request", f"field `metadata.{name}`: it is filled by the host")
+        self._check(scope, "emit", "emit_event", request.type)
+        try:
+            payload = wire.encode(request.payload)
+            event_id = self.events.publish(request.type, scope.plugin, payload, metadata, call_id=scope.call_id)
+        except InvalidPayload as error:  # what the request could say and an event cannot
+            raise ServiceError("bad_request", f"field `payload` or `metadata`: {error.message}") from None
+        return {"id": event_id}
+
+    def subscribe(self, scope: CallScope, request: Subscribe) -> dict[str, Any]:
+        """Have events of a pattern delivered to `on_event`, until the plugin is unloaded or its code exchanged."""
+        if not is_pattern(request.pattern):
+            raise ServiceError("bad_request", "field `pattern`: a pattern is like `contest.*` or `contest.**`")
+        self._check(scope, "subscribe", "subscribe_events", request.pattern)
+        self.events.add_pattern(scope.plugin, scope.policy, request.pattern)
+        return {}
+
+    @staticmethod
+    def _check(scope: CallScope, operation: str, capability: str, pattern: str) -> None:
+        if not may(scope.policy.state, capability, scope.plugin, pattern):
+            text = f"judicia:events {operation} of {pattern} needs the capability {capability}={pattern}"
+            raise ServiceError("capability_denied", text, scope=pattern)
