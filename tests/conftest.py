@@ -1,6 +1,7 @@
 """What every test shares: a runtime of its own, the count of what a test leaves behind, and the account of skips.
 
 - `rt` is a fresh runtime, closed afterwards.
+- `postgresql_server` is a real PostgreSQL for the whole run, and `postgresql` an empty database in it.
 - After each test no thread of ours and no child process may be there that was not there before. What a fixture of a
   wider scope keeps (a kernel, a browser) was there before.
 - A skip gives its reason as ``"<what is missing>; enable: <command>"``. At the end they are listed with that command.
@@ -9,14 +10,21 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import pwd
+import shutil
 import signal
+import subprocess
+import tempfile
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
+import psycopg
 import pytest
 
 import judicia_notebook as jn
@@ -35,6 +43,103 @@ def rt() -> Iterator[jn.Runtime]:
         yield runtime
 
 
+# --- PostgreSQL ------------------------------------------------------------------------------------------------------
+
+PASSWORD = "only for these tests"
+STARTS_WITHIN = 120  # seconds, on a machine that does much else
+_numbers = itertools.count(1)
+_servers: set[int] = set()  # begun by the first test that asks, kept for those that follow
+
+
+def _programs() -> Path:
+    """Where the server's programs are; Debian keeps them off the path."""
+    found = shutil.which("initdb")
+    if found:
+        return Path(found).resolve().parent
+    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    if not folders:
+        pytest.skip("there is no PostgreSQL server; enable: apt-get install postgresql")
+    return folders[-1].parent
+
+
+def _unprivileged() -> str | None:
+    """The server refuses to run as root; whom it runs as then."""
+    if os.geteuid():
+        return None
+    names = {entry.pw_name for entry in pwd.getpwall()}
+    return "postgres" if "postgres" in names else "nobody"
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """Options to connect as its superuser. It listens on a socket in its own folder only, and asks for passwords."""
+    programs, user = _programs(), _unprivileged()
+    folder = Path(tempfile.mkdtemp(prefix="judicia-pg-"))
+    secret = folder / "password"
+    secret.write_text(PASSWORD)
+    if user:
+        shutil.chown(folder, user)
+        shutil.chown(secret, user)
+    made = subprocess.run(
+        [
+            *(programs / "initdb", "-D", folder / "data", "-U", "postgres", "-A", "scram-sha-256"),
+            *(f"--pwfile={secret}", "--no-sync", "--encoding=UTF8", "--locale=C"),
+        ],
+        user=user,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+    )
+    assert made.returncode == 0, made.stderr
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen(
+            [programs / "postgres", "-D", folder / "data", "-k", folder, "-h", "", "-F"],
+            user=user,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+    _servers.add(server.pid)
+    options = f"host={folder} user=postgres password='{PASSWORD}' dbname=postgres"
+    try:
+        _wait_until_it_answers(options, server, folder / "log")
+        yield options
+    finally:
+        server.send_signal(signal.SIGINT)  # ends sessions, then itself
+        try:
+            server.wait(60)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _wait_until_it_answers(options: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + STARTS_WITHIN
+    while True:
+        assert server.poll() is None, log.read_text()
+        try:
+            psycopg.connect(options, connect_timeout=5).close()
+        except psycopg.OperationalError:
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.05)
+        else:
+            return
+
+
+@pytest.fixture
+def postgresql(postgresql_server: str) -> Iterator[str]:
+    """The URL of an empty database, entered as a role that may make roles and is no superuser."""
+    name = f"judge{next(_numbers)}"
+    host = postgresql_server.partition(" ")[0].removeprefix("host=")
+    with psycopg.connect(postgresql_server, autocommit=True) as admin:
+        admin.execute(f"CREATE ROLE {name} LOGIN CREATEROLE PASSWORD 'secret'".encode())
+        admin.execute(f"CREATE DATABASE {name} OWNER {name}".encode())
+        yield f"postgresql://{name}:secret@/{name}?host={host}"
+        admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
 # --- leftovers -------------------------------------------------------------------------------------------------------
 
 
@@ -48,7 +153,7 @@ def our_threads() -> set[threading.Thread]:
 
 
 def child_processes() -> set[psutil.Process]:
-    return set(psutil.Process().children())
+    return {child for child in psutil.Process().children() if child.pid not in _servers}
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,144 @@
+"""One statement of one plugin on its way, and what a database must offer to run it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from judicia_notebook.errors import printable
+from judicia_notebook.host.database.limits import Limits
+from judicia_notebook.host.database.statements import Statement
+from judicia_notebook.host.database.values import Value
+from judicia_notebook.host.dispatcher import ServiceError
+from judicia_notebook.host.files.errands import Errand
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """The platform tables a plugin may read and change, at one moment."""
+
+    reads: frozenset[str] = frozenset()
+    writes: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One statement.
+
+    Attributes
+    ----------
+    errand : Errand
+        Says whether somebody still waits for it.
+    access : callable
+        What the live policy allows now; raises where it allows nothing any more.
+    allows : callable
+        Whether the live policy grants a capability, such as ``wall_clock``.
+    until : float
+        When `Limits.statement_time` is over, on the monotonic clock.
+    """
+
+    errand: Errand[Any]
+    plugin: str
+    digest: str
+    statement: Statement
+    params: Sequence[Value]
+    writing: bool
+    access: Callable[[], Access]
+    allows: Callable[[str], bool]
+    limits: Limits
+    until: float
+
+    @property
+    def function(self) -> str:
+        """The host function that was called."""
+        return "judicia:database execute" if self.writing else "judicia:database query"
+
+    def check(self) -> None:
+        """Between two steps.
+
+        Raises
+        ------
+        Left
+            Nobody waits any more.
+        ServiceError
+            ``timeout``
+        """
+        self.errand.check()
+        if time.monotonic() > self.until:
+            raise ServiceError("timeout", f"the statement took more than {self.limits.statement_time:g} s")
+
+    def pause(self) -> None:
+        """Wait a moment for what somebody else holds.
+
+        Raises
+        ------
+        Left, ServiceError
+        """
+        self.check()
+        time.sleep(0.004)
+
+
+class Backend(Protocol):
+    """A database: `sqlite` and `postgresql` are two.
+
+    Everything here is called on a thread that may wait, never on one inside a guest.
+    """
+
+    @property
+    def url(self) -> str:
+        """Where it is, without its password."""
+
+    @property
+    def postgresql(self) -> bool:
+        """Whether statements are PostgreSQL's."""
+
+    def query(self, job: Job) -> dict[str, Any]:
+        """Columns and rows."""
+
+    def execute(self, job: Job) -> dict[str, int]:
+        """How many rows were changed."""
+
+    def add_table(self, name: str, frame: pd.DataFrame) -> None:
+        """Make or replace a platform table."""
+
+    def drop_table(self, name: str) -> None:
+        """Remove a platform table."""
+
+    def tables(self) -> list[str]:
+        """The platform tables."""
+
+    def read_table(self, name: str) -> tuple[list[str], list[Sequence[Any]]]:
+        """Columns and rows of a platform table."""
+
+    def adopt(self, plugin: str, digest: str) -> None:
+        """Let this file have the tables that another left under its name."""
+
+    def close(self) -> None:
+        """Let go of everything."""
+
+
+def missing_grant(job: Job, access: Access, tables: Collection[str]) -> ServiceError | None:
+    """The denial for the first of these platform tables that the statement names without a grant."""
+    target = job.statement.target
+    if target in tables and target not in access.writes:
+        return denied(job, target, "write_database")
+    for table in sorted(job.statement.names & frozenset(tables)):
+        if table not in access.reads and table != target:
+            return denied(job, table, "read_database")
+    return denied(job, target, "read_database") if target in tables and target not in access.reads else None
+
+
+def denied(job: Job, table: str, capability: str) -> ServiceError:
+    """The answer where a statement needs a platform table that no grant names."""
+    shown = printable(table, 80)
+    return ServiceError(
+        "capability_denied",
+        f"{job.function} needs the capability {capability} for the table `{shown}`",
+        scope=table,
+        capability=capability,
+    )

@@ -1,0 +1,445 @@
+"""SQLite: one file for each plugin, named by a hash, and one for the platform's tables.
+
+A call takes a connection to its plugin's own file from a pool of that plugin's. The platform's file is attached only
+where a grant names one of its tables, and only for reading where no grant lets it be changed. Then, in this order: the
+transaction begins, the live policy is asked, the authorizer of this call is set (`guard`), the statement runs, the
+authorizer is taken off, and the transaction ends. While a statement runs, a progress handler looks every few thousand
+steps whether somebody still waits for it, and how much its thread has written to disk.
+
+Files are in write-ahead-log mode with full synchronisation: what was acknowledged survives a kill.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import sqlalchemy
+from sqlalchemy.pool import QueuePool
+
+from judicia_notebook.errors import printable
+from judicia_notebook.host.database import guard
+from judicia_notebook.host.database.job import Access, Job, missing_grant
+from judicia_notebook.host.database.statements import PLATFORM
+from judicia_notebook.host.database.tables import make_table, records
+from judicia_notebook.host.database.values import Rows
+from judicia_notebook.host.database.writes import written_by_this_thread
+from judicia_notebook.host.dispatcher import ServiceError
+from judicia_notebook.host.files.errands import Left
+from judicia_notebook.host.ownership import Owners, folder_name
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+HEAP_BYTES: Final = 512 << 20
+"""What SQLite may take of this process's memory. It has one such limit for everybody, our plugins or not."""
+
+_STEPS: Final = 2000  # between two looks of the progress handler: well under a millisecond, mostly
+_LOG_KEPT: Final = 1 << 20
+_PAGE_BYTES: Final = 4096
+_HOST_PATIENCE: Final = 10.0
+_BUSY: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+_QUOTA: Final = {
+    sqlite3.SQLITE_FULL: "the plugin's tables are full",
+    sqlite3.SQLITE_TOOBIG: "a value, a row or the statement is too long",
+    sqlite3.SQLITE_NOMEM: "the statement takes too much memory",
+}
+_EXPLAINED: Final = (
+    sqlite3.SQLITE_ERROR,
+    sqlite3.SQLITE_MISMATCH,
+    sqlite3.SQLITE_RANGE,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_MISUSE,
+)
+
+
+@dataclass(slots=True)
+class _Setting:
+    """What a pooled connection is set to."""
+
+    virtual: frozenset[str]
+    attached: str = ""
+    pages: tuple[int, int] = (0, 0)
+
+
+class SqliteDatabase:
+    """Plugins' tables in SQLite.
+
+    Parameters
+    ----------
+    folder : callable
+        Where the files are; asked at first use.
+    owners : Owners
+        Whose the tables under a plugin's name are.
+    """
+
+    postgresql = False
+
+    def __init__(self, folder: Callable[[], Path], owners: Owners) -> None:
+        self._folder = folder
+        self._owners = owners
+        self._lock = threading.Lock()
+        self._engines: dict[str, sqlalchemy.Engine] = {}
+        self._closed = False
+
+    @property
+    def url(self) -> str:
+        """The folder of the files, as a URL."""
+        return f"sqlite:///{self._folder()}"
+
+    def adopt(self, plugin: str, digest: str) -> None:
+        """Let this file have the tables that another left under its name."""
+        self._owners.adopt(plugin, digest)
+
+    def close(self) -> None:
+        """Close all connections; one that a statement still runs on is closed when it ends."""
+        self._closed = True
+        with self._lock:
+            engines, self._engines = self._engines, {}
+        for engine in engines.values():
+            engine.dispose()
+
+    # Statements ---------------------------------------------------------------------------------------------
+
+    def query(self, job: Job) -> dict[str, Any]:
+        """Columns and rows."""
+        rows = Rows(job.limits)
+
+        def read(connection: sqlalchemy.Connection) -> None:
+            rows.columns, rows.rows, rows.used = [], [], 0  # it may be the second attempt
+            cursor = _execute(_raw(connection), job)
+            rows.columns = [column[0] for column in cursor.description or ()]
+            for row in cursor:
+                rows.add(row)
+
+        self._run(job, read)
+        return rows.answer()
+
+    def execute(self, job: Job) -> dict[str, int]:
+        """How many rows were changed."""
+        count = 0
+
+        def change(connection: sqlalchemy.Connection) -> None:
+            nonlocal count
+            raw = _raw(connection)
+            before = raw.total_changes
+            for _ in _execute(raw, job):
+                pass  # what RETURNING gives
+            count = 0
+            raw.set_authorizer(None)
+            if job.statement.defines:
+                _check_tables(raw, job)
+            elif raw.total_changes != before:
+                count = raw.execute("SELECT changes()").fetchone()[0]
+
+        self._run(job, change)
+        return {"rowcount": count}
+
+    def _run(self, job: Job, work: Callable[[sqlalchemy.Connection], None]) -> None:
+        self._owners.check(job.plugin, job.digest)
+        engine = self._engine(folder_name(job.plugin))
+        while True:
+            job.check()
+            try:
+                with self._translated(job), self._connected(engine) as connection:
+                    if self._attempt(connection, job, work):
+                        return
+            except _Busy:
+                job.pause()
+
+    def _attempt(self, connection: sqlalchemy.Connection, job: Job, work: Callable[..., None]) -> bool:
+        """One transaction; False where the grants changed before it had begun."""
+        raw = _raw(connection)
+        wanted = self._wanted(job, job.access())
+        self._set_up(raw, connection.info, job, wanted)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if job.writing else "BEGIN")
+        try:
+            access = job.access()
+            if self._wanted(job, access) != wanted:
+                return False
+            authorizer = guard.Authorizer(job, access, _names(raw, wanted), connection.info["judicia"].virtual)
+            with _watched(raw, job), _guarded(raw, authorizer):
+                work(connection)
+            job.check()
+            connection.exec_driver_sql("COMMIT")
+            return True
+        finally:
+            if raw.in_transaction:
+                with contextlib.suppress(sqlite3.Error):
+                    raw.rollback()
+
+    @contextmanager
+    def _connected(self, engine: sqlalchemy.Engine) -> Iterator[sqlalchemy.Connection]:
+        with engine.connect() as connection:
+            good = False
+            try:
+                yield connection
+                good = True
+            except (ServiceError, sqlite3.Error, _Busy, Left):
+                good = True
+                raise
+            finally:
+                if not good or self._closed:  # in a doubtful state, or nobody else would close it
+                    connection.invalidate()
+
+    @contextmanager
+    def _translated(self, job: Job) -> Iterator[None]:
+        """SQLite's errors as answers to the guest."""
+        try:
+            yield
+        except MemoryError:
+            raise ServiceError("quota_exceeded", _QUOTA[sqlite3.SQLITE_NOMEM]) from None
+        except (sqlalchemy.exc.DBAPIError, sqlite3.Error, sqlite3.Warning) as error:
+            found = _answer(job, error.orig if isinstance(error, sqlalchemy.exc.DBAPIError) else error)
+            if isinstance(found, ServiceError) and found.code == "not_found":
+                # The platform's tables were not even attached; yet a denial helps more than a table that is not there.
+                found = missing_grant(job, job.access(), self.tables()) or found
+            raise found from None
+
+    def _wanted(self, job: Job, access: Access) -> str:
+        """How the platform's file is to be attached: ``rw``, ``ro``, or not at all."""
+        if not (access.reads or access.writes) or not self._platform_file().exists():
+            return ""
+        return "rw" if access.writes and job.writing else "ro"
+
+    def _set_up(self, raw: sqlite3.Connection, info: dict[Any, Any], job: Job, wanted: str) -> None:
+        """Bring a pooled connection into the state this call needs; no transaction is open yet."""
+        raw.set_authorizer(None)
+        setting = info.get("judicia") or info.setdefault("judicia", _Setting(guard.virtual_tables(raw)))
+        if setting.attached != wanted:
+            raw.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 1)
+            raw.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 1 << 20)
+            raw.setlimit(sqlite3.SQLITE_LIMIT_SQL_LENGTH, 1 << 20)
+            if setting.attached:
+                raw.execute(f"DETACH {PLATFORM}")
+                setting.attached = ""
+            setting.pages = (0, 0)
+            if wanted:
+                raw.execute(f"ATTACH ? AS {PLATFORM}", (f"{self._platform_file().as_uri()}?mode={wanted}",))
+                setting.attached = wanted
+        raw.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+        raw.setlimit(sqlite3.SQLITE_LIMIT_SQL_LENGTH, job.limits.sql_bytes)
+        raw.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, max(1, job.limits.parameters))
+        pages = job.limits.database_bytes // _PAGE_BYTES, job.limits.platform_bytes // _PAGE_BYTES
+        if setting.pages != pages:
+            raw.execute(f"PRAGMA main.max_page_count = {pages[0]}")
+            if setting.attached:
+                raw.execute(f"PRAGMA {PLATFORM}.max_page_count = {pages[1]}")
+            setting.pages = pages
+        raw.execute(f"PRAGMA query_only = {int(not job.writing)}")
+        raw.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, job.limits.value_bytes)
+
+    def _engine(self, name: str) -> sqlalchemy.Engine:
+        with self._lock:
+            engine = self._engines.get(name)
+            if engine is None:
+                path = self._folder() / f"{name}.sqlite3"
+                engine = self._engines[name] = sqlalchemy.create_engine(
+                    "sqlite://",
+                    creator=lambda: _connect(path),
+                    poolclass=QueuePool,
+                    pool_size=2,
+                    max_overflow=-1,
+                    isolation_level="AUTOCOMMIT",  # transactions are begun and ended by hand
+                )
+            return engine
+
+    # The platform's tables ----------------------------------------------------------------------------------
+
+    def add_table(self, name: str, frame: pd.DataFrame) -> None:
+        """Make or replace a platform table."""
+        table = make_table(name, frame, postgresql=False)
+        with self._platform() as connection:
+            connection.exec_driver_sql(f'DROP TABLE IF EXISTS "{name}"')
+            table.create(connection)
+            for some in records(frame, table, postgresql=False):
+                connection.execute(table.insert(), some)
+
+    def drop_table(self, name: str) -> None:
+        """Remove a platform table."""
+        with self._platform() as connection:
+            connection.exec_driver_sql(f'DROP TABLE "{name}"')
+
+    def tables(self) -> list[str]:
+        """The platform tables."""
+        if not self._platform_file().exists():
+            return []
+        with self._platform(write=False) as connection:
+            return sorted(sqlalchemy.inspect(connection).get_table_names())
+
+    def read_table(self, name: str) -> tuple[list[str], list[Sequence[Any]]]:
+        """Columns and rows of a platform table."""
+        with self._platform(write=False) as connection:
+            result = connection.exec_driver_sql(f'SELECT * FROM "{name}"')
+            return list(result.keys()), [tuple(row) for row in result]
+
+    def _platform_file(self) -> Path:
+        return self._folder() / "platform.sqlite3"
+
+    @contextmanager
+    def _platform(self, *, write: bool = True) -> Iterator[sqlalchemy.Connection]:
+        """A transaction of the host's own on the platform's file."""
+        engine = self._engine("platform")
+        with engine.connect() as connection:
+            raw = _raw(connection)
+            raw.execute(f"PRAGMA busy_timeout = {int(_HOST_PATIENCE * 1000)}")
+            for limit in (sqlite3.SQLITE_LIMIT_COLUMN, sqlite3.SQLITE_LIMIT_VDBE_OP):
+                raw.setlimit(limit, 1 << 30)
+            try:
+                connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+                yield connection
+                connection.exec_driver_sql("COMMIT")
+            except sqlalchemy.exc.OperationalError as error:
+                if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF not in _BUSY:
+                    raise
+                raise ServiceError("failed", "a statement is at the platform's tables and does not let go") from None
+            finally:
+                if raw.in_transaction:
+                    raw.rollback()
+
+
+# One connection -----------------------------------------------------------------------------------------------
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    connection = sqlite3.connect(
+        f"{path.as_uri()}?mode=rwc",
+        uri=True,  # also for the attached file, which may be read-only
+        timeout=_HOST_PATIENCE,
+        isolation_level=None,
+        check_same_thread=False,  # the pool gives it to one thread at a time
+        cached_statements=0,  # nothing compiled outlives its call
+    )
+    try:
+        for pragma in (
+            f"hard_heap_limit = {HEAP_BYTES}",
+            "synchronous = FULL",
+            f"page_size = {_PAGE_BYTES}",
+            "journal_mode = WAL",
+            f"journal_size_limit = {_LOG_KEPT}",
+            "trusted_schema = OFF",
+            "cell_size_check = ON",
+            "foreign_keys = ON",
+            "mmap_size = 0",
+            "busy_timeout = 0",
+        ):
+            connection.execute(f"PRAGMA {pragma}").fetchall()
+        for limit, value in guard.LIMITS.items():
+            connection.setlimit(limit, value)
+        connection.text_factory = _text
+        guard.add_functions(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _raw(connection: sqlalchemy.Connection) -> sqlite3.Connection:
+    return connection.connection.driver_connection  # type: ignore[return-value]  # it is one of ours
+
+
+def _text(data: bytes) -> str:
+    return data.decode(errors="replace")  # a cast can call any bytes text
+
+
+def _execute(raw: sqlite3.Connection, job: Job) -> sqlite3.Cursor:
+    """Run the statement. `$2` is bound by its name: by position, SQLite numbers parameters as they come."""
+    return raw.execute(job.statement.sql, {str(number): value for number, value in enumerate(job.params, start=1)})
+
+
+def _names(raw: sqlite3.Connection, attached: str) -> frozenset[str]:
+    if not attached:
+        return frozenset()
+    return frozenset(row[0].lower() for row in raw.execute(f"SELECT name FROM {PLATFORM}.sqlite_master"))
+
+
+def _check_tables(raw: sqlite3.Connection, job: Job) -> None:
+    """Look at the private tables after a definition, within its transaction."""
+    if job.statement.kind.startswith("DROP"):
+        return
+    defaults = raw.execute(
+        "SELECT c.name, c.dflt_value FROM main.sqlite_master AS t, pragma_table_xinfo(t.name) AS c "
+        "WHERE t.type = 'table' AND c.dflt_value IS NOT NULL"
+    )
+    for column, default in defaults:
+        if guard.computes(default):
+            text = f"the default of column `{printable(column, 80)}` calls a function, which is not offered"
+            raise ServiceError("bad_request", text)
+    (count,) = raw.execute("SELECT count(*) FROM main.sqlite_master").fetchone()
+    if count > job.limits.tables:
+        raise ServiceError("quota_exceeded", f"{count} tables, indexes and views; at most {job.limits.tables}")
+
+
+@contextmanager
+def _guarded(raw: sqlite3.Connection, authorizer: guard.Authorizer) -> Iterator[None]:
+    raw.set_authorizer(authorizer)
+    try:
+        yield
+    except sqlite3.Error as error:
+        refusal = authorizer.refusal or guard.unsafe(str(error))
+        if refusal is not None:
+            raise refusal from None
+        raise
+    finally:
+        raw.set_authorizer(None)
+
+
+@contextmanager
+def _watched(raw: sqlite3.Connection, job: Job) -> Iterator[None]:
+    """Have SQLite stop in the middle when nobody waits any more, or too much was written."""
+    started = written_by_this_thread()
+    reason: BaseException | None = None
+
+    def look() -> int:
+        nonlocal reason
+        try:
+            job.check()
+            if started is not None and (written_by_this_thread() or 0) - started > job.limits.statement_bytes:
+                raise ServiceError(
+                    "quota_exceeded", f"the statement wrote more than {job.limits.statement_bytes} bytes to disk"
+                )
+        except (ServiceError, Left) as error:
+            reason = error
+            return 1
+        return 0
+
+    raw.set_progress_handler(look, _STEPS)
+    try:
+        yield
+    except (sqlalchemy.exc.DBAPIError, sqlite3.Error):
+        if reason is not None:
+            raise reason from None
+        raise
+    finally:
+        raw.set_progress_handler(None, 0)
+
+
+class _Busy(Exception):
+    """Somebody else holds the file; it is worth another try."""
+
+
+def _answer(job: Job, error: BaseException | None) -> Exception:
+    """An error of SQLite's as an answer to the guest."""
+    job.errand.check()
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_MISUSE) & 0xFF
+    text = printable(str(error), 300)
+    if isinstance(error, sqlite3.DataError):  # what Python's module says of a length
+        code = sqlite3.SQLITE_TOOBIG
+    if code in _BUSY:
+        return _Busy()
+    if code in _QUOTA:
+        return ServiceError("quota_exceeded", _QUOTA[code])
+    if code == sqlite3.SQLITE_CONSTRAINT:
+        return ServiceError("conflict", text)
+    if code == sqlite3.SQLITE_ERROR and text.startswith("no such table: "):
+        return ServiceError("not_found", text)
+    if code in _EXPLAINED:
+        return ServiceError("bad_request", text)
+    return ServiceError("failed", "the database could not do it")
