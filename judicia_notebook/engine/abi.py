@@ -144,11 +144,27 @@ class Exchange:
         """
         memory = self.sandbox.memory
         if memory is None or pointer + length > memory.size:
-            size = memory.size if memory else 0
-            raise violation(
-                invocation, f"{what} at {pointer:#x} with {length} bytes lies beyond its memory of {size} bytes"
-            )
+            raise self._beyond(pointer, length, invocation, what)
         return ctypes.string_at(memory.base + pointer, length)
+
+    def locate(self, pointer: int, length: int, invocation: Invocation, what: str) -> int:
+        """The address of a region of the guest's memory, to be copied from or to before the guest is entered again.
+
+        Raises
+        ------
+        AbiViolation
+            The region is not inside the memory.
+        """
+        memory = self.sandbox.memory
+        if memory is None or pointer + length > memory.size:
+            raise self._beyond(pointer, length, invocation, what)
+        return memory.base + pointer
+
+    def _beyond(self, pointer: int, length: int, invocation: Invocation, what: str) -> AbiViolation:
+        size = self.sandbox.memory.size if self.sandbox.memory else 0
+        return violation(
+            invocation, f"{what} at {pointer:#x} with {length} bytes lies beyond its memory of {size} bytes"
+        )
 
     def free(self, pointer: int, length: int, invocation: Invocation) -> None:
         """Give a region back to the guest.

@@ -14,12 +14,12 @@ _installed: WeakKeyDictionary[Any, list[Callable[[], None]]] = WeakKeyDictionary
 
 
 def load(shell: Any) -> None:
-    """Put magics, completion and reprs into an IPython shell. A second time changes nothing."""
+    """Put magics, completion, reprs and notifications into an IPython shell. A second time changes nothing."""
     if shell in _installed:
         return
-    from judicia_notebook.notebook import completion, magics, reprs
+    from judicia_notebook.notebook import completion, magics, notices, reprs
 
-    _installed[shell] = [part.install(shell) for part in (magics, completion, reprs)]
+    _installed[shell] = [part.install(shell) for part in (magics, completion, reprs, notices)]
 
 
 def unload(shell: Any) -> None:

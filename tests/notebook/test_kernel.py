@@ -150,3 +150,20 @@ def test_a_failed_magic_stops_run_all(tmp_path: Path, line: str) -> None:
     with pytest.raises(CellExecutionError):
         run_all((*CELLS[:3], line, f"open({str(mark)!r}, 'w').close()"), tmp_path)
     assert not mark.exists()
+
+
+def test_a_notification_is_a_card_below_the_cell_that_caused_it(kernel: Kernel) -> None:
+    kernel.run(
+        "from judicia_notebook.authoring.wat import compile_wat\n"
+        "cell = '(func (export \"send\") (param i32 i32) (result i64) '\n"
+        "cell += '(call $judicia:notifications.send (local.get 0) (local.get 1)))'\n"
+        "p = rt.load(compile_wat(cell).encode(), name='crier', grant=['send_notifications'])"
+    )
+    send = "_ = p.call('send', {'recipient': 'team-7', 'title': '<b>First</b>', 'message': '<script>1</script>'})"
+    (card,) = kernel.run(send).shown
+    assert "<b>First</b>" in card["text/plain"]
+    assert "&lt;b&gt;First&lt;/b&gt;" in card["text/html"]
+    assert "<script" not in card["text/html"]
+    assert len(kernel.run(f"for _ in range(30):\n    {send}").shown) == 21
+    kernel.run("%unload_ext judicia_notebook")
+    assert kernel.run(send).shown == []

@@ -1,0 +1,371 @@
+"""``rt.host.notifications``: what was sent, who is shown it, and where it goes out to.
+
+A send writes the notification down, puts it into the outbox of each target it is for, and returns; it waits for nobody.
+All state is under one lock. Displays are called outside of it, on the sender's thread.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Iterable, Mapping
+from time import monotonic, perf_counter_ns
+from typing import TYPE_CHECKING, Any, Self
+
+from judicia_notebook.engine import safety, wire
+from judicia_notebook.errors import InvalidPayload, PolicyError, ResourceExhausted
+from judicia_notebook.host.dispatcher import ServiceError
+from judicia_notebook.host.displays import show
+from judicia_notebook.host.events.history import Bounded
+from judicia_notebook.host.host_call import RateMeter
+from judicia_notebook.host.notifications import frames
+from judicia_notebook.host.notifications.limits import Limits, changed
+from judicia_notebook.host.notifications.notification import (
+    PLATFORM,
+    TYPES,
+    URGENCIES,
+    Notification,
+    Type,
+    Urgency,
+    is_line,
+    is_text,
+)
+from judicia_notebook.host.notifications.outbox import Outbox, Outgoing, Parked
+from judicia_notebook.host.notifications.targets import Target
+from judicia_notebook.workers import Workers
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from judicia_notebook.metrics.recorder import Recorder
+    from judicia_notebook.policy import Policy
+
+CLOSE_SECONDS = 5.0
+AT_ONCE = 20
+
+
+class Notifications:
+    """Notifications of one runtime. A `Runtime` has one, as ``rt.host.notifications``.
+
+    Examples
+    --------
+    >>> import judicia_notebook as jn
+    >>> with jn.Runtime() as rt:
+    ...     _ = rt.host.notifications.send("judges", "Contest begins", "In five minutes.", urgency="high")
+    ...     rt.host.notifications.history[["source", "recipient", "title"]].values.tolist()
+    [['@platform', 'judges', 'Contest begins']]
+    """
+
+    def __init__(self) -> None:
+        self.changed = threading.Condition()
+        self.workers = Workers("judicia-notify", AT_ONCE)
+        self.limits = Limits()
+        self._outboxes: list[Outbox] = []
+        self._history = Bounded(lambda notification: notification.size)
+        self._parked = Bounded(lambda parked: parked.notification.size)
+        self._numbers = itertools.count(1)
+        self._target_numbers = itertools.count(1)
+        self._rates = RateMeter()
+        self._closed = False
+        self._recorder: Recorder | None = None
+
+    def connect(self, recorder: Recorder) -> None:
+        """What a runtime gives: whose calls these notifications belong to."""
+        self._recorder = recorder
+
+    @property
+    def recorder(self) -> Recorder:
+        """Where calls are written down."""
+        if self._recorder is None:
+            raise RuntimeError("these notifications belong to no runtime")
+        return self._recorder
+
+    # Sending --------------------------------------------------------------------------------------------------------
+
+    def send(
+        self,
+        recipient: str,
+        title: str,
+        message: str,
+        *,
+        type: Type = "info",  # noqa: A002
+        urgency: Urgency = "normal",
+        metadata: Mapping[str, Any] | None = None,
+    ) -> str:
+        """Send a notification as the platform, for instance to try a target.
+
+        Parameters
+        ----------
+        recipient, title : str
+            One line each.
+        message : str
+        type : "info", "success", "warning", "error" or "announcement"
+        urgency : "low", "normal", "high" or "critical"
+        metadata : mapping, optional
+            For programs that read the history; it does not go out.
+
+        Returns
+        -------
+        str
+            Its id.
+
+        Raises
+        ------
+        InvalidPayload
+            No such type or urgency, control characters, or no JSON form.
+        ResourceExhausted
+            Beyond a limit, or the runtime is closed.
+        """
+        safety.check_process()
+        for name, value, known in (("type", type, TYPES), ("urgency", urgency, URGENCIES)):
+            if value not in known:
+                raise InvalidPayload(f"{name} is one of {', '.join(known)}, not {value!r}.")
+        packed = wire.encode(dict(metadata or {}))
+        try:
+            return self.publish(Notification(PLATFORM, recipient, title, message, type, urgency, packed), None)
+        except ServiceError as error:
+            kind = InvalidPayload if error.code == "bad_request" else ResourceExhausted
+            raise kind(f"{error.message[:1].upper()}{error.message[1:]}.") from None
+
+    def publish(self, notification: Notification, policy: Policy | None) -> str:
+        """Write a notification down, queue it for its targets, show it; its id.
+
+        Raises
+        ------
+        ServiceError
+            Beyond a limit, or not a text; nothing was sent.
+        """
+        self._check(notification)
+        with self.changed:
+            if self._closed:
+                raise ServiceError("failed", "this runtime is closed")
+            notification.id = f"{self.recorder.run_id}-n{next(self._numbers)}"
+            notification.at_ns = perf_counter_ns() - self.recorder.began_ns
+            self._history.add(notification, self.limits.history, self.limits.history_bytes)
+            for outbox in self._outboxes:
+                if outbox.target.is_for(notification.recipient):
+                    notification.targets += 1
+                    outbox.enqueue(Outgoing(notification, policy))
+        show(notification)
+        return notification.id
+
+    def _check(self, notification: Notification) -> None:
+        limits = self.limits
+        for name, fits in (("recipient", is_line), ("title", is_line), ("message", is_text)):
+            text, most = getattr(notification, name), getattr(limits, name)
+            if not text:
+                raise ServiceError("bad_request", f"field `{name}`: it is empty")
+            size = len(text.encode("utf-8", "replace"))
+            if size > most:
+                raise ServiceError("quota_exceeded", f"field `{name}`: {size} bytes; at most {most}")
+            if not fits(text):
+                raise ServiceError("bad_request", f"field `{name}`: control or direction characters")
+        if len(notification.packed) > limits.metadata:
+            raise ServiceError(
+                "quota_exceeded", f"field `metadata`: {len(notification.packed)} bytes; at most {limits.metadata}"
+            )
+        rate = limits.send_rate
+        if notification.source != PLATFORM and not self._rates.admit(notification.source, "send_notifications", rate):
+            raise ServiceError("quota_exceeded", f"more than {rate} notifications a second")
+
+    # Targets --------------------------------------------------------------------------------------------------------
+
+    def add_target(self, url: str, recipients: str | Iterable[str] = "*", *, name: str = "") -> TargetHandle:
+        """Have notifications sent out, in the background, through Apprise (the extra ``notify``).
+
+        Parameters
+        ----------
+        url : str
+            As Apprise reads it: ``mailto://user:password@example.org``, ``json://example.org/hook``, and many others.
+            It is kept in memory, and shown nowhere.
+        recipients : str or iterable of str
+            Whose notifications: names, or patterns such as ``"team-*"``.
+        name : str, optional
+            What to call the target.
+
+        Returns
+        -------
+        TargetHandle
+            Its ``remove()`` ends it; so does leaving a ``with`` block.
+
+        Raises
+        ------
+        PolicyError
+            Apprise is not installed, or makes nothing of the URL.
+        ResourceExhausted
+            More targets than there may be, or the runtime is closed.
+        """
+        safety.check_process()
+        target = Target(url, recipients, name, next(self._target_numbers))
+        with self.changed:
+            self._check_open()
+            if len(self._outboxes) >= self.limits.targets:
+                raise ResourceExhausted(f"There are {len(self._outboxes)} targets already.")
+            outbox = Outbox(target, self)
+            self._outboxes.append(outbox)
+        return TargetHandle(self, outbox)
+
+    def remove_target(self, outbox: Outbox) -> None:
+        """Send nothing more there; what waits for it is dropped."""
+        with self.changed:
+            outbox.close()
+            if outbox in self._outboxes:
+                self._outboxes.remove(outbox)
+
+    # Looking on -----------------------------------------------------------------------------------------------------
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """One row a notification: who to whom, what, in which call, and what became of it.
+
+        ``targets`` counts those it was queued for, ``delivered``, ``parked``, ``dropped`` (no room, or the target is
+        gone) and ``revoked`` what became of that; the rest still waits. ``attrs["dropped"]`` counts older rows.
+        """
+        with self.changed:
+            kept, dropped = self._history.all(), self._history.dropped
+        return frames.history(self.recorder, kept, dropped)
+
+    @property
+    def targets(self) -> pd.DataFrame:
+        """One row a target: for whom, what waits, and what became of its deliveries."""
+        with self.changed:
+            return frames.targets(self._outboxes)
+
+    @property
+    def parked(self) -> tuple[Parked, ...]:
+        """Deliveries that were given up, oldest first, each with its notification, target and error."""
+        with self.changed:
+            return self._parked.all()
+
+    def replay(self, *deliveries: Parked) -> int:
+        """Queue parked deliveries again, all of them if none is named; how many found room.
+
+        Raises
+        ------
+        PolicyError
+            The target is gone, or the sender may not send now; the delivery stays parked.
+        """
+        safety.check_process()
+        with self.changed:
+            self._check_open()
+            kept = set(self._parked.all())
+            wanted = [one for one in deliveries or self._parked.all() if one in kept]
+            for one in wanted:
+                _check_again(one)
+            queued = 0
+            for one in wanted:
+                if one.outbox.has_room:
+                    self._parked.remove(one)
+                    one.notification.fates["parked"] -= 1
+                    one.outbox.enqueue(Outgoing(one.notification, one.policy))
+                    queued += 1
+        return queued
+
+    def flush(self, timeout: float | None = None) -> None:
+        """Wait until nothing waits and nothing is being sent; parked deliveries do not count.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds to wait at most.
+
+        Raises
+        ------
+        TimeoutError
+            There is still something; the message says for which target.
+        """
+        safety.check_process()
+        with self.changed:
+            for outbox in self._outboxes:
+                outbox.wake()
+            if not self.changed.wait_for(self._is_quiet, timeout):
+                busy = ", ".join(f"{one.target.name} ({one.queued + 1})" for one in self._outboxes if not one.quiet)
+                raise TimeoutError(f"After {timeout} s there are still notifications for {busy}.")
+
+    def _is_quiet(self) -> bool:
+        return all(outbox.quiet for outbox in self._outboxes)
+
+    def __repr__(self) -> str:
+        with self.changed:
+            sent, waiting = len(self._history), sum(not one.quiet for one in self._outboxes)
+            return (
+                f"<Notifications: {sent} kept, {len(self._outboxes)} targets, {waiting} of them busy, "
+                f"{len(self._parked)} parked>"
+            )
+
+    # What outboxes share, and the end -------------------------------------------------------------------------------
+
+    def set_limits(self, **limits: float | str) -> None:
+        """Change limits, from the next notification on; what is not named stays.
+
+        Raises
+        ------
+        PolicyError
+            No such limit, or no such number.
+        """
+        with self.changed:
+            self.limits = changed(self.limits, limits)
+
+    def park(self, parked: Parked) -> None:
+        """Keep a delivery that was given up."""
+        self._parked.add(parked, self.limits.parked, self.limits.history_bytes)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ResourceExhausted("This runtime is closed.", hint="rt = jn.Runtime() starts another.")
+
+    def close(self, seconds: float = CLOSE_SECONDS) -> None:
+        """Send nothing any more, and wait a moment for what is being sent."""
+        until = monotonic() + seconds
+        with self.changed:
+            self._closed = True
+            for outbox in self._outboxes:
+                outbox.close()
+            self.changed.wait_for(self._is_quiet, max(0.0, until - monotonic()))
+        self.workers.close()
+
+
+class TargetHandle:
+    """A place that notifications go out to. `Notifications.add_target` makes them."""
+
+    def __init__(self, notifications: Notifications, outbox: Outbox) -> None:
+        self._notifications = notifications
+        self._outbox = outbox
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self._outbox.target.name
+
+    @property
+    def recipients(self) -> tuple[str, ...]:
+        """Whose notifications go there."""
+        return self._outbox.target.recipients
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How many were ``delivered``, ``parked``, ``dropped`` and ``revoked``, and how many attempts were repeated."""
+        return dict(self._outbox.counts)
+
+    def remove(self) -> None:
+        """Send nothing more there, but for what is being sent."""
+        self._notifications.remove_target(self._outbox)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
+
+    def __repr__(self) -> str:
+        return repr(self._outbox.target)
+
+
+def _check_again(parked: Parked) -> None:
+    """Refuse to send what would be dropped at once."""
+    if parked.outbox.closed:
+        raise PolicyError(f"The target {parked.target} is gone.")
+    sender = parked.notification.source
+    if not Outgoing(parked.notification, parked.policy).allowed:
+        hint = f'To allow it:    %plugin grant {sender} send_notifications     or  p.policy.grant("send_notifications")'
+        raise PolicyError(f"{sender} may not send notifications now.", hint=hint)

@@ -1,0 +1,89 @@
+"""One notification: what somebody was to be told, as it was said, and what became of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, get_args
+
+import msgspec
+
+from judicia_notebook.errors import printable
+
+PLATFORM: Final = "@platform"
+"""Who sends what Python code sends; no plugin can have this name."""
+
+Type = Literal["info", "success", "warning", "error", "announcement"]
+Urgency = Literal["low", "normal", "high", "critical"]
+Fate = Literal["delivered", "parked", "dropped", "revoked"]
+
+TYPES: Final[tuple[Type, ...]] = get_args(Type)
+URGENCIES: Final[tuple[Urgency, ...]] = get_args(Urgency)
+FATES: Final[tuple[Fate, ...]] = get_args(Fate)
+
+
+@dataclass(eq=False, slots=True)
+class Notification:
+    """Somebody was to be told something.
+
+    Attributes
+    ----------
+    source : str
+        The plugin, or ``@platform``; the host says so.
+    packed : bytes
+        The metadata as JSON.
+    id, at_ns : str, int
+        Given when it is written down; nanoseconds since the runtime began.
+    targets, fates : int, Counter
+        How many targets it was queued for, and what became of that.
+    """
+
+    source: str
+    recipient: str
+    title: str
+    message: str
+    type: Type = "info"
+    urgency: Urgency = "normal"
+    packed: bytes = b"{}"
+    call_id: int = 0
+    id: str = ""
+    at_ns: int = 0
+    targets: int = 0
+    fates: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What the sender added for programs."""
+        decoded: dict[str, Any] = msgspec.json.decode(self.packed)
+        return decoded
+
+    @property
+    def size(self) -> int:
+        """Bytes of its texts and metadata, about."""
+        return len(self.recipient) + len(self.title) + len(self.message) + len(self.packed)
+
+    @property
+    def body(self) -> str:
+        """What goes out: the message, and last a line of the host's own that says who sent it, to whom."""
+        urgent = "" if self.urgency == "normal" else f"Urgency: {self.urgency}. "
+        return f"{self.message}\n\n{urgent}From {self.source} to {self.recipient}."
+
+    def __repr__(self) -> str:
+        return f"<Notification {self.id} from {self.source} to {self.recipient}: {printable(self.title, 100)}>"
+
+
+def is_line(text: str) -> bool:
+    """Whether a text is one line without control and direction characters: nothing that ends a header of a mail.
+
+    Examples
+    --------
+    >>> is_line("First solve: C"), is_line("First solve" + chr(13) + chr(10) + "Bcc: everybody@example.org")
+    (True, False)
+    """
+    return "\n" not in text and "\t" not in text and is_text(text)
+
+
+def is_text(text: str) -> bool:
+    """The same for several lines, with tabs."""
+    plain = text.replace("\n", " ").replace("\t", " ")
+    return printable(plain, len(plain)) == plain
