@@ -57,7 +57,7 @@ def test_an_option_that_is_given_is_not_offered_again_unless_it_may_be_repeated(
 
 def test_plugins_and_their_functions_are_offered(loaded: Kernel) -> None:
     assert words(loaded, "%plugin unload ") == ["checker", "specimen"]
-    assert words(loaded, "%plugin call checker.") == ["checker.check", "checker.check_bytes"]
+    assert words(loaded, "%plugin call checker.") == ["checker.check", "checker.check_bytes", "checker.on_event"]
     assert words(loaded, "%plugin call -v specimen.sp") == ["specimen.spin"]
     assert words(loaded, "%%plugin call specimen.sl") == ["specimen.sleep"]
     assert words(loaded, "%plugin quota spec") == ["specimen"]

@@ -47,8 +47,9 @@ def place(text: str, offset: int) -> tuple[int, int]:
 # --- what it may touch -----------------------------------------------------------------------------------------------
 
 
-def test_it_imports_failing_and_the_log_and_nothing_else(checker: jn.Plugin) -> None:
-    assert {f"{one.module} {one.name}" for one in checker.imports} == {"judicia:host fail", "judicia:log write"}
+def test_it_imports_failing_the_log_and_what_tells_a_judgement(checker: jn.Plugin) -> None:
+    imports = {f"{one.module} {one.name}" for one in checker.imports}
+    assert imports == {"judicia:host fail", "judicia:log write", "judicia:events emit"}
 
 
 def test_judging_makes_no_host_call(checker: jn.Plugin) -> None:

@@ -10,8 +10,10 @@ mod tokens;
 use std::borrow::Cow;
 
 use compare::{compare, Comparison, Difference, Mode, Tolerance, Verdict};
+use judicia_guest::events::{self, Event};
 use judicia_guest::{export, export_bytes, Fail};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 const DEFAULT_TOLERANCE: f64 = 1e-6;
 
@@ -90,6 +92,28 @@ fn check_bytes(request: &[u8]) -> Result<Vec<u8>, Fail> {
     serde_json::to_vec(&judgement).map_err(|error| Fail::new("failed", error.to_string()))
 }
 
+/// What `submission.received` says: what [`check`] needs, and whose submission it is. That is passed on as it came.
+#[derive(Deserialize)]
+struct Received<'a> {
+    #[serde(borrow)]
+    check: Check<'a>,
+    #[serde(flatten)]
+    submission: Map<String, Value>,
+}
+
+/// Judges a submission that an event brings, and says so with another: `submission.judged`.
+fn on_event(event: Event<Received>) -> Result<(), Fail> {
+    if event.kind != "submission.received" {
+        return Ok(());
+    }
+    let Received { check: request, mut submission } = event.payload;
+    let Judgement { verdict, score, .. } = check(request)?;
+    submission.insert("verdict".into(), serde_json::to_value(verdict).map_err(|error| error.to_string())?);
+    submission.insert("score".into(), score.into());
+    events::emit("submission.judged", &submission)?;
+    Ok(())
+}
+
 fn split<'a>(bytes: &'a [u8], at: usize, what: &str) -> Result<(&'a [u8], &'a [u8]), Fail> {
     if at > bytes.len() {
         return Err(Fail::bad_request(format!("the request ends inside {}: {} of {} bytes", what, bytes.len(), at)));
@@ -140,3 +164,4 @@ fn tolerance(absolute: Option<f64>, relative: Option<f64>) -> Tolerance {
 
 export!(check);
 export_bytes!(check_bytes);
+export!(on_event);
