@@ -213,6 +213,7 @@ class Call:
         code = found.code if found is not None else self.target.activity.code
         if code is not self.target.code:
             self.target = self.target.on(code)
+        self.scope.digest = code.digest
         try:
             instance = self.instance = found if found is not None else self._make()
         except BaseException:

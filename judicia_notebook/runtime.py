@@ -16,11 +16,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from judicia_notebook import host, labels, loading
+from judicia_notebook.delivery import deliver
 from judicia_notebook.engine import cache
 from judicia_notebook.engine.memory import MemoryPool
 from judicia_notebook.errors import LoadError, ManifestError, NoSuchPlugin, PolicyError, ResourceExhausted, did_you_mean
 from judicia_notebook.host import wasi
 from judicia_notebook.host.dispatcher import Dispatcher
+from judicia_notebook.host.ownership import Owners
 from judicia_notebook.inspection import Inspection, inspect
 from judicia_notebook.machine import MOST_MEMORY, memory_ceiling
 from judicia_notebook.metrics.recorder import CallRecord, Recorder
@@ -54,6 +56,9 @@ class Runtime:
     ----------
     data_dir : path, optional
         Where services keep their data; without it a private temporary folder, which goes with the runtime.
+    database : str, optional
+        Where plugins' tables are: ``postgresql://user@host/name`` or ``sqlite:///FOLDER``; by default SQLite in the
+        data folder.
     seed : int, optional
         Makes ``judicia:random`` reproducible.
     clock : "real", "frozen" or "stepped"
@@ -74,19 +79,24 @@ class Runtime:
         self,
         data_dir: str | os.PathLike[str] | None = None,
         *,
+        database: str | None = None,
         seed: int | None = None,
         clock: str = "real",
         ceiling: Quota | None = None,
     ) -> None:
         self.ceiling = Quota(**{**default_ceiling().given(), **(ceiling.given() if ceiling else {})})
         self.recorder = Recorder()
-        services = host.services(seed=seed, clock=clock)
+        owners = Owners(lambda: self.data_dir)
+        services = host.services(seed=seed, clock=clock, owners=owners, database=database)
+        self.host = host.Host(services, owners, lambda name: self.plugin(name).digest, self.recorder)
+        self.host.connect(self.recorder, deliver)
         dispatcher = Dispatcher(services)
         dispatcher.add_functions(wasi.functions(services, dispatcher.rates))
         pool = MemoryPool(2 * int(self.ceiling.memory or MOST_MEMORY))  # type: ignore[arg-type]  # bytes by now
         self._platform = Platform(dispatcher, self.recorder, pool, self.ceiling, cache.default_folder(), Workers())
-        self._given_data_dir = Path(data_dir) if data_dir is not None else None
+        self._given_data_dir = Path(data_dir).absolute() if data_dir is not None else None
         self._own_data_dir: Path | None = None
+        self._data_lock = threading.Lock()
         self._plugins: dict[str, Plugin] = {}
         self._options: dict[str, _Options] = {}
         self._everything: weakref.WeakSet[Plugin] = weakref.WeakSet()  # unloaded ones may still be running
@@ -195,6 +205,7 @@ class Runtime:
                 plugin.policy.merge(grants, wanted, on_denied, what="load")  # type: ignore[arg-type]  # checked above
                 plugin.replace(code, instances=instances, config=config)
             self._options[chosen] = options
+            self.host.plugin_loaded(plugin)
             detail = "; ".join(plugin.changes) or f"{loading.label(source)} {code.digest[:12]}"
             self.recorder.add_audit("reload" if known else "load", chosen, detail, current_way())
         return plugin
@@ -236,6 +247,7 @@ class Runtime:
             if plugin.unloaded:
                 return False
             plugin.unloaded = True
+            self.host.plugin_unloaded(plugin)
             if self._plugins.get(plugin.name) is plugin:
                 del self._plugins[plugin.name]
                 self._options.pop(plugin.name, None)
@@ -255,11 +267,13 @@ class Runtime:
         self._closed = True
         self._wait_for_calls(CLOSE_SECONDS)
         self._platform.workers.close()
+        self.host.close()
         if self._own_data_dir is not None:
             self._remove_data_dir()
 
     def end_calls(self) -> None:
         """Take no more calls, cancel those there are, and wait a moment for them to end."""
+        self.host.events.end()
         for plugin in tuple(self._everything):
             plugin.end()
         self._wait_for_calls(EXIT_SECONDS)
@@ -285,10 +299,11 @@ class Runtime:
         if self._given_data_dir is not None:
             self._given_data_dir.mkdir(parents=True, exist_ok=True)
             return self._given_data_dir
-        if self._own_data_dir is None:
-            self._own_data_dir = Path(tempfile.mkdtemp(prefix="judicia-"))
-            self._remove_data_dir = weakref.finalize(self, _remove, self._own_data_dir, os.getpid())
-        return self._own_data_dir
+        with self._data_lock:
+            if self._own_data_dir is None:
+                self._own_data_dir = Path(tempfile.mkdtemp(prefix="judicia-"))
+                self._remove_data_dir = weakref.finalize(self, _remove, self._own_data_dir, os.getpid())
+            return self._own_data_dir
 
     def panel(self, show: str | None = None, scale: float = 1.0) -> AnyWidget:
         """`Plugin.panel`, of any of its plugins."""

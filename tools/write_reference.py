@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from judicia_notebook.capabilities import CAPABILITIES
 from judicia_notebook.engine.traps import TRAPS
-from judicia_notebook.quotas import KINDS
+from judicia_notebook.host import shared_memory
+from judicia_notebook.host.database import limits as database
+from judicia_notebook.host.events import limits as events
+from judicia_notebook.host.http import limits as http
+from judicia_notebook.host.notifications import limits as notifications
+from judicia_notebook.quotas import KINDS, QuotaKind
 from judicia_notebook.units import format_quantity
 
 TARGET = Path(__file__).parent.parent / "docs" / "reference.md"
@@ -33,6 +38,36 @@ _CAPABILITIES = """
 Nothing is granted by default. `file_storage` stands for `read_files` and `write_files`.
 """
 
+_DATABASE = """
+## Limits on databases
+
+`rt.host.database.set_limits(rows=100)` changes them.
+"""
+
+_EVENTS = """
+## Limits on events
+
+`rt.host.events.set_limits(queue=100)` changes them.
+"""
+
+_HTTP = """
+## Limits on requests to servers
+
+`rt.host.http.set_limits(answer_bytes="16MiB")` changes them.
+"""
+
+_NOTIFICATIONS = """
+## Limits on notifications
+
+`rt.host.notifications.set_limits(send_rate=10)` changes them.
+"""
+
+_SHARED_MEMORY = """
+## Limits on shared memory
+
+`rt.host.shared_memory.set_limits(total_bytes="1GiB")` changes them.
+"""
+
 _TRAPS = """
 ## Traps
 
@@ -42,7 +77,7 @@ What `GuestTrap.trap` can be, besides `unknown_import` (under `unknown_imports="
 _COLUMNS = ("kind", "unit", "counts per", "default", "what")
 
 
-def _quota_rows() -> list[tuple[str, ...]]:
+def _quota_rows(kinds: Mapping[str, QuotaKind]) -> list[tuple[str, ...]]:
     return [
         (
             f"`{name}`",
@@ -51,7 +86,7 @@ def _quota_rows() -> list[tuple[str, ...]]:
             "none" if kind.default is None else format_quantity(kind.default, kind.unit),
             kind.meaning,
         )
-        for name, kind in KINDS.items()
+        for name, kind in kinds.items()
     ]
 
 
@@ -67,9 +102,19 @@ def reference() -> str:
     return "\n".join(
         [
             _HEAD,
-            _table(_COLUMNS, _quota_rows()),
+            _table(_COLUMNS, _quota_rows(KINDS)),
             _CAPABILITIES,
             _table(("name", "what it allows"), capabilities),
+            _DATABASE,
+            _table(_COLUMNS, _quota_rows(database.KINDS)),
+            _EVENTS,
+            _table(_COLUMNS, _quota_rows(events.KINDS)),
+            _HTTP,
+            _table(_COLUMNS, _quota_rows(http.KINDS)),
+            _NOTIFICATIONS,
+            _table(_COLUMNS, _quota_rows(notifications.KINDS)),
+            _SHARED_MEMORY,
+            _table(_COLUMNS, _quota_rows(shared_memory.KINDS)),
             _TRAPS,
             _table(("trap",), traps),
             "",

@@ -35,12 +35,19 @@ _MAX_REQUEST = 16 << 20
 
 
 class ServiceError(Exception):
-    """A service's answer to a request it cannot fulfil. The text goes to the guest: no paths, addresses or secrets."""
+    """A service's answer to a request it cannot fulfil. The text goes to the guest: no paths, addresses or secrets.
 
-    def __init__(self, code: Code, message: str) -> None:
+    With the code ``capability_denied`` it is a denial like the policy's own: counted, audited, and the end of the call
+    under ``on_denied="trap"``. `scope` is what would have to be granted, and `capability` of what if it is not the
+    operation's own; only the user is told.
+    """
+
+    def __init__(self, code: Code, message: str, *, scope: str = "", capability: str = "") -> None:
         super().__init__(message)
         self.code = code
         self.message = message
+        self.scope = scope
+        self.capability = capability
 
 
 class Empty(msgspec.Struct, forbid_unknown_fields=True):
@@ -151,14 +158,24 @@ class _ServiceCall(HostCall):
             if refusal is not None:
                 raise ServiceError(*refusal)
             request = self._read(pointer, length)
-            return {"ok": self.operation.handle(self.scope, request)}
+            value = self.operation.handle(self.scope, request)
+            if self.scope.noted:
+                self.detail = self._noted()
+            return {"ok": value}
         except ServiceError as error:
+            if error.code == "capability_denied" and self.decision == "allowed":
+                self.deny(error.message, error.scope, error.capability)
             if self.decision == "allowed":
                 self.decision = "limited" if error.code == "quota_exceeded" else "failed"
-            self.detail = error.message
+            self.detail = f"{error.message} ({self._noted()})" if self.scope.noted else error.message
             if not self.operation.answers:  # there is nobody to tell, so it may not pass for success
                 raise abi.violation(self.scope, f"its request to {self.function}: {error.message}") from None
             return {"error": {"code": error.code, "message": error.message}}
+
+    def _noted(self) -> str:
+        """What the service noted down, once."""
+        noted, self.scope.noted = self.scope.noted, ""
+        return noted
 
     def _read(self, pointer: int, length: int) -> Any:
         if length > _MAX_REQUEST:

@@ -117,21 +117,35 @@ class HostCall:
             return None
         scope, state = self.scope, self.scope.policy.state
         if not state.allows(capability):
-            return self._deny(trap=state.on_denied == "trap")
+            return self.deny(f"{self.function} needs the capability {capability}")
         rate = state.quota.host_call_rate
         if isinstance(rate, int) and not self.rates.admit(scope.plugin, capability, rate):
             self.decision = "limited"
             return Refusal("quota_exceeded", f"more than {rate} host calls a second with {capability}")
         return None
 
-    def _deny(self, *, trap: bool) -> Refusal:
-        scope, capability = self.scope, self.capability
+    def deny(self, message: str, wanted: str = "", capability: str = "") -> Refusal:
+        """Count and audit a denial: the policy's, or a service's that looked at the scopes and misses `wanted`.
+
+        It may miss it of another `capability` than the operation's own.
+
+        Raises
+        ------
+        CapabilityDenied
+            Under ``on_denied="trap"``.
+        """
+        scope, capability = self.scope, capability or self.capability
         self.decision = "denied"
-        if scope.note_denial(self.function, capability):  # one audit row a call and function; host_calls has them all
-            scope.recorder.add_audit("denied", scope.plugin, f"{capability} for {self.function}", "plugin")
-        if trap:
+        grant = f"{capability}={wanted}" if wanted else capability
+        if scope.note_denial(self.function, grant):  # one audit row a call and function; host_calls has them all
+            scope.recorder.add_audit("denied", scope.plugin, f"{grant} for {self.function}", "plugin")
+        if scope.policy.state.on_denied == "trap":
             self.detail = 'on_denied="trap"'
             raise CapabilityDenied(
-                capability=capability, host_function=self.function, plugin=scope.plugin, function=scope.function
+                capability=capability,
+                scope=wanted,
+                host_function=self.function,
+                plugin=scope.plugin,
+                function=scope.function,
             )
-        return Refusal("capability_denied", f"{self.function} needs the capability {capability}")
+        return Refusal("capability_denied", message)

@@ -28,8 +28,12 @@ class CallScope(Invocation):
     ----------
     policy : Policy
         Live: ask `policy.state` again each time.
+    digest : str
+        Of the code it runs in, as `Plugin.digest`.
     host_calls, denied : int
         Of this call, so far.
+    noted : str
+        What a service has to say to the user of the host call it answers; it goes into its row.
     reported : GuestError or None
         What the guest said through ``judicia:host fail``.
     process : Process or None
@@ -37,10 +41,12 @@ class CallScope(Invocation):
     """
 
     exchange: Exchange  # set on the way in
+    digest = ""
     host_calls = 0
     denied = 0
     denials: Mapping[str, str] = MappingProxyType({})
     log_bytes = 0
+    noted = ""
     reported: GuestError | None = None
     process: Process | None = None
 

@@ -90,6 +90,52 @@ pub(crate) mod imports {
         #[link_name = "bytes"]
         pub fn random_bytes(ptr: *const u8, len: usize) -> u64;
     }
+    #[link(wasm_import_module = "judicia:events")]
+    extern "C" {
+        #[link_name = "emit"]
+        pub fn events_emit(ptr: *const u8, len: usize) -> u64;
+        #[link_name = "subscribe"]
+        pub fn events_subscribe(ptr: *const u8, len: usize) -> u64;
+    }
+    #[link(wasm_import_module = "judicia:database")]
+    extern "C" {
+        #[link_name = "query"]
+        pub fn database_query(ptr: *const u8, len: usize) -> u64;
+        #[link_name = "execute"]
+        pub fn database_execute(ptr: *const u8, len: usize) -> u64;
+    }
+    #[link(wasm_import_module = "judicia:files")]
+    extern "C" {
+        #[link_name = "read"]
+        pub fn files_read(ptr: *const u8, len: usize) -> u64;
+        #[link_name = "write"]
+        pub fn files_write(ptr: *const u8, len: usize) -> u64;
+        #[link_name = "list"]
+        pub fn files_list(ptr: *const u8, len: usize) -> u64;
+        #[link_name = "stat"]
+        pub fn files_stat(ptr: *const u8, len: usize) -> u64;
+        #[link_name = "delete"]
+        pub fn files_delete(ptr: *const u8, len: usize) -> u64;
+    }
+    #[link(wasm_import_module = "judicia:http")]
+    extern "C" {
+        #[link_name = "request"]
+        pub fn http_request(ptr: *const u8, len: usize) -> u64;
+    }
+    #[link(wasm_import_module = "judicia:notifications")]
+    extern "C" {
+        #[link_name = "send"]
+        pub fn notifications_send(ptr: *const u8, len: usize) -> u64;
+    }
+    #[link(wasm_import_module = "judicia:shared_memory")]
+    extern "C" {
+        #[link_name = "read"]
+        pub fn shared_memory_read(ptr: *const u8, len: usize) -> u64;
+        #[link_name = "write"]
+        pub fn shared_memory_write(ptr: *const u8, len: usize) -> u64;
+        #[link_name = "info"]
+        pub fn shared_memory_info(ptr: *const u8, len: usize) -> u64;
+    }
 }
 
 #[cfg(not(target_arch = "wasm32"))]
@@ -99,5 +145,19 @@ pub(crate) mod imports {
     }
     pub use fail as log_write;
     pub use fail as clock_now;
+    pub use fail as database_execute;
+    pub use fail as database_query;
+    pub use fail as events_emit;
+    pub use fail as events_subscribe;
     pub use fail as random_bytes;
+    pub use fail as files_delete;
+    pub use fail as files_list;
+    pub use fail as files_read;
+    pub use fail as files_stat;
+    pub use fail as files_write;
+    pub use fail as http_request;
+    pub use fail as notifications_send;
+    pub use fail as shared_memory_info;
+    pub use fail as shared_memory_read;
+    pub use fail as shared_memory_write;
 }

@@ -2,7 +2,8 @@
 //!
 //! A plugin is a `cdylib` for `wasm32-unknown-unknown`. A typed function becomes an export with [`export!`], a
 //! function from bytes to bytes with [`export_bytes!`]; the services of the platform are the modules [`log`],
-//! [`clock`] and [`random`]. The wire format is ABI v1 (`ABI.md`, two folders up from this file).
+//! [`clock`], [`random`], [`files`], [`database`], [`events`], [`http`], [`notifications`] and [`shared_memory`].
+//! The wire format is ABI v1 (`ABI.md`, two folders up from this file).
 //!
 //! ```ignore
 //! use judicia_guest::{export, Fail};
@@ -32,13 +33,19 @@
 //!   `cargo test` runs the plain parts of a plugin on the developer's machine.
 
 pub mod clock;
+pub mod database;
 mod entry;
+pub mod events;
 mod fail;
+pub mod files;
 pub mod host;
+pub mod http;
 pub mod log;
 #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
 mod memory;
+pub mod notifications;
 pub mod random;
+pub mod shared_memory;
 
 pub use entry::{Anything, Initialize, Request};
 pub use fail::Fail;
