@@ -86,9 +86,10 @@ class Runtime:
     ) -> None:
         self.ceiling = Quota(**{**default_ceiling().given(), **(ceiling.given() if ceiling else {})})
         self.recorder = Recorder()
-        owners = Owners(lambda: self.data_dir)
+        ours = weakref.ref(self)  # the engine keeps services by way of C, where no collector sees a cycle
+        owners = Owners(lambda: _living(ours).data_dir)
         services = host.services(seed=seed, clock=clock, owners=owners, database=database)
-        self.host = host.Host(services, owners, lambda name: self.plugin(name).digest, self.recorder)
+        self.host = host.Host(services, owners, lambda name: _living(ours).plugin(name).digest, self.recorder)
         self.host.connect(self.recorder, deliver)
         dispatcher = Dispatcher(services)
         dispatcher.add_functions(wasi.functions(services, dispatcher.rates))
@@ -423,6 +424,16 @@ def get_runtime() -> Runtime:
         if _shared is None or _shared.closed:
             _shared = Runtime()
         return _shared
+
+
+def _living(runtime: weakref.ref[Runtime]) -> Runtime:
+    """The runtime itself, for a part of it that must not keep it alive."""
+    found = runtime()
+    if found is None:
+        raise ResourceExhausted(
+            "The runtime that this belonged to is gone.", hint="Keep it in a variable: rt = jn.Runtime()."
+        )
+    return found
 
 
 _open: weakref.WeakSet[Runtime] = weakref.WeakSet()

@@ -5,8 +5,8 @@ thousand results; six kilobytes of loops that hand a thousand values on took it 
 counted, and the work is estimated: what may be heavy is compiled apart, in a process with limits, since nothing can
 stop a compiler in this one.
 
-This walks from body to body and reads only their declarations. It takes about a microsecond a function, which is
-nothing beside compiling, and too much for a load that finds its module compiled already.
+This walks from body to body, reads their declarations and counts bytes. It takes some microseconds a function, which
+is nothing beside compiling, and too much for a load that finds its module compiled already.
 """
 
 from __future__ import annotations
@@ -22,19 +22,25 @@ from judicia_notebook.units import format_count
 _CODE = 10
 
 HEAVY: Final = 12_000_000
-"""The work up to which a module is compiled in this process: at worst some ten seconds and half a gigabyte. What
-compilers emit stays below up to about a megabyte."""
+"""The work up to which a module is compiled in this process: at worst some ten seconds and 0.7 GiB. What
+compilers emit stays below up to about 600 KB, and often a megabyte."""
+
+_BRANCHES = bytes([*range(0x02, 0x06), *range(0x0B, 0x16), 0x1F, 0xD5, 0xD6])
+"""The opcodes of blocks, branches and calls. Among the bytes of a body there are at least as many of these as it has
+such instructions; what lies between them needs no value that the bytes do not show."""
+_BRANCH_TABLE = 0x0E  # each of its targets is a branch too, and a byte like any other
 
 _PER_FUNCTION = 400
-_NARROW, _PER_WIDE = 16, 20  # more values than these between blocks and calls are rare, and dear
+_NARROW, _PER_WIDE = 16, 100  # more values than these between blocks and calls are rare, and dear
 _PER_SQUARE = 1 / 1000  # blocks within blocks
 
 
 class Body(NamedTuple):
-    """One function body: the function's index, its length in bytes, and the locals it declares."""
+    """One function body: the function's index, where its bytes are, and the locals it declares."""
 
     function: int
-    length: int
+    start: int
+    end: int
     locals: int
 
 
@@ -55,7 +61,7 @@ def compile_work(module: ModuleInfo, limits: SectionLimits = DEFAULT) -> float:
     """An upper estimate of what compiling takes, roughly in microseconds; most modules take a tenth of it.
 
     A place where control flow meets may need a value for each local; a block or call, one for each parameter and
-    result. How many there are is bounded by the bytes of the body.
+    result. How many there are is bounded by the bytes that could be their opcodes.
 
     Raises
     ------
@@ -65,10 +71,33 @@ def compile_work(module: ModuleInfo, limits: SectionLimits = DEFAULT) -> float:
     widest = max((max(len(kind.params), len(kind.results)) for kind in module.types if kind is not None), default=0)
     wide = _PER_WIDE * widest if widest > _NARROW else widest
     work = 0.0
-    for function, length, declared in _bodies(module, limits):
-        values = declared + len(module.functions[function].params)
-        work += _PER_FUNCTION + length * (values + wide + length * _PER_SQUARE)
+    for function, start, end, declared in _bodies(module, limits):
+        code, values = module.data[start:end], declared + len(module.functions[function].params)
+        work += _PER_FUNCTION + len(code) * (1 + len(code) * _PER_SQUARE) + _branches(code) * (values + wide)
     return work
+
+
+def _branches(code: bytes) -> int:
+    """An upper bound of the blocks, branches and calls in a body, each target of a table counted."""
+    found = len(code) - len(code.translate(None, _BRANCHES))
+    at = code.find(_BRANCH_TABLE)
+    while at >= 0 and found < len(code):
+        targets = _number(code, at + 1)
+        if targets <= len(code) - at:  # no table otherwise, since each target takes a byte
+            found += targets
+        at = code.find(_BRANCH_TABLE, at + 1)
+    return min(found, len(code))
+
+
+def _number(code: bytes, at: int) -> int:
+    """The LEB128 number at `at`, which may be padded; read for any bytes whatever."""
+    number = shift = 0
+    for byte in code[at : at + 5]:
+        number |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            break
+        shift += 7
+    return number
 
 
 def _bodies(module: ModuleInfo, limits: SectionLimits) -> Iterator[Body]:
@@ -96,7 +125,7 @@ def _bodies(module: ModuleInfo, limits: SectionLimits) -> Iterator[Body]:
             allowed = limits.function_locals if one else limits.locals
             more = format_count(declared if one else total)
             raise CompileLimit(f"{where} {more} locals or more, and {format_count(allowed)} are allowed")
-        yield Body(imported + number, length, declared)
+        yield Body(imported + number, start, start + length, declared)
         cursor.pos, cursor.end = after, end
 
 

@@ -1,19 +1,19 @@
-"""What was acknowledged survives a process that is killed in the midst of writing."""
+"""What was acknowledged survives a kernel that is killed in the midst of writing."""
 
 from __future__ import annotations
 
+import asyncio
 import os
-import select
 import signal
 import sqlite3
-import subprocess
-import sys
+import time
 from pathlib import Path
 
 import pytest
 
 import judicia_notebook as jn
 from judicia_notebook.authoring.wat import compile_wat
+from tests.notebook.conftest import environment
 
 TIMES = {"sqlite": 10, "postgresql": 3}
 DEADLINE = 120  # seconds: whoever takes longer hangs
@@ -26,17 +26,17 @@ MODULE = compile_wat(
     )
 ).encode()
 
-WRITER = """
-import itertools, os, sys
+CELL = """
+import itertools, os
 import judicia_notebook as jn
 
-folder, database, module, turn = sys.argv[1:]
-rt = jn.Runtime(folder, database=database or None)
-p = rt.load(open(module, "rb").read(), name="writer", grant=["read_database", "write_database"])
+rt = jn.Runtime({folder!r}, database={database!r})
+p = rt.load(open({module!r}, "rb").read(), name="writer", grant=["read_database", "write_database"])
+told = os.open({told!r}, os.O_WRONLY | os.O_APPEND)
 for n in itertools.count():
-    answer = p.call("execute", {"sql": "INSERT INTO t VALUES ($1, $2)", "params": [int(turn), n]})
-    assert answer == {"ok": {"rowcount": 1}}, answer
-    os.write(1, b".")  # acknowledged
+    answer = p.call("execute", {{"sql": "INSERT INTO t VALUES ($1, $2)", "params": [{turn}, n]}})
+    assert answer == {{"ok": {{"rowcount": 1}}}}, answer
+    os.write(told, b".")  # acknowledged
 """
 
 
@@ -46,25 +46,43 @@ def url(request: pytest.FixtureRequest) -> str:
     return "" if request.param == "sqlite" else str(request.getfixturevalue("postgresql"))
 
 
-def acknowledged(command: list[str], kill_after: int) -> int:
-    """How many writes were acknowledged until it was killed, which it was after this many."""
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
-        assert child.stdout is not None
-        assert child.stderr is not None
-        count = 0
-        try:
-            while count < kill_after and select.select([child.stdout], [], [], DEADLINE)[0]:
-                some = os.read(child.stdout.fileno(), kill_after - count)
-                if not some:
-                    break
-                count += len(some)
-        finally:
-            child.kill()
-        count += len(child.stdout.read())  # what it said while the signal was on its way
-        said = child.stderr.read().decode()
-    assert child.returncode == -signal.SIGKILL, said
-    assert count >= kill_after, "it hung"
-    return count
+def size(file: Path) -> int:
+    """Its bytes."""
+    return file.stat().st_size
+
+
+async def acknowledged(cell: str, told: Path, kill_after: int) -> int:
+    """How many writes a kernel acknowledged until it was killed, which it was after this many."""
+    from jupyter_client.kernelspec import KernelSpecManager
+    from jupyter_client.manager import AsyncKernelManager
+
+    folder = told.with_suffix(".kernel")
+    folder.mkdir()
+    manager = AsyncKernelManager(
+        kernel_name="python3",
+        kernel_spec_manager=KernelSpecManager(kernel_dirs=[], ensure_native_kernel=True),
+        connection_file=str(folder / "connection.json"),
+    )
+    await manager.start_kernel(env=environment(folder), cwd=str(folder))
+    client = manager.client()
+    try:
+        client.start_channels()
+        await client.wait_for_ready(timeout=DEADLINE)
+        client.execute(cell)
+        deadline = time.monotonic() + DEADLINE
+        while size(told) < kill_after:
+            assert time.monotonic() < deadline, "it hung"
+            await asyncio.sleep(0.002)
+        pid = getattr(manager.provisioner, "pid", None)
+        assert pid, "the kernel's process is not known"
+        os.kill(pid, signal.SIGKILL)
+        while await manager.is_alive():
+            assert time.monotonic() < deadline, "it outlived the signal"
+            await asyncio.sleep(0.01)
+    finally:
+        client.stop_channels()
+        await manager.shutdown_kernel(now=True)
+    return size(told)
 
 
 def rows(folder: Path, url: str) -> list[list[int]]:
@@ -85,8 +103,10 @@ def test_what_was_acknowledged_is_there_after_a_kill_again_and_again(url: str, t
         p.call("execute", {"sql": "CREATE TABLE t (turn integer, n integer)"})
     expected: list[list[int]] = []
     for turn in range(TIMES["postgresql" if url else "sqlite"]):
-        command = [sys.executable, "-c", WRITER, str(folder), url, str(module), str(turn)]
-        count = acknowledged(command, kill_after=100 + turn * 100)
+        told = tmp_path / f"told-{turn}"
+        told.touch()
+        cell = CELL.format(folder=str(folder), database=url or None, module=str(module), told=str(told), turn=turn)
+        count = asyncio.run(acknowledged(cell, told, kill_after=100 + turn * 100))
         found = rows(folder, url)
         expected += [[turn, n] for n in range(count)]
         assert found[: len(expected)] == expected

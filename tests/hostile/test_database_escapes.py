@@ -368,12 +368,14 @@ def test_what_grows_with_each_level_is_stopped(ground: Ground) -> None:
     levels = 25
     ground.ok(ground.guest, "execute", "CREATE VIEW v0 AS SELECT n FROM t")
     for n in range(levels):
-        ground.attack("execute", f"CREATE VIEW v{n + 1} AS SELECT a.n FROM v{n} AS a, v{n} AS b")
+        made = ground.attack("execute", f"CREATE VIEW v{n + 1} AS SELECT a.n FROM v{n} AS a, v{n} AS b")
+        assert made == (("bad_request" if n == 0 else "not_found") if ground.postgresql else "ok")
     assert ground.attack("query", f"SELECT count(*) FROM v{levels}", wall=SHORT) in ("wall", "not_found")
     for how in ("", "NOT MATERIALIZED "):
         queries = [f"a{n + 1} AS {how}(SELECT x.n FROM a{n} AS x, a{n} AS y)" for n in range(levels)]
         sql = f"WITH a0 AS {how}(SELECT n FROM t), {', '.join(queries)} SELECT count(*) FROM a{levels}"
-        assert ground.attack("query", sql, wall=SHORT) in ("wall", "bad_request", "ok")
+        ended = ground.attack("query", sql, wall=SHORT)
+        assert ended == "bad_request" if ground.postgresql and how else ended in ("wall", "ok")
     wide = ", ".join(f"t AS t{n}" for n in range(600))
     ground.attack("execute", f"CREATE VIEW wide AS SELECT t0.n FROM {wide}")
     ground.attack("query", f"SELECT count(*) FROM {wide.replace('t AS', 'wide AS')}", wall=SHORT)
