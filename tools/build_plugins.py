@@ -27,6 +27,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PLUGINS = ROOT / "judicia_notebook" / "plugins"
+STUDIED = ROOT / "notebooks" / "measuring"  # the three that a lesson measures
 SDK = ROOT / "judicia_notebook" / "guest" / "rust"
 TARGET = "wasm32-unknown-unknown"
 SECTION = "judicia.manifest"
@@ -116,7 +117,7 @@ def prepare(plugin: Path, folder: Path) -> None:
     shutil.copytree(plugin / "src", folder / "src")
     shutil.copytree(SDK, folder / "guest" / "rust", ignore=shutil.ignore_patterns("target", "Cargo.lock"))
     manifest = (plugin / "Cargo.toml").read_text("utf-8")
-    (folder / "Cargo.toml").write_text(manifest.replace('"../../guest/rust"', '"guest/rust"'), "utf-8")
+    (folder / "Cargo.toml").write_text(re.sub(r'path = ".*guest/rust"', 'path = "guest/rust"', manifest), "utf-8")
 
 
 def environment(toolchain: Toolchain, folder: Path) -> dict[str, str]:
@@ -253,7 +254,7 @@ def run_tests(plugin: Path, toolchain: Toolchain, folder: Path) -> None:
 
 def plugin_folders(names: Sequence[str]) -> list[Path]:
     """The folders to build: those named, else all that are Rust crates."""
-    known = {path.parent.name: path.parent for path in sorted(PLUGINS.glob("*/Cargo.toml"))}
+    known = {path.parent.name: path.parent for place in (PLUGINS, STUDIED) for path in sorted(place.glob("*/Cargo.toml"))}
     if unknown := [name for name in names if name not in known]:
         raise BuildError(f"No plugin {', '.join(unknown)}; there are {', '.join(known)}.")
     return [known[name] for name in names] or list(known.values())
@@ -287,7 +288,7 @@ def work(plugin: Path, toolchain: Toolchain, scratch: Path, options: argparse.Na
     module = build(plugin, toolchain, scratch)
     if options.check:
         return compare(plugin, module)
-    store(options.out or PLUGINS, plugin, module)
+    store(options.out or plugin.parent, plugin, module)
     return True
 
 
