@@ -254,7 +254,9 @@ def run_tests(plugin: Path, toolchain: Toolchain, folder: Path) -> None:
 
 def plugin_folders(names: Sequence[str]) -> list[Path]:
     """The folders to build: those named, else all that are Rust crates."""
-    known = {path.parent.name: path.parent for place in (PLUGINS, STUDIED) for path in sorted(place.glob("*/Cargo.toml"))}
+    known = {
+        path.parent.name: path.parent for place in (PLUGINS, STUDIED) for path in sorted(place.glob("*/Cargo.toml"))
+    }
     if unknown := [name for name in names if name not in known]:
         raise BuildError(f"No plugin {', '.join(unknown)}; there are {', '.join(known)}.")
     return [known[name] for name in names] or list(known.values())

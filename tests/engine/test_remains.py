@@ -6,6 +6,8 @@ import gc
 import threading
 from functools import partial
 
+import pytest
+
 import judicia_notebook as jn
 from judicia_notebook.engine.remains import leave, sweep
 
@@ -62,12 +64,14 @@ def test_many_threads_sweep_each_thing_once() -> None:
     assert sorted(freed) == list(range(1000))
 
 
-def test_a_runtime_that_was_forgotten_gives_its_memory_back_at_the_next_load(rt: jn.Runtime) -> None:
+@pytest.mark.parametrize("example", ["specimen", "checker", "scoreboard"])
+def test_a_runtime_that_was_forgotten_gives_its_memory_back_at_the_next_load(rt: jn.Runtime, example: str) -> None:
+    """Also where services know of the plugin: the last two are told of events."""
     forgotten = jn.Runtime()
     pool = forgotten._platform.pool
-    forgotten.load("example:specimen").call("echo", 1)
+    forgotten.load(f"example:{example}").initialize()
     assert pool.used > 0
     del forgotten
     gc.collect()
-    rt.load("example:checker")
+    rt.load("example:specimen")
     assert pool.used == 0

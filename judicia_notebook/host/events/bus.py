@@ -231,7 +231,7 @@ class Events:
         """
         with self.changed:
             subscriber = self._plugins.get(plugin)
-            if subscriber is None or subscriber.plugin.policy is not policy:  # unloaded, and another has its name
+            if subscriber is None or subscriber.policy is not policy:  # unloaded, and another has its name
                 raise ServiceError("not_found", "the plugin exports no on_event that an event could be delivered to")
             if pattern in subscriber.patterns:
                 return

@@ -15,12 +15,13 @@ import contextlib
 import contextvars
 import threading
 import traceback
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from judicia_notebook.errors import Cancelled, JudiciaError, ResourceExhausted, describe, printable
+from judicia_notebook.errors import Cancelled, JudiciaError, PluginNotReady, ResourceExhausted, describe, printable
 from judicia_notebook.host.events.event import Emitted, Event, Fate, current_event
 from judicia_notebook.host.events.patterns import matches, may
 
@@ -290,11 +291,17 @@ class PluginSubscriber(Subscriber):
 
     def __init__(self, plugin: Plugin, house: House, deliver: Deliver) -> None:
         super().__init__(plugin.name, house, ())
-        self.plugin = plugin
+        self._plugin = weakref.ref(plugin)  # its runtime keeps it; the engine keeps us, where no collector sees a cycle
+        self.policy = plugin.policy
         self._from_manifest: tuple[str, ...] = ()
         self._digest = ""
         self._deliver_to = deliver
         self._cancel: Callable[[str], None] | None = None
+
+    @property
+    def plugin(self) -> Plugin | None:
+        """The plugin, if its runtime is still there."""
+        return self._plugin()
 
     def renew(self, digest: str, from_manifest: Iterable[str]) -> None:
         """Take up the patterns of a manifest; what the code itself asked for holds only for that code."""
@@ -303,14 +310,17 @@ class PluginSubscriber(Subscriber):
         self.patterns = list(dict.fromkeys((*self._from_manifest, *added)))
 
     def may_receive(self, event_type: str) -> bool:
-        return may(self.plugin.policy.state, "subscribe_events", self.name, event_type)
+        return may(self.policy.state, "subscribe_events", self.name, event_type)
 
     def hand_over(self, event: Emitted) -> None:
+        plugin = self.plugin
+        if plugin is None:
+            raise PluginNotReady("Its runtime is gone.")
         try:
             self._deliver_to(
-                self.plugin,
+                plugin,
                 "on_event",
-                event.envelope(timed=self.plugin.policy.state.allows("wall_clock")),
+                event.envelope(timed=self.policy.state.allows("wall_clock")),
                 origin="event",
                 parent_call_id=event.call_id,
                 begun=self._begun,
