@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from judicia_notebook.engine import abi
+from judicia_notebook.errors import AbiViolation
 
 if TYPE_CHECKING:
     from judicia_notebook.calling import Call
@@ -35,7 +36,8 @@ def deliver(
     origin: str,
     parent_call_id: int,
     begun: Callable[[Callable[[str], None]], None],
-) -> bytes | None:
+    read: Callable[[bytes | None, int], Any] | None = None,
+) -> Any:
     """Call a hook on this thread.
 
     Parameters
@@ -51,11 +53,14 @@ def deliver(
         The call that caused this one; 0 where it was none, or that of the context.
     begun : callable
         ``begun(cancel)`` before the call is made; ``cancel(why)`` may be called from any thread.
+    read : callable, optional
+        ``read(answer, depth)``: what to make of the answer, as the plugin wrote it, in JSON of at most that depth.
+        Where it raises ValueError, the plugin broke the ABI.
 
     Returns
     -------
-    bytes or None
-        The answer, as the plugin wrote it.
+    Any
+        What `read` made of the answer; without it nothing is.
 
     Raises
     ------
@@ -65,8 +70,17 @@ def deliver(
     def exchange(call: Call) -> bytes | None:
         return call.exchange(payload)
 
-    call = plugin.begin(plugin.target(hook, abi.NAME), None, exchange, size_in=len(payload), origin=origin)
+    def finish(call: Call, answer: bytes | None) -> Any:
+        if read is None:
+            return None
+        scope = call.scope
+        try:
+            return read(answer, scope.budget.limits.json_depth)
+        except ValueError as error:
+            raise AbiViolation(f"its answer: {error}", plugin=scope.plugin, function=scope.function) from None
+
+    target = plugin.target(hook, abi.NAME)
+    call = plugin.begin(target, None, exchange, finish=finish, size_in=len(payload), origin=origin)
     call.parent = parent_call_id or call.parent
     begun(call.scope.cancel)
-    answer: bytes | None = call.run()
-    return answer
+    return call.run()

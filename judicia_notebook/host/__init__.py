@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from judicia_notebook.host.dispatcher import Service
     from judicia_notebook.host.events import Events
     from judicia_notebook.host.events.bus import LoadedPlugin
-    from judicia_notebook.host.events.subscriber import Deliver
     from judicia_notebook.host.files import FilesService
     from judicia_notebook.host.http import HttpService
+    from judicia_notebook.host.http.incoming import Deliver
     from judicia_notebook.host.notifications import Notifications
     from judicia_notebook.host.ownership import Owners
     from judicia_notebook.host.shared_memory import SharedMemory
@@ -73,7 +73,7 @@ class Host:
 
     @property
     def http(self) -> HttpService:
-        """``judicia:http``: what plugins may ask servers, and how much."""
+        """``judicia:http``: what plugins may ask servers, and how much; requests to plugins, and a server for them."""
         from judicia_notebook.host.http import HttpService
 
         return self._one(HttpService)
@@ -96,14 +96,22 @@ class Host:
         """Hand services what they call plugins with."""
         self.events.connect(recorder, deliver)
         self.notifications.connect(recorder)
+        self.http.connect(recorder, deliver)
 
     def plugin_loaded(self, plugin: LoadedPlugin) -> None:
         """A plugin was loaded, or its code exchanged."""
         self.events.plugin_loaded(plugin)
+        self.http.plugin_loaded(plugin)
 
     def plugin_unloaded(self, plugin: LoadedPlugin) -> None:
         """A plugin is being unloaded; its last calls may still run."""
         self.events.plugin_unloaded(plugin)
+        self.http.plugin_unloaded(plugin)
+
+    def end(self) -> None:
+        """Have nothing more handed to plugins: the interpreter is about to go."""
+        self.events.end()
+        self.http.end()
 
     def adopt(self, plugin: str) -> None:
         """Let the plugin as it is loaded now have the data that another file left under its name.

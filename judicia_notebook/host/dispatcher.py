@@ -185,6 +185,7 @@ class _ServiceCall(HostCall):
             if length
             else b"{}"
         )
+        self.capture("request", data)
         try:
             value = wire.decode(data, self.scope.budget.limits.json_depth)
             request = msgspec.convert(value, self.operation.request)
@@ -197,6 +198,7 @@ class _ServiceCall(HostCall):
     def _write(self, value: dict[str, Any]) -> int:
         data = wire.encode(value)
         self.bytes_out = len(data)
+        self.capture("answer", data)
         if self.scope.ended is not None:  # time and memory are looked at when the call is done
             raise self.scope.ended
         return (self.scope.exchange.write(data, self.scope) << 32) | len(data)

@@ -97,6 +97,12 @@ class HostCall:
                 self.detail,
             )
 
+    def capture(self, part: str, data: bytes) -> None:
+        """Keep the beginning of what was said, where somebody asked for that."""
+        scope = self.scope
+        if scope.recorder.captures.limit:
+            scope.recorder.captures.add(scope.call_id, scope.host_calls, part, data)
+
     def _count(self) -> None:
         try:
             self.scope.count_host_call()

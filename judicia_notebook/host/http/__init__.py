@@ -1,6 +1,7 @@
 """``judicia:http``: what plugins ask servers, and what they answer when they are asked.
 
 - `outgoing`: the operation ``request``, with `urls`, `addresses`, `headers`, `transfer`, `backend` and `decoding`.
+- `incoming`: requests to plugins, with `routes`, `paths` and `messages`; `server` for browsers, with `hub`.
 - `limits`: what a request may take.
 
 Packages beyond the core are imported by the first use only.
@@ -8,15 +9,30 @@ Packages beyond the core are imported by the first use only.
 
 from __future__ import annotations
 
+import importlib.util
 import ssl
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING
 
+from judicia_notebook.engine import safety
+from judicia_notebook.errors import PolicyError, ResourceExhausted, printable
 from judicia_notebook.host.dispatcher import Operation
+from judicia_notebook.host.http import hub
 from judicia_notebook.host.http.addresses import Address
+from judicia_notebook.host.http.hub import Server
+from judicia_notebook.host.http.incoming import Deliver, Incoming, RegisterRoute, pairs
 from judicia_notebook.host.http.limits import Limits, changed
+from judicia_notebook.host.http.messages import Response
 from judicia_notebook.host.http.outgoing import Outgoing, Request, target
+from judicia_notebook.host.http.routes import Plugin
 
-__all__ = ["HttpService", "Limits"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from judicia_notebook.metrics.recorder import Recorder
+
+__all__ = ["HttpService", "Limits", "Response", "Server"]
 
 
 class HttpService:
@@ -26,21 +42,130 @@ class HttpService:
 
     def __init__(self) -> None:
         self._outgoing = Outgoing()
+        self._incoming = Incoming()
+        self._server: Server | None = None
+        self._lock = threading.Lock()
+        self._closed = False
 
     def operations(self) -> Iterable[Operation]:
         yield Operation("request", self._outgoing.request, capability="network_access", request=Request, target=target)
+        yield Operation(
+            "register_route",
+            self._incoming.register_route,
+            capability="register_routes",
+            request=RegisterRoute,
+            target=lambda request: printable(f"{request.method} {request.path}", 200),
+        )
+
+    def connect(self, recorder: Recorder, deliver: Deliver) -> None:
+        """What a runtime gives: where to write down, and how to call a plugin's hook."""
+        self._incoming.connect(recorder, deliver)
+
+    def plugin_loaded(self, plugin: Plugin) -> None:
+        """A plugin was loaded, or its code exchanged."""
+        self._incoming.routes.plugin_loaded(plugin)
+
+    def plugin_unloaded(self, plugin: Plugin) -> None:
+        """A plugin is being unloaded."""
+        self._incoming.routes.plugin_unloaded(plugin)
+
+    def end(self) -> None:
+        """Take no more requests."""
+        with self._lock:
+            self._closed = True
+            server = self._server
+        if server is not None:
+            server.close()
 
     def close(self) -> None:
         """Let go of threads."""
+        self.end()
         self._outgoing.close()
+
+    # Requests to plugins --------------------------------------------------------------------------------------------
+
+    def handle(
+        self, method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes | str = b""
+    ) -> Response:
+        """Have a plugin answer a request, without a server.
+
+        Parameters
+        ----------
+        method : str
+            GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS.
+        path : str
+            As in a URL, with the query if there is one: ``"/scoreboard/?contest=autumn"``.
+        headers : mapping, optional
+            Cookies, authorization and whatever else a plugin does not get are left out.
+        body : bytes or str, optional
+
+        Returns
+        -------
+        Response
+            Also where nobody answers (404) or the plugin failed; `Response.error` says why.
+
+        Examples
+        --------
+        >>> import judicia_notebook as jn
+        >>> with jn.Runtime() as rt:
+        ...     rt.host.http.handle("GET", "/nobody/").status
+        404
+        """
+        safety.check_process()
+        data = body.encode() if isinstance(body, str) else bytes(body)
+        return self._incoming.handle(method.upper(), path, pairs(headers), data)
+
+    def serve(self, port: int = 0) -> Server:
+        """Let programs and browsers on this machine ask plugins; what runs already is handed out again.
+
+        Parameters
+        ----------
+        port : int
+            Of 127.0.0.1; 0 takes one that is free.
+
+        Raises
+        ------
+        ResourceExhausted
+            The port is taken, packages are missing, or the runtime is closed.
+        PolicyError
+            It runs at another port, or this is none.
+        """
+        safety.check_process()
+        if port not in range(65536):
+            raise PolicyError(f"port is a number from 0 to 65535, not {port!r}.")
+        missing = [name for name in ("uvicorn", "starlette", "h11") if importlib.util.find_spec(name) is None]
+        if missing:
+            hint = "python -m pip install 'judicia-notebook[http]'"
+            raise ResourceExhausted(f"A server needs {' and '.join(missing)}, not installed here.", hint=hint)
+        from judicia_notebook.host.http.server import Listener
+
+        with self._lock:
+            if self._closed:
+                raise ResourceExhausted("This runtime is closed.", hint="rt = jn.Runtime() starts another.")
+            server = self._server
+            if server is not None and server.is_open:
+                if port not in (0, server.port):
+                    raise PolicyError(f"Plugins are served at port {server.port} already; close that first.")
+                return server
+            self._server = Server(Listener(self._incoming, port, hub.proxy_path()), self._incoming.routes.pages)
+            return self._server
+
+    @property
+    def routes(self) -> pd.DataFrame:
+        """One row a route: whose it is, who named it (``manifest`` or ``plugin``), whether it is granted now."""
+        return self._incoming.routes.frame()
+
+    # Requests of plugins --------------------------------------------------------------------------------------------
 
     @property
     def limits(self) -> Limits:
-        """What requests of plugins may take; `set_limits` changes them."""
+        """What requests of plugins and to plugins may take; `set_limits` changes them."""
         return self._outgoing.limits
 
     def set_limits(self, **kinds: float | str) -> None:
         """Change limits, from the next request on; what is not named stays. Sizes may be text such as ``"1MiB"``.
+
+        ``served_connections`` and ``served_at_once`` hold from the next `serve` on.
 
         Raises
         ------
@@ -55,7 +180,7 @@ class HttpService:
         ...     rt.host.http.limits.answer_bytes
         1048576
         """
-        self._outgoing.limits = changed(self._outgoing.limits, kinds)
+        self._outgoing.limits = self._incoming.limits = changed(self._outgoing.limits, kinds)
 
     def use(
         self, *, resolve: Callable[[str, int], list[Address]] | None = None, tls: ssl.SSLContext | None = None

@@ -8,7 +8,9 @@ How it goes:
 - a redirect is another URL to be looked at, from the beginning;
 - what comes back is bounded on the wire, as headers, packed and unpacked (`decoding`).
 
-There are no cookies, no proxies, no passwords from files, and nothing is read from the environment.
+There are no cookies, no proxies, no passwords from files, and nothing is read from the environment. Underneath is
+httpcore, httpx's own network layer: all that httpx puts on top of it (redirects, cookies, the environment, unbounded
+decoding) would have to be switched off here.
 """
 
 from __future__ import annotations

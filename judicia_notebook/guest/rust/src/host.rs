@@ -121,6 +121,8 @@ pub(crate) mod imports {
     extern "C" {
         #[link_name = "request"]
         pub fn http_request(ptr: *const u8, len: usize) -> u64;
+        #[link_name = "register_route"]
+        pub fn http_register_route(ptr: *const u8, len: usize) -> u64;
     }
     #[link(wasm_import_module = "judicia:notifications")]
     extern "C" {
@@ -155,6 +157,7 @@ pub(crate) mod imports {
     pub use fail as files_read;
     pub use fail as files_stat;
     pub use fail as files_write;
+    pub use fail as http_register_route;
     pub use fail as http_request;
     pub use fail as notifications_send;
     pub use fail as shared_memory_info;

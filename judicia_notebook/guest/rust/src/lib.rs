@@ -2,8 +2,8 @@
 //!
 //! A plugin is a `cdylib` for `wasm32-unknown-unknown`. A typed function becomes an export with [`export!`], a
 //! function from bytes to bytes with [`export_bytes!`]; the services of the platform are the modules [`log`],
-//! [`clock`], [`random`], [`files`], [`database`], [`events`], [`http`], [`notifications`] and [`shared_memory`].
-//! The wire format is ABI v1 (`ABI.md`, two folders up from this file).
+//! [`clock`], [`random`], [`files`], [`database`], [`events`], [`http`], [`routes`], [`notifications`] and
+//! [`shared_memory`]. The wire format is ABI v1 (`ABI.md`, two folders up from this file).
 //!
 //! ```ignore
 //! use judicia_guest::{export, Fail};
@@ -45,6 +45,7 @@ pub mod log;
 mod memory;
 pub mod notifications;
 pub mod random;
+pub mod routes;
 pub mod shared_memory;
 
 pub use entry::{Anything, Initialize, Request};

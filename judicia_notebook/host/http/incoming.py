@@ -1,0 +1,243 @@
+"""Requests to plugins: who answers, the call of `on_http_request`, and a plain answer where there is none.
+
+A request is a call of the plugin like any other: it waits its turn, has the plugin's quotas and leaves a row, whose
+origin is ``http``. Revoking ``register_routes`` cancels it. Who asked learns a status and a sentence; what went wrong
+inside is for the user, in `Response.error` and the call's row.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final, Protocol
+from urllib.parse import quote
+
+import msgspec
+
+from judicia_notebook.errors import (
+    AbiViolation,
+    Cancelled,
+    JudiciaError,
+    PluginNotReady,
+    QuotaExceeded,
+    ResourceExhausted,
+    printable,
+)
+from judicia_notebook.host.dispatcher import ServiceError
+from judicia_notebook.host.http import messages, paths, routes
+from judicia_notebook.host.http.limits import Limits
+from judicia_notebook.host.http.messages import Response, refusal
+from judicia_notebook.host.http.paths import BadPath
+from judicia_notebook.host.http.routes import HOOK, METHODS, Found, NotFound, Routes
+
+if TYPE_CHECKING:
+    from judicia_notebook.host.scope import CallScope
+    from judicia_notebook.metrics.recorder import Recorder
+
+TOO_LONG: Final = "the request took too long"
+REVOKED: Final = "register_routes was revoked"
+
+Begun = Callable[[Callable[[str], None]], None]
+
+
+class Deliver(Protocol):
+    """How the runtime calls a hook of a plugin: on this thread, as a call with its own row and quotas."""
+
+    def __call__(
+        self,
+        plugin: Any,
+        hook: str,
+        payload: bytes,
+        *,
+        origin: str,
+        parent_call_id: int,
+        begun: Begun,
+        read: Callable[[bytes | None, int], Any] | None = None,
+    ) -> Any: ...
+
+
+class RegisterRoute(msgspec.Struct, forbid_unknown_fields=True):
+    """What a plugin wants to answer."""
+
+    method: str
+    path: str
+
+
+class Asked:
+    """A request that a plugin works on; `stop` ends that, from any thread."""
+
+    def __init__(self) -> None:
+        self.why = ""
+        self._cancel: Callable[[str], None] | None = None
+
+    def begun(self, cancel: Callable[[str], None]) -> None:
+        """Take what cancels the call."""
+        self._cancel = cancel
+        if self.why:  # a stop that came before this line found nothing to cancel
+            cancel(self.why)
+
+    def stop(self, why: str) -> None:
+        """End it, also if it has not begun."""
+        self.why = self.why or why
+        if self._cancel is not None:
+            self._cancel(self.why)
+
+
+class Incoming:
+    """Requests to one runtime's plugins.
+
+    Attributes
+    ----------
+    limits : Limits
+    routes : Routes
+    """
+
+    def __init__(self) -> None:
+        self.limits = Limits()
+        self.routes = Routes()
+        self.routes.on_change = self._policy_changed
+        self._deliver: Deliver | None = None
+        self._lock = threading.Lock()
+        self._running: dict[Asked, tuple[Found, str]] = {}
+
+    def connect(self, recorder: Recorder, deliver: Deliver) -> None:
+        """What a runtime gives: where to write down, and how to call a plugin's hook."""
+        self.routes.connect(recorder)
+        self._deliver = deliver
+
+    def register_route(self, scope: CallScope, request: RegisterRoute) -> dict[str, Any]:
+        """Have requests handed to a plugin that runs, until it is unloaded or its code exchanged."""
+        if not request.method:
+            raise ServiceError("bad_request", f"field `method`: one of {', '.join(METHODS)}")
+        try:
+            route = routes.parse(scope.plugin, request.method, request.path, "plugin")
+        except BadPath as error:
+            raise ServiceError("bad_request", str(error)) from None
+        path = route.path or "/"
+        if not paths.may(scope.policy.state, scope.plugin, path):
+            text = f"judicia:http register_route of {path} needs the capability register_routes={path}"
+            raise ServiceError("capability_denied", text, scope=path)
+        self.routes.add(scope.plugin, scope.policy, route, self.limits.routes)
+        return {}
+
+    def handle(
+        self, method: str, target: str, headers: Iterable[tuple[str, str]], body: bytes, asked: Asked | None = None
+    ) -> Response:
+        """Answer a request, on this thread.
+
+        Parameters
+        ----------
+        method, target : str
+            The target is a path, with the query if there is one, as in a URL.
+        headers : iterable of pairs
+        body : bytes
+        asked : Asked, optional
+            By which somebody may end it.
+        """
+        limits = self.limits
+        given = list(headers)
+        if (refused := check_size(target, given, limits)) is not None:
+            return refused
+        if len(body) > limits.served_body_bytes:
+            return refusal(413, f"A body has at most {limits.served_body_bytes} bytes here.")
+        written, _, query = target.partition("?")
+        try:
+            path, fields = paths.read(written), paths.read_query(query)
+        except BadPath as error:
+            return refusal(400, f"The address is not taken here: {error}.")
+        found = self.routes.find(method, path)
+        if isinstance(found, NotFound):
+            return _nobody(found, path, query)
+        inner = "GET" if method == "HEAD" and found.route.method == "GET" else method
+        payload = messages.payload(inner, path, fields, messages.passed_on(given), body)
+        response = self._ask(found, path, payload, asked or Asked())
+        return Response(response.status, response.headers, b"", response.error) if method == "HEAD" else response
+
+    def _ask(self, found: Found, path: str, payload: bytes, asked: Asked) -> Response:
+        """Have the plugin answer."""
+        if self._deliver is None:
+            raise RuntimeError("these routes belong to no runtime")
+        limits = self.limits
+        with self._lock:
+            self._running[asked] = (found, path)
+        try:
+            response: Response = self._deliver(
+                found.plugin,
+                HOOK,
+                payload,
+                origin="http",
+                parent_call_id=0,
+                begun=lambda cancel: self._begun(asked, found, path, cancel),
+                read=lambda raw, depth: messages.answered(raw, depth, path, limits),
+            )
+        except JudiciaError as error:
+            return _failed(error, asked)
+        finally:
+            with self._lock:
+                self._running.pop(asked, None)
+        if not self.routes.still(found, path):  # what it said may not go out any more
+            return refusal(503, "The plugin that answers here may not do so at present.")
+        return response
+
+    def _begun(self, asked: Asked, found: Found, path: str, cancel: Callable[[str], None]) -> None:
+        asked.begun(cancel)
+        if not self.routes.still(found, path):  # a revoke that came before this line found nothing to cancel
+            asked.stop(REVOKED)
+
+    def _policy_changed(self, name: str) -> None:
+        with self._lock:
+            running = [(asked, *what) for asked, what in self._running.items() if what[0].plugin.name == name]
+        for asked, found, path in running:
+            if not self.routes.still(found, path):
+                asked.stop(REVOKED)
+
+
+def check_size(target: str, headers: list[tuple[str, str]], limits: Limits) -> Response | None:
+    """A refusal, if the head of a request is too large."""
+    if len(target) > limits.served_url_bytes:
+        return refusal(414, f"An address has at most {limits.served_url_bytes} bytes here.")
+    size = sum(len(name) + len(value) for name, value in headers)
+    if len(headers) > limits.served_headers or size > limits.served_header_bytes:
+        return refusal(431, "The headers are more than is taken here.")
+    return None
+
+
+def pairs(headers: Mapping[str, str] | None) -> list[tuple[str, str]]:
+    """Headers that Python code gives, as they would come over a wire.
+
+    Examples
+    --------
+    >>> pairs({"Accept": "text/html"})
+    [('Accept', 'text/html')]
+    """
+    return [(str(name), printable(str(value), 1 << 20)) for name, value in (headers or {}).items()]
+
+
+def _nobody(found: NotFound, path: str, query: str) -> Response:
+    """The answer where no plugin is asked."""
+    match found.status:
+        case 308:
+            again = quote(query, safe="%/?:@!$&'()*+,;=[]~")
+            location = messages.relative(path, f"{paths.written(found.elsewhere)}{'?' if query else ''}{again}")
+            return refusal(308, "It is one slash further.", location=location)
+        case 405:
+            return refusal(405, f"Only {', '.join(found.methods)} is answered here.", allow=", ".join(found.methods))
+        case 503:
+            return refusal(503, "The plugin that answers here may not do so at present.")
+        case _:
+            return refusal(404, "No plugin answers here.")
+
+
+def _failed(error: JudiciaError, asked: Asked) -> Response:
+    """The answer where a plugin gave none: a status and a sentence, and nothing of what is inside."""
+    match error:
+        case Cancelled() if asked.why == TOO_LONG:
+            return refusal(504, "The plugin took too long.", error=error)
+        case QuotaExceeded() if error.quota in ("cpu", "wall"):
+            return refusal(504, "The plugin took too long.", error=error)
+        case Cancelled() | PluginNotReady() | ResourceExhausted():
+            return refusal(503, "The plugin cannot answer at present.", error=error, retry_after="1")
+        case AbiViolation():
+            return refusal(502, "The plugin gave no proper answer.", error=error)
+        case _:
+            return refusal(500, "The plugin failed.", error=error)
