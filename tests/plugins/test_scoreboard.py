@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import judicia_notebook as jn
 from tests.plugins.icpc import PATIENCE, PATIENT, Run, feed, model, table
 
-GRANTS = ["read_database", "write_database", "subscribe_events=submission.judged", "emit_event"]
+GRANTS = ["read_database", "write_database", "subscribe_events=submission.judged", "emit_event", "register_routes"]
 
 
 def load(rt: jn.Runtime) -> jn.Plugin:

@@ -6,12 +6,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 const MS_PER_MINUTE: i64 = 60_000;
+const LONGEST_TITLE: usize = 200;
 pub const ACCEPTED: &str = "accepted";
 
 /// How the contest is scored. The defaults are those of the ICPC.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
+    /// What the contest is called.
+    pub contest: String,
     /// When the contest began, on the clock of the runs' `time_ms`.
     pub start_ms: i64,
     /// Runs from this minute on do not count; `None`: there is no end.
@@ -33,6 +36,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Settings {
+            contest: String::new(),
             start_ms: 0,
             duration_minutes: None,
             freeze_minute: None,
@@ -70,6 +74,9 @@ impl Settings {
     }
 
     fn check(&self) -> Result<(), String> {
+        if self.contest.len() > LONGEST_TITLE {
+            return Err(format!("field `contest`: longer than {} bytes", LONGEST_TITLE));
+        }
         let minutes = [
             ("duration_minutes", self.duration_minutes),
             ("freeze_minute", self.freeze_minute),
@@ -91,6 +98,14 @@ impl Settings {
             return Err(format!("field `free_verdicts`: `{}` is what solves a problem", ACCEPTED));
         }
         Ok(())
+    }
+
+    /// What stands above the board.
+    pub fn title(&self) -> &str {
+        match self.contest.as_str() {
+            "" => "Scoreboard",
+            named => named,
+        }
     }
 
     /// The whole minutes since the contest began.

@@ -1,14 +1,18 @@
 //! Judicia's scoreboard: ICPC standings from `submission.judged` events.
 //!
-//! This file knows the wire format; the rules are in [`standings`], the tables in [`store`].
+//! This file knows the wire format; the rules are in [`standings`], the tables in [`store`], the pages in [`web`] and
+//! [`page`].
 
 mod announce;
 mod contest;
+mod page;
 mod standings;
 #[cfg(test)]
 mod standings_tests;
 mod store;
+mod web;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use judicia_guest::events::Event;
@@ -20,6 +24,7 @@ use serde_json::{Map, Value};
 use contest::{Run, Settings};
 use standings::{compute, Standings, View};
 use store::Submission;
+use web::{Answer, Asked};
 
 const LONGEST_NAME: usize = 200;
 
@@ -59,8 +64,13 @@ struct Look {
 }
 
 fn standings(request: Option<Look>) -> Result<Standings, Fail> {
-    let view = request.map_or(View::Public, |look| look.view);
-    Ok(compute(&store::settings()?, store::runs(None)?, &store::unfrozen()?, view))
+    Ok(board(request.map_or(View::Public, |look| look.view))?.1)
+}
+
+fn board(view: View) -> Result<(Settings, Standings), Fail> {
+    let settings = store::settings()?;
+    let standings = compute(&settings, store::runs(None)?, &store::unfrozen()?, view);
+    Ok((settings, standings))
 }
 
 /// Without fields, the settings as they are.
@@ -123,6 +133,33 @@ fn reset(request: Option<Reset>) -> Result<Forgotten, Fail> {
     Ok(Forgotten { submissions: store::reset(request.unwrap_or_default().settings)? })
 }
 
+/// A request of a browser or another client.
+#[derive(Deserialize)]
+struct HttpRequest {
+    method: String,
+    path: String,
+    #[serde(default)]
+    query: BTreeMap<String, String>,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+}
+
+#[derive(Serialize)]
+struct HttpResponse {
+    status: u16,
+    headers: BTreeMap<&'static str, String>,
+    body: String,
+}
+
+/// The board for a browser: the public's view, as a page or as JSON.
+fn on_http_request(request: HttpRequest) -> Result<HttpResponse, Fail> {
+    let query = request.query.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let accept = request.headers.get("accept").map_or("", String::as_str);
+    let asked = Asked { method: &request.method, path: &request.path, query, accept };
+    let Answer { status, headers, body } = web::answer(&asked)?;
+    Ok(HttpResponse { status, headers: headers.into_iter().collect(), body })
+}
+
 fn text(name: &Option<Name>) -> Option<&str> {
     name.as_ref().map(|name| name.0.as_str())
 }
@@ -161,4 +198,4 @@ impl<'de> Deserialize<'de> for Name {
     }
 }
 
-export!(configure, on_event, reset, standings, submissions, unfreeze);
+export!(configure, on_event, on_http_request, reset, standings, submissions, unfreeze);
