@@ -1,9 +1,11 @@
 """How every plot looks: colours, line styles, sizes. The one place to change it.
 
 - A figure brings its own light ground, so it reads the same on JupyterLab's light and dark theme, on GitHub and on
-  paper.
+  paper. Where matplotlib is set to a dark style (``matplotlib.style.use("dark_background")``), or the axes handed over
+  are in a dark figure, ink and colours are those for the dark.
 - The colours are Okabe and Ito's, which people with any common colour blindness tell apart (Color Universal Design,
-  2008), without their yellow, too pale for a line. Line styles repeat the distinction, for print without colour.
+  2008); on light ground without their yellow, too pale for a line, on dark without their deep blue. Line styles
+  repeat the distinction, for print without colour.
 - Figures are made without pyplot, which is not safe outside the main thread and keeps every figure alive.
 """
 
@@ -12,14 +14,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
     from matplotlib.transforms import Transform
 
 GROUND = "#ffffff"
 INK = "#22262b"
-FAINT_INK = "#5b636d"  # 6:1 on the ground
-GRID = "#e3e6ea"
 SMALL = 8.0
 MEDIUM = 9.0
 LARGE = 11.0
@@ -32,38 +34,167 @@ class LineStyle(NamedTuple):
     dashes: str
 
 
-SERIES = (
-    LineStyle("#0072b2", "-"),
-    LineStyle("#d55e00", "-"),
-    LineStyle("#009e73", "-"),
-    LineStyle("#cc79a7", "-"),
-    LineStyle("#e69f00", "--"),
-    LineStyle("#56b4e9", "--"),
-    LineStyle("#000000", "--"),
+class Look(NamedTuple):
+    """The colours for one ground.
+
+    Attributes
+    ----------
+    series : tuple of LineStyle
+        For what is told apart by name; `others` is for all that have no name of their own.
+    good, poor, bad, worst : str
+        For what went well, was held back, was refused, and failed.
+    """
+
+    ground: str
+    ink: str
+    faint_ink: str
+    grid: str
+    series: tuple[LineStyle, ...]
+    others: LineStyle
+    good: str
+    poor: str
+    bad: str
+    worst: str
+
+
+LIGHT = Look(
+    ground=GROUND,
+    ink=INK,
+    faint_ink="#5b636d",  # 6:1 on the ground
+    grid="#e3e6ea",
+    series=(
+        LineStyle("#0072b2", "-"),
+        LineStyle("#d55e00", "-"),
+        LineStyle("#009e73", "-"),
+        LineStyle("#cc79a7", "-"),
+        LineStyle("#e69f00", "--"),
+        LineStyle("#56b4e9", "--"),
+        LineStyle("#000000", "--"),
+    ),
+    others=LineStyle("#8a929b", ":"),
+    good="#56b4e9",
+    poor="#e69f00",
+    bad="#d55e00",
+    worst="#000000",
 )
-OTHERS = LineStyle("#8a929b", ":")
+DARK = Look(
+    ground="#000000",
+    ink="#f1f3f5",
+    faint_ink="#a9b1ba",
+    grid="#34393f",
+    series=(
+        LineStyle("#56b4e9", "-"),
+        LineStyle("#e69f00", "-"),
+        LineStyle("#009e73", "-"),
+        LineStyle("#cc79a7", "-"),
+        LineStyle("#f0e442", "--"),
+        LineStyle("#d55e00", "--"),
+        LineStyle("#ffffff", "--"),
+    ),
+    others=LineStyle("#8a929b", ":"),
+    good="#56b4e9",
+    poor="#f0e442",
+    bad="#d55e00",
+    worst="#ffffff",
+)
+NAMED = len(LIGHT.series)
+"""How many series have a colour of their own."""
 
 
 def new_axes(height: float = 3.6, width: float = 7.2) -> Axes:
     """Axes in a figure of their own, drawn by Agg; sizes in inches."""
+    import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), dpi=110, facecolor=GROUND, layout="constrained")
+    wished = str(mpl.rcParams["figure.facecolor"])
+    ground = wished if _is_dark(wished) else GROUND
+    figure = Figure(figsize=(width, height), dpi=110, facecolor=ground, layout="constrained")
     FigureCanvasAgg(figure)
     return figure.add_subplot()
 
 
+def look_of(axes: Axes) -> Look:
+    """The colours that can be read on the ground these axes have."""
+    from matplotlib.colors import to_hex, to_rgba
+
+    ground = figure_of(axes).get_facecolor()
+    if to_rgba(ground)[3] < 0.5:  # nobody knows what lies behind; the axes' own ground then has to be ours
+        return LIGHT
+    look = DARK if _is_dark(to_hex(ground)) else LIGHT
+    return look._replace(ground=to_hex(ground))
+
+
+def _is_dark(colour: str) -> bool:
+    from matplotlib.colors import to_rgba
+
+    return luminance(colour) < 0.18 and to_rgba(colour)[3] >= 0.5
+
+
+def luminance(colour: str) -> float:
+    """The relative luminance of sRGB, from 0 to 1 (WCAG 2.1)."""
+    from matplotlib.colors import to_rgb
+
+    linear = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in to_rgb(colour))
+    return sum(share * part for share, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def ink_on(colour: str) -> str:
+    """Black or white, whichever is read better on a filled area."""
+    return "#000000" if luminance(colour) > 0.18 else "#ffffff"
+
+
 def dress(axes: Axes) -> None:
     """Ground, grid and ink of the house."""
-    axes.set_facecolor(GROUND)
-    axes.grid(visible=True, color=GRID, linewidth=0.8)
+    look = look_of(axes)
+    axes.set_facecolor(look.ground)
+    axes.grid(visible=True, color=look.grid, linewidth=0.8)
     axes.set_axisbelow(True)
-    axes.tick_params(colors=FAINT_INK, labelsize=SMALL, length=0)
+    axes.tick_params(colors=look.faint_ink, labelsize=SMALL, length=0)
     axes.tick_params(which="minor", length=0)
     for side, spine in axes.spines.items():
         spine.set_visible(side == "bottom")
-        spine.set_color(FAINT_INK)
+        spine.set_color(look.faint_ink)
+
+
+def title(axes: Axes, text: str) -> None:
+    """What is drawn and what is not, above on the left."""
+    axes.set_title(text, loc="left", color=look_of(axes).ink, fontsize=MEDIUM, parse_math=False)
+
+
+def label(axes: Axes, *, x: str | None = None, y: str | None = None) -> None:
+    """Name what an axis counts, with its unit."""
+    ink = look_of(axes).ink
+    if x is not None:
+        axes.set_xlabel(x, color=ink, fontsize=MEDIUM, parse_math=False)
+    if y is not None:
+        axes.set_ylabel(y, color=ink, fontsize=MEDIUM, parse_math=False)
+
+
+def write(axes: Axes, x: float, y: float, text: str, **how: object) -> Text:
+    """A text, at data coordinates unless `transform` says otherwise. It may come from a plugin: no TeX."""
+    settings: dict[str, object] = {"color": look_of(axes).ink, "fontsize": SMALL, "parse_math": False, **how}
+    return axes.text(x, y, text, **settings)  # type: ignore[arg-type]
+
+
+def legend(axes: Axes, handles: list[Artist], names: list[str], points: float = 32) -> None:
+    """What the colours mean, in rows of a few, so many points below the axes."""
+    made = axes.legend(
+        handles,
+        names,
+        loc="upper center",
+        bbox_to_anchor=(0.5, 0),
+        bbox_transform=below(axes, points),
+        ncols=min(len(handles), 5),
+        frameon=False,
+        fontsize=SMALL,
+        labelcolor=look_of(axes).ink,
+        handlelength=1.4,
+        columnspacing=1.4,
+        borderaxespad=0,
+    )
+    for text in made.get_texts():
+        text.set_parse_math(False)
 
 
 def below(axes: Axes, points: float) -> Transform:
@@ -76,7 +207,8 @@ def below(axes: Axes, points: float) -> Transform:
 def message(axes: Axes, text: str) -> None:
     """A sentence where there is nothing to draw."""
     axes.set_axis_off()
-    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=FAINT_INK, fontsize=LARGE)
+    where = {"transform": axes.transAxes, "ha": "center", "va": "center"}
+    write(axes, 0.5, 0.5, text, color=look_of(axes).faint_ink, fontsize=LARGE, wrap=True, **where)
 
 
 def figure_of(axes: Axes) -> Figure:
