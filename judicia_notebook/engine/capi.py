@@ -87,6 +87,12 @@ class MemoryCreator(Structure):
     _fields_ = [("env", c_void_p), ("new", c_void_p), ("finalize", c_void_p)]
 
 
+class ProfiledModule(Structure):
+    """``wasmtime_guestprofiler_modules_t``: the address of a name, and a module."""
+
+    _fields_ = [("name", c_void_p), ("module", c_void_p)]
+
+
 CALLBACKS: set[Any] = set()
 """Every Python function that Wasmtime calls, by which `safety` tells our lost errors from those of others."""
 
@@ -125,6 +131,7 @@ def check_library() -> None:
         "wasmtime_linear_memory": LinearMemory,
         "wasmtime_memory_creator": MemoryCreator,
         "wasm_byte_vec_t": ByteVector,
+        "wasmtime_guestprofiler_modules": ProfiledModule,
     }
     for name, ours in theirs.items():
         found = getattr(_bindings, name, None)
@@ -179,6 +186,7 @@ linker_define_func = _cold(
 linker_unknown_as_traps = _cold("wasmtime_linker_define_unknown_imports_as_traps", _P, _P, _P)
 linker_instantiate_pre = _cold("wasmtime_linker_instantiate_pre", _P, _P, _P, POINTER(_P))
 instance_pre_delete = _cold("wasmtime_instance_pre_delete", None, _P)
+instance_pre_module = _cold("wasmtime_instance_pre_module", _P, _P)
 instance_pre_instantiate = _cold("wasmtime_instance_pre_instantiate", _P, _P, _P, POINTER(Instance), POINTER(_P))
 instance_export = _cold("wasmtime_instance_export_get", c_bool, _P, POINTER(Instance), c_char_p, _N, POINTER(Extern))
 memory_data = _cold("wasmtime_memory_data", _P, _P, _P)
@@ -206,8 +214,19 @@ _valtypes_new = _cold("wasm_valtype_vec_new", None, POINTER(PointerVector), _N, 
 _functype_new = _cold("wasm_functype_new", _P, POINTER(PointerVector), POINTER(PointerVector))
 functype_delete = _cold("wasm_functype_delete", None, _P)
 _wat2wasm = _cold("wasmtime_wat2wasm", _P, c_char_p, _N, POINTER(ByteVector))
+guestprofiler_new = _cold(
+    "wasmtime_guestprofiler_new", _P, _P, POINTER(ByteVector), c_uint64, POINTER(ProfiledModule), _N
+)
+guestprofiler_delete = _cold("wasmtime_guestprofiler_delete", None, _P)
+guestprofiler_sample = _cold("wasmtime_guestprofiler_sample", None, _P, _P, c_uint64)
+guestprofiler_finish = _cold("wasmtime_guestprofiler_finish", _P, _P, POINTER(ByteVector))
 
 VALUE_KINDS = {"i32": 0, "i64": 1, "f32": 2, "f64": 3}
+
+
+def epoch_incrementer() -> int | None:
+    """The address of ``wasmtime_engine_increment_epoch``, for a system timer that calls it without Python."""
+    return ctypes.cast(_dll["wasmtime_engine_increment_epoch"], c_void_p).value
 
 
 def config_set(config: int, name: str, value: bool | int) -> None:

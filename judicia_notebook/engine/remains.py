@@ -28,6 +28,10 @@ class Remains(weakref.ref[Any]):
         if _kept.pop(id(self), None) is not None:
             self._free()
 
+    def forget(self) -> None:
+        """Somebody else has freed it."""
+        _kept.pop(id(self), None)
+
 
 def leave(owner: object, free: Callable[[], object]) -> Remains:
     """Have `free` called once for `owner`, to which it may not refer."""

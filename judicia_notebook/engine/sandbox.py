@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from judicia_notebook.engine.memory import MemoryAccount, MemoryPool
     from judicia_notebook.engine.module_info import ModuleInfo
     from judicia_notebook.engine.process import Engine, Module
+    from judicia_notebook.engine.profiler import GuestProfiler
 
 _RESULTS = {"i32": c_uint32, "i64": c_uint64, "f32": c_float, "f64": c_double}
 _TABLE_TOO_LARGE = re.compile(r"table minimum size of (\d+) elements exceeds table limits")
@@ -56,6 +57,7 @@ class HostFunction(NamedTuple):
 class _Bound(NamedTuple):
     """A host function as the trampoline wants it."""
 
+    name: str
     call: Callable[..., Any]
     read: Callable[[bytes], tuple[Any, ...]]
     size: int
@@ -98,16 +100,23 @@ def _on_host_call(env: int, caller: int, slots: int, count: int) -> int | None:
             raise RuntimeError("a host call outside any call")
         bound = _bound[env]
         outer, sandbox.in_host_call = sandbox.in_host_call, True
+        profiler = sandbox.profiler if not outer else None
+        if profiler is not None:
+            profiler.host_call_begins()
         try:
             if outer or sandbox.starting:
                 raise sandbox.refuse_host_call()
             result = bound.call(sandbox, invocation, *bound.read(ctypes.string_at(slots, bound.size)))
         finally:
             sandbox.in_host_call = outer
-            invocation.host_ns += perf_counter_ns() - began
+            invocation.host_ns += (took := perf_counter_ns() - began)
+            if profiler is not None:
+                profiler.host_call_ended(sandbox.store, bound.name, took)
         if bound.result is not None:
             bound.result.from_address(slots).value = result
         if invocation.failure is None and invocation.check() is None:
+            if profiler is not None:
+                profiler.resume()
             return None
     except BaseException as error:  # a Python exception must not cross into Wasmtime
         _remember(error)
@@ -180,7 +189,7 @@ class Linkage:
         key = next(_bound_keys)
         slots = layout(function.params, signed=False)
         result = _RESULTS[function.results[0]] if function.results else None
-        _bound[key] = _Bound(function.call, slots.unpack, slots.size, result)
+        _bound[key] = _Bound(f"{function.module} {function.name}", function.call, slots.unpack, slots.size, result)
         self._keys.append(key)
         functype = capi.new_functype(function.params, function.results)
         module, name = function.module.encode(), function.name.encode()
@@ -232,6 +241,8 @@ class Sandbox:
         The call that is inside now.
     broken : bool
         A guest that did not return normally is not entered again.
+    profiler : GuestProfiler or None
+        What takes the guest's stack at every tick; set while somebody profiles.
     observer : callable or None
         Told (invocation, event, cpu_ns, used bytes) of ticks, grows and refused grows. It may not refer to the sandbox,
         which would then have to wait for the garbage collector.
@@ -252,18 +263,19 @@ class Sandbox:
         self.fuel_set = UNLIMITED_FUEL
         self._tank = c_uint64(UNLIMITED_FUEL)
         self.observer: Observer | None = None
+        self.profiler: GuestProfiler | None = None
         self._exports: dict[str, Export] = {}
         self._occupied = threading.Lock()  # held by the thread inside
         self._closing = False
-        self._store: int = capi.store_new(self.engine.pointer, None, None)
-        self._delete = leave(self, partial(_delete_store, self._store, self.key)).free
-        self._context = c_void_p(capi.store_context(self._store))
+        self.store: int = capi.store_new(self.engine.pointer, None, None)
+        self._delete = leave(self, partial(_delete_store, self.store, self.key)).free
+        self._context = c_void_p(capi.store_context(self.store))
         self._instance = capi.Instance()
         self._slots = Slots(_USUAL_NUMBERS)
         self._fuel = c_uint64()
         self._fuel_out = c_void_p(ctypes.addressof(self._fuel))
         _sandboxes[self.key] = weakref.ref(self)
-        capi.store_tick_callback(self._store, _on_tick, self.key, None)
+        capi.store_tick_callback(self.store, _on_tick, self.key, None)
         capi.set_epoch_deadline(self._context, 1)
 
     # Entering and leaving -----------------------------------------------------------------------------------
@@ -365,7 +377,7 @@ class Sandbox:
         limits = invocation.budget.limits
         # -1 leaves memory to our accounts; where those are not to be had, Wasmtime's own limit per memory has to do.
         per_memory = -1 if memory.AVAILABLE or limits.memory_bytes is None else limits.memory_bytes
-        capi.store_limiter(self._store, per_memory, limits.table_elements, 1, 16, 16)
+        capi.store_limiter(self.store, per_memory, limits.table_elements, 1, 16, 16)
         trap = c_void_p()
         previous, _entered.sandbox = _entered.sandbox, self
         self.starting = True
@@ -420,10 +432,15 @@ class Sandbox:
             The guest did not return: see `traps.explain` for which and why.
         """
         previous, _entered.sandbox = _entered.sandbox, self
+        profiler = self.profiler
+        if profiler is not None:
+            profiler.enter(self._context)
         try:
             error = capi.func_call(*export.arguments)
         finally:
             _entered.sandbox = previous
+            if profiler is not None:
+                profiler.leave()
         if error or export.trap.value:
             trap, export.trap.value = export.trap.value, None
             raise self._failure(error, trap)
@@ -466,6 +483,8 @@ class Sandbox:
         """Whether the guest may go on; called on its thread at every tick."""
         if self.observer is not None:
             self.observer(invocation, "tick", invocation.cpu_ns, self.account.used)
+        if self.profiler is not None and not self.in_host_call:
+            self.profiler.sample(self.store)
         return invocation.check() is None
 
     def on_grow(self, event: str, used: int) -> None:

@@ -1,0 +1,194 @@
+"""The guest profiler: where its samples fall, and what they are worth."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import judicia_notebook as jn
+from judicia_notebook.engine import profiler as guest_profiler
+from judicia_notebook.engine.process import Engine, get_engine
+from judicia_notebook.engine.profiler import MOST_DEPTH, GuestProfiler, Sampled, fast_ticks, function_name
+
+Load = Callable[..., jn.Plugin]
+
+
+def count_to(number: int) -> str:
+    return (
+        "(local i32) (loop (br_if 0 (i32.lt_u (local.tee 0 (i32.add (local.get 0) (i32.const 1)))"
+        f" (i32.const {number}))))"
+    )
+
+
+THREE_TO_ONE = f"""
+(func $long {count_to(90_000)}) (func $short {count_to(30_000)})
+(func (export "both") (param i32 i32) (result i64) (local $n i32)
+  (loop (call $long) (call $short)
+    (br_if 0 (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 2500))))
+  (i64.const 0))
+"""
+DEEP = """
+(func $descend (param i32) (result i32)
+  (if (result i32) (local.get 0)
+    (then (call $descend (i32.sub (local.get 0) (i32.const 1))))
+    (else (call $turn))))
+(func $turn (result i32) (local i32)
+  (loop (br_if 0 (i32.lt_u (local.tee 0 (i32.add (local.get 0) (i32.const 1))) (i32.const 30000000))))
+  (local.get 0))
+(func (export "deep") (param i32 i32) (result i64) (drop (call $descend (i32.const 1000))) (i64.const 0))
+"""
+
+
+def watch(plugin: jn.Plugin, function: str, request: bytes = b"{}", watched: jn.Plugin | None = None) -> Any:
+    """One call under the profiler, of `watched` if that is another plugin."""
+    target = plugin.target(function, plugin.abi)
+    linkage = (watched or plugin).target(function, plugin.abi).code.linkage
+    profiler = GuestProfiler(linkage, plugin.name)
+
+    def body(call: Any) -> None:
+        with profiler.watching(call.sandbox):
+            call.exchange(request)
+
+    with fast_ticks(linkage.engine):
+        plugin.begin(target, None, body, size_in=len(request)).run()
+    return profiler.finish()
+
+
+def innermost(samples: tuple[Sampled, ...]) -> Counter[str]:
+    return Counter(sample.stack[-1] for sample in samples if sample.stack and not sample.host)
+
+
+def test_samples_fall_where_the_time_goes(load: Load) -> None:
+    found = watch(load(THREE_TO_ONE), "both")
+    seen = innermost(found.samples)
+    assert seen.total() >= 20
+    assert 0.55 < seen["long"] / seen.total() < 0.92  # three quarters of it
+    assert all(sample.stack[0] == "both" for sample in found.samples if "long" in sample.stack)
+
+
+def test_without_the_systems_timer_the_ticker_hurries(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = get_engine().ticker.interval
+    monkeypatch.setattr(guest_profiler, "_start_timer", lambda _: None)
+    found = watch(load(THREE_TO_ONE), "both")
+    assert innermost(found.samples)["long"] >= 10
+    assert get_engine().ticker.interval == usual
+
+
+def test_ticks_are_fast_until_the_last_who_profiles_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    timers: list[str] = []
+    start = guest_profiler._start_timer
+
+    def started(engine: Engine) -> Callable[[], object] | None:
+        stop = start(engine)
+        timers.append("started")
+
+        def stopped() -> None:
+            timers.append("stopped")
+            if stop is not None:
+                stop()
+
+        return stopped
+
+    monkeypatch.setattr(guest_profiler, "_start_timer", started)
+    with fast_ticks(get_engine()):
+        with fast_ticks(get_engine()):
+            pass
+        assert timers == ["started"]
+    assert timers == ["started", "stopped"]
+    with fast_ticks(get_engine()):
+        assert timers[2:] == ["started"]
+    assert timers[2:] == ["started", "stopped"]
+
+
+def test_a_host_call_is_measured_under_the_stack_that_made_it(specimen: jn.Plugin) -> None:
+    found = watch(specimen, "sleep", b'{"ms": 40}')
+    [call] = [sample for sample in found.samples if sample.host]
+    assert call.host == "wasi_snapshot_preview1 poll_oneoff"
+    assert call.stack[0] == "sleep"
+    assert call.host_ns >= 39e6
+    assert found.guest_ns < 30e6  # the guest's clock stood still meanwhile
+
+
+def test_time_in_the_guest_is_the_threads_cpu_time(load: Load) -> None:
+    plugin = load(THREE_TO_ONE)
+    found = watch(plugin, "both")
+    assert plugin.last is not None
+    assert 0.5 < found.guest_ns / 1e6 / plugin.last.cpu_ms < 1.1
+
+
+def test_a_call_that_is_ended_is_profiled_up_to_there(load: Load) -> None:
+    plugin = load('(func (export "spin") (param i32 i32) (result i64) (loop (br 0)) (i64.const 0))')
+    target = plugin.target("spin", plugin.abi)
+    profiler = GuestProfiler(target.code.linkage, plugin.name)
+
+    def body(call: Any) -> None:
+        with profiler.watching(call.sandbox):
+            call.exchange(b"")
+
+    with fast_ticks(get_engine()), pytest.raises(jn.QuotaExceeded):
+        plugin.begin(target, {"cpu": "60ms"}, body).run()
+    found = profiler.finish()
+    assert set(innermost(found.samples)) == {"spin"}
+    assert found.guest_ns >= 50e6
+
+
+def test_of_a_deep_stack_both_ends_are_kept(load: Load) -> None:
+    found = watch(load(DEEP), "deep")
+    stack = max((sample.stack for sample in found.samples), key=len)
+    assert len(stack) == MOST_DEPTH + 1
+    assert stack[0] == "deep"
+    assert stack[-1] == "turn"
+    assert "… 803 frames …" in stack
+
+
+def test_other_code_than_the_profiled_is_left_alone(rt: jn.Runtime, load: Load) -> None:
+    found = watch(load(THREE_TO_ONE, name="one"), "both", watched=load(f"{THREE_TO_ONE} (func)", name="two"))
+    assert found.samples == ()
+    assert found.guest_ns == 0
+
+
+def test_a_profiler_that_is_never_finished_is_freed(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    from judicia_notebook.engine import capi
+    from judicia_notebook.engine.remains import sweep
+
+    freed: list[int] = []
+    delete = capi.guestprofiler_delete
+
+    def note(pointer: int) -> None:
+        freed.append(pointer)
+        delete(pointer)
+
+    monkeypatch.setattr(capi, "guestprofiler_delete", note)
+    profiler = GuestProfiler(load().target("echo", "judicia-v1").code.linkage, "guest")
+    pointer = profiler._pointer.value
+    del profiler
+    sweep()
+    assert freed == [pointer]
+
+
+def test_a_profiler_is_finished_once(load: Load) -> None:
+    profiler = GuestProfiler(load().target("echo", "judicia-v1").code.linkage, "guest")
+    profiler.finish()
+    with pytest.raises(RuntimeError):
+        profiler.finish()
+
+
+@pytest.mark.parametrize(
+    ("symbol", "name"),
+    [
+        ("checker::judge::h6b98be1cbe00ab9c", "checker::judge"),
+        ("_ZN7checker5judge17h0123456789abcdefE", "checker::judge"),
+        ("_RNvCs1234_7checker5parse", "checker::parse"),
+        ("<wasm function 7>", "run"),
+        ("<wasm function 8>", "function 8"),
+        ("main", "main"),
+        ("h6b98be1cbe00ab9c", "h6b98be1cbe00ab9c"),
+        ("line\nbreak\x1b[31m", "line⏎break\ufffd[31m"),
+        ("x" * 300, "x" * 200 + "…"),
+    ],
+)
+def test_functions_have_the_names_people_know_them_by(symbol: str, name: str) -> None:
+    assert function_name(symbol, {7: "run"}) == name
