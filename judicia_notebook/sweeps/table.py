@@ -1,0 +1,72 @@
+"""From finished cells to the tidy frame: one row a cell, what was varied, and what the call cost.
+
+The columns of the call are those of `Runtime.calls`, with their dtypes. ``call_id`` counts in the runtime of
+``run_id``, of which every worker has its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from judicia_notebook.sweeps.grid import Grid
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from judicia_notebook.sweeps.journal import Entry
+
+
+def frame(grid: Grid, entries: Mapping[int, Entry]) -> pd.DataFrame:
+    """The finished cells in the order of the grid. ``frame.attrs`` says how many ``cells`` there are in all."""
+    import pandas as pd
+
+    cells = sorted(entries)
+    names = list(dict.fromkeys(name for params in grid.params for name in params))
+    params = [grid.params[cell // grid.repeats] for cell in cells]
+    workers = {name: number for number, name in enumerate(dict.fromkeys(one.worker for one in entries.values()))}
+    columns: dict[str, Any] = {
+        "cell": pd.array(cells, dtype="int64"),
+        "repeat": pd.array([cell % grid.repeats for cell in cells], dtype="int64"),
+        **{name: _param([one.get(name) for one in params]) for name in names},
+        "worker": pd.array([workers[entries[cell].worker] for cell in cells], dtype="int64"),
+    }
+    calls = [msgspec.json.decode(entries[cell].call) for cell in cells]
+    made = pd.DataFrame(columns | _call_columns(calls))
+    made.attrs["cells"] = grid.size
+    return made
+
+
+def _param(values: list[Any]) -> Any:
+    """Numbers as numbers, also where some are missing; everything else as it is."""
+    import pandas as pd
+
+    present = [value for value in values if value is not None]
+    numbers = bool(present) and all(isinstance(value, int | float) and not isinstance(value, bool) for value in present)
+    if numbers and len(present) < len(values):
+        return pd.array(values, dtype="Int64" if all(isinstance(value, int) for value in present) else "Float64")
+    return pd.Series(values) if values else pd.Series([], dtype="object")
+
+
+def _call_columns(calls: list[dict[str, Any]]) -> dict[str, Any]:
+    import pandas as pd
+
+    from judicia_notebook.metrics import frames
+    from judicia_notebook.metrics.recorder import Recorder
+
+    like = frames.calls(Recorder(capacity=1)).dtypes
+    columns: dict[str, Any] = {}
+    for name, dtype in like.items():
+        values = [call.get(name) for call in calls]
+        if isinstance(dtype, pd.CategoricalDtype):
+            known = pd.Index(sorted({value for value in values if value is not None}), dtype="str")
+            columns[name] = pd.Categorical(values, categories=known)
+        elif isinstance(dtype, pd.DatetimeTZDtype):
+            columns[name] = pd.DatetimeIndex(pd.to_datetime(values, utc=True, format="ISO8601")).as_unit(dtype.unit)
+        elif dtype == "float64":
+            columns[name] = pd.array([float("nan") if value is None else value for value in values], dtype="float64")
+        else:
+            columns[name] = pd.array(values, dtype=dtype)
+    return columns
