@@ -1,0 +1,232 @@
+"""The file of a run: a zip of one CSV a table, and ``meta.json`` that says what made it and how to read it.
+
+A CSV is what every program reads, and what can still be read when this package is gone. What it does not keep, dtypes
+and NA, is known from the tables' own columns (`cells`), so the file needs to say nothing of it, and nothing in it is
+run: no pickle, no class, no path out of it.
+
+A file may come from anybody. Sizes are bounded before anything is unpacked: what a zip says of itself is what its
+reader takes at most. Members that do not belong there, encrypted ones, and ones that are there twice are refused. A
+file of a later version is refused by its number before the rest is looked at.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import secrets
+import zipfile
+import zlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import msgspec
+
+from judicia_notebook.errors import JudiciaError
+from judicia_notebook.metrics.runs import cells, environment
+from judicia_notebook.metrics.runs.run import TABLES, Run
+from judicia_notebook.units import format_count, format_size, parse_size
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMAT = "judicia-run"
+VERSION = 1
+MOST_BYTES = 2 << 30
+MOST_ROWS = 4_000_000  # the samples of a full recorder are three million
+MOST_META = 16 << 20
+_FAST = 4  # of zlib's levels: a third of the time of the usual one, for files a tenth larger
+_META = "meta.json"
+
+
+class _Version(msgspec.Struct):
+    """What every version of the file says, so that an older reader can tell."""
+
+    format: str = ""
+    version: int = 0
+    written_by: str = ""
+
+
+class _Table(msgspec.Struct):
+    rows: int
+    dropped: int = 0
+
+
+class _Contents(msgspec.Struct):
+    anonymous: bool
+    tables: dict[str, _Table]
+    about: dict[str, Any]
+
+
+def save(run: Run, path: str | os.PathLike[str], *, anonymous: bool = False) -> Path:
+    """Write a run. What stood at the path is replaced when the new file is whole."""
+    if anonymous and not run.meta.get("anonymous"):
+        from judicia_notebook.metrics.runs import anonymity
+
+        run = anonymity.anonymous(run)
+    target = Path(path)
+    part = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    try:
+        with zipfile.ZipFile(part, "x", zipfile.ZIP_DEFLATED, compresslevel=_FAST) as archive:
+            _write(run, archive)
+        part.replace(target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise
+    return target
+
+
+def _write(run: Run, archive: zipfile.ZipFile) -> None:
+    about = dict(run.meta)
+    hidden = bool(about.pop("anonymous", False))
+    if not hidden:
+        about["saved"] = datetime.now(UTC).isoformat()
+    head = {
+        "format": FORMAT,
+        "version": VERSION,
+        "written_by": environment.writer(),
+        "anonymous": hidden,
+        "about": about,
+    }
+    head["tables"] = {
+        name: {"rows": len(frame), "dropped": int(frame.attrs.get("dropped", 0)), "columns": _columns(frame)}
+        for name, frame in run.frames.items()
+    }
+    with archive.open(_member(_META), "w") as stream:
+        stream.write(msgspec.json.format(msgspec.json.encode(head), indent=2))
+    for name, frame in run.frames.items():
+        with (
+            archive.open(_member(f"{name}.csv"), "w", force_zip64=True) as stream,
+            io.TextIOWrapper(stream, "utf-8", newline="") as text,
+        ):
+            cells.write(frame, text)
+
+
+def _member(name: str) -> zipfile.ZipInfo:
+    """An entry without the time and the user's rights that a zip has by default."""
+    member = zipfile.ZipInfo(name)
+    member.compress_type = zipfile.ZIP_DEFLATED
+    member._compresslevel = _FAST  # type: ignore[attr-defined]  # noqa: SLF001  # public as compress_level from 3.13 on
+    return member
+
+
+def _columns(frame: pd.DataFrame) -> dict[str, str]:
+    """For those who read the CSVs without this package."""
+    return {str(name): str(dtype) for name, dtype in frame.dtypes.items()}
+
+
+def read_run(path: str | os.PathLike[str], *, most: int | str = MOST_BYTES) -> Run:
+    """Read what `Runtime.save` wrote: the same frames, with the same dtypes.
+
+    Nothing in the file is run, and what is read is bounded, so it may be a stranger's.
+
+    Parameters
+    ----------
+    path : path
+    most : int or str
+        How many bytes it may have when it is unpacked, such as ``"4GiB"``.
+
+    Raises
+    ------
+    JudiciaError
+        It is no such file, it is damaged, too large, or of a later version.
+    OSError
+
+    Examples
+    --------
+    >>> import judicia_notebook as jn, pathlib, tempfile
+    >>> with jn.Runtime() as rt, tempfile.TemporaryDirectory() as folder:
+    ...     checker = rt.load("example:checker")
+    ...     answer = checker.call("check", {"output": "4", "answer": "4"})
+    ...     saved = rt.save(pathlib.Path(folder) / "run.zip")
+    ...     jn.read_run(saved).calls["outcome"].tolist()
+    ['ok']
+    """
+    named = Path(path)
+    limit = parse_size(most)
+    try:
+        with zipfile.ZipFile(named) as archive:
+            return _read(archive, limit)
+    except _REFUSED as error:
+        _refuse(named, error)
+
+
+# What reading a file that is not what it should be can raise.
+_REFUSED = (
+    zipfile.BadZipFile, zlib.error, EOFError, ValueError, KeyError, TypeError, AttributeError, OverflowError,
+    RecursionError, NotImplementedError, msgspec.MsgspecError,
+)  # fmt: skip
+
+
+def _refuse(path: Path, error: Exception) -> NoReturn:
+    why = " ".join(str(error).split())[:200] or type(error).__name__
+    raise JudiciaError(f"{path.name} cannot be read as a run: {why}.") from None
+
+
+def _read(archive: zipfile.ZipFile, limit: int) -> Run:
+    from judicia_notebook.metrics import frames
+    from judicia_notebook.metrics.recorder import Recorder
+
+    members = archive.infolist()
+    names = [member.filename for member in members]
+    if _META not in names:
+        raise ValueError(f"it has no {_META}")
+    head, version = _read_meta(archive, members[names.index(_META)])
+    if version.format != FORMAT:
+        raise ValueError("it is a zip of something else")
+    if version.version > VERSION:
+        written = f" by {version.written_by[:40]}" if version.written_by else ""
+        raise JudiciaError(
+            f"It was written{written} in version {version.version} of the format; this package knows {VERSION}.",
+            hint="A newer one reads it: python -m pip install --upgrade judicia-notebook",
+        )
+    contents = msgspec.json.decode(head, type=_Contents)
+    _check_members(members, limit)
+    nothing = Recorder(capacity=1)
+    made = {
+        table: _read_table(archive, contents.tables[table], table, getattr(frames, table)(nothing)) for table in TABLES
+    }
+    made["policies"]["grants"] = made["policies"]["grants"].map(tuple)  # JSON knows no tuples
+    return Run(**made, meta=_meta(contents))
+
+
+def _read_meta(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> tuple[bytes, _Version]:
+    if member.file_size > MOST_META or _is_foreign(member):
+        raise ValueError(f"its {_META} is too large, encrypted, or not compressed as a run is")
+    head = archive.read(member)
+    return head, msgspec.json.decode(head, type=_Version)
+
+
+def _is_foreign(member: zipfile.ZipInfo) -> bool:
+    """Whether it is encrypted or compressed in a way of which `_REFUSED` does not know the errors."""
+    return bool(member.flag_bits & 1) or member.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+
+
+def _meta(contents: _Contents) -> Mapping[str, Any]:
+    return {**contents.about, "anonymous": contents.anonymous}
+
+
+def _check_members(members: list[zipfile.ZipInfo], limit: int) -> None:
+    names = [member.filename for member in members]
+    if sorted(names) != sorted([_META, *(f"{table}.csv" for table in TABLES)]):
+        raise ValueError("its files are not those of a run")
+    if any(_is_foreign(member) for member in members):
+        raise ValueError("it is encrypted, or not compressed as a run is")
+    size = sum(member.file_size for member in members)
+    if size > limit:
+        raise ValueError(f"unpacked it has {format_size(size)}, more than {format_size(limit)} (most=)")
+
+
+def _read_table(archive: zipfile.ZipFile, table: _Table, name: str, pattern: pd.DataFrame) -> pd.DataFrame:
+    if not 0 <= table.rows <= MOST_ROWS:
+        raise ValueError(f"{name} has {format_count(table.rows)} rows, more than {format_count(MOST_ROWS)}")
+    try:
+        with archive.open(f"{name}.csv") as stream, io.TextIOWrapper(stream, "utf-8", newline="") as text:
+            frame = cells.read(text, pattern, table.rows)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ValueError(f"{name}.csv: {error}") from error
+    frame.attrs["dropped"] = table.dropped
+    return frame

@@ -1,0 +1,153 @@
+"""A frame as the cells of a CSV, and back with every dtype. Knows dtypes, and no column by its name.
+
+A frame made of no rows is the pattern: it has all columns and their dtypes. So a file only ever fills columns of ours,
+and nothing it says chooses a type. An empty cell is NA, except in texts that have no NA. Objects are JSON, times are
+ISO 8601 with nanoseconds, and numbers are written so that reading them gives the same bits.
+
+A stranger's file may be made to cost more than it holds: a line of a billion commas has as many cells. So the heads are
+compared before anything is parsed, and no line is longer than any of ours can be.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import IO, TYPE_CHECKING, Any
+
+from judicia_notebook.errors import printable
+from judicia_notebook.metrics.columns import categories, nullable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_ANY_LENGTH = 1 << 40
+_ROWS_AT_ONCE = 50_000
+_LONGEST_LINE = 4 << 20  # of characters; messages and their fields have at most 10 000 each
+
+
+def write(frame: pd.DataFrame, stream: IO[str]) -> None:
+    """Write a frame with its heads, some rows at a time, since texts take more memory than numbers."""
+    import pandas as pd
+
+    for first in range(0, max(len(frame), 1), _ROWS_AT_ONCE):
+        rows = frame.iloc[first : first + _ROWS_AT_ONCE]
+        texts = pd.DataFrame({str(name): _written(column) for name, column in rows.items()}, index=rows.index)
+        texts.to_csv(stream, index=False, header=not first, lineterminator="\n")
+
+
+def _written(column: pd.Series) -> Any:
+    import numpy as np
+    import pandas as pd
+
+    if isinstance(column.dtype, pd.DatetimeTZDtype):
+        plain = column.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("M8[ns]")
+        return pd.Series(np.char.add(np.datetime_as_string(plain, unit="ns"), "Z"), index=column.index, dtype="object")
+    if pd.api.types.is_object_dtype(column):
+        return column.map(lambda value: None if value is None else json.dumps(value, separators=(",", ":")))
+    return column
+
+
+def read(stream: IO[str], pattern: pd.DataFrame, rows: int) -> pd.DataFrame:
+    """Read a frame that is to have these rows, and the columns and dtypes of the pattern.
+
+    Raises
+    ------
+    ValueError
+        It has others, or a cell is not what its column holds.
+    """
+    import pandas as pd
+
+    texts = {name for name, dtype in pattern.dtypes.items() if not _is_text(dtype)}
+    found = pd.read_csv(
+        _Lines(stream, ",".join(pattern.columns) + "\n"),
+        dtype={name: _dtype_read(dtype) for name, dtype in pattern.dtypes.items()},
+        keep_default_na=False,
+        na_values={name: [""] for name in texts},
+        nrows=rows + 1,
+        low_memory=False,
+        **_exactly(),
+    )
+    if len(found) != rows or not isinstance(found.index, pd.RangeIndex):
+        raise ValueError("it has not as many rows and cells as it says")
+    columns = {name: _restored(found.pop(name), pattern[name]) for name in list(found.columns)}
+    return pd.DataFrame(columns, copy=False)
+
+
+class _Lines(io.TextIOBase):
+    """A text whose first line is the one expected, and whose lines are not too long. Only `read` is asked for."""
+
+    def __init__(self, stream: IO[str], heads: str) -> None:
+        super().__init__()
+        if stream.readline(len(heads)) != heads:
+            raise ValueError("its columns are not those of this table")
+        self._stream, self._heads, self._length = stream, heads, 0
+
+    def read(self, size: int | None = -1) -> str:
+        if self._heads:
+            heads, self._heads = self._heads, ""
+            return heads
+        text = self._stream.read(_ROWS_AT_ONCE if size is None or size < 0 else size)
+        end = text.rfind("\n")
+        self._length = self._length + len(text) if end < 0 else len(text) - end - 1
+        if self._length > _LONGEST_LINE:
+            raise ValueError("a line of it is longer than any of a run")
+        return text
+
+
+def _exactly() -> dict[str, Any]:
+    """Ask for the same bits where they are not what pandas gives anyway."""
+    import pandas as pd
+
+    major, minor = (int(part) for part in pd.__version__.split(".")[:2])
+    return {} if (major, minor) >= (3, 1) else {"float_precision": "round_trip"}
+
+
+def _is_text(dtype: Any) -> bool:
+    return str(dtype) == "str" or str(dtype).startswith("string")
+
+
+def _dtype_read(dtype: Any) -> Any:
+    """What the parser makes of a column; `_restored` makes the rest of it."""
+    import pandas as pd
+
+    if isinstance(dtype, pd.Float64Dtype):  # of which pandas would make them through text
+        return "float64"
+    if isinstance(dtype, pd.CategoricalDtype | pd.DatetimeTZDtype):  # "category" makes numbers of "007"
+        return "object"
+    return dtype
+
+
+def _restored(found: pd.Series, pattern: pd.Series) -> Any:
+    import numpy as np
+    import pandas as pd
+
+    dtype = pattern.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        return _restored_categories(found, list(dtype.categories))
+    if isinstance(dtype, pd.Float64Dtype):
+        values = found.to_numpy("f8")
+        return nullable(values, ~np.isnan(values))
+    if isinstance(dtype, pd.DatetimeTZDtype):
+        return pd.to_datetime(found, format="ISO8601", utc=True).astype(dtype).array
+    if pd.api.types.is_object_dtype(dtype):
+        values = np.empty(len(found), object)
+        values[:] = [json.loads(text) if isinstance(text, str) else None for text in found]
+        return pd.Series(values, dtype="object")
+    if _is_text(dtype):
+        return pd.Series([printable(text, _ANY_LENGTH) for text in found], dtype="str")
+    return found.array
+
+
+def _restored_categories(found: pd.Series, fixed: list[str]) -> pd.Categorical:
+    """The same texts, as a frame that was never in a file has them: sorted, printable, all in use."""
+    import numpy as np
+    import pandas as pd
+
+    which, distinct = pd.factorize(found)
+    texts = [printable(text, _ANY_LENGTH) for text in distinct]
+    names = fixed or sorted(set(texts))
+    if unknown := set(texts) - set(names):
+        raise ValueError(f"{min(unknown)!r} is none of {', '.join(names)}")
+    code_of = {name: code for code, name in enumerate(names)}
+    codes = np.array([*(code_of[text] for text in texts), -1], np.intp)  # the last is what a code of -1 finds
+    return categories(codes[which], names)
