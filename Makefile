@@ -41,6 +41,7 @@ plugins: $(VENV)/.lab
 bench: $(VENV)/.bench
 	@echo "== benchmarks/peers.py"; $(BIN)/python benchmarks/peers.py $(ARGS)
 	@echo "== benchmarks/recorder.py"; $(BIN)/python benchmarks/recorder.py
+	@echo "== benchmarks/columns.py"; $(BIN)/python benchmarks/columns.py
 	@echo "== benchmarks/interrupts.py"; $(BIN)/python benchmarks/interrupts.py
 
 soak: $(VENV)/.lab

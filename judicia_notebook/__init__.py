@@ -52,12 +52,18 @@ if TYPE_CHECKING:
     from judicia_notebook.loading import examples
     from judicia_notebook.manifest import Manifest
     from judicia_notebook.metrics import plots
+    from judicia_notebook.metrics.profiles.profile import Profile
     from judicia_notebook.metrics.recorder import CallRecord
+    from judicia_notebook.metrics.runs.archive import read_run
+    from judicia_notebook.metrics.runs.comparison import Comparison, compare
+    from judicia_notebook.metrics.runs.run import Run
+    from judicia_notebook.metrics.traces.story import Trace
     from judicia_notebook.notebook.live import stock as widgets
     from judicia_notebook.plugin import Outcome, Plugin
     from judicia_notebook.policy import Policy
     from judicia_notebook.quotas import Quota
     from judicia_notebook.runtime import Runtime, get_runtime
+    from judicia_notebook.sweeps.sweep import sweep
 
 __version__ = "0.1.0"
 
@@ -68,6 +74,7 @@ __all__ = [
     "CallRecord",
     "Cancelled",
     "CapabilityDenied",
+    "Comparison",
     "CompileError",
     "CompileLimit",
     "GuestError",
@@ -88,37 +95,50 @@ __all__ = [
     "PluginNotReady",
     "Policy",
     "PolicyError",
+    "Profile",
     "Quota",
     "QuotaExceeded",
     "ResourceExhausted",
+    "Run",
     "RunResult",
     "Runtime",
+    "Trace",
     "UnknownImport",
     "__version__",
+    "compare",
     "doctor",
     "examples",
     "get_runtime",
     "load_ipython_extension",
     "plots",
+    "read_run",
     "show_versions",
+    "sweep",
     "unload_ipython_extension",
     "widgets",
 ]
 
 _LAZY = {
     "CallRecord": "metrics.recorder",
+    "Comparison": "metrics.runs.comparison",
     "Inspection": "inspection",
     "Manifest": "manifest",
     "Outcome": "plugin",
     "Plugin": "plugin",
     "Policy": "policy",
+    "Profile": "metrics.profiles.profile",
     "Quota": "quotas",
+    "Run": "metrics.runs.run",
     "RunResult": "command",
     "Runtime": "runtime",
+    "Trace": "metrics.traces.story",
+    "compare": "metrics.runs.comparison",
     "doctor": "diagnosis",
     "examples": "loading",
     "get_runtime": "runtime",
+    "read_run": "metrics.runs.archive",
     "show_versions": "diagnosis",
+    "sweep": "sweeps.sweep",
 }
 
 _ROOMS = {"plots": "metrics.plots", "widgets": "notebook.live.stock"}

@@ -36,6 +36,7 @@ from judicia_notebook.host.scope import CallScope
 from judicia_notebook.instances import Instance, Ticket
 from judicia_notebook.labels import collected, current_call, label_text
 from judicia_notebook.loading import REACTOR_INITIALIZE
+from judicia_notebook.metrics.captures import THE_CALL
 from judicia_notebook.metrics.recorder import CallRecord, LimitsInForce
 
 if TYPE_CHECKING:
@@ -266,8 +267,13 @@ class Call:
         if function not in self.target.code.callable:
             raise NoSuchFunction(f"{self.scope.where} is gone: the plugin was replaced while the call waited.")
         export = self.sandbox.export(function)
+        captures = self.platform.recorder.captures
+        if captures.limit:
+            captures.add(self.scope.call_id, THE_CALL, "request", request)
         answer = self.scope.exchange.call(export, request, self.scope)
         self.bytes_out = len(answer) if answer else 0
+        if captures.limit:
+            captures.add(self.scope.call_id, THE_CALL, "answer", answer or b"")
         return answer
 
     def _measure(self, sandbox: Sandbox) -> None:

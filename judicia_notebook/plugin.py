@@ -11,6 +11,7 @@ import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter_ns
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 from judicia_notebook import loading
@@ -30,6 +31,7 @@ from judicia_notebook.handles import CallHandle, in_background
 from judicia_notebook.inspection import Inspection, inspect
 from judicia_notebook.instances import Instance, InstancePool, Instances
 from judicia_notebook.labels import current_call
+from judicia_notebook.measuring import Measuring
 from judicia_notebook.metrics.recorder import CallRecord, Subject
 from judicia_notebook.policy import CappedBudget, Policy, current_way, parse_grant
 from judicia_notebook.quotas import Quota, call_quota, make_quota
@@ -45,6 +47,8 @@ if TYPE_CHECKING:
     from judicia_notebook.manifest import Manifest
 
 CLEANUP_SECONDS = 1.0
+ORIGINS = frozenset({"bench", "sweep"})
+"""Ways of making calls that a row's origin names; see `via`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,7 @@ class Outcome:
         return self.error is None
 
 
-class Plugin:
+class Plugin(Measuring):
     """A module loaded into a runtime. `Runtime.load` makes them.
 
     Attributes
@@ -87,6 +91,7 @@ class Plugin:
         self.name = name
         self.policy = policy
         self.changes: tuple[str, ...] = ()
+        self.recorder = platform.recorder
         self._platform = platform
         self._code = code
         self._config = dict(config)
@@ -103,6 +108,16 @@ class Plugin:
     def source(self) -> loading.Source:
         """What it was loaded from."""
         return self._code.source
+
+    @property
+    def code(self) -> Code:
+        """The module as it was read and compiled."""
+        return self._code
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """What on_initialize is handed, over the manifest's own."""
+        return MappingProxyType(self._config)
 
     @property
     def state(self) -> str:
@@ -316,7 +331,9 @@ class Plugin:
         def exchange(call: Call) -> bytes | None:
             return call.exchange(request)
 
-        call = self.begin(target, quota, exchange, finish=finish, size_in=len(request))
+        way = current_way()
+        origin = way if way in ORIGINS else "user"
+        call = self.begin(target, quota, exchange, finish=finish, size_in=len(request), origin=origin)
         call.encode_ns = encode_ns
         return call
 

@@ -25,6 +25,7 @@ from judicia_notebook.host.dispatcher import Dispatcher
 from judicia_notebook.host.ownership import Owners
 from judicia_notebook.inspection import Inspection, inspect
 from judicia_notebook.machine import MOST_MEMORY, memory_ceiling
+from judicia_notebook.measuring import Telling
 from judicia_notebook.metrics.recorder import CallRecord, Recorder
 from judicia_notebook.plugin import Plugin
 from judicia_notebook.policy import Policy, Snapshot, current_way, parse_grant
@@ -49,7 +50,7 @@ def default_ceiling() -> Quota:
     return Quota(memory=memory_ceiling(), cpu=CEILING_CPU, wall=CEILING_WALL, payload=MOST_MEMORY, answer=MOST_MEMORY)
 
 
-class Runtime:
+class Runtime(Telling):
     """Plugins, their platform and their records.
 
     Parameters
@@ -274,7 +275,7 @@ class Runtime:
 
     def end_calls(self) -> None:
         """Take no more calls, cancel those there are, and wait a moment for them to end."""
-        self.host.events.end()
+        self.host.end()
         for plugin in tuple(self._everything):
             plugin.end()
         self._wait_for_calls(EXIT_SECONDS)

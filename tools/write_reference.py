@@ -51,9 +51,10 @@ _EVENTS = """
 """
 
 _HTTP = """
-## Limits on requests to servers
+## Limits on requests to servers, and to plugins
 
-`rt.host.http.set_limits(answer_bytes="16MiB")` changes them.
+`rt.host.http.set_limits(answer_bytes="16MiB")` changes them; `routes` and what begins with `served_` is about requests
+to plugins.
 """
 
 _NOTIFICATIONS = """

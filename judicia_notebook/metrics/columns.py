@@ -64,6 +64,10 @@ class Columns(Generic[K]):
     def __getitem__(self, name: str) -> Array:
         return self._numbers[name]
 
+    def key_of(self, row: int) -> K:
+        """The named form of one row's key."""
+        return self.keys[int(self._which[row])]
+
     def keep(self, chosen: Array) -> None:
         """Keep the chosen rows: where a mask is True, or in the order of indexes."""
         self._numbers = {name: numbers[chosen] for name, numbers in self._numbers.items()}

@@ -31,6 +31,7 @@ from judicia_notebook.metrics.recorder import (
     WALL_PARTS,
     AuditKey,
     CallKey,
+    CallRecord,
     HostCallKey,
     LogKey,
     PolicyKey,
@@ -86,6 +87,21 @@ def calls(recorder: Recorder, *, plugin: str | None = None, start: int = 0, stop
         "error": rows.texts(lambda key: key.error),
     }
     return frame(recorder.calls.dropped, columns)
+
+
+def of_records(records: Sequence[CallRecord]) -> pd.DataFrame:
+    """The rows of some calls alone, with the columns and dtypes of `calls`."""
+    import pandas as pd
+
+    columns: dict[str, Any] = {}
+    for name, dtype in calls(Recorder(capacity=1)).dtypes.items():
+        values = [getattr(record, str(name)) for record in records]
+        if isinstance(dtype, pd.CategoricalDtype):
+            names = sorted({value for value in values if value is not None})
+            columns[str(name)] = pd.Categorical(values, categories=pd.Index(names, dtype="str"))
+        else:
+            columns[str(name)] = pd.Series(values, dtype=dtype)
+    return frame(0, columns)
 
 
 def host_calls(

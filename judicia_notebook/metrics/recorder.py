@@ -23,6 +23,7 @@ from typing import Any, NamedTuple, cast
 import msgspec
 
 from judicia_notebook.errors import printable
+from judicia_notebook.metrics.captures import Captures
 from judicia_notebook.metrics.table import Layout, Table
 from judicia_notebook.units import format_count, format_size, format_time
 
@@ -218,6 +219,8 @@ class Recorder:
         The same moment on ``time.perf_counter_ns``.
     calls, host_calls, samples, logs, audit, denials, policies : Table
         For `judicia_notebook.metrics.frames` to read.
+    captures : Captures
+        The beginnings of payloads, while somebody asks for them.
 
     Examples
     --------
@@ -238,6 +241,7 @@ class Recorder:
         self.audit = Table(AUDIT_ROW, capacity, KEY_CAPACITY)
         self.denials = Table(AUDIT_ROW, capacity, KEY_CAPACITY)
         self.policies = Table(POLICY_ROW, capacity, KEY_CAPACITY)
+        self.captures = Captures()
         self._call_ids = count(1)
         self._policy_versions = count(1)
 

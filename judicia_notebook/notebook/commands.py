@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from judicia_notebook.errors import did_you_mean
+from judicia_notebook.metrics.plots import FRAMES
 from judicia_notebook.quotas import KINDS
 from judicia_notebook.units import parse_size, parse_time
 
 HELP_WIDTH = 100
-PLOTS = ("latency",)
+PLOTS = tuple(FRAMES)
 OUTCOMES = (
     "denied", "trap", "guest_error", *(f"quota_{kind}" for kind in KINDS), "abi_violation", "host_failure", "cancelled"
 )  # fmt: skip
@@ -252,6 +253,13 @@ _RUN_OPTIONS = (*_END_OPTIONS, *(_quota(kind) for kind in RUN_KINDS))
 _FOR_THE_COMMAND = " What is meant for the command stands behind --, as in: %plugin run NAME -- --version"
 _TARGET = Argument(("target",), "a plugin and a function of it", "NAME.FUNCTION", "functions")
 
+_PAYLOAD = (
+    Argument(
+        ("payload",), "the rest of the line as JSON, or the name of one variable", "PAYLOAD", "variables", count="?"
+    ),
+    Argument(("--text",), "send this text, as one JSON string", "T"),
+)
+
 COMMANDS: tuple[Command, ...] = (
     Command(
         "load",
@@ -354,12 +362,45 @@ COMMANDS: tuple[Command, ...] = (
         (_PLUGIN_OR_ALL,),
         ("%plugin stats", "%plugin stats checker"),
     ),
+    Command(
+        "trace",
+        "Tell a call as a story: the last one of a plugin, or one that is made now and whose payloads are kept.",
+        (
+            Argument(("target",), "a plugin, or a function to call", "NAME[.FUNCTION]", "functions", count="?"),
+            *_PAYLOAD,
+            Argument(("--call",), "tell of the call with this call_id", "ID", convert=_count),
+            Argument(("--limit",), "how much of each payload to keep (200 B)", "SIZE", convert=parse_size),
+        ),
+        ('%plugin trace specimen.call_host {"service": "clock", "n": 3}', "%plugin trace specimen"),
+    ),
+    Command(
+        "time",
+        "Measure what a call costs, in new instances (cold) and in one that stays (warm): medians with intervals.",
+        (
+            _TARGET,
+            *_PAYLOAD,
+            Argument(("--repeats",), "how many calls of either kind (30)", "N", convert=_count),
+            Argument(("--warmup",), "how many before them, which are left out (3)", "N", convert=_count),
+        ),
+        ('%plugin time specimen.spin {"ms": 1}', "bench = %plugin time checker.check submission --repeats 100"),
+    ),
+    Command(
+        "profile",
+        "Find out where a function spends its time; a short one is called again and again.",
+        (
+            _TARGET,
+            *_PAYLOAD,
+            Argument(("--samples",), "how many samples are enough (500)", "N", convert=_count),
+            Argument(("--seconds",), "when to stop calling again (5s)", "TIME", convert=parse_time),
+        ),
+        ('%plugin profile specimen.spin {"ms": 100}', "profile = %plugin profile checker.check submission"),
+    ),
     Command("log", "What a plugin has written to its log.", (_PLUGIN,), ("%plugin log specimen",)),
     Command(
         "plot",
-        "Draw the calls.",
-        (Argument(("kind",), "what to draw", "KIND", "plots", choices=PLOTS), _PLUGIN_OR_ALL),
-        ("%plugin plot latency", "%plugin plot latency checker"),
+        "Draw the calls: how long they took, where their time went, when they ran, what they used and were allowed.",
+        (Argument(("kind",), ", ".join(PLOTS), "KIND", "plots", choices=PLOTS), _PLUGIN_OR_ALL),
+        ("%plugin plot latency", "%plugin plot timeline", "%plugin plot usage checker"),
     ),
     Command(
         "define",

@@ -86,6 +86,8 @@ class PluginMagic:
             return self._call(command, rest) if cell is None else self._call_cell(command, rest, cell)
         if command.name == "run":
             return self._run(command, rest, cell)
+        if command.name in {"time", "profile", "trace"}:
+            return self._look_at_a_call(command, rest)
         given = command.parse([piece.text for piece in lines.split(rest)])
         if command.name == "define":
             return self._define(given, cell or "")
@@ -158,22 +160,44 @@ class PluginMagic:
             self._shell.push({variable: ended.value})
         return None
 
-    def _target(self, text: str) -> tuple[Plugin, str]:
+    def _target(self, text: str, command: str = "call") -> tuple[Plugin, str]:
         name, dot, function = text.partition(".")
         if not dot or not function:
             plugin = self._runtime.plugins.get(name)
             offered = ", ".join(printable(f"{name}.{one}", 80) for one in plugin.functions[:6]) if plugin else ""
             hint = f" There is: {offered}." if offered else ""
-            raise commands.usage_error(f"%plugin call takes NAME.FUNCTION, not {text!r}.{hint}")
+            raise commands.usage_error(f"%plugin {command} takes NAME.FUNCTION, not {text!r}.{hint}")
         return self._runtime.plugin(name), function
 
-    def _variable(self, name: str) -> Any:
+    def _look_at_a_call(self, command: commands.Command, rest: str) -> Any:
+        line = lines.read_call(rest, command.options_with_value)
+        given = command.parse(line.words)
+        if line.given and given.text is not None:
+            raise commands.usage_error(f"%plugin {command.name}: one of PAYLOAD and --text, not both")
+        payload = self._variable(line.payload, command.name) if line.given == "variable" else line.payload
+        payload = given.text if given.text is not None else payload
+        if command.name == "trace" and "." not in (given.target or ""):
+            source = self._runtime.plugin(given.target) if given.target else self._runtime
+            return source.trace(call_id=given.call)
+        plugin, function = self._target(given.target, command.name)
+        methods: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
+            "time": (plugin.bench, ("repeats", "warmup")),
+            "profile": (plugin.profile, ("samples", "seconds")),
+            "trace": (plugin.trace, ("limit",)),
+        }
+        look, names = methods[command.name]
+        options = {name: value for name in names if (value := getattr(given, name)) is not None}
+        return look(function, payload, **options)
+
+    def _variable(self, name: str, command: str = "call") -> Any:
         namespace = self._shell.user_ns
         if name not in namespace:
             known = [one for one in namespace if not one.startswith("_")]
             close = did_you_mean(name, known)
             hint = close if "Did you mean" in close else " A text is written --text T, or as JSON in double quotes."
-            raise commands.usage_error(f"%plugin call: {name} is no JSON, and there is no variable of that name.{hint}")
+            raise commands.usage_error(
+                f"%plugin {command}: {name} is no JSON, and there is no variable of that name.{hint}"
+            )
         return namespace[name]
 
     # Loading --------------------------------------------------------------------------------------------------
@@ -252,13 +276,13 @@ class PluginMagic:
     def _plot(self, given: Namespace) -> Any:
         from judicia_notebook import plots
 
-        draw: Callable[[Any], Any] = getattr(plots, given.kind)
-        return draw(self._rows("calls", given.plugin))
+        draw: Callable[..., Any] = getattr(plots, given.kind)
+        return draw(*(self._rows(frame, given.plugin) for frame in plots.FRAMES[given.kind]))
 
     def _rows(self, frame: str, name: str | None) -> Any:
         """A frame of the runtime, or one plugin's rows of it; those of an unloaded plugin stay."""
         runtime = self._runtime
-        if name is None:
+        if name is None or frame == "samples":  # which have no plugin, only the number of their call
             return getattr(runtime, frame)
         if name in runtime.plugins:
             return getattr(runtime.plugins[name], frame)

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from judicia_notebook.command import RunResult
     from judicia_notebook.handles import CallHandle
     from judicia_notebook.inspection import Inspection
+    from judicia_notebook.metrics.bench import Bench
+    from judicia_notebook.metrics.runs.comparison import Comparison
+    from judicia_notebook.metrics.runs.run import Run
     from judicia_notebook.plugin import Outcome, Plugin
     from judicia_notebook.runtime import Runtime
 
@@ -202,6 +205,21 @@ def run_card(result: RunResult) -> Card:
     return Card(title, "" if blocks else "wrote nothing", (*blocks, *cost))
 
 
+def bench_card(bench: Bench) -> Card:
+    """What a call costs, cold and warm."""
+    return Card(*bench.title(), (Grid(*bench.grid()), *(Line(remark) for remark in bench.remarks())))
+
+
+def comparison_card(comparison: Comparison) -> Card:
+    """What two sets of calls differ in."""
+    return Card(*comparison.title(), (Grid(*comparison.grid()), *(Line(note) for note in comparison.notes())))
+
+
+def saved_run_card(run: Run) -> Card:
+    """What a file of a run holds, and what it was measured with."""
+    return Card(*run.title(), tuple(Row(*row) for row in run.rows()))
+
+
 def inspection_card(inspection: Inspection) -> Card:
     """What a module is, asks for and could touch."""
     manifest = inspection.manifest
@@ -303,6 +321,9 @@ _CARDS: dict[tuple[str, str], Callable[[Any], Card]] = {
     ("judicia_notebook.plugin", "Plugin"): plugin_card,
     ("judicia_notebook.plugin", "Outcome"): outcome_card,
     ("judicia_notebook.command", "RunResult"): run_card,
+    ("judicia_notebook.metrics.bench", "Bench"): bench_card,
+    ("judicia_notebook.metrics.runs.comparison", "Comparison"): comparison_card,
+    ("judicia_notebook.metrics.runs.run", "Run"): saved_run_card,
     ("judicia_notebook.runtime", "Runtime"): runtime_card,
     ("judicia_notebook.inspection", "Inspection"): inspection_card,
     ("judicia_notebook.quotas", "Quota"): quota_card,

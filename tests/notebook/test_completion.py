@@ -106,7 +106,8 @@ def test_expected_outcomes_are_offered_also_behind_a_payload(loaded: Kernel) -> 
 
 def test_values_of_other_options_and_kinds_are_offered(loaded: Kernel) -> None:
     assert words(loaded, "%plugin load x --on-denied ") == ["error", "trap"]
-    assert words(loaded, "%plugin plot ") == ["latency"]
+    assert words(loaded, "%plugin plot ") == list(commands.PLOTS)
+    assert words(loaded, "%plugin plot c") == ["cold_warm", "capabilities"]
     assert words(loaded, "%plugin plot latency ch") == ["checker"]
     assert words(loaded, "%%plugin define x --lang ") == ["wat"]
 

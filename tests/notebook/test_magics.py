@@ -387,9 +387,13 @@ def test_log_shows_what_a_plugin_wrote(specimen: Kernel) -> None:
     )
 
 
-def test_plot_draws_a_picture(checker: Kernel) -> None:
+def test_plot_draws_a_picture_of_every_kind_of_one_plugin_and_of_all(checker: Kernel) -> None:
     checker.run(f"%plugin call checker.check {ACCEPTED}")
-    assert "image/png" in checker.run("%plugin plot latency checker").value
+    for kind in commands.PLOTS:
+        assert "image/png" in checker.run(f"%plugin plot {kind} checker").value, kind
+        assert "image/png" in checker.run(f"%plugin plot {kind}").value, kind
+    assert checker.run("figure = %plugin plot usage checker").status == "ok"
+    assert "checker.check" in checker.value("figure.axes[0].child_axes[0].get_title(loc='left')")
 
 
 def test_unload_and_clear_take_plugins_away_and_keep_their_records(checker: Kernel) -> None:
