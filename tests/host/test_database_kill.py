@@ -15,7 +15,7 @@ import judicia_notebook as jn
 from judicia_notebook.authoring.wat import compile_wat
 from tests.notebook.conftest import environment
 
-TIMES = {"sqlite": 4, "postgresql": 2}
+TIMES = {"sqlite": 3, "postgresql": 2}
 DEADLINE = 120  # seconds: whoever takes longer hangs
 
 MODULE = compile_wat(

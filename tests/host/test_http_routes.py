@@ -517,13 +517,14 @@ def test_on_a_hub_the_link_goes_through_jupyters_proxy_and_warns(
 ) -> None:
     monkeypatch.setenv("JUPYTERHUB_SERVICE_PREFIX", "/user/lund/")
     load(rt)
-    with rt.host.http.serve() as server:  # there is no such proxy here
+    real, proxy = importlib.util.find_spec, [None, object()]
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: proxy[0] if name == "jupyter_server_proxy" else real(name)
+    )
+    with rt.host.http.serve() as server:  # there is no such proxy
         assert hub.MISSING in repr(server)
         assert server.link == server.url
-    real = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name: object() if name == "jupyter_server_proxy" else real(name)
-    )
+    del proxy[0]
     with rt.host.http.serve() as server:
         link = f"/user/lund/proxy/{server.port}/"
         assert server.link == link
