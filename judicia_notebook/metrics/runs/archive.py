@@ -12,6 +12,7 @@ file of a later version is refused by its number before the rest is looked at.
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import secrets
@@ -152,6 +153,10 @@ def read_run(path: str | os.PathLike[str], *, most: int | str = MOST_BYTES) -> R
             return _read(archive, limit)
     except _REFUSED as error:
         _refuse(named, error)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        _refuse(named, zipfile.BadZipFile("a part of it would lie before its beginning"))
 
 
 # What reading a file that is not what it should be can raise.

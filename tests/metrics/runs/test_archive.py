@@ -295,6 +295,16 @@ def test_a_damaged_file_is_refused_or_read_and_never_anything_else(saved: Path) 
             jn.read_run(saved)
 
 
+@pytest.mark.parametrize("shift", [1, 1000, 1 << 30])
+def test_a_file_whose_parts_would_lie_before_its_beginning_is_refused(saved: Path, shift: int) -> None:
+    data = bytearray(saved.read_bytes())
+    at = len(data) - 22 + 16  # where the end of the zip says that its directory begins
+    data[at : at + 4] = (int.from_bytes(data[at : at + 4], "little") + shift).to_bytes(4, "little")
+    saved.write_bytes(data)
+    with pytest.raises(JudiciaError, match=r"run\.zip cannot be read as a run"):
+        jn.read_run(saved)
+
+
 def test_no_file_and_no_zip_say_so(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         jn.read_run(tmp_path / "none.zip")
