@@ -31,6 +31,10 @@ class _NotGiven:
 NOT_GIVEN: Final = _NotGiven()
 
 
+MOST: Final = 1 << 62
+"""The largest count a quota may say."""
+
+
 @dataclass(frozen=True, slots=True)
 class QuotaKind:
     """One kind of quota: its unit, what it counts per, its default, and what it is."""
@@ -40,6 +44,39 @@ class QuotaKind:
     default: float | None
     meaning: str
     may_be_none: bool = True
+    least: int = 0
+    most: int = MOST
+
+    def read(self, what: str, value: Any) -> float:
+        """The number that somebody typed: bytes, seconds or a count. `what` is its name in an error.
+
+        Raises
+        ------
+        PolicyError
+
+        Examples
+        --------
+        >>> QuotaKind("bytes", "call", None, "").read("limit rows", "2KiB")
+        2048
+        """
+        try:
+            number = self._number(value)
+        except ValueError as error:
+            raise PolicyError(f"{what}: {error}.") from None
+        if not self.least <= number <= self.most:
+            most = "" if self.most == MOST else f" and at most {self.most}"
+            raise PolicyError(f"{what}: at least {self.least}{most}, not {value!r}.")
+        return number
+
+    def _number(self, value: Any) -> float:
+        if self.unit == "bytes":
+            return parse_size(value)
+        if self.unit == "s":
+            return parse_time(value)
+        count = -1 if isinstance(value, bool) or not hasattr(value, "__index__") else operator.index(value)
+        if not 0 <= count <= MOST:
+            raise ValueError(f"a whole number of {self.unit} up to {MOST}, not {value!r}")
+        return count
 
 
 KINDS: Final[Mapping[str, QuotaKind]] = MappingProxyType(
@@ -54,15 +91,12 @@ KINDS: Final[Mapping[str, QuotaKind]] = MappingProxyType(
         "host_calls": QuotaKind("host calls", "call", 100_000, "host calls"),
         "host_call_rate": QuotaKind("host calls", "second", None, "host calls of one capability in a second"),
         "table_elements": QuotaKind("table elements", "instance", 10_000, "elements of each table", may_be_none=False),
-        "instances": QuotaKind("instances", "plugin", 8, "instances at once", may_be_none=False),
+        "instances": QuotaKind("instances", "plugin", 8, "instances at once", may_be_none=False, least=1),
         "queue": QuotaKind("calls", "plugin", 1000, "calls waiting for an instance", may_be_none=False),
-        "json_depth": QuotaKind("levels", "call", 128, "nesting of JSON", may_be_none=False),
+        "json_depth": QuotaKind("levels", "call", 128, "nesting of JSON", may_be_none=False, least=1),
     }
 )
 """Every kind of quota, in the order people read them. Times are seconds, sizes bytes."""
-
-MOST: Final = 1 << 62
-"""The largest count a quota may say."""
 
 Size = int | str | None | _NotGiven
 Time = float | str | timedelta | None | _NotGiven
@@ -120,18 +154,7 @@ def _parse(kind: str, value: Any) -> Any:
         if not info.may_be_none:
             raise PolicyError(f"quota {kind}: there must be a limit, None is not one.")
         return None
-    try:
-        if info.unit == "bytes":
-            return parse_size(value)
-        if info.unit == "s":
-            return parse_time(value)
-    except ValueError as error:
-        raise PolicyError(f"quota {kind}: {error}.") from None
-    if isinstance(value, bool) or not hasattr(value, "__index__") or not 0 <= (count := operator.index(value)) <= MOST:
-        raise PolicyError(f"quota {kind}: a whole number of {info.unit} up to {MOST}, not {value!r}.")
-    if count == 0 and kind in ("instances", "json_depth"):
-        raise PolicyError(f"quota {kind}: at least 1.")
-    return count
+    return info.read(f"quota {kind}", value)
 
 
 def call_quota(quota: Quota | Mapping[str, Any], ceiling: Quota) -> Quota:

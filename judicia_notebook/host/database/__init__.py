@@ -30,9 +30,10 @@ import msgspec
 from judicia_notebook.errors import PolicyError, ResourceExhausted, printable
 from judicia_notebook.host.database import statements, values
 from judicia_notebook.host.database.job import Access, Backend, Job
-from judicia_notebook.host.database.limits import Limits, changed
+from judicia_notebook.host.database.limits import KINDS, Limits
 from judicia_notebook.host.dispatcher import Operation, ServiceError
 from judicia_notebook.host.files.errands import Errand, Errands
+from judicia_notebook.host.limits import changed
 from judicia_notebook.host.ownership import Owners
 
 if TYPE_CHECKING:
@@ -227,7 +228,7 @@ class DatabaseService:
         ...     rt.host.database.limits.rows
         100
         """
-        self.limits = changed(self.limits, kinds)
+        self.limits = changed(self.limits, KINDS, "databases", kinds)
 
     def adopt(self, plugin: str, digest: str) -> None:
         """Let this file have the tables that another left under its name."""

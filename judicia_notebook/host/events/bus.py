@@ -6,7 +6,6 @@ nobody. All state is under one lock, held for no longer than that. Nothing of a 
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import threading
 import time
@@ -16,7 +15,7 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from judicia_notebook.engine import safety, wire
-from judicia_notebook.errors import InvalidPayload, NoSuchPlugin, PolicyError, ResourceExhausted, did_you_mean
+from judicia_notebook.errors import InvalidPayload, NoSuchPlugin, PolicyError, ResourceExhausted
 from judicia_notebook.host.dispatcher import ServiceError
 from judicia_notebook.host.events import history
 from judicia_notebook.host.events.event import HOSTS_METADATA, PLATFORM, Emitted, Event, current_event, iso_time
@@ -24,6 +23,7 @@ from judicia_notebook.host.events.limits import KINDS, EventLimits
 from judicia_notebook.host.events.patterns import is_pattern, is_type
 from judicia_notebook.host.events.subscriber import CallbackSubscriber, Parked, Plugin, PluginSubscriber, Subscriber
 from judicia_notebook.host.host_call import RateMeter
+from judicia_notebook.host.limits import changed
 from judicia_notebook.workers import Workers
 
 if TYPE_CHECKING:
@@ -396,11 +396,8 @@ class Events:
         PolicyError
             No such limit, or no such number.
         """
-        for name in limits:
-            if name not in KINDS:
-                raise PolicyError(f"There is no event limit {name!r}.{did_you_mean(name, KINDS)}")
         with self.changed:
-            self.limits = dataclasses.replace(self.limits, **limits)  # type: ignore[arg-type]  # the class reads them
+            self.limits = changed(self.limits, KINDS, "events", limits)
 
     def park(self, parked: Parked) -> None:
         """Keep a delivery that was given up."""

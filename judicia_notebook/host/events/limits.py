@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
-from judicia_notebook.errors import PolicyError
-from judicia_notebook.quotas import MOST, QuotaKind
-from judicia_notebook.units import parse_size, parse_time
+from judicia_notebook.quotas import QuotaKind
 
 KINDS: Final[Mapping[str, QuotaKind]] = MappingProxyType(
     {
@@ -21,7 +19,9 @@ KINDS: Final[Mapping[str, QuotaKind]] = MappingProxyType(
         "callbacks": QuotaKind("callbacks", "runtime", 100, "Python callbacks subscribed"),
         "queue": QuotaKind("events", "subscriber", 10_000, "events waiting; one more is dropped, and counted"),
         "queue_bytes": QuotaKind("bytes", "subscriber", 32 << 20, "payloads and metadata waiting; likewise"),
-        "attempts": QuotaKind("attempts", "delivery", 4, "how often a failing handler is tried before it is parked"),
+        "attempts": QuotaKind(
+            "attempts", "delivery", 4, "how often a failing handler is tried before it is parked", least=1
+        ),
         "retry_delay": QuotaKind("s", "delivery", 0.05, "pause before the second attempt; then 4 times as long each"),
         "parked": QuotaKind("events", "runtime", 1000, "parked deliveries kept; the oldest go, and are counted"),
         "history": QuotaKind("events", "runtime", 20_000, "events kept in the history; the oldest go"),
@@ -33,17 +33,12 @@ KINDS: Final[Mapping[str, QuotaKind]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class EventLimits:
-    """The limits in force; `Events.set_limits` changes them. Sizes may be text such as ``"1MiB"``, times ``"50ms"``.
-
-    Raises
-    ------
-    PolicyError
-        No such number.
+    """The limits in force; `KINDS` says what each is, and `Events.set_limits` changes them.
 
     Examples
     --------
-    >>> EventLimits(payload="64KiB").payload, EventLimits().attempts
-    (65536, 4)
+    >>> EventLimits(hops=3).hops, EventLimits().attempts
+    (3, 4)
     """
 
     emit_rate: int = 5000
@@ -59,23 +54,3 @@ class EventLimits:
     parked: int = 1000
     history: int = 20_000
     history_bytes: int = 32 << 20
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            value = _parse(KINDS[field.name].unit, getattr(self, field.name))
-            if value is None or value < (field.name == "attempts"):
-                raise PolicyError(f"event limit {field.name}: {getattr(self, field.name)!r} will not do.")
-            object.__setattr__(self, field.name, value)
-
-
-def _parse(unit: str, value: Any) -> float | None:
-    """A limit's number; None for what is none."""
-    try:
-        if unit == "bytes":
-            return parse_size(value)
-        if unit == "s":
-            return parse_time(value)
-    except ValueError:
-        return None
-    whole = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST
-    return value if whole else None

@@ -37,8 +37,9 @@ from judicia_notebook.host.files import names
 from judicia_notebook.host.files.accounts import Account, Parts
 from judicia_notebook.host.files.beneath import FOLDER, Opening, best_opening, enter, open_root, opened, sync
 from judicia_notebook.host.files.errands import Errand, Errands
-from judicia_notebook.host.files.limits import Limits, changed
+from judicia_notebook.host.files.limits import KINDS, Limits
 from judicia_notebook.host.files.tree import Entry, Tree
+from judicia_notebook.host.limits import changed
 from judicia_notebook.host.ownership import Owners, folder_name
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ class FilesService:
         ...     rt.host.files.limits.folder_bytes
         1048576
         """
-        self.limits = changed(self.limits, kinds)
+        self.limits = changed(self.limits, KINDS, "files", kinds)
 
     # Operations ---------------------------------------------------------------------------------------------
 

@@ -22,10 +22,11 @@ from judicia_notebook.host.http import hub
 from judicia_notebook.host.http.addresses import Address
 from judicia_notebook.host.http.hub import Server
 from judicia_notebook.host.http.incoming import Deliver, Incoming, RegisterRoute, pairs
-from judicia_notebook.host.http.limits import Limits, changed
+from judicia_notebook.host.http.limits import KINDS, Limits
 from judicia_notebook.host.http.messages import Response
 from judicia_notebook.host.http.outgoing import Outgoing, Request, target
 from judicia_notebook.host.http.routes import Plugin
+from judicia_notebook.host.limits import changed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -180,7 +181,7 @@ class HttpService:
         ...     rt.host.http.limits.answer_bytes
         1048576
         """
-        self._outgoing.limits = self._incoming.limits = changed(self._outgoing.limits, kinds)
+        self._outgoing.limits = self._incoming.limits = changed(self._outgoing.limits, KINDS, "HTTP requests", kinds)
 
     def use(
         self, *, resolve: Callable[[str, int], list[Address]] | None = None, tls: ssl.SSLContext | None = None

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
-import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
-from judicia_notebook.errors import PolicyError, did_you_mean
-from judicia_notebook.quotas import MOST, QuotaKind
-from judicia_notebook.units import parse_size, parse_time
+from judicia_notebook.quotas import QuotaKind
 
 KINDS: Final[Mapping[str, QuotaKind]] = MappingProxyType(
     {
@@ -66,32 +62,3 @@ class Limits:
     served_time: float = 30.0
     served_at_once: int = 8
     served_connections: int = 100
-
-
-def changed(limits: Limits, kinds: Mapping[str, Any]) -> Limits:
-    """The limits with some exchanged for what somebody typed.
-
-    Raises
-    ------
-    PolicyError
-    """
-    parsed: dict[str, Any] = {}
-    for kind, value in kinds.items():
-        if kind not in KINDS:
-            raise PolicyError(f"There is no limit on HTTP requests {kind!r}.{did_you_mean(kind, KINDS)}")
-        parsed[kind] = _parse(kind, value)
-    return dataclasses.replace(limits, **parsed)
-
-
-def _parse(kind: str, value: Any) -> float:
-    unit = KINDS[kind].unit
-    try:
-        if unit == "bytes":
-            return parse_size(value)
-        if unit == "s":
-            return parse_time(value)
-    except ValueError as error:
-        raise PolicyError(f"limit {kind}: {error}.") from None
-    if isinstance(value, bool) or not hasattr(value, "__index__") or not 0 <= (count := operator.index(value)) <= MOST:
-        raise PolicyError(f"limit {kind}: a whole number of {unit} up to {MOST}, not {value!r}.")
-    return count

@@ -18,8 +18,9 @@ from judicia_notebook.host.dispatcher import ServiceError
 from judicia_notebook.host.displays import show
 from judicia_notebook.host.events.history import Bounded
 from judicia_notebook.host.host_call import RateMeter
+from judicia_notebook.host.limits import changed
 from judicia_notebook.host.notifications import frames
-from judicia_notebook.host.notifications.limits import Limits, changed
+from judicia_notebook.host.notifications.limits import KINDS, Limits
 from judicia_notebook.host.notifications.notification import (
     PLATFORM,
     TYPES,
@@ -304,7 +305,7 @@ class Notifications:
             No such limit, or no such number.
         """
         with self.changed:
-            self.limits = changed(self.limits, limits)
+            self.limits = changed(self.limits, KINDS, "notifications", limits)
 
     def park(self, parked: Parked) -> None:
         """Keep a delivery that was given up."""

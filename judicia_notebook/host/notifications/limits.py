@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
-import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
-from judicia_notebook.errors import PolicyError, did_you_mean
-from judicia_notebook.quotas import MOST, QuotaKind
-from judicia_notebook.units import parse_size, parse_time
+from judicia_notebook.quotas import QuotaKind
 
 KINDS: Final[Mapping[str, QuotaKind]] = MappingProxyType(
     {
@@ -22,7 +18,9 @@ KINDS: Final[Mapping[str, QuotaKind]] = MappingProxyType(
         "metadata": QuotaKind("bytes", "notification", 4 << 10, "the metadata as JSON"),
         "targets": QuotaKind("targets", "runtime", 20, "that notifications go out to"),
         "queue": QuotaKind("notifications", "target", 1000, "waiting; one more is dropped, and counted"),
-        "attempts": QuotaKind("attempts", "delivery", 4, "how often a target is tried before the delivery is parked"),
+        "attempts": QuotaKind(
+            "attempts", "delivery", 4, "how often a target is tried before the delivery is parked", least=1
+        ),
         "retry_delay": QuotaKind("s", "delivery", 0.5, "pause before the second attempt; then 4 times as long each"),
         "parked": QuotaKind("deliveries", "runtime", 1000, "parked ones that are kept; the oldest go, and are counted"),
         "history": QuotaKind("notifications", "runtime", 10_000, "kept in the history; the oldest go"),
@@ -54,33 +52,3 @@ class Limits:
     parked: int = 1000
     history: int = 10_000
     history_bytes: int = 16 << 20
-
-
-def changed(limits: Limits, kinds: Mapping[str, Any]) -> Limits:
-    """The limits with some exchanged for what somebody typed.
-
-    Raises
-    ------
-    PolicyError
-    """
-    for kind in kinds:
-        if kind not in KINDS:
-            raise PolicyError(f"There is no limit on notifications {kind!r}.{did_you_mean(kind, KINDS)}")
-    parsed: dict[str, Any] = {kind: _parse(kind, value) for kind, value in kinds.items()}
-    return dataclasses.replace(limits, **parsed)
-
-
-def _parse(kind: str, value: Any) -> float:
-    unit = KINDS[kind].unit
-    try:
-        if unit == "bytes":
-            return parse_size(value)
-        if unit == "s":
-            return parse_time(value)
-    except ValueError as error:
-        raise PolicyError(f"limit {kind}: {error}.") from None
-    least = 1 if kind == "attempts" else 0
-    whole = not isinstance(value, bool) and hasattr(value, "__index__")
-    if not whole or not least <= operator.index(value) <= MOST:
-        raise PolicyError(f"limit {kind}: a whole number of {unit} from {least} to {MOST}, not {value!r}.")
-    return operator.index(value)
