@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -9,7 +10,8 @@ from collections.abc import Callable
 
 import pytest
 
-DEADLINE = 60  # seconds: whoever takes longer hangs
+# Seconds: a program that takes longer hangs. Where test_walls has taken a wall down, many are expected to.
+DEADLINE = 15 if os.environ.get("JUDICIA_WALL_DOWN") else 60
 
 PRELUDE = '''
 import faulthandler, gc, os, signal, sys, threading, time

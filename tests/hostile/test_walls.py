@@ -1,0 +1,71 @@
+"""Every attack that names its wall succeeds when that wall is taken down: otherwise it would pass for another reason.
+
+A test is an attack by its mark, ``@pytest.mark.wall({"module:attribute": "replacement"})``: the functions that are the
+wall, each with the expression that takes its place (see takedown/sitecustomize.py). A child process runs the attacks of
+one wall together, with the wall down in it and in all processes that it starts; each attack's own assertion must fail.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+PATIENCE = 300  # seconds for all attacks of one wall
+
+
+def _pytest(*arguments: str, wall: str = "") -> list[dict[str, str]]:
+    """Run pytest in a child process; the lines of takedown/report_walls.py."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report"
+        report.touch()
+        paths = [str(HERE / "takedown"), str(ROOT), os.environ.get("PYTHONPATH", "")]
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+            "JUDICIA_WALL_DOWN": wall,
+            "JUDICIA_WALL_REPORT": str(report),
+        }
+        options = ("-p", "report_walls", "-p", "no:cacheprovider", "--no-header", "--tb=no", "-q")
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", *options, *arguments],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+        )
+        lines = report.read_text("utf-8").splitlines()
+    assert done.returncode in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED), done.stdout + done.stderr
+    return [json.loads(line) for line in lines]
+
+
+def _attacks() -> dict[str, list[str]]:
+    """Walls as JSON, each with the node ids of its attacks."""
+    walls = defaultdict(list)
+    for line in _pytest("--collect-only", "-m", "wall", "--ignore", __file__, "tests/hostile"):
+        walls[json.dumps(line["wall"])].append(line["attack"])
+    return walls
+
+
+ATTACKS = _attacks()
+
+
+def _name(wall: str) -> str:
+    return str(next(iter(json.loads(wall)))).removeprefix("judicia_notebook.")
+
+
+@pytest.mark.parametrize("wall", ATTACKS, ids=_name)
+def test_each_attack_succeeds_with_its_wall_taken_down(wall: str) -> None:
+    ran = {line["attack"]: line for line in _pytest(*ATTACKS[wall], wall=wall) if "ended" in line}
+    assert set(ran) == set(ATTACKS[wall])
+    stands = {attack: f"{line['ended']}: {line['text']}" for attack, line in ran.items() if line["ended"] != "fell"}
+    assert not stands
