@@ -1,8 +1,8 @@
 """A pytest plugin for the child processes of test_walls: which attacks there are, and how each of them ended.
 
-The lines go to the file that `JUDICIA_WALL_REPORT` names, as JSON: ``{"attack": node id, "wall": {...}}`` for each attack
-that was collected, and ``{"attack": node id, "ended": "held" | "fell" | "error", "text": ...}`` for each that was run. A wall
-*fell* where the attack's own assertion failed; any other exception is an error of the test or of the replacement.
+The lines go to the file that `JUDICIA_WALL_REPORT` names, as JSON: ``{"attack": node id, "wall": {...}}`` for each
+attack that was collected, and ``{"attack": node id, "ended": "held", "fell" or "error", ...}`` for each that was
+run. A wall *fell* where the attack's own assertion failed; any other exception is an error of the test.
 """
 
 from __future__ import annotations
