@@ -26,15 +26,19 @@
 
 Errors are data: each class names its fields, and `describe` alone turns them into sentences. In a notebook an error of
 this tree shows as those two or three lines; anything else is a bug of ours and keeps its traceback.
+
+As data they travel: every error pickles and copies with all its fields, so that a process pool, joblib or a Dask
+cluster hands it over whole. What lives in one process says what to do instead, see `stays_in_process`.
 """
 
 from __future__ import annotations
 
 import difflib
 import itertools
+import pickle
 import re
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from judicia_notebook.units import format_count, format_quantity, parse_size, parse_time
 
@@ -83,6 +87,57 @@ class JudiciaError(Exception):
         """What IPython shows in place of a traceback."""
         first, *rest = describe(self)
         return [f"{type(self).__name__}: {first}", *rest]
+
+    # An exception is by default made anew from `args`, which are not what the classes below are made from.
+    def __reduce__(self) -> tuple[Any, ...]:
+        state = {name: _portable(value) for name, value in vars(self).items()}
+        if self.__cause__ is not None:
+            state["__cause__"] = _portable_cause(self.__cause__)
+        return _revived, (type(self), self.args), state
+
+
+def _revived(kind: type[JudiciaError], arguments: tuple[Any, ...]) -> JudiciaError:
+    return kind.__new__(kind, *arguments)
+
+
+def _portable(value: Any) -> Any:
+    """The value, or what it looked like where it cannot leave this process."""
+    try:
+        pickle.dumps(value)
+    except Exception:  # whatever a value's own code raises
+        return printable(repr(value))
+    return value
+
+
+def _portable_cause(cause: BaseException) -> BaseException:
+    """An exception that can be read back, too: many can be pickled and not be made again."""
+    try:
+        pickle.loads(pickle.dumps(cause))  # noqa: S301  # our own bytes of a moment ago
+    except Exception:
+        return RuntimeError(printable(f"{type(cause).__name__}: {cause}"))
+    return cause
+
+
+C = TypeVar("C", bound=type)
+
+
+def stays_in_process(instead: str) -> Callable[[C], C]:
+    """Decorate a class whose objects are part of this process: pickling or copying one says what to do instead.
+
+    Parameters
+    ----------
+    instead : str
+        A sentence, which may hold a line to type.
+    """
+
+    def decorate(kind: C) -> C:
+        def refuse(_self: object, _protocol: object) -> NoReturn:
+            raise TypeError(f"A {kind.__name__} cannot be pickled or copied: it is part of this process. {instead}")
+
+        kind.__reduce_ex__ = refuse  # type: ignore[method-assign, assignment]
+        return kind
+
+    return decorate
 
 
 class LoadError(JudiciaError):

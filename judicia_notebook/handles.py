@@ -10,7 +10,7 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 from judicia_notebook.engine import interrupts
-from judicia_notebook.errors import ResourceExhausted
+from judicia_notebook.errors import ResourceExhausted, stays_in_process
 from judicia_notebook.instances import Ticket
 from judicia_notebook.policy import current_way
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from judicia_notebook.workers import Workers
 
 
+@stays_in_process("Its result can be: handle.result().")
 class CallHandle:
     """A call that runs, waits or has ended, somewhere else. `Plugin.submit` makes them.
 

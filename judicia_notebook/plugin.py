@@ -26,6 +26,7 @@ from judicia_notebook.errors import (
     NoSuchFunction,
     PluginNotReady,
     did_you_mean,
+    stays_in_process,
 )
 from judicia_notebook.handles import CallHandle, in_background
 from judicia_notebook.inspection import Inspection, inspect
@@ -65,6 +66,7 @@ class Outcome:
         return self.error is None
 
 
+@stays_in_process("In the other process, load it: jn.Runtime().load(source). jn.sweep does that for a grid of calls.")
 class Plugin(Measuring):
     """A module loaded into a runtime. `Runtime.load` makes them.
 

@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 
 from judicia_notebook.capabilities import CAPABILITIES, expand
 from judicia_notebook.engine.limits import Limits
-from judicia_notebook.errors import PolicyError, did_you_mean
+from judicia_notebook.errors import PolicyError, did_you_mean, stays_in_process
 from judicia_notebook.quotas import DEFAULTS, NOT_GIVEN, Quota, check_within, limits_of, make_quota, overlay
 
 OnDenied = Literal["error", "trap"]
@@ -160,6 +160,7 @@ class Ledger(Protocol):
     def add_audit(self, what: str, plugin: str, detail: str, via: str) -> None: ...
 
 
+@stays_in_process("Its snapshot can be: policy.snapshot(), and policy.restore(snapshot) over there.")
 class Policy:
     """Grants, quotas and what happens on a denial, for one plugin.
 

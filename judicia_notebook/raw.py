@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from judicia_notebook import loading
 from judicia_notebook.engine.slots import pack_numbers
-from judicia_notebook.errors import InvalidPayload, NoSuchFunction
+from judicia_notebook.errors import InvalidPayload, NoSuchFunction, stays_in_process
 
 if TYPE_CHECKING:
     from judicia_notebook.calling import Call
@@ -31,6 +31,7 @@ class Callee(Protocol):
     ) -> Call: ...
 
 
+@stays_in_process("In the other process, load the plugin and take it anew: p.raw(name).")
 class RawFunction:
     """A numeric export, callable: ``p.raw("add")(1, 2)``."""
 

@@ -19,7 +19,15 @@ from judicia_notebook import host, labels, loading
 from judicia_notebook.delivery import deliver
 from judicia_notebook.engine import cache
 from judicia_notebook.engine.memory import MemoryPool
-from judicia_notebook.errors import LoadError, ManifestError, NoSuchPlugin, PolicyError, ResourceExhausted, did_you_mean
+from judicia_notebook.errors import (
+    LoadError,
+    ManifestError,
+    NoSuchPlugin,
+    PolicyError,
+    ResourceExhausted,
+    did_you_mean,
+    stays_in_process,
+)
 from judicia_notebook.host import wasi
 from judicia_notebook.host.dispatcher import Dispatcher
 from judicia_notebook.host.ownership import Owners
@@ -50,6 +58,7 @@ def default_ceiling() -> Quota:
     return Quota(memory=memory_ceiling(), cpu=CEILING_CPU, wall=CEILING_WALL, payload=MOST_MEMORY, answer=MOST_MEMORY)
 
 
+@stays_in_process("In the other process, make one: jn.Runtime().")
 class Runtime(Telling):
     """Plugins, their platform and their records.
 

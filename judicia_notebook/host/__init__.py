@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
+from judicia_notebook.errors import stays_in_process
 from judicia_notebook.policy import Ledger, current_way
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+@stays_in_process("What its services tell as a frame can be.")
 class Host:
     """What the platform keeps for its plugins, as the notebook sees it: ``rt.host``.
 

@@ -137,3 +137,16 @@ def test_ctrl_c_gives_up_what_runs_on_the_cluster_and_the_same_sweep_goes_on_the
 def test_what_a_worker_cannot_do_is_raised_here(client: Any) -> None:
     with pytest.raises(jn.PolicyError, match="its folders are on this machine"):
         sweep("example:specimen", "echo", [None], grants=[["read_files"]], executor=client)
+
+
+def trap_here() -> Any:
+    """Run in a worker."""
+    with jn.Runtime() as rt:
+        return rt.load(SPECIMEN).call("trap")
+
+
+def test_an_error_of_a_call_in_a_worker_comes_whole(client: Any) -> None:
+    with pytest.raises(jn.GuestTrap, match="`unreachable`") as caught:
+        client.submit(trap_here).result(timeout=PATIENCE)
+    assert caught.value.record is not None
+    assert caught.value.record.function == "trap"

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from judicia_notebook.errors import PolicyError, ResourceExhausted, printable
+from judicia_notebook.errors import PolicyError, ResourceExhausted, printable, stays_in_process
 from judicia_notebook.host.database import statements, values
 from judicia_notebook.host.database.job import Access, Backend, Job
 from judicia_notebook.host.database.limits import KINDS, Limits
@@ -52,6 +52,7 @@ class Request(msgspec.Struct, forbid_unknown_fields=True):
     params: list[Any] = []
 
 
+@stays_in_process("A table as a frame can be: table(name).")
 class DatabaseService:
     """``judicia:database`` of one runtime, and ``rt.host.database`` of the notebook.
 

@@ -15,7 +15,7 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from judicia_notebook.engine import safety, wire
-from judicia_notebook.errors import InvalidPayload, NoSuchPlugin, PolicyError, ResourceExhausted
+from judicia_notebook.errors import InvalidPayload, NoSuchPlugin, PolicyError, ResourceExhausted, stays_in_process
 from judicia_notebook.host.dispatcher import ServiceError
 from judicia_notebook.host.events import history
 from judicia_notebook.host.events.event import HOSTS_METADATA, PLATFORM, Emitted, Event, current_event, iso_time
@@ -54,6 +54,7 @@ class LoadedPlugin(Plugin, Protocol):
     def functions(self) -> tuple[str, ...]: ...
 
 
+@stays_in_process("Its frames can be.")
 class Events:
     """Events of one runtime. A `Runtime` has one, as ``rt.host.events``.
 

@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import msgspec
 
-from judicia_notebook.errors import printable
+from judicia_notebook.errors import printable, stays_in_process
 from judicia_notebook.host.dispatcher import Code, Operation, ServiceError
 from judicia_notebook.host.files import names
 from judicia_notebook.host.files.accounts import Account, Parts
@@ -103,6 +103,7 @@ class _Place(NamedTuple):
     parts: Parts
 
 
+@stays_in_process("The contents of a file can be.")
 class FilesService:
     """``judicia:files`` of one runtime, and ``rt.host.files`` of the notebook.
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from judicia_notebook.engine import safety
-from judicia_notebook.errors import PolicyError, ResourceExhausted, printable
+from judicia_notebook.errors import PolicyError, ResourceExhausted, printable, stays_in_process
 from judicia_notebook.host.dispatcher import Operation
 from judicia_notebook.host.http import hub
 from judicia_notebook.host.http.addresses import Address
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["HttpService", "Limits", "Response", "Server"]
 
 
+@stays_in_process("Its frames can be.")
 class HttpService:
     """``judicia:http`` of one runtime, and ``rt.host.http`` of the notebook."""
 

@@ -13,7 +13,7 @@ from time import monotonic, perf_counter_ns
 from typing import TYPE_CHECKING, Any, Self
 
 from judicia_notebook.engine import safety, wire
-from judicia_notebook.errors import InvalidPayload, PolicyError, ResourceExhausted
+from judicia_notebook.errors import InvalidPayload, PolicyError, ResourceExhausted, stays_in_process
 from judicia_notebook.host.dispatcher import ServiceError
 from judicia_notebook.host.displays import show
 from judicia_notebook.host.events.history import Bounded
@@ -45,6 +45,7 @@ CLOSE_SECONDS = 5.0
 AT_ONCE = 20
 
 
+@stays_in_process("Its frames can be.")
 class Notifications:
     """Notifications of one runtime. A `Runtime` has one, as ``rt.host.notifications``.
 
