@@ -17,6 +17,7 @@ Importing this package imports neither wasmtime, IPython, pandas nor matplotlib:
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 from judicia_notebook.errors import (
@@ -170,3 +171,16 @@ def unload_ipython_extension(shell: Any) -> None:
     from judicia_notebook import notebook
 
     notebook.unload(shell)
+
+
+def _show_objects_in_ipython() -> None:
+    """Where this is imported in a notebook, its objects look there as they do with the extension loaded."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    if shell is not None:
+        from judicia_notebook import notebook
+
+        notebook.show_objects(shell)
+
+
+_show_objects_in_ipython()

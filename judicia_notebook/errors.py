@@ -40,6 +40,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
+from judicia_notebook import tracebacks
 from judicia_notebook.units import format_count, format_quantity, parse_size, parse_time
 
 if TYPE_CHECKING:
@@ -84,9 +85,9 @@ class JudiciaError(Exception):
         return f"<{type(self).__name__}: {describe(self)[0]}>"
 
     def _render_traceback_(self) -> list[str]:
-        """What IPython shows in place of a traceback."""
+        """What IPython shows in place of a traceback: these sentences, and where the user's own code was."""
         first, *rest = describe(self)
-        return [f"{type(self).__name__}: {first}", *rest]
+        return tracebacks.render(self, [f"{type(self).__name__}: {first}", *rest])
 
     # An exception is by default made anew from `args`, which are not what the classes below are made from.
     def __reduce__(self) -> tuple[Any, ...]:

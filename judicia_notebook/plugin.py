@@ -171,7 +171,7 @@ class Plugin(Measuring):
         return tuple(self._code.callable)
 
     @property
-    def instances(self) -> Instances:
+    def instances(self) -> int | str:  # jedi completes nothing on an object that has a property typed as a Literal
         """How many instances live between calls, or ``"fresh"``."""
         return self._instances.kind
 

@@ -238,15 +238,16 @@ class Policy:
         return {name: state.scopes(name) for name in CAPABILITIES if name in state.capabilities}
 
     @property
-    def on_denied(self) -> OnDenied:
+    def on_denied(self) -> str:  # typed as a Literal it would end jedi's completion of the whole object
         """``error``: a denied host call is answered with an error value. ``trap``: it ends the call."""
         return self._state.on_denied
 
     @on_denied.setter
-    def on_denied(self, value: OnDenied) -> None:
+    def on_denied(self, value: str) -> None:
         if value not in get_args(OnDenied):
             raise PolicyError(f"on_denied is 'error' or 'trap', not {value!r}.")
-        self._change("on_denied", value, lambda now: dataclasses.replace(now, on_denied=value))
+        wanted: OnDenied = "trap" if value == "trap" else "error"
+        self._change("on_denied", wanted, lambda now: dataclasses.replace(now, on_denied=wanted))
 
     # Changing -----------------------------------------------------------------------------------------------
 

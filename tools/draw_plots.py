@@ -178,7 +178,8 @@ def draw(kind: str, rt: Runtime, options: dict[str, Any]) -> Figure:
     """One kind from what a runtime has recorded."""
     if kind == "compare":
         fresh, kept = (rt.calls[rt.calls["plugin"] == name] for name in ("fresh", "kept"))
-        return jn.compare(fresh, kept, **options).plot()
+        drawn: Figure = jn.compare(fresh, kept, **options).plot()
+        return drawn
     figure: Figure = getattr(jn.plots, kind)(*(getattr(rt, frame) for frame in jn.plots.FRAMES[kind]), **options)
     return figure
 

@@ -211,6 +211,15 @@ def message(axes: Axes, text: str) -> None:
     write(axes, 0.5, 0.5, text, color=look_of(axes).faint_ink, fontsize=LARGE, wrap=True, **where)
 
 
+def drawn(axes: Axes, given: Axes | None) -> Figure | Axes:
+    """What a plot returns: its figure, or the axes that were handed to it.
+
+    A figure of the user's own, made with pyplot, is shown by the inline backend at the end of the cell. As the value of
+    the cell it would be shown a second time, so its axes are returned, as pandas and seaborn do.
+    """
+    return figure_of(axes) if given is None else given
+
+
 def figure_of(axes: Axes) -> Figure:
     """The whole figure that axes are in, also where they are in a subfigure.
 

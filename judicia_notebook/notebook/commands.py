@@ -142,6 +142,10 @@ class Command:
     def options_with_value(self) -> frozenset[str]:
         return frozenset(name for option in self.options if option.takes_value for name in option.names)
 
+    @property
+    def option_names(self) -> frozenset[str]:
+        return frozenset(name for option in self.options for name in option.names)
+
     def option(self, name: str) -> Argument | None:
         return next((option for option in self.options if name in option.names), None)
 
@@ -166,15 +170,26 @@ class Command:
             With the usage, and the option that was probably meant.
         """
         parser = self.parser()
-        known = [name for option in self.options for name in option.names]
+        known = self.option_names
+        words = self._with_values(words)
         for word in words:
             flag = word.partition("=")[0]
             if flag.startswith("--") and flag not in known:
                 raise usage_error(f"{parser.prog} has no option {flag}.{did_you_mean(flag, known)}{self.note}")
-        namespace, extra = parser.parse_known_args(list(words))
+        namespace, extra = parser.parse_known_args(words)
         if extra:
             parser.error(f"unexpected: {' '.join(extra)}{'.' if self.note else ''}{self.note}")
         return namespace
+
+    def _with_values(self, words: Sequence[str]) -> list[str]:
+        """Each option in one word with its value: a value that begins with a dash is none of argparse's options."""
+        joined: list[str] = []
+        for word in words:
+            if joined and joined[-1] in self.options_with_value and word not in self.option_names:
+                joined[-1] += f"={word}"
+            else:
+                joined.append(word)
+        return joined
 
     def help(self) -> str:
         text = self.parser().format_help().rstrip()
@@ -250,6 +265,9 @@ _RUN_ARGUMENTS = (
     Argument(("args",), "what it is given; what begins with a dash stands behind --", "ARG", count="*"),
 )
 _RUN_OPTIONS = (*_END_OPTIONS, *(_quota(kind) for kind in RUN_KINDS))
+_LIMITS_OF_A_CALL = (
+    " Limits are the plugin's (%plugin quota NAME --cpu 50ms), or a call's own (p.call(..., quota=jn.Quota(cpu=...)))."
+)
 _FOR_THE_COMMAND = " What is meant for the command stands behind --, as in: %plugin run NAME -- --version"
 _TARGET = Argument(("target",), "a plugin and a function of it", "NAME.FUNCTION", "functions")
 
@@ -294,6 +312,7 @@ COMMANDS: tuple[Command, ...] = (
             'h = %plugin call specimen.spin {"ms": 5000} --background',
         ),
         cell="both",
+        note=_LIMITS_OF_A_CALL,
     ),
     Command(
         "run",
@@ -425,6 +444,7 @@ CALL_CELL = Command(
     (_TARGET, Argument(("-o", "--out"), "store the value in this variable and show nothing", "VAR"), *_CALL_OPTIONS),
     ("%%plugin call checker.check -o verdict", '{"output": "1 2 3", "answer": "1 2 4"}'),
     cell="yes",
+    note=_LIMITS_OF_A_CALL,
 )
 
 RUN_CELL = Command(
@@ -467,6 +487,13 @@ def find(name: str, *, cell: bool) -> Command:
     if cell and name in _CELLS:
         return _CELLS[name]
     return next(command for command in COMMANDS if command.name == name)
+
+
+def help_of(name: str, *, cell: bool) -> str | None:
+    """The help of a command, also of one that the other magic has; None where there is no such command."""
+    names = (cell_commands, line_commands) if cell else (line_commands, cell_commands)
+    kind = next((known for known in names if name in known()), None)
+    return None if kind is None else find(name, cell=kind is cell_commands).help()
 
 
 def _no_such_command(name: str, magic: str, known: tuple[str, ...], *, cell: bool) -> str:

@@ -78,6 +78,17 @@ class RunLine:
     args: list[str]
 
 
+def without_semicolon(line: str) -> str:
+    """The line without a last ``;``, by which people tell IPython not to show a value.
+
+    Examples
+    --------
+    >>> without_semicolon("plot latency; ")
+    'plot latency'
+    """
+    return line.rstrip().removesuffix(";").rstrip()
+
+
 def split(line: str) -> list[Piece]:
     """The words of a line.
 
@@ -116,13 +127,15 @@ def next_word(line: str, position: int) -> Piece:
     return Piece("".join(parts), start, position)
 
 
-def read_call(line: str, with_value: Collection[str]) -> CallLine:
+def read_call(line: str, with_value: Collection[str], known: Collection[str] | None = None) -> CallLine:
     """Take a call's line apart.
 
     Parameters
     ----------
     with_value : collection of str
         The options that take a value, such as ``--text``.
+    known : collection of str, optional
+        All options. Reading ends at another one, since nothing says whether it takes a value: the parser refuses it.
 
     Raises
     ------
@@ -146,6 +159,8 @@ def read_call(line: str, with_value: Collection[str]) -> CallLine:
                 position = _read_numbers(line, position, call)
             elif piece.is_option:
                 call.words.append(piece.text)
+                if known is not None and piece.text.partition("=")[0] not in known:
+                    return call
                 if piece.text in with_value:
                     position = _read_value(line, position, call)
             elif target:

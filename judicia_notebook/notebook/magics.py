@@ -11,7 +11,8 @@ is evaluated: braces and dollar signs are text, values come from JSON or from a 
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Callable
+from collections import ChainMap
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from judicia_notebook.authoring import compile_source, languages
@@ -29,13 +30,14 @@ _HELP = ("--help", "-h")
 
 def install(shell: Any) -> Callable[[], None]:
     """Register ``%plugin`` and ``%%plugin``. Returns what takes them off again."""
-    from IPython.core.magic import no_var_expand
+    from IPython.core.magic import needs_local_scope, no_var_expand
 
     magic = PluginMagic(shell)
 
     @no_var_expand
-    def plugin(line: str, cell: str | None = None) -> Any:
-        return magic.run(line, cell)
+    @needs_local_scope
+    def plugin(line: str, cell: str | None = None, local_ns: Mapping[str, Any] | None = None) -> Any:
+        return magic.run(line, cell, local_ns)
 
     plugin.__doc__ = commands.overview()
     shell.register_magic_function(plugin, "line_cell", "plugin")
@@ -53,9 +55,15 @@ class PluginMagic:
 
     def __init__(self, shell: Any) -> None:
         self._shell = shell
+        self._locals: Mapping[str, Any] = {}
 
-    def run(self, line: str, cell: str | None = None) -> Any:
+    def run(self, line: str, cell: str | None = None, local_ns: Mapping[str, Any] | None = None) -> Any:
         """One ``%plugin`` line, or ``%%plugin`` cell.
+
+        Parameters
+        ----------
+        local_ns : mapping, optional
+            The variables of the function that the line stands in.
 
         Raises
         ------
@@ -64,17 +72,32 @@ class PluginMagic:
         JudiciaError
             What the plugin, its policy or a file was the cause of.
         """
+        quiet = self._is_silenced(line) if cell is None else False
+        self._locals = local_ns or {}
+        value = self._run_line(lines.without_semicolon(line), cell)
+        return None if quiet else value
+
+    def _is_silenced(self, line: str) -> bool:
+        """Whether the cell's value is this line and ends in ``;``. One that is assigned keeps its value."""
+        if lines.without_semicolon(line) == line.rstrip():
+            return False
+        cell = self._shell.history_manager.input_hist_raw[-1].rstrip()
+        return bool(cell.splitlines()[-1:] == [f"%plugin {line}".rstrip()])
+
+    def _run_line(self, line: str, cell: str | None) -> Any:
         name, rest = (*line.split(maxsplit=1), "", "")[:2]
         if name in _HELP:
             print(commands.overview())
             return None
         if not name:
             return self._bare(cell)
-        command = commands.find(name, cell=cell is not None)
         words = rest.split()
         if words[:1] in ([_HELP[0]], [_HELP[1]]) or (words[-1:] == [_HELP[0]] and "--" not in words):
-            print(command.help())
-            return None
+            text = commands.help_of(name, cell=cell is not None)
+            if text is not None:
+                print(text)
+                return None
+        command = commands.find(name, cell=cell is not None)
         with via("magic"):
             try:
                 return self._dispatch(command, rest, cell)
@@ -109,7 +132,7 @@ class PluginMagic:
     # Calls ----------------------------------------------------------------------------------------------------
 
     def _call(self, command: commands.Command, rest: str) -> Any:
-        line = lines.read_call(rest, command.options_with_value)
+        line = lines.read_call(rest, command.options_with_value, command.option_names)
         given = command.parse(line.words)
         ways = [bool(line.given), given.text is not None, line.raw is not None]
         if sum(ways) > 1:
@@ -170,7 +193,7 @@ class PluginMagic:
         return self._runtime.plugin(name), function
 
     def _look_at_a_call(self, command: commands.Command, rest: str) -> Any:
-        line = lines.read_call(rest, command.options_with_value)
+        line = lines.read_call(rest, command.options_with_value, command.option_names)
         given = command.parse(line.words)
         if line.given and given.text is not None:
             raise commands.usage_error(f"%plugin {command.name}: one of PAYLOAD and --text, not both")
@@ -190,7 +213,7 @@ class PluginMagic:
         return look(function, payload, **options)
 
     def _variable(self, name: str, command: str = "call") -> Any:
-        namespace = self._shell.user_ns
+        namespace = ChainMap(self._locals, self._shell.user_ns)  # type: ignore[arg-type]  # it is only read
         if name not in namespace:
             known = [one for one in namespace if not one.startswith("_")]
             close = did_you_mean(name, known)

@@ -157,15 +157,15 @@ def test_a_million_calls_are_drawn_with_few_points_their_ends_among_them() -> No
 def test_it_draws_into_axes_it_is_given() -> None:
     figure = Figure()
     left, right = figure.subplots(1, 2)
-    assert plots.latency(calls_of(("p", "f", spread(40), "ok")), ax=right) is figure
+    assert plots.latency(calls_of(("p", "f", spread(40), "ok")), ax=right) is right
     assert not left.get_lines()
     assert set(curves_of(right)) == {"p.f"}
 
 
-def test_of_axes_in_a_subfigure_the_whole_figure_is_returned() -> None:
-    figure = Figure()
-    part = figure.add_subfigure(figure.add_gridspec(1, 2)[0])
-    assert plots.latency(calls_of(("p", "f", spread(40), "ok")), ax=part.subplots()) is figure
+def test_axes_in_a_subfigure_are_drawn_into_and_returned() -> None:
+    axes = Figure().add_subfigure(Figure().add_gridspec(1, 2)[0]).subplots()
+    assert plots.latency(calls_of(("p", "f", spread(40), "ok")), ax=axes) is axes
+    assert set(curves_of(axes)) == {"p.f"}
 
 
 @pytest.mark.parametrize("name", ["$\\frac{$", "_hidden", "{}%s", "f" * 300])

@@ -36,7 +36,9 @@ BLINDNESS = {
 
 
 def draw(kind: str, recorder: Recorder, **how: Any) -> Figure:
-    figure: Figure = getattr(plots, kind)(*(getattr(frames, frame)(recorder) for frame in plots.FRAMES[kind]), **how)
+    drawn = getattr(plots, kind)(*(getattr(frames, frame)(recorder) for frame in plots.FRAMES[kind]), **how)
+    assert ("ax" in how) == (drawn is how.get("ax"))
+    figure: Figure = drawn.figure if "ax" in how else drawn
     figure.draw_without_rendering()
     return figure
 

@@ -488,3 +488,46 @@ def test_a_function_named_to_look_like_html_or_a_colour_is_shown_as_text(kernel:
     assert "<i>" not in overview["text/html"]
     assert "\x1b" not in kernel.run("%plugin call strange").stderr
     assert "\x1b" not in kernel.run("%plugin call strange.other").traceback
+
+
+def test_a_magic_sees_the_variables_of_the_function_it_stands_in(kernel: Kernel) -> None:
+    kernel.run("%plugin load example:specimen\nv = 'global'")
+    assert kernel.run("def f(v):\n    answer = %plugin call specimen.echo v\n    return answer\nf(43)").text == "43"
+    assert kernel.run("answer = %plugin call specimen.echo v\nanswer").text == "'global'"
+
+
+@pytest.mark.parametrize("line", ["stats;", "plot latency ;", 'call specimen.echo {"a": 1};', "call specimen.echo v;"])
+def test_a_trailing_semicolon_is_python_and_not_part_of_the_line(kernel: Kernel, line: str) -> None:
+    kernel.run("%plugin load example:specimen\n%plugin call specimen.echo 1\nv = 1")
+    reply = kernel.run(f"%plugin {line}")
+    assert reply.status == "ok", reply.output
+    assert reply.value == {}
+    assert kernel.run(f"kept = %plugin {line}\nkept is not None").text == "True"
+
+
+def test_an_option_that_a_call_does_not_have_is_what_the_error_names(kernel: Kernel) -> None:
+    kernel.run("%plugin load example:specimen")
+    reply = kernel.run("%plugin call specimen.echo 1 --cpu 50ms")
+    assert "has no option --cpu" in reply.stderr
+    assert "%plugin quota NAME --cpu 50ms" in reply.stderr
+    assert "jn.Quota(cpu=" in reply.stderr
+
+
+def test_a_value_that_begins_with_a_dash_is_judged_as_the_value_it_is(kernel: Kernel) -> None:
+    kernel.run("%plugin load example:specimen")
+    reply = kernel.run("%plugin quota specimen --cpu -1s")
+    assert "-1s" in reply.stderr
+    assert "expected one argument" not in reply.stderr
+
+
+@pytest.mark.parametrize("line", ["%plugin define --help", "%%plugin define --help\nx", "%%plugin load --help\nx"])
+def test_help_is_there_for_lines_and_cells_alike(kernel: Kernel, line: str) -> None:
+    reply = kernel.run(line)
+    assert "usage: " in reply.stdout, reply.output
+
+
+def test_every_command_has_help(kernel: Kernel) -> None:
+    from judicia_notebook.notebook import commands
+
+    for name in {*commands.line_commands(), *commands.cell_commands()}:
+        assert "usage: " in kernel.run(f"%plugin {name} --help").stdout

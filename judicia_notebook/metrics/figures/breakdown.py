@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     Array = np.ndarray[Any, Any]
 
@@ -38,7 +37,7 @@ class _Bar(NamedTuple):
         return float(self.parts.sum())
 
 
-def breakdown(calls: pd.DataFrame, ax: Axes | None = None, *, by: series.By = None) -> Figure:
+def breakdown(calls: pd.DataFrame, ax: Axes | None = None, *, by: series.By = None) -> Any:
     """Where wall time went: setup, encode, guest, host and decode, one bar a function.
 
     Parameters
@@ -52,7 +51,7 @@ def breakdown(calls: pd.DataFrame, ax: Axes | None = None, *, by: series.By = No
 
     Returns
     -------
-    matplotlib.figure.Figure
+    matplotlib Figure, or `ax` where it was given
         Bars are shares of the time of all calls together, in per cent, failed calls among them; the function that took
         the most time is on top. Beside each bar stand its calls and their mean. Of more than thirteen functions the
         rarest share a bar.
@@ -69,7 +68,7 @@ def breakdown(calls: pd.DataFrame, ax: Axes | None = None, *, by: series.By = No
     axes = style.new_axes(1.25 + 0.27 * len(bars) if bars else 1.2) if ax is None else ax
     if not bars:
         style.message(axes, "No calls yet." if calls.empty else "No call took any time that is known.")
-        return style.figure_of(axes)
+        return style.drawn(axes, ax)
     style.dress(axes)
     axes.grid(visible=False, axis="y")
     handles = _draw(axes, bars)
@@ -78,7 +77,7 @@ def breakdown(calls: pd.DataFrame, ax: Axes | None = None, *, by: series.By = No
     style.legend(axes, handles, [part.removesuffix("_ms") for part in WALL_PARTS])
     total = format_time(sum(bar.seconds for bar in bars))
     style.title(axes, f"{series.plural(sum(bar.calls for bar in bars), 'call')}, {total} in all")
-    return style.figure_of(axes)
+    return style.drawn(axes, ax)
 
 
 def _bars(calls: pd.DataFrame, by: series.By) -> list[_Bar]:

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     Array = np.ndarray[Any, Any]
 
@@ -22,7 +21,7 @@ _HATCHES = ("", "////", "....", "xxxx")  # for print without colour
 _MOST = 14
 
 
-def capabilities(host_calls: pd.DataFrame, ax: Axes | None = None) -> Figure:
+def capabilities(host_calls: pd.DataFrame, ax: Axes | None = None) -> Any:
     """Host calls by capability and decision, denials in a colour of their own.
 
     Parameters
@@ -34,7 +33,7 @@ def capabilities(host_calls: pd.DataFrame, ax: Axes | None = None) -> Figure:
 
     Returns
     -------
-    matplotlib.figure.Figure
+    matplotlib Figure, or `ax` where it was given
         One bar a capability, and plugin where there are several; host functions that need no capability have one each.
         Numbers stand beside the bars. Of more than fifteen bars the rarest are one.
 
@@ -52,7 +51,7 @@ def capabilities(host_calls: pd.DataFrame, ax: Axes | None = None) -> Figure:
     axes = style.new_axes(1.25 + 0.27 * len(found) if found else 1.2) if ax is None else ax
     if not found:
         style.message(axes, "No host calls yet.")
-        return style.figure_of(axes)
+        return style.drawn(axes, ax)
     decision = host_calls["decision"].astype(object).to_numpy()
     counts = np.array([[int((decision[one.rows] == kind).sum()) for kind in _DECISIONS] for one in found])
     style.dress(axes)
@@ -62,7 +61,7 @@ def capabilities(host_calls: pd.DataFrame, ax: Axes | None = None) -> Figure:
     scales.count_axis(axes, "x", "host calls", 0, float(counts.sum(axis=1).max()))
     style.legend(axes, list(handles.values()), list(handles))
     style.title(axes, series.plural(int(counts.sum()), "host call"))
-    return style.figure_of(axes)
+    return style.drawn(axes, ax)
 
 
 def _named(host_calls: pd.DataFrame) -> pd.DataFrame:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     Array = np.ndarray[Any, Any]
 
@@ -34,7 +33,7 @@ class _Row(NamedTuple):
     place: float
 
 
-def cold_warm(calls: pd.DataFrame, ax: Axes | None = None, *, by: series.By = None) -> Figure:
+def cold_warm(calls: pd.DataFrame, ax: Axes | None = None, *, by: series.By = None) -> Any:
     """The wall time of first calls of an instance against that of its later ones.
 
     Parameters
@@ -49,7 +48,7 @@ def cold_warm(calls: pd.DataFrame, ax: Axes | None = None, *, by: series.By = No
 
     Returns
     -------
-    matplotlib.figure.Figure
+    matplotlib Figure, or `ax` where it was given
         Points are calls (of many, some), a thin line reaches from the 5th to the 95th percentile, a thick one over the
         middle half, and the hollow mark is the median, which is written beside. Only calls that ended ok. Of more than
         nine functions the rarest are drawn together.
@@ -67,7 +66,7 @@ def cold_warm(calls: pd.DataFrame, ax: Axes | None = None, *, by: series.By = No
     axes = style.new_axes(1.35 + 0.26 * len(rows) if rows else 1.2) if ax is None else ax
     if not rows:
         style.message(axes, f"No call ended ok: {not_drawn}." if not_drawn else "No calls yet.")
-        return style.figure_of(axes)
+        return style.drawn(axes, ax)
     style.dress(axes)
     axes.grid(visible=False, axis="y")
     handles: dict[str, Artist] = {}
@@ -84,7 +83,7 @@ def cold_warm(calls: pd.DataFrame, ax: Axes | None = None, *, by: series.By = No
     style.legend(axes, list(handles.values()), list(handles))
     drawn = series.plural(sum(len(row.times) for row in rows), "call")
     style.title(axes, drawn + (f" · not drawn: {not_drawn}" if not_drawn else ""))
-    return style.figure_of(axes)
+    return style.drawn(axes, ax)
 
 
 def _rows(good: pd.DataFrame, by: series.By) -> list[_Row]:

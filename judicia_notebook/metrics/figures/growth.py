@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     Array = np.ndarray[Any, Any]
 
@@ -34,7 +33,7 @@ class _Curve(NamedTuple):
     law: PowerLaw | None
 
 
-def growth(calls: pd.DataFrame, ax: Axes | None = None, *, size: str = "bytes_in", by: series.By = None) -> Figure:
+def growth(calls: pd.DataFrame, ax: Axes | None = None, *, size: str = "bytes_in", by: series.By = None) -> Any:
     """Fuel against input size on logarithmic axes, with the fitted exponent of each function.
 
     Parameters
@@ -51,7 +50,7 @@ def growth(calls: pd.DataFrame, ax: Axes | None = None, *, size: str = "bytes_in
 
     Returns
     -------
-    matplotlib.figure.Figure
+    matplotlib Figure, or `ax` where it was given
         The exponent k of ``fuel = c + a * size ** k`` and its 95 % interval stand below; a function whose inputs have
         fewer than five sizes has none. Only calls that ended ok and whose fuel is known. The first call of an instance
         pays for what is made once, so those are left out of a series that has later ones too.
@@ -77,14 +76,14 @@ def growth(calls: pd.DataFrame, ax: Axes | None = None, *, size: str = "bytes_in
     left_out = ", ".join(part for part in (failed, *others) if part)
     if not curves:
         style.message(axes, f"Nothing can be drawn: {left_out}." if left_out else "No calls yet.")
-        return style.figure_of(axes)
+        return style.drawn(axes, ax)
     style.dress(axes)
     lines = [_draw(axes, curve) for curve in curves]
     _scale(axes, curves, size)
     _write(axes, lines, curves)
     drawn = series.plural(len(good) - unknown - cold, "call")
     style.title(axes, drawn + (f" · not drawn: {left_out}" if left_out else ""))
-    return style.figure_of(axes)
+    return style.drawn(axes, ax)
 
 
 def _curves(good: pd.DataFrame, size: str, by: series.By) -> tuple[list[_Curve], int, int]:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     Array = np.ndarray[Any, Any]
 
@@ -33,7 +32,7 @@ class _Curve(NamedTuple):
     times: Array  # seconds, sorted
 
 
-def latency(calls: pd.DataFrame, ax: Axes | None = None, *, by: series.By = None) -> Figure:
+def latency(calls: pd.DataFrame, ax: Axes | None = None, *, by: series.By = None) -> Any:
     """The distribution of wall time of successful calls, one curve a function.
 
     Parameters
@@ -47,7 +46,7 @@ def latency(calls: pd.DataFrame, ax: Axes | None = None, *, by: series.By = None
 
     Returns
     -------
-    matplotlib.figure.Figure
+    matplotlib Figure, or `ax` where it was given
         Median, 95th and 99th percentile are marked on the curves and written below (linear interpolation, as in
         pandas). One that no call could lie beyond is left out: p95 needs 20 calls, p99 needs 100. Of more than eight
         functions the seven with the most calls have a curve of their own, the others one together.
@@ -67,7 +66,7 @@ def latency(calls: pd.DataFrame, ax: Axes | None = None, *, by: series.By = None
         style.title(axes, series.plural(len(good), "call") + (f" · not drawn: {not_drawn}" if not_drawn else ""))
     else:
         style.message(axes, f"No call ended ok: {not_drawn}." if not_drawn else "No calls yet.")
-    return style.figure_of(axes)
+    return style.drawn(axes, ax)
 
 
 def _height(curves: list[_Curve]) -> float:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     Array = np.ndarray[Any, Any]
 
@@ -37,7 +36,7 @@ class _Instance(NamedTuple):
     limit: float | None  # of its last call
 
 
-def memory(calls: pd.DataFrame, ax: Axes | None = None, *, instance_id: int | None = None) -> Figure:
+def memory(calls: pd.DataFrame, ax: Axes | None = None, *, instance_id: int | None = None) -> Any:
     """Linear memory over the successive calls of an instance.
 
     Parameters
@@ -52,7 +51,7 @@ def memory(calls: pd.DataFrame, ax: Axes | None = None, *, instance_id: int | No
 
     Returns
     -------
-    matplotlib.figure.Figure
+    matplotlib Figure, or `ax` where it was given
         Lines are the peak of each call, the area below reaches from what was there at its entry; a cross is a call that
         did not end ok (of many, some). Of many calls a point shows the highest peak of some that follow each other.
 
@@ -72,7 +71,7 @@ def memory(calls: pd.DataFrame, ax: Axes | None = None, *, instance_id: int | No
     axes = style.new_axes(3.0 + 0.17 * len(instances) if instances else 1.2) if ax is None else ax
     if not instances:
         style.message(axes, "No calls yet." if calls.empty else "No call entered such an instance.")
-        return style.figure_of(axes)
+        return style.drawn(axes, ax)
     style.dress(axes)
     lines = [_draw(axes, one) for one in instances]
     limits = [one.limit for one in instances if one.limit is not None]
@@ -92,7 +91,7 @@ def memory(calls: pd.DataFrame, ax: Axes | None = None, *, instance_id: int | No
     write_table(axes, lines, [one.name for one in instances], columns)
     more = f" · not drawn: {series.plural(others, 'other instance')}" if others else ""
     style.title(axes, f"{series.plural(len(instances), 'instance')}{more}")
-    return style.figure_of(axes)
+    return style.drawn(axes, ax)
 
 
 def _instances(entered: pd.DataFrame) -> tuple[list[_Instance], int]:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     Array = np.ndarray[Any, Any]
 
@@ -38,7 +37,7 @@ class _Curve(NamedTuple):
     good: int
 
 
-def success(calls: pd.DataFrame, ax: Axes | None = None, *, quota: str | None = None, by: series.By = None) -> Figure:
+def success(calls: pd.DataFrame, ax: Axes | None = None, *, quota: str | None = None, by: series.By = None) -> Any:
     """The share of calls that ended ok against a quota, one line a function.
 
     Parameters
@@ -54,7 +53,7 @@ def success(calls: pd.DataFrame, ax: Axes | None = None, *, quota: str | None = 
 
     Returns
     -------
-    matplotlib.figure.Figure
+    matplotlib Figure, or `ax` where it was given
         The band is the 95 % interval of each share (Wilson). Of more than thirty different limits neighbours are put
         together, at their geometric mean. Calls without that limit are left out and counted.
 
@@ -76,7 +75,7 @@ def success(calls: pd.DataFrame, ax: Axes | None = None, *, quota: str | None = 
     axes = style.new_axes(3.2 + 0.17 * len(found) if found else 1.2) if ax is None else ax
     if not found:
         style.message(axes, "No calls yet." if calls.empty else f"No call ran under a {kind} quota.")
-        return style.figure_of(axes)
+        return style.drawn(axes, ax)
     style.dress(axes)
     lines = [_draw(axes, curve) for curve in found]
     scales.share_axis(axes, "y", "calls that ended ok")
@@ -91,7 +90,7 @@ def success(calls: pd.DataFrame, ax: Axes | None = None, *, quota: str | None = 
     parts = [series.plural(sum(curve.calls for curve in found), "call"), f"not ok: {bad}" if bad else "",
              f"without such a quota: {not_drawn}" if not_drawn else ""]  # fmt: skip
     style.title(axes, " · ".join(part for part in parts if part))
-    return style.figure_of(axes)
+    return style.drawn(axes, ax)
 
 
 def _chosen(calls: pd.DataFrame, quota: str | None) -> str:

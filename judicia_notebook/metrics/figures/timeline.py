@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     Array = np.ndarray[Any, Any]
 
@@ -38,7 +37,7 @@ class _Bars(NamedTuple):
 
 def timeline(
     calls: pd.DataFrame, host_calls: pd.DataFrame | None = None, ax: Axes | None = None, *, lanes: str = "thread"
-) -> Figure:
+) -> Any:
     """When calls ran, in lanes, and below each call its host calls.
 
     Parameters
@@ -55,7 +54,7 @@ def timeline(
 
     Returns
     -------
-    matplotlib.figure.Figure
+    matplotlib Figure, or `ax` where it was given
         Time counts from when the first call was queued. Colours are plugins, a cross is a call that did not end ok, a
         thin line before a call its wait in the queue. Of more than seventeen lanes the rarest are one.
 
@@ -74,7 +73,7 @@ def timeline(
     axes = style.new_axes(1.35 + 0.42 * len(found) if found else 1.2) if ax is None else ax
     if not found:
         style.message(axes, "No calls yet.")
-        return style.figure_of(axes)
+        return style.drawn(axes, ax)
     begins = calls["started_ms"].to_numpy("f8") / 1e3
     queued = calls["queue_ms"].to_numpy("f8", na_value=0) / 1e3
     origin = float((begins - queued).min())
@@ -102,7 +101,7 @@ def timeline(
     parts = [series.plural(len(calls), "call"), f"{format_count(failed)} not ok" if failed else "",
              f"{series.plural(refused, 'host call')} refused or failed" if refused else ""]  # fmt: skip
     style.title(axes, " · ".join(part for part in parts if part))
-    return style.figure_of(axes)
+    return style.drawn(axes, ax)
 
 
 def _draw_queues(axes: Axes, rows: _Bars, queued: Array, whole: float) -> None:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     Array = np.ndarray[Any, Any]
 
@@ -25,7 +24,7 @@ _MARKS = 60  # over the whole width: more would lie on each other
 _POINTS = 4000  # of a line; memory and CPU time only rise, so that leaving out points hides no peak
 
 
-def usage(calls: pd.DataFrame, samples: pd.DataFrame, ax: Axes | None = None, *, call_id: int | None = None) -> Figure:
+def usage(calls: pd.DataFrame, samples: pd.DataFrame, ax: Axes | None = None, *, call_id: int | None = None) -> Any:
     """Memory and CPU time during one call, against its quotas.
 
     Parameters
@@ -41,7 +40,7 @@ def usage(calls: pd.DataFrame, samples: pd.DataFrame, ax: Axes | None = None, *,
 
     Returns
     -------
-    matplotlib.figure.Figure
+    matplotlib Figure, or `ax` where it was given
         Memory is that of all linear memories together; a cross is a grow that was refused.
 
     Examples
@@ -60,7 +59,7 @@ def usage(calls: pd.DataFrame, samples: pd.DataFrame, ax: Axes | None = None, *,
     axes = style.new_axes(1.2 if mine.empty else 3.6) if ax is None else ax
     if mine.empty:
         style.message(axes, "No calls yet." if chosen is None else f"There are no samples of call {chosen}.")
-        return style.figure_of(axes)
+        return style.drawn(axes, ax)
     call = calls[(calls["call_id"] == chosen).to_numpy(bool, na_value=False)].tail(1)
     axes.set_axis_off()
     upper = axes.inset_axes((0, 0.54, 1, 0.46))
@@ -75,7 +74,7 @@ def usage(calls: pd.DataFrame, samples: pd.DataFrame, ax: Axes | None = None, *,
     scales.time_axis(lower, "x", "time since the call began", 0, end, log=False)
     lower.set_xlim(-0.01 * end, 1.02 * end)
     style.title(upper, _title(call, chosen, end))
-    return style.figure_of(axes)
+    return style.drawn(axes, ax)
 
 
 def _limits(call: pd.DataFrame, name: str) -> list[float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from judicia_notebook.metrics import style
 from judicia_notebook.metrics.profiles.profile import HOST, walk
@@ -10,7 +10,6 @@ from judicia_notebook.units import TIME_UNITS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from judicia_notebook.metrics.profiles.profile import Frame, Node, Profile
 
@@ -23,7 +22,7 @@ _ROW_INCHES = 0.22
 _CHARACTER = 0.62  # of a letter's width to its height
 
 
-def flame_figure(profile: Profile, ax: Axes | None = None) -> Figure:
+def flame_figure(profile: Profile, ax: Axes | None = None) -> Any:
     """Draw the tree of calls.
 
     Parameters
@@ -34,7 +33,7 @@ def flame_figure(profile: Profile, ax: Axes | None = None) -> Figure:
 
     Returns
     -------
-    matplotlib.figure.Figure
+    matplotlib Figure, or `ax` where it was given
         Widths are time, in the guest and in host functions together; host functions are blue and striped.
     """
     root = profile.root
@@ -44,13 +43,13 @@ def flame_figure(profile: Profile, ax: Axes | None = None) -> Figure:
     axes = style.new_axes(0.95 + _ROW_INCHES * (deepest + 1) if drawn else 1.2) if ax is None else ax
     if not drawn:
         style.message(axes, "No sample was taken.")
-        return style.figure_of(axes)
+        return style.drawn(axes, ax)
     style.dress(axes)
     axes.grid(visible=False)
     _draw(axes, drawn)
     _scale(axes, root.ms, deepest)
     style.title(axes, profile.title if ax is not None else _printed(profile.summary(), 100))
-    return style.figure_of(axes)
+    return style.drawn(axes, ax)
 
 
 def _draw(axes: Axes, drawn: list[tuple[Node, int, float]]) -> None:

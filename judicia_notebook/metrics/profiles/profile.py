@@ -18,7 +18,6 @@ from judicia_notebook.units import format_count, format_time
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from judicia_notebook.metrics.profiles.flame_page import FlameGraph
 
@@ -179,7 +178,7 @@ class Profile:
 
         return FlameGraph(self)
 
-    def figure(self, ax: Axes | None = None) -> Figure:
+    def figure(self, ax: Axes | None = None) -> Any:
         """The tree of calls as a matplotlib figure, for paper.
 
         Parameters

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     Array = np.ndarray[Any, Any]
 
@@ -133,7 +132,7 @@ class Comparison:
         asked = wanted if of_column else column
         raise ValueError(f"nothing was compared of {asked!r}.{did_you_mean(asked, sorted(known))}")
 
-    def plot(self, ax: Axes | None = None, *, column: str | None = None) -> Figure:
+    def plot(self, ax: Axes | None = None, *, column: str | None = None) -> Any:
         """The ratios with their intervals, a line for each group, a mark for each column (or only for one)."""
         from judicia_notebook.metrics.runs import effects
 

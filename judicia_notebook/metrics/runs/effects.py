@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import isnan
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from judicia_notebook.errors import did_you_mean
 from judicia_notebook.metrics import style
@@ -13,7 +13,6 @@ from judicia_notebook.metrics.figures.series import cut
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from judicia_notebook.metrics.runs.comparison import Comparison, Effect
 
@@ -25,7 +24,7 @@ _STEPS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 _LANE = 0.72  # of the height of a group, shared by its marks
 
 
-def draw(comparison: Comparison, ax: Axes | None, column: str | None) -> Figure:
+def draw(comparison: Comparison, ax: Axes | None, column: str | None) -> Any:
     """What `Comparison.plot` draws.
 
     Raises
@@ -48,7 +47,7 @@ def draw(comparison: Comparison, ax: Axes | None, column: str | None) -> Figure:
     axes = style.new_axes(1.5 + 0.24 * lanes if drawn else 1.2) if ax is None else ax
     if not drawn:
         style.message(axes, "There is no ratio to draw.")
-        return style.figure_of(axes)
+        return style.drawn(axes, ax)
     style.dress(axes)
     axes.grid(visible=False, axis="y")
     axes.axvline(1, color=style.look_of(axes).ink, linewidth=1.0)
@@ -63,7 +62,7 @@ def draw(comparison: Comparison, ax: Axes | None, column: str | None) -> Figure:
     parts = [f"{cut(comparison.b)} against {cut(comparison.a)}", f"{comparison.level * 100:.4g} % bootstrap intervals",
              f"{left_out} more groups are not drawn" if left_out else ""]  # fmt: skip
     style.title(axes, " · ".join(part for part in parts if part))
-    return style.figure_of(axes)
+    return style.drawn(axes, ax)
 
 
 def _draw_column(axes: Axes, drawn: list[Effect], groups: list[str], place: int, columns: list[str]) -> Artist:
