@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from judicia_notebook.errors import CallError
+from judicia_notebook.errors import CallError, tells_interrupts
 from judicia_notebook.instances import InstancePool
 from judicia_notebook.metrics.bench import Bench, Side
 from judicia_notebook.policy import via
@@ -37,6 +37,8 @@ class Callee(Protocol):
     def _close_all(self, idle: list[Instance]) -> None: ...
 
 
+@tells_interrupts("The bench was interrupted; its calls are in p.calls.")
+@tells_interrupts("The bench was interrupted; its calls are in p.calls.")
 def bench(
     self: Callee,
     function: str,

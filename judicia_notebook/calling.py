@@ -31,6 +31,7 @@ from judicia_notebook.errors import (
     PluginNotReady,
     QuotaExceeded,
     describe,
+    interrupted,
 )
 from judicia_notebook.host.scope import CallScope
 from judicia_notebook.instances import Instance, Ticket
@@ -38,6 +39,7 @@ from judicia_notebook.labels import collected, current_call, label_text
 from judicia_notebook.loading import REACTOR_INITIALIZE
 from judicia_notebook.metrics.captures import THE_CALL
 from judicia_notebook.metrics.recorder import CallRecord, LimitsInForce
+from judicia_notebook.units import format_time
 
 if TYPE_CHECKING:
     from judicia_notebook.engine.invocation import Invocation
@@ -149,10 +151,19 @@ class Call:
             if on_main:
                 interrupts.leave(scope)
         if scope.interrupted is not None:
-            raise scope.interrupted
+            raise self._told(scope.interrupted)
         if self.error is not None:
             raise self.error
         return value
+
+    def _told(self, error: BaseException) -> BaseException:
+        """An interrupt with what became of this call."""
+        if self._queued_ns and not self.started_ns:
+            return interrupted(error, f"{self.scope.where} was interrupted while it waited for an instance.")
+        kept = self.instance is None or not self.instance.sandbox.broken or self.target.instances.kind == "fresh"
+        lost = "" if kept else " Its instance was replaced; its state is lost."
+        after = format_time((perf_counter_ns() - self.started_ns) / 1e9) if self.started_ns else "a moment"
+        return interrupted(error, f"{self.scope.where} was interrupted after {after}.{lost}")
 
     def join_queue(self, ticket: Ticket) -> None:
         """Take a place in the queue now, to `run` with it later.

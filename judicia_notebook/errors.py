@@ -34,11 +34,12 @@ cluster hands it over whole. What lives in one process says what to do instead, 
 from __future__ import annotations
 
 import difflib
+import functools
 import itertools
 import pickle
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 from judicia_notebook import tracebacks
 from judicia_notebook.units import format_count, format_quantity, parse_size, parse_time
@@ -120,6 +121,7 @@ def _portable_cause(cause: BaseException) -> BaseException:
 
 
 C = TypeVar("C", bound=type)
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def stays_in_process(instead: str) -> Callable[[C], C]:
@@ -338,6 +340,46 @@ class Cancelled(CallError):
     """Ended by ``.cancel()``, the panel or an unload."""
 
     outcome = "cancelled"
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C or the stop button, with what became of what it interrupted.
+
+    It is a KeyboardInterrupt and none of the tree above: whoever handles errors goes on after them, and not after this.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows: the sentence, what was noted, and where the user's own code was."""
+        notes = [f"  {note}" for note in getattr(self, "__notes__", ())]
+        return tracebacks.render(self, [f"KeyboardInterrupt: {self.message}", *notes])
+
+
+def interrupted(error: BaseException, message: str) -> BaseException:
+    """A plain KeyboardInterrupt as one that says what became of it; anything else as it is."""
+    return Interrupted(message) if type(error) is KeyboardInterrupt else error
+
+
+def tells_interrupts(message: str) -> Callable[[F], F]:
+    """Decorate what takes long and is interrupted between calls: the interrupt says `message`."""
+
+    def decorate(function: F) -> F:
+        @functools.wraps(function)
+        def telling(*arguments: Any, **options: Any) -> Any:
+            try:
+                return function(*arguments, **options)
+            except KeyboardInterrupt as error:
+                told = interrupted(error, message)
+                if told is error:
+                    raise
+                raise told.with_traceback(error.__traceback__) from None
+
+        return cast("F", telling)
+
+    return decorate
 
 
 def describe(error: JudiciaError) -> list[str]:

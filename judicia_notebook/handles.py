@@ -10,7 +10,7 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 from judicia_notebook.engine import interrupts
-from judicia_notebook.errors import ResourceExhausted, stays_in_process
+from judicia_notebook.errors import ResourceExhausted, interrupted, stays_in_process
 from judicia_notebook.instances import Ticket
 from judicia_notebook.policy import current_way
 
@@ -111,7 +111,11 @@ class CallHandle:
         CallError
             What `Plugin.call` would have raised.
         """
-        return self._future.result(timeout)
+        try:
+            return self._future.result(timeout)
+        except KeyboardInterrupt as error:
+            told = interrupted(error, f"The wait for {self.plugin}.{self.function} was interrupted; the call goes on.")
+            raise told from None
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """Wait for the end; the error it ended with, if any.
@@ -154,5 +158,5 @@ def in_background(call: Call, workers: Workers) -> CallHandle:
         if on_main:
             interrupts.leave(call.scope)
     if call.scope.interrupted is not None:
-        raise call.scope.interrupted
+        raise interrupted(call.scope.interrupted, f"{call.scope.where} was interrupted before it began.")
     return handle

@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from judicia_notebook.errors import tells_interrupts
+
 if TYPE_CHECKING:
     from judicia_notebook.metrics.recorder import Recorder
 
@@ -16,6 +18,7 @@ class Recorded(Protocol):
     recorder: Recorder
 
 
+@tells_interrupts("Saving was interrupted; nothing was written.")
 def save(self: Recorded, path: str | os.PathLike[str], *, anonymous: bool = False) -> Path:
     """Keep everything that was recorded until now in a file, for `read_run`, a colleague, or a paper's supplement.
 

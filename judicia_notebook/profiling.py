@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from judicia_notebook.engine import wire
 from judicia_notebook.engine.profiler import INTERVAL, MOST_HOST_SAMPLES, GuestProfiler, fast_ticks
-from judicia_notebook.errors import CallError, describe
+from judicia_notebook.errors import CallError, describe, tells_interrupts
 from judicia_notebook.loading import not_callable
 from judicia_notebook.metrics.profiles.profile import HOST, Frame, Profile, Sample
 
@@ -42,6 +42,8 @@ class Callee(Protocol):
     ) -> Call: ...
 
 
+@tells_interrupts("The profile was interrupted; its calls are in p.calls.")
+@tells_interrupts("The profile was interrupted; its calls are in p.calls.")
 def profile(
     self: Callee,
     function: str,

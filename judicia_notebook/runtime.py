@@ -27,6 +27,7 @@ from judicia_notebook.errors import (
     ResourceExhausted,
     did_you_mean,
     stays_in_process,
+    tells_interrupts,
 )
 from judicia_notebook.host import wasi
 from judicia_notebook.host.dispatcher import Dispatcher
@@ -123,6 +124,7 @@ class Runtime(Telling):
         """The loaded plugins, by name."""
         return MappingProxyType(self._plugins)
 
+    @tells_interrupts("The load was interrupted; what was loaded before stays.")
     def load(
         self,
         source: Source,

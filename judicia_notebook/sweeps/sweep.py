@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from judicia_notebook.errors import JudiciaError, PolicyError
+from judicia_notebook.errors import Interrupted, JudiciaError, PolicyError
 from judicia_notebook.sweeps import contents, laboratory
 from judicia_notebook.sweeps.dispatch import Dispatch, Here
 from judicia_notebook.sweeps.grid import Grid, make_grid
@@ -129,8 +129,13 @@ def sweep(
     with Journal(path, grid.identity, grid.size) as journal:
         try:
             _measure(grid, plan, journal, place, progress=progress)
-        except (KeyboardInterrupt, JudiciaError) as error:
-            _keep(error, grid, journal, path)
+        except KeyboardInterrupt as error:
+            told = Interrupted(_progress(grid, journal, path))
+            _keep(told, grid, journal)
+            raise told.with_traceback(error.__traceback__) from None
+        except JudiciaError as error:
+            _keep(error, grid, journal)
+            error.add_note(_progress(grid, journal, path))
             raise
     from judicia_notebook.sweeps.table import frame
 
@@ -157,13 +162,17 @@ def _measure(grid: Grid, plan: Plan, journal: Journal, place: Place, *, progress
         laboratory.close(plan.key)
 
 
-def _keep(error: BaseException, grid: Grid, journal: Journal, path: Any) -> None:
-    """What is done goes with the exception, and it says how to go on."""
+def _keep(error: BaseException, grid: Grid, journal: Journal) -> None:
+    """What is done goes with the exception."""
     from judicia_notebook.sweeps.table import frame
 
     error.frame = frame(grid, journal.entries)  # type: ignore[attr-defined]
+
+
+def _progress(grid: Grid, journal: Journal, path: Any) -> str:
+    """What is done, and how to go on."""
     where = "are in its frame" if path is None else f"are in {os.fspath(path)}; the same sweep goes on from there"
-    error.add_note(f"{len(journal.entries)} of {grid.size} cells are done and {where}.")
+    return f"{len(journal.entries)} of {grid.size} cells are done and {where}."
 
 
 @contextlib.contextmanager

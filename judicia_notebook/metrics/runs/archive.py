@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 
-from judicia_notebook.errors import JudiciaError
+from judicia_notebook.errors import JudiciaError, tells_interrupts
 from judicia_notebook.metrics.runs import cells, environment
 from judicia_notebook.metrics.runs.run import TABLES, Run
 from judicia_notebook.units import format_count, format_size, parse_size
@@ -119,6 +119,7 @@ def _columns(frame: pd.DataFrame) -> dict[str, str]:
     return {str(name): str(dtype) for name, dtype in frame.dtypes.items()}
 
 
+@tells_interrupts("Reading the run was interrupted.")
 def read_run(path: str | os.PathLike[str], *, most: int | str = MOST_BYTES) -> Run:
     """Read what `Runtime.save` wrote: the same frames, with the same dtypes.
 

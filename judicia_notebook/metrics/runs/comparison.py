@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields
 from math import exp, isnan, log, nan
 from typing import TYPE_CHECKING, Any, Protocol
 
-from judicia_notebook.errors import JudiciaError, did_you_mean
+from judicia_notebook.errors import JudiciaError, did_you_mean, tells_interrupts
 from judicia_notebook.metrics.figures import series
 from judicia_notebook.metrics.figures.success import wilson
 from judicia_notebook.metrics.runs import bootstrap
@@ -171,6 +171,7 @@ class Comparison:
         return f"<Comparison {self.b} against {self.a}: {', '.join(texts) or 'nothing'}>"
 
 
+@tells_interrupts("The comparison was interrupted.")
 def compare(
     a: Called | pd.DataFrame,
     b: Called | pd.DataFrame,
