@@ -90,8 +90,8 @@ def _is_machinery(file: str) -> bool:
 
 
 def _is_library(file: str) -> bool:
-    # A cell's file exists only by name; what an editable install brings lies in the user's own folders.
-    return _is_machinery(file) or file.startswith((*_LIBRARIES, "<frozen"))
+    # What an editable install brings lies in the user's own folders. Generated code, a dataclass's, is "<string>".
+    return _is_machinery(file) or file.startswith((*_LIBRARIES, "<frozen", "<string>"))
 
 
 def _shell() -> Any:
