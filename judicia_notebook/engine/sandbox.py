@@ -44,6 +44,12 @@ _USUAL_NUMBERS = 4  # most functions take and give no more
 Observer = Callable[["Invocation", str, int, int], None]
 
 
+def enclosing() -> Invocation | None:
+    """The call whose host call this thread is in, if it is in any."""
+    sandbox = _entered.sandbox
+    return None if sandbox is None else sandbox.invocation
+
+
 class HostFunction(NamedTuple):
     """An import: its name, its type, and what answers it: ``call(sandbox, invocation, *numbers) -> number``."""
 
@@ -316,7 +322,7 @@ class Sandbox:
         if ticker.parked:
             ticker.wake()
         limits = invocation.budget.limits
-        self.refuel(limits.fuel)
+        self.refuel(None if limits.fuel is None else max(0, limits.fuel - invocation.spent.fuel))
         invocation.start()
         limit = limits.memory_bytes
         if limit is not None and self.account.used > limit:  # lowered below what it holds
