@@ -226,7 +226,7 @@ class InstancePool:
             return self.generation if code is self._code else -1
 
     def settle(self) -> list[Instance]:
-        """Follow a change of the limit: calls that may begin now do, idle instances too many are handed over to be closed."""
+        """Follow a change of the limit: let calls begin that may now; what is idle and too many is handed over."""
         with self._lock:
             surplus = self._surplus()
             granted = self._admitted()
