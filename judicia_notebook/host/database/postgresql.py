@@ -208,10 +208,20 @@ class PostgresqlDatabase:
                 tenant.engine = self._engine(tenant)
                 self._tenants[job.plugin] = tenant
                 self._digests.add((job.plugin, job.digest))
+        if tenant.limits.statement_bytes != job.limits.statement_bytes:
+            self._renew_limits(tenant, job)
         if (job.plugin, job.digest) not in self._digests:
             again(lambda: self._roles.check_owner(job.plugin, job.digest))
             self._digests.add((job.plugin, job.digest))
         return tenant
+
+    def _renew_limits(self, tenant: Tenant, job: Job) -> None:
+        """Limits that the server holds a login to are those of its connections, and there must be new ones."""
+        with tenant.lock:
+            tenant.limits = job.limits
+            again(lambda: self._roles.limit(tenant))
+        if tenant.engine is not None:
+            tenant.engine.dispose()
 
     def _forget(self, tenant: Tenant) -> None:
         with self._lock:
