@@ -416,7 +416,7 @@ class Plugin(Measuring):
     def _close_all(self, idle: list[Instance]) -> None:
         until = time.monotonic() + CLEANUP_SECONDS  # for all of them together
         for instance in idle:
-            left = until - time.monotonic()
+            left = _seconds_left(until)
             if left > 0 and "on_cleanup" in instance.code.callable:
                 self._clean_up(instance, left)
             instance.sandbox.close()
@@ -512,6 +512,11 @@ def _decode(call: Call, answer: bytes | None) -> Any:
 def _kind(wanted: Instances, code: Code) -> Instances:
     """A command's instance cannot be entered twice, whatever is wanted."""
     return "fresh" if code.abi == loading.WASI_ABI else wanted
+
+
+def _seconds_left(until: float) -> float:
+    """Until a moment on the monotonic clock."""
+    return until - time.monotonic()
 
 
 def _follow(plugin: weakref.ref[Plugin], _: Policy) -> None:
