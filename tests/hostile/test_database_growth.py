@@ -140,7 +140,7 @@ def test_many_small_changes_stay_within_the_limit_while_one_statement_reads(grou
     ground.execute("CREATE TABLE t (a)")
     ground.execute("INSERT INTO t VALUES (1)")
     with ground.read_from("t"):
-        done = [ground.execute("INSERT INTO t VALUES (zeroblob(50000))") for _ in range(60)]
+        done = [ground.execute("INSERT INTO t VALUES (zeroblob(50000))") for _ in range(100)]
     assert done.count("ok") > 10
     assert ground.largest <= LIMIT
 
