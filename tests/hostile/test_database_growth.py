@@ -33,6 +33,7 @@ WHOLE_LIMIT_FOR_TABLES = pytest.mark.wall(
     {"judicia_notebook.host.database.space:pages_within": "lambda limit, log: limit // PAGE_BYTES"}
 )
 NO_GATE = pytest.mark.wall({"judicia_notebook.host.database.space:Gate.is_open": "lambda gate, schemas: True"})
+RARE_LOOKS = pytest.mark.wall({"judicia_notebook.host.database.progress:steps_between_looks": "lambda limits: _STEPS"})
 NO_LOOK_BEFORE = pytest.mark.wall({"judicia_notebook.host.database.postgresql:_check_room": "lambda *_: None"})
 
 
@@ -181,6 +182,22 @@ def test_a_limit_that_is_lowered_below_what_is_there_lets_nothing_be_added(groun
     assert size_of(ground.folder) <= before
     ground.rt.host.database.set_limits(database_bytes=LIMIT)
     assert ground.execute("UPDATE t SET a = zeroblob(99999)") == "ok"
+
+
+def written() -> int:
+    """Bytes that this process has handed to the system for writing."""
+    counts = dict(line.split(": ") for line in Path("/proc/self/io").read_text().splitlines())
+    return int(counts["wchar"])
+
+
+@RARE_LOOKS
+def test_long_values_are_not_sorted_through_files_far_beyond_the_limit_of_a_statement(ground: Ground) -> None:
+    ground.rt.host.database.set_limits(statement_bytes="2MiB", statement_time="20s")
+    for sort in ("zeroblob(250000) || n", "hex(zeroblob(120000)) || n"):
+        before = written()
+        answer = ground.p.call("query", {"sql": f"{NUMBERS.format(1000)} SELECT n FROM c ORDER BY {sort}"})
+        assert answer.get("error", {}).get("code") == "quota_exceeded"
+        assert written() - before < 6 * MIB
 
 
 @NO_GATE

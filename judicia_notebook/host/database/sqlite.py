@@ -27,11 +27,11 @@ from sqlalchemy.pool import QueuePool
 from judicia_notebook.errors import printable
 from judicia_notebook.host.database import guard, space
 from judicia_notebook.host.database.job import Access, Job, missing_grant
+from judicia_notebook.host.database.progress import watched
 from judicia_notebook.host.database.space import Gate
 from judicia_notebook.host.database.statements import PLATFORM
 from judicia_notebook.host.database.tables import make_table, records
 from judicia_notebook.host.database.values import Rows
-from judicia_notebook.host.database.writes import written_by_this_thread
 from judicia_notebook.host.dispatcher import ServiceError
 from judicia_notebook.host.files.errands import Left
 from judicia_notebook.host.ownership import Owners, folder_name
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 HEAP_BYTES: Final = 512 << 20
 """What SQLite may take of this process's memory. It has one such limit for everybody, our plugins or not."""
 
-_STEPS: Final = 2000  # between two looks of the progress handler: well under a millisecond, mostly
 _LOG_KEPT: Final = 1 << 20
 _HOST_PATIENCE: Final = 10.0
 _BUSY: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
@@ -184,7 +183,7 @@ class SqliteDatabase:
                 return False
             logs = self._bound(raw, job, wanted) if job.writing else {}
             authorizer = guard.Authorizer(job, access, _names(raw, wanted), connection.info["judicia"].virtual)
-            with _pages_given(logs), _watched(raw, job), _guarded(raw, authorizer):
+            with _pages_given(logs), watched(raw, job), _guarded(raw, authorizer):
                 work(connection)
             job.check()
             connection.exec_driver_sql("COMMIT")
@@ -438,36 +437,6 @@ def _guarded(raw: sqlite3.Connection, authorizer: guard.Authorizer) -> Iterator[
         raise
     finally:
         raw.set_authorizer(None)
-
-
-@contextmanager
-def _watched(raw: sqlite3.Connection, job: Job) -> Iterator[None]:
-    """Have SQLite stop in the middle when nobody waits any more, or too much was written."""
-    started = written_by_this_thread()
-    reason: BaseException | None = None
-
-    def look() -> int:
-        nonlocal reason
-        try:
-            job.check()
-            if started is not None and (written_by_this_thread() or 0) - started > job.limits.statement_bytes:
-                raise ServiceError(
-                    "quota_exceeded", f"the statement wrote more than {job.limits.statement_bytes} bytes to disk"
-                )
-        except (ServiceError, Left) as error:
-            reason = error
-            return 1
-        return 0
-
-    raw.set_progress_handler(look, _STEPS)
-    try:
-        yield
-    except (sqlalchemy.exc.DBAPIError, sqlite3.Error):
-        if reason is not None:
-            raise reason from None
-        raise
-    finally:
-        raw.set_progress_handler(None, 0)
 
 
 class _Busy(Exception):
