@@ -255,7 +255,7 @@ def read_payload(text: str | None = None) -> Any:
 
 def run_command(plugin: jn.Plugin, options: argparse.Namespace) -> int:
     """Runs a WASI command; hands on what it reads, writes and ends with."""
-    stdin = read_input(plugin.policy.quota.payload)
+    stdin = read_input(plugin.policy.limits.payload_bytes)
     try:
         result = plugin.run(options.words, stdin)
     except jn.CallError as error:
@@ -268,11 +268,11 @@ def run_command(plugin: jn.Plugin, options: argparse.Namespace) -> int:
     return min(result.returncode, _MOST_STATUS)
 
 
-def read_input(limit: Any) -> bytes:
+def read_input(limit: int) -> bytes:
     """Standard input, and one byte more than may be handed on if it is longer: the run says so then."""
     if sys.stdin is None or sys.stdin.isatty():
         return b""
-    return sys.stdin.buffer.read(limit + 1 if isinstance(limit, int) else -1)
+    return sys.stdin.buffer.read(limit + 1)
 
 
 def hand_on(stream: TextIO, data: bytes) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from judicia_notebook.instances import Instance
     from judicia_notebook.loading import Code
     from judicia_notebook.metrics.recorder import CallRecord
+    from judicia_notebook.policy import Policy
     from judicia_notebook.quotas import Quota
 
 REPEATS, WARMUP = 30, 3
@@ -28,6 +29,8 @@ class Callee(Protocol):
     """What is needed of the plugin."""
 
     name: str
+
+    policy: Policy
 
     @property
     def code(self) -> Code: ...
@@ -87,8 +90,8 @@ def bench(
     """
     if repeats < 1 or warmup < 0:
         raise ValueError(f"repeats is at least 1 and warmup at least 0, not {repeats!r} and {warmup!r}")
-    cold = InstancePool(self.name, self.code, "fresh", 1)
-    warm = InstancePool(self.name, self.code, 1, 1)
+    cold = InstancePool(self.name, self.code, "fresh", self.policy)
+    warm = InstancePool(self.name, self.code, 1, self.policy)
     errors: list[CallError] = []
 
     def once(pool: InstancePool) -> CallRecord | None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from judicia_notebook.engine import interrupts, safety
 from judicia_notebook.engine.abi import Exchange
-from judicia_notebook.engine.sandbox import Sandbox
+from judicia_notebook.engine.sandbox import Sandbox, enclosing
 from judicia_notebook.engine.traps import FUEL_IS_KNOWN
 from judicia_notebook.errors import (
     AbiViolation,
@@ -52,14 +52,6 @@ if TYPE_CHECKING:
 MAKING_FRAMES = 40
 
 
-class Setup(NamedTuple):
-    """What making an instance cost: nanoseconds of CPU, fuel, grows refused."""
-
-    cpu_ns: int = 0
-    fuel: int = 0
-    grows_refused: int = 0
-
-
 class Call:
     """A call that is about to be made.
 
@@ -78,9 +70,9 @@ class Call:
     # Defaults stand on the class: what a call never touches costs it nothing.
     instance: Instance | None = None
     error: BaseException | None = None
-    setup = Setup()
     cpu_ns = 0
     fuel = -1
+    setup_fuel = setup_refused = 0  # of making the instance
     queue_ns = setup_ns = encode_ns = decode_ns = inside_ns = host_ns = 0
     memory_before = memory_peak = -1
     refused_before = refused_grows = bytes_out = 0
@@ -133,6 +125,7 @@ class Call:
         """
         safety.check_process()  # before any lock: its owner may not exist in a forked child
         scope = self.scope
+        scope.outer = enclosing()
         value = None
         on_main = interrupts.enter(scope)
         token = current_call.set(scope.call_id)
@@ -177,11 +170,12 @@ class Call:
         self.target.instances.join(ticket, self._queue_limit())
 
     def _queue_limit(self) -> int:
-        limit = self.target.policy.quota.queue
-        return limit if isinstance(limit, int) else 0
+        return self.target.policy.limits.queue
 
     def _check_payload(self) -> None:
-        limit = self.scope.budget.limits.payload_bytes
+        # What a hook is handed is the user's configuration: the limit of one call of another function is not about it.
+        budget = self.target.policy if self.origin == "lifecycle" else self.scope.budget
+        limit = budget.limits.payload_bytes
         if self.size_in > limit:
             raise self.scope.exceeded("payload", limit, self.size_in, "bytes")
 
@@ -288,11 +282,11 @@ class Call:
         return answer
 
     def _measure(self, sandbox: Sandbox) -> None:
-        before, account = self.setup, sandbox.account
-        self.cpu_ns = before.cpu_ns + self.scope.cpu_ns
-        self.fuel = before.fuel + sandbox.fuel_used()
+        account = sandbox.account
+        self.cpu_ns = self.scope.cpu_ns
+        self.fuel = self.setup_fuel + sandbox.fuel_used()
         self.memory_peak = account.used
-        self.refused_grows = account.grows_refused - self.refused_before + before.grows_refused
+        self.refused_grows = account.grows_refused - self.refused_before + self.setup_refused
 
     # Making an instance -------------------------------------------------------------------------------------
 
@@ -312,9 +306,10 @@ class Call:
                     sandbox.run(sandbox.export(REACTOR_INITIALIZE))
             finally:
                 self.cpu_ns = scope.cpu_ns
-                self.setup = Setup(self.cpu_ns, sandbox.fuel_used(), sandbox.account.grows_refused)
+                self.setup_fuel = sandbox.fuel_used()
+                scope.spent = scope.spent._replace(fuel=scope.spent.fuel + self.setup_fuel)
+                self.setup_refused = self.refused_grows = sandbox.account.grows_refused
                 self.memory_peak = sandbox.account.used
-                self.refused_grows = sandbox.account.grows_refused
                 sandbox.leave()
             instance = Instance(target.code, sandbox, exchange, generation)
             self._initialize(instance)
@@ -328,10 +323,19 @@ class Call:
     def _initialize(self, instance: Instance) -> None:
         if self.origin == "lifecycle" or "on_initialize" not in self.target.code.callable:
             return
+        part = hook(self.target, "on_initialize")
+        self.scope.share_budget(part.scope)
+        remove = self.scope.on_cancel(part.scope.cancel)
         try:
-            hook(self.target, "on_initialize").run(on=instance)
+            part.run(on=instance)
         except (GuestError, GuestTrap, AbiViolation) as error:
             raise PluginNotReady(f"{self.scope.plugin} failed to initialize: {describe(error)[0]}") from error
+        finally:
+            remove()
+            fuel = max(0, part.fuel)
+            self.scope.take_over(part.scope, fuel)
+            self.setup_fuel += fuel
+            self.cpu_ns = self.scope.cpu_ns
 
     # The row ------------------------------------------------------------------------------------------------
 
@@ -411,7 +415,7 @@ class Call:
         if error is None or isinstance(error, GuestError):
             return self.fuel
         if isinstance(error, QuotaExceeded) and error.quota == "fuel":
-            return int(error.limit)
+            return int(error.limit) - (self.scope.spent.fuel - self.setup_fuel)
         if isinstance(error, GuestTrap) and error.trap in FUEL_IS_KNOWN:
             return self.fuel
         return -1

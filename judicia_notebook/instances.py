@@ -12,11 +12,12 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
-from judicia_notebook.engine.invocation import Latch
+from judicia_notebook.engine.invocation import SLICE, Latch
 from judicia_notebook.errors import PluginNotReady, ResourceExhausted
 
 if TYPE_CHECKING:
     from judicia_notebook.engine.abi import Exchange
+    from judicia_notebook.engine.limits import Budget
     from judicia_notebook.engine.sandbox import Sandbox
     from judicia_notebook.host.scope import CallScope
     from judicia_notebook.loading import Code
@@ -81,23 +82,34 @@ class InstancePool:
     ----------
     kind : int or "fresh"
         How many instances live between calls; ``"fresh"`` keeps none and makes a new one for every call.
-    at_once : int
-        How many instances there may be at once with ``"fresh"``.
+    budget : Budget
+        Whose limits say how many instances there may be at once; they may change at any time, `settle` then.
     """
 
-    def __init__(self, plugin: str, code: Code, kind: Instances, at_once: int) -> None:
+    def __init__(self, plugin: str, code: Code, kind: Instances, budget: Budget) -> None:
         self.plugin = plugin
         self._code = code
         self.kind = kind
         self.generation = 0
         self.started = False  # whether an instance was ever made of this code
         self.failed = False  # whether the last one failed to initialize
-        self._size = at_once if kind == "fresh" else kind
+        self._budget = budget
         self._lock = threading.Lock()
         self._idle: list[Instance] = []
         self._busy = 0
         self._waiting: deque[Ticket] = deque()
         self._closed = False
+
+    def may_begin(self) -> bool:
+        """Whether one more instance may be in use now."""
+        most = self._budget.limits.instances
+        return self._busy < (most if self.kind == "fresh" else min(self.kind, most))
+
+    def _surplus(self) -> list[Instance]:
+        """Idle instances beyond the number there may be, to be closed outside the lock."""
+        most = max(0, self._budget.limits.instances - self._busy)
+        surplus, self._idle = self._idle[most:], self._idle[:most]
+        return surplus
 
     def acquire(self, scope: CallScope, queue_limit: int) -> Instance | None:
         """Wait for a slot; the instance in it, or None for an empty one. `release` must follow.
@@ -112,7 +124,7 @@ class InstancePool:
             While it waited.
         """
         with self._lock:  # the usual case takes no ticket
-            if self._busy < self._size and not self._waiting and not self._closed and scope.ended is None:
+            if not self._waiting and not self._closed and scope.ended is None and self.may_begin():
                 self._busy += 1
                 _inside.pools = (*_inside.pools, self)
                 return self._idle.pop() if self._idle else None
@@ -121,7 +133,9 @@ class InstancePool:
         if not ticket.granted:
             remove = scope.on_cancel(ticket.wake)
             try:
-                ticket.woken.wait()
+                while not ticket.woken.wait(SLICE if scope.outer is not None else -1):
+                    if scope.ends_with_outer():
+                        break
             finally:
                 remove()
         return self.collect(ticket, scope)
@@ -135,7 +149,7 @@ class InstancePool:
         """
         with self._lock:
             self._check_open()
-            if self._busy < self._size and not self._waiting:
+            if not self._waiting and self.may_begin():
                 self._busy += 1
                 ticket.granted = True
                 return
@@ -180,7 +194,7 @@ class InstancePool:
 
     def _next(self) -> Ticket | None:
         """Grant the next ticket, if there is room; to be woken outside the lock."""
-        if not self._waiting or self._busy >= self._size:
+        if not self._waiting or not self.may_begin():
             return None
         ticket = self._waiting.popleft()
         ticket.granted = True
@@ -189,19 +203,20 @@ class InstancePool:
 
     def release(self, instance: Instance | None, *, keep: bool) -> None:
         """Give a slot back, with the instance that is to be kept in it."""
-        close: Instance | None = None
         with self._lock:
             _inside.pools = _inside.pools[:-1]  # calls on a thread end in the other order than they began
             self._busy -= 1
+            close: list[Instance] = []
             if instance is not None:
                 usable = keep and not self._closed and self.kind != "fresh"
                 if usable and instance.generation == self.generation:
                     self._idle.append(instance)
+                    close = self._surplus()
                 else:
-                    close = instance
+                    close = [instance]
             following = self._next() if self._waiting else None
-        if close is not None:
-            close.sandbox.close()
+        for closing in close:
+            closing.sandbox.close()
         if following is not None:
             following.wake()
 
@@ -210,16 +225,28 @@ class InstancePool:
         with self._lock:
             return self.generation if code is self._code else -1
 
-    def renew(self, code: Code, kind: Instances, at_once: int) -> list[Instance]:
+    def settle(self) -> list[Instance]:
+        """Follow a change of the limit: let calls begin that may now; what is idle and too many is handed over."""
+        with self._lock:
+            surplus = self._surplus()
+            granted = self._admitted()
+        for ticket in granted:
+            ticket.wake()
+        return surplus
+
+    def _admitted(self) -> list[Ticket]:
+        """Grant every ticket there is room for; to be woken outside the lock."""
+        return [ticket for _ in range(len(self._waiting)) if (ticket := self._next()) is not None]
+
+    def renew(self, code: Code, kind: Instances) -> list[Instance]:
         """Start a new generation: the idle instances are handed over to be closed, busy ones close when they return."""
         with self._lock:
             self.generation += 1
             self._code = code
             self.started = self.failed = False
             self.kind = kind
-            self._size = at_once if kind == "fresh" else kind
             idle, self._idle = self._idle, []
-            granted = [ticket for _ in range(len(self._waiting)) if (ticket := self._next()) is not None]
+            granted = self._admitted()
         for ticket in granted:  # there may be more room now
             ticket.wake()
         return idle

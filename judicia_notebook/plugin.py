@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter_ns
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
@@ -98,7 +101,8 @@ class Plugin(Measuring):
         self._code = code
         self._config = dict(config)
         self._wanted_instances = instances
-        self._instances = InstancePool(name, code, _kind(instances, code), _at_once(policy.quota))
+        self._instances = InstancePool(name, code, _kind(instances, code), policy)
+        policy.observe(partial(_follow, weakref.ref(self)))
         self.unloaded = False  # its runtime sets this, when it frees the name
         self._targets: dict[str, Target] = {}
         self._activity = Activity(code)
@@ -387,7 +391,7 @@ class Plugin(Measuring):
     def unload(self) -> None:
         """Let go of it.
 
-        Running calls are cancelled, on_cleanup runs in idle instances (at most 1 s), memory is freed.
+        Running calls are cancelled, on_cleanup runs in idle instances (at most 1 s in all), memory is freed.
         """
         if not self._on_unload(self):
             return
@@ -412,16 +416,18 @@ class Plugin(Measuring):
         return bool(self._activity.running.keys() - {current_call.get()})
 
     def _close_all(self, idle: list[Instance]) -> None:
+        until = time.monotonic() + CLEANUP_SECONDS  # for all of them together
         for instance in idle:
-            if "on_cleanup" in instance.code.callable:
-                self._clean_up(instance)
+            left = _seconds_left(until)
+            if left > 0 and "on_cleanup" in instance.code.callable:
+                self._clean_up(instance, left)
             instance.sandbox.close()
         sweep()
 
-    def _clean_up(self, instance: Instance) -> None:
+    def _clean_up(self, instance: Instance, seconds: float) -> None:
         target = self.target("on_cleanup", self._code.abi)
         call = hook(target, "on_cleanup")
-        call.scope.budget = CappedBudget(self.policy, Quota(cpu=CLEANUP_SECONDS, wall=CLEANUP_SECONDS))
+        call.scope.budget = CappedBudget(self.policy, Quota(cpu=CLEANUP_SECONDS, wall=seconds))
         with contextlib.suppress(JudiciaError):  # it is going anyway, and its row says what happened
             call.run(on=instance)
 
@@ -429,7 +435,7 @@ class Plugin(Measuring):
         """Exchange the code in place; for `Runtime.load`."""
         self.changes = loading.differences(self._code, code)
         self._wanted_instances = instances or self._wanted_instances
-        idle = self._instances.renew(code, _kind(self._wanted_instances, code), _at_once(self.policy.quota))
+        idle = self._instances.renew(code, _kind(self._wanted_instances, code))
         self._close_all(idle)
         self._code = self._activity.code = code
         self._targets = {}
@@ -510,5 +516,13 @@ def _kind(wanted: Instances, code: Code) -> Instances:
     return "fresh" if code.abi == loading.WASI_ABI else wanted
 
 
-def _at_once(quota: Quota) -> int:
-    return quota.instances if isinstance(quota.instances, int) else 1
+def _seconds_left(until: float) -> float:
+    """Until a moment on the monotonic clock."""
+    return until - time.monotonic()
+
+
+def _follow(plugin: weakref.ref[Plugin], _: Policy) -> None:
+    """After a change of the policy: more calls may begin, or fewer instances may stay."""
+    found = plugin()
+    if found is not None:
+        found._close_all(found._instances.settle())  # noqa: SLF001

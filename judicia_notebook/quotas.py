@@ -239,4 +239,7 @@ def limits_of(quota: Quota, *others: Quota) -> Limits:
         least("host_calls"),
         least("log"),
         least("json_depth"),
+        least("host_call_rate"),
+        least("instances"),
+        least("queue"),
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from time import perf_counter_ns, thread_time_ns
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from judicia_notebook.errors import Cancelled, JudiciaError, QuotaExceeded
 
@@ -48,8 +48,21 @@ class Latch:
         return True
 
 
+class Spent(NamedTuple):
+    """What was used of a call's limits outside the run that is in progress: nanoseconds, fuel, a count, bytes."""
+
+    wall_ns: int = 0
+    cpu_ns: int = 0
+    fuel: int = 0
+    host_calls: int = 0
+    log_bytes: int = 0
+
+
 class Invocation:
     """A call in progress.
+
+    It may enter the guest several times: to make the instance, and to run the function. Its clocks start once, so that
+    all of this has one budget.
 
     Parameters
     ----------
@@ -60,6 +73,10 @@ class Invocation:
     ----------
     started_ns, cpu_started_ns : int
         ``perf_counter_ns`` and the thread's CPU clock when the guest's budget began to run.
+    spent : Spent
+        What counts against its limits, too: of the call that it is a part of, or of its own earlier runs.
+    outer : Invocation or None
+        The call whose host call this one was made in, on the same thread. It does not outlive that one.
     account : MemoryAccount or None
         The memories of the instance it is in.
     host_ns : int
@@ -76,6 +93,8 @@ class Invocation:
     started_ns = 0
     cpu_started_ns = 0
     host_ns = 0
+    spent = Spent()
+    outer: Invocation | None = None
     account: MemoryAccount | None = None
     ended: JudiciaError | None = None
     failure: BaseException | None = None
@@ -94,9 +113,20 @@ class Invocation:
         return f"{self.plugin}.{self.function}"
 
     def start(self) -> None:
-        """Start the clocks; on the thread that will enter the guest."""
-        self.started_ns = perf_counter_ns()
-        self.cpu_started_ns = thread_time_ns()
+        """Start the clocks, unless they run; on the thread that will enter the guest."""
+        if not self.started_ns:
+            self.started_ns = perf_counter_ns()
+            self.cpu_started_ns = thread_time_ns()
+
+    @property
+    def wall_used_ns(self) -> int:
+        """What counts against the limit of wall time."""
+        return perf_counter_ns() - self.started_ns + self.spent.wall_ns
+
+    @property
+    def cpu_used_ns(self) -> int:
+        """What counts against the limit of CPU time; only meaningful on the thread inside the call."""
+        return thread_time_ns() - self.cpu_started_ns + self.spent.cpu_ns
 
     @property
     def cpu_ns(self) -> int:
@@ -106,9 +136,9 @@ class Invocation:
     def remaining(self) -> float | None:
         """Seconds of wall time left, or None for no limit. Never negative."""
         limit = self.budget.limits.wall_ns
-        if limit is None:
-            return None
-        return max(0.0, (limit - (perf_counter_ns() - self.started_ns)) / 1e9)
+        left = None if limit is None else max(0.0, (limit - self.wall_used_ns) / 1e9)
+        outside = None if self.outer is None else self.outer.remaining()
+        return left if outside is None else outside if left is None else min(left, outside)
 
     def stop(self, reason: JudiciaError) -> None:
         """End the call for this reason, unless it is already ending for another."""
@@ -149,14 +179,23 @@ class Invocation:
         """Look at the limits now; the reason to stop, if there is one. On the thread inside the call."""
         if self.ended is not None:
             return self.ended
+        if self.outer is not None and self.ends_with_outer():
+            return self.ended
         limits = self.budget.limits
-        if limits.wall_ns is not None and (used := perf_counter_ns() - self.started_ns) > limits.wall_ns:
+        if limits.wall_ns is not None and (used := self.wall_used_ns) > limits.wall_ns:
             self.stop(self.exceeded("wall", limits.wall_ns / 1e9, used / 1e9, "s"))
         elif limits.memory_bytes is not None and self.account is not None and self.account.used > limits.memory_bytes:
             self.stop(self.exceeded("memory", limits.memory_bytes, self.account.used, "bytes"))
-        elif limits.cpu_ns is not None and (used := thread_time_ns() - self.cpu_started_ns) > limits.cpu_ns:
+        elif limits.cpu_ns is not None and (used := self.cpu_used_ns) > limits.cpu_ns:
             self.stop(self.exceeded("cpu", limits.cpu_ns / 1e9, used / 1e9, "s"))
         return self.ended
+
+    def ends_with_outer(self) -> bool:
+        """Whether the call around this one is to stop; then this one stops, too. On the thread of both."""
+        if self.outer is None or self.outer.check() is None:
+            return False
+        self.stop(Cancelled(f"{self.outer.where} was stopped", plugin=self.plugin, function=self.function))
+        return True
 
     def exceeded(self, quota: str, limit: float, used: float, unit: str) -> QuotaExceeded:
         """The error for a quota of this call."""

@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 
 
 class Limits(NamedTuple):
-    """What a call may use. ``None`` means no limit of its own."""
+    """What a call and its plugin may use. ``None`` means no limit. Every kind of quota has its field here."""
 
     cpu_ns: int | None = None
     wall_ns: int | None = None
@@ -18,6 +18,9 @@ class Limits(NamedTuple):
     host_calls: int | None = None
     log_bytes: int | None = None
     json_depth: int = 128
+    host_call_rate: int | None = None
+    instances: int = 8
+    queue: int = 1000
 
 
 class Budget(Protocol):

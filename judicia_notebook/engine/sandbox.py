@@ -44,6 +44,12 @@ _USUAL_NUMBERS = 4  # most functions take and give no more
 Observer = Callable[["Invocation", str, int, int], None]
 
 
+def enclosing() -> Invocation | None:
+    """The call whose host call this thread is in, if it is in any."""
+    sandbox = _entered.sandbox
+    return None if sandbox is None else sandbox.invocation
+
+
 class HostFunction(NamedTuple):
     """An import: its name, its type, and what answers it: ``call(sandbox, invocation, *numbers) -> number``."""
 
@@ -262,6 +268,7 @@ class Sandbox:
         self.broken = False
         self.fuel_set = UNLIMITED_FUEL
         self._tank = c_uint64(UNLIMITED_FUEL)
+        self._limited: tuple[int | None, int] | None = None
         self.observer: Observer | None = None
         self.profiler: GuestProfiler | None = None
         self._exports: dict[str, Export] = {}
@@ -316,11 +323,20 @@ class Sandbox:
         if ticker.parked:
             ticker.wake()
         limits = invocation.budget.limits
-        self.refuel(limits.fuel)
+        if (limits.memory_bytes, limits.table_elements) != self._limited:
+            self._limit(limits.memory_bytes, limits.table_elements)
+        self.refuel(None if limits.fuel is None else max(0, limits.fuel - invocation.spent.fuel))
         invocation.start()
         limit = limits.memory_bytes
         if limit is not None and self.account.used > limit:  # lowered below what it holds
             raise invocation.exceeded("memory", limit, self.account.used, "bytes")
+
+    def _limit(self, memory_bytes: int | None, table_elements: int) -> None:
+        """Tell Wasmtime what it holds an instance to by itself: how large each table may become."""
+        # -1 leaves memory to our accounts; where those are not to be had, Wasmtime's own limit per memory has to do.
+        per_memory = -1 if memory.AVAILABLE or memory_bytes is None else memory_bytes
+        capi.store_limiter(self.store, per_memory, table_elements, 1, 16, 16)
+        self._limited = memory_bytes, table_elements
 
     def _inside(self) -> Invocation:
         if self.invocation is None:
@@ -374,10 +390,6 @@ class Sandbox:
             From the start function.
         """
         invocation = self._inside()
-        limits = invocation.budget.limits
-        # -1 leaves memory to our accounts; where those are not to be had, Wasmtime's own limit per memory has to do.
-        per_memory = -1 if memory.AVAILABLE or limits.memory_bytes is None else limits.memory_bytes
-        capi.store_limiter(self.store, per_memory, limits.table_elements, 1, 16, 16)
         trap = c_void_p()
         previous, _entered.sandbox = _entered.sandbox, self
         self.starting = True

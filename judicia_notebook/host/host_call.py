@@ -124,8 +124,8 @@ class HostCall:
         scope, state = self.scope, self.scope.policy.state
         if not state.allows(capability):
             return self.deny(f"{self.function} needs the capability {capability}")
-        rate = state.quota.host_call_rate
-        if isinstance(rate, int) and not self.rates.admit(scope.plugin, capability, rate):
+        rate = state.limits.host_call_rate
+        if rate is not None and not self.rates.admit(scope.plugin, capability, rate):
             self.decision = "limited"
             return Refusal("quota_exceeded", f"more than {rate} host calls a second with {capability}")
         return None

@@ -32,8 +32,9 @@ class LogService:
     def write(self, scope: CallScope, request: Write) -> dict[str, Any]:
         """Add a line, unless the call's log quota is used up."""
         size = len(request.message.encode()) + (len(msgspec.json.encode(request.fields)) if request.fields else 0)
-        limit = scope.budget.limits.log_bytes
-        if limit is not None and scope.log_bytes + size > limit:
+        room = scope.log_room()
+        if room is not None and size > room:
+            limit = scope.budget.limits.log_bytes
             raise ServiceError("quota_exceeded", f"more than {limit} bytes of log in one call")
         scope.log_bytes += size
         scope.log("warning" if request.level == "warn" else request.level, request.message, request.fields)

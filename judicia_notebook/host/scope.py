@@ -7,7 +7,7 @@ from time import perf_counter_ns
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from judicia_notebook.engine.invocation import Invocation
+from judicia_notebook.engine.invocation import Invocation, Spent
 
 if TYPE_CHECKING:
     from judicia_notebook.engine.abi import Exchange
@@ -79,9 +79,35 @@ class CallScope(Invocation):
         """
         self.host_calls += 1
         limit = self.budget.limits.host_calls
-        if limit is not None and self.host_calls > limit:
-            raise self.exceeded("host_calls", limit, self.host_calls, "host calls")
+        used = self.host_calls + self.spent.host_calls
+        if limit is not None and used > limit:
+            raise self.exceeded("host_calls", limit, used, "host calls")
         return self.host_calls
+
+    def log_room(self) -> int | None:
+        """Bytes of log that the call may still write; None for no limit."""
+        limit = self.budget.limits.log_bytes
+        return None if limit is None else limit - self.log_bytes - self.spent.log_bytes
+
+    def share_budget(self, part: CallScope) -> None:
+        """Have a call that is a part of this one, and begins now, go on with what is left of this one's limits."""
+        part.budget = self.budget
+        part.spent = Spent(
+            self.wall_used_ns,
+            self.cpu_used_ns,
+            self.spent.fuel,
+            self.spent.host_calls + self.host_calls,
+            self.spent.log_bytes + self.log_bytes,
+        )
+
+    def take_over(self, part: CallScope, fuel: int) -> None:
+        """Count what such a part has used, when it is over; its time is in this one's clocks already."""
+        spent = self.spent
+        self.spent = spent._replace(
+            fuel=spent.fuel + fuel,
+            host_calls=spent.host_calls + part.host_calls,
+            log_bytes=spent.log_bytes + part.log_bytes,
+        )
 
     def log(self, level: str, message: str, fields: dict[str, Any] | None = None, stream: str = "log") -> None:
         """Write a line to the plugin's log."""

@@ -16,7 +16,6 @@ offset and where in its own memory the bytes are or shall be; they are copied on
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import math
 import operator
 import re
@@ -31,10 +30,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import msgspec
 
 from judicia_notebook.engine.invocation import SLICE
-from judicia_notebook.errors import PolicyError, ResourceExhausted, did_you_mean, printable
+from judicia_notebook.errors import PolicyError, ResourceExhausted, printable
 from judicia_notebook.host.dispatcher import Operation, ServiceError
+from judicia_notebook.host.limits import changed
 from judicia_notebook.quotas import MOST, QuotaKind
-from judicia_notebook.units import format_size, parse_size, parse_time
+from judicia_notebook.units import format_size
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,7 +54,7 @@ KINDS: Final[Mapping[str, QuotaKind]] = MappingProxyType(
         "total_bytes": QuotaKind("bytes", "runtime", 256 << 20, "all regions together"),
         "regions": QuotaKind("regions", "runtime", 100, "regions that are open"),
         "wait": QuotaKind("s", "request", 1.0, "for a writer to finish, within what is left of the call's wall time"),
-        "attempts": QuotaKind("copies", "request", 8, "of a read into which somebody writes"),
+        "attempts": QuotaKind("copies", "request", 8, "of a read into which somebody writes", least=1),
     }
 )
 """Every limit on shared memory, in the order people read them. Times are seconds, sizes bytes."""
@@ -332,7 +332,7 @@ class SharedMemory:
         PolicyError
             An unknown kind or a bad value; nothing is changed then.
         """
-        self.limits = _changed(self.limits, kinds)
+        self.limits = changed(self.limits, KINDS, "shared memory", kinds)
 
     def close(self) -> None:
         """Close all regions."""
@@ -455,28 +455,3 @@ def _checked_dtype(dtype: Any) -> np.dtype[Any]:
             f"A region holds whole, floating or complex numbers of a fixed size, such as 'u1' or '<f8', not {kind}."
         )
     return kind
-
-
-def _changed(limits: Limits, kinds: Mapping[str, Any]) -> Limits:
-    for kind in kinds:
-        if kind not in KINDS:
-            raise PolicyError(f"There is no limit on shared memory {kind!r}.{did_you_mean(kind, KINDS)}")
-    parsed: dict[str, Any] = {kind: _parsed(kind, value) for kind, value in kinds.items()}
-    return dataclasses.replace(limits, **parsed)
-
-
-_PARSERS: Final[Mapping[str, Callable[[Any], float]]] = MappingProxyType({"bytes": parse_size, "s": parse_time})
-
-
-def _parsed(kind: str, value: Any) -> float:
-    unit = KINDS[kind].unit
-    if unit in _PARSERS:
-        try:
-            return _PARSERS[unit](value)
-        except ValueError as error:
-            raise PolicyError(f"limit {kind}: {error}.") from None
-    least = 1 if kind == "attempts" else 0
-    whole = not isinstance(value, bool) and hasattr(value, "__index__")
-    if not whole or not least <= operator.index(value) <= MOST:
-        raise PolicyError(f"limit {kind}: a whole number of {unit} from {least} to {MOST}, not {value!r}.")
-    return operator.index(value)

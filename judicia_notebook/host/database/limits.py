@@ -21,10 +21,10 @@ KINDS: Final[Mapping[str, QuotaKind]] = MappingProxyType(
         "statement_time": QuotaKind("s", "statement", 30.0, "also ended by what is left of the call's wall time"),
         "statement_bytes": QuotaKind("bytes", "statement", 256 << 20, "written to disk, temporary files included"),
         "database_bytes": QuotaKind(
-            "bytes", "plugin", 64 << 20, "a plugin's private tables with their indexes", least=64 << 10
+            "bytes", "plugin", 64 << 20, "a plugin's private tables on disk, SQLite's log included", least=256 << 10
         ),
         "platform_bytes": QuotaKind(
-            "bytes", "runtime", 256 << 20, "the platform's tables, where plugins add to them", least=64 << 10
+            "bytes", "runtime", 256 << 20, "the platform's tables on disk, likewise, where plugins add", least=256 << 10
         ),
         "tables": QuotaKind("tables", "plugin", 200, "private tables, indexes and views"),
     }

@@ -104,6 +104,7 @@ class PostgresqlDatabase:
 
         def change(session: Session, tenant: Tenant, access: Access) -> None:
             nonlocal count
+            _check_room(session, job, tenant, access)
             result = session.run(job.statement.sql, job.params, lambda _: None)
             tag = (result.command_status or b"").decode().partition(" ")[0]
             count = (result.command_tuples or 0) if tag in _CHANGES_ROWS else 0
@@ -207,10 +208,20 @@ class PostgresqlDatabase:
                 tenant.engine = self._engine(tenant)
                 self._tenants[job.plugin] = tenant
                 self._digests.add((job.plugin, job.digest))
+        if tenant.limits.statement_bytes != job.limits.statement_bytes:
+            self._renew_limits(tenant, job)
         if (job.plugin, job.digest) not in self._digests:
             again(lambda: self._roles.check_owner(job.plugin, job.digest))
             self._digests.add((job.plugin, job.digest))
         return tenant
+
+    def _renew_limits(self, tenant: Tenant, job: Job) -> None:
+        """Limits that the server holds a login to are those of its connections, and there must be new ones."""
+        with tenant.lock:
+            tenant.limits = job.limits
+            again(lambda: self._roles.limit(tenant))
+        if tenant.engine is not None:
+            tenant.engine.dispose()
 
     def _forget(self, tenant: Tenant) -> None:
         with self._lock:
@@ -294,6 +305,24 @@ class _RoleGone(Exception):
     """The login role was removed; there must be a new one."""
 
 
+def _check_room(session: Session, job: Job, tenant: Tenant, access: Access) -> None:
+    """Look before a statement whether there is room at all: what is rolled back stays in the files for a while."""
+    kind = job.statement.kind
+    if kind.startswith("DROP") or kind == "DELETE":
+        return
+    ((used, *_),) = session.command(_SIZES.format(login=tenant.login, schema=tenant.schema))
+    if int(used or b"0") > job.limits.database_bytes:
+        raise ServiceError("quota_exceeded", "the plugin's tables are full")
+    if access.writes & job.statement.names:
+        _check_platform(session, job)
+
+
+def _check_platform(session: Session, job: Job) -> None:
+    ((used,),) = session.command(_PLATFORM_SIZE)
+    if int(used or b"0") > job.limits.platform_bytes:
+        raise ServiceError("quota_exceeded", "the platform's tables are full")
+
+
 def _check_sizes(session: Session, job: Job, tenant: Tenant, access: Access) -> None:
     """Look within the transaction at what the plugin holds now, in words that no setting and no name can turn."""
     session.command("SET LOCAL search_path = pg_catalog, pg_temp")
@@ -313,10 +342,8 @@ def _check_sizes(session: Session, job: Job, tenant: Tenant, access: Access) -> 
         raise ServiceError("quota_exceeded", "the plugin's tables are full")
     if int(count or b"0") > limits.tables:
         raise ServiceError("quota_exceeded", f"{int(count or b'0')} tables, indexes and views; at most {limits.tables}")
-    if access.writes and job.statement.target in access.writes and kind != "DELETE":
-        ((used,),) = session.command(_PLATFORM_SIZE)
-        if int(used or b"0") > limits.platform_bytes:
-            raise ServiceError("quota_exceeded", "the platform's tables are full")
+    if access.writes & job.statement.names and kind != "DELETE":
+        _check_platform(session, job)
 
 
 _SIZES: Final = """

@@ -200,6 +200,11 @@ class Roles:
                 if some := ", ".join(f'{PLATFORM}."{name}"' for name in sorted(names & there)):
                     execute(f"GRANT {privileges} ON {some} TO {tenant.login}")
 
+    def limit(self, tenant: Tenant) -> None:
+        """Have the server hold the login's next connections to the tenant's limits."""
+        with self.transaction() as connection:
+            _limit_temporary_files(connection, tenant)
+
     def is_there(self, tenant: Tenant) -> bool:
         """Whether its login role still is: a runtime that slept for days finds it removed."""
         with self.transaction() as connection:

@@ -6,7 +6,8 @@ transaction begins, the live policy is asked, the authorizer of this call is set
 authorizer is taken off, and the transaction ends. While a statement runs, a progress handler looks every few thousand
 steps whether somebody still waits for it, and how much its thread has written to disk.
 
-Files are in write-ahead-log mode with full synchronisation: what was acknowledged survives a kill.
+Files are in write-ahead-log mode with full synchronisation: what was acknowledged survives a kill. Before a statement
+changes anything its transaction is given as many pages as leave room for the log of it (`space`).
 """
 
 from __future__ import annotations
@@ -24,12 +25,13 @@ import sqlalchemy
 from sqlalchemy.pool import QueuePool
 
 from judicia_notebook.errors import printable
-from judicia_notebook.host.database import guard
+from judicia_notebook.host.database import guard, space
 from judicia_notebook.host.database.job import Access, Job, missing_grant
+from judicia_notebook.host.database.progress import watched
+from judicia_notebook.host.database.space import Gate
 from judicia_notebook.host.database.statements import PLATFORM
 from judicia_notebook.host.database.tables import make_table, records
 from judicia_notebook.host.database.values import Rows
-from judicia_notebook.host.database.writes import written_by_this_thread
 from judicia_notebook.host.dispatcher import ServiceError
 from judicia_notebook.host.files.errands import Left
 from judicia_notebook.host.ownership import Owners, folder_name
@@ -40,9 +42,7 @@ if TYPE_CHECKING:
 HEAP_BYTES: Final = 512 << 20
 """What SQLite may take of this process's memory. It has one such limit for everybody, our plugins or not."""
 
-_STEPS: Final = 2000  # between two looks of the progress handler: well under a millisecond, mostly
 _LOG_KEPT: Final = 1 << 20
-_PAGE_BYTES: Final = 4096
 _HOST_PATIENCE: Final = 10.0
 _BUSY: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _QUOTA: Final = {
@@ -65,7 +65,6 @@ class _Setting:
 
     virtual: frozenset[str]
     attached: str = ""
-    pages: tuple[int, int] = (0, 0)
 
 
 class SqliteDatabase:
@@ -86,6 +85,7 @@ class SqliteDatabase:
         self._owners = owners
         self._lock = threading.Lock()
         self._engines: dict[str, sqlalchemy.Engine] = {}
+        self._gate = Gate()
         self._closed = False
 
     @property
@@ -143,14 +143,32 @@ class SqliteDatabase:
 
     def _run(self, job: Job, work: Callable[[sqlalchemy.Connection], None]) -> None:
         self._owners.check(job.plugin, job.digest)
-        engine = self._engine(folder_name(job.plugin))
+        name = folder_name(job.plugin)
+        engine = self._engine(name)
         while True:
             job.check()
+            while not self._gate.is_open((name, PLATFORM) if self._wanted(job, job.access()) else (name,)):
+                job.pause()
             try:
                 with self._translated(job), self._connected(engine) as connection:
                     if self._attempt(connection, job, work):
                         return
             except _Busy:
+                job.pause()
+            except _LogFull as full:
+                self._empty_log(engine, job, full.schema)
+
+    def _empty_log(self, engine: sqlalchemy.Engine, job: Job, schema: str) -> None:
+        """Wait until nobody reads from the log any more, and empty it."""
+        with self._gate.closed(PLATFORM if schema == PLATFORM else folder_name(job.plugin)):
+            while True:
+                job.check()
+                with contextlib.suppress(_Busy), self._translated(job), self._connected(engine) as connection:
+                    raw = _raw(connection)
+                    self._set_up(raw, connection.info, job, self._wanted(job, job.access()))
+                    (busy, _, _) = raw.execute(f"PRAGMA {schema}.wal_checkpoint(TRUNCATE)").fetchone()
+                    if not busy:
+                        return
                 job.pause()
 
     def _attempt(self, connection: sqlalchemy.Connection, job: Job, work: Callable[..., None]) -> bool:
@@ -163,8 +181,9 @@ class SqliteDatabase:
             access = job.access()
             if self._wanted(job, access) != wanted:
                 return False
+            logs = self._bound(raw, job, wanted) if job.writing else {}
             authorizer = guard.Authorizer(job, access, _names(raw, wanted), connection.info["judicia"].virtual)
-            with _watched(raw, job), _guarded(raw, authorizer):
+            with _pages_given(logs), watched(raw, job), _guarded(raw, authorizer):
                 work(connection)
             job.check()
             connection.exec_driver_sql("COMMIT")
@@ -174,6 +193,36 @@ class SqliteDatabase:
                 with contextlib.suppress(sqlite3.Error):
                     raw.rollback()
 
+    def _bound(self, raw: sqlite3.Connection, job: Job, wanted: str) -> dict[str, int]:
+        """Within a transaction that may write: hold each of its databases, with all its files, within its limit.
+
+        Returns
+        -------
+        dict
+            The bytes of their logs now.
+
+        Raises
+        ------
+        _LogFull
+            There would be room, were the log empty.
+        ServiceError
+            ``quota_exceeded``
+        """
+        limits = [("main", self._file(folder_name(job.plugin)), job.limits.database_bytes, "the plugin's tables")]
+        if wanted == "rw":
+            limits.append((PLATFORM, self._platform_file(), job.limits.platform_bytes, "the platform's tables"))
+        logs = {}
+        for schema, file, limit, what in limits:
+            logs[schema] = log = space.log_bytes(file)
+            most = space.pages_within(limit, log)
+            (pages,) = raw.execute(f"PRAGMA {schema}.page_count").fetchone()
+            if pages > most and log:
+                raise _LogFull(schema)
+            if pages > most:
+                raise ServiceError("quota_exceeded", f"{what} with the log of a change may have {limit} bytes")
+            raw.execute(f"PRAGMA {schema}.max_page_count = {most}")
+        return logs
+
     @contextmanager
     def _connected(self, engine: sqlalchemy.Engine) -> Iterator[sqlalchemy.Connection]:
         with engine.connect() as connection:
@@ -181,7 +230,7 @@ class SqliteDatabase:
             try:
                 yield connection
                 good = True
-            except (ServiceError, sqlite3.Error, _Busy, Left):
+            except (ServiceError, sqlite3.Error, _Busy, _LogFull, Left):
                 good = True
                 raise
             finally:
@@ -219,19 +268,12 @@ class SqliteDatabase:
             if setting.attached:
                 raw.execute(f"DETACH {PLATFORM}")
                 setting.attached = ""
-            setting.pages = (0, 0)
             if wanted:
                 raw.execute(f"ATTACH ? AS {PLATFORM}", (f"{self._platform_file().as_uri()}?mode={wanted}",))
                 setting.attached = wanted
         raw.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
         raw.setlimit(sqlite3.SQLITE_LIMIT_SQL_LENGTH, job.limits.sql_bytes)
         raw.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, max(1, job.limits.parameters))
-        pages = job.limits.database_bytes // _PAGE_BYTES, job.limits.platform_bytes // _PAGE_BYTES
-        if setting.pages != pages:
-            raw.execute(f"PRAGMA main.max_page_count = {pages[0]}")
-            if setting.attached:
-                raw.execute(f"PRAGMA {PLATFORM}.max_page_count = {pages[1]}")
-            setting.pages = pages
         raw.execute(f"PRAGMA query_only = {int(not job.writing)}")
         raw.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, job.limits.value_bytes)
 
@@ -239,7 +281,7 @@ class SqliteDatabase:
         with self._lock:
             engine = self._engines.get(name)
             if engine is None:
-                path = self._folder() / f"{name}.sqlite3"
+                path = self._file(name)
                 engine = self._engines[name] = sqlalchemy.create_engine(
                     "sqlite://",
                     creator=lambda: _connect(path),
@@ -279,8 +321,11 @@ class SqliteDatabase:
             result = connection.exec_driver_sql(f'SELECT * FROM "{name}"')
             return list(result.keys()), [tuple(row) for row in result]
 
+    def _file(self, name: str) -> Path:
+        return self._folder() / f"{name}.sqlite3"
+
     def _platform_file(self) -> Path:
-        return self._folder() / "platform.sqlite3"
+        return self._file("platform")
 
     @contextmanager
     def _platform(self, *, write: bool = True) -> Iterator[sqlalchemy.Connection]:
@@ -295,6 +340,9 @@ class SqliteDatabase:
                 connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
                 yield connection
                 connection.exec_driver_sql("COMMIT")
+                if write:  # a whole table is in the log; nothing is lost where a reader keeps it there
+                    raw.execute("PRAGMA busy_timeout = 0")
+                    raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             except sqlalchemy.exc.OperationalError as error:
                 if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF not in _BUSY:
                     raise
@@ -321,7 +369,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         for pragma in (
             f"hard_heap_limit = {HEAP_BYTES}",
             "synchronous = FULL",
-            f"page_size = {_PAGE_BYTES}",
+            f"page_size = {space.PAGE_BYTES}",
             "journal_mode = WAL",
             f"journal_size_limit = {_LOG_KEPT}",
             "trusted_schema = OFF",
@@ -391,38 +439,28 @@ def _guarded(raw: sqlite3.Connection, authorizer: guard.Authorizer) -> Iterator[
         raw.set_authorizer(None)
 
 
-@contextmanager
-def _watched(raw: sqlite3.Connection, job: Job) -> Iterator[None]:
-    """Have SQLite stop in the middle when nobody waits any more, or too much was written."""
-    started = written_by_this_thread()
-    reason: BaseException | None = None
-
-    def look() -> int:
-        nonlocal reason
-        try:
-            job.check()
-            if started is not None and (written_by_this_thread() or 0) - started > job.limits.statement_bytes:
-                raise ServiceError(
-                    "quota_exceeded", f"the statement wrote more than {job.limits.statement_bytes} bytes to disk"
-                )
-        except (ServiceError, Left) as error:
-            reason = error
-            return 1
-        return 0
-
-    raw.set_progress_handler(look, _STEPS)
-    try:
-        yield
-    except (sqlalchemy.exc.DBAPIError, sqlite3.Error):
-        if reason is not None:
-            raise reason from None
-        raise
-    finally:
-        raw.set_progress_handler(None, 0)
-
-
 class _Busy(Exception):
     """Somebody else holds the file; it is worth another try."""
+
+
+class _LogFull(Exception):
+    """The log takes the room that the statement needs."""
+
+    def __init__(self, schema: str) -> None:
+        super().__init__(schema)
+        self.schema = schema
+
+
+@contextmanager
+def _pages_given(logs: dict[str, int]) -> Iterator[None]:
+    """Where the pages do not suffice, but would if the log were empty, that is what is asked for."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        longest = max(logs, key=logs.__getitem__, default="")
+        if longest and logs[longest] and error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+            raise _LogFull(longest) from None
+        raise
 
 
 def _answer(job: Job, error: BaseException | None) -> Exception:

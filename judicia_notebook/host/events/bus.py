@@ -79,7 +79,7 @@ class Events:
         self._callbacks: list[CallbackSubscriber] = []
         self._observing: dict[str, Callable[[], None]] = {}
         self._history = history.Bounded(lambda event: event.size)
-        self._parked = history.Bounded(lambda parked: parked.emitted.size)
+        self._parked = history.Bounded(lambda parked: parked.size)
         self._numbers = itertools.count(1)
         self._rates = RateMeter()
         self._refused = dict.fromkeys(("hops", "emit_rate", "payload", "metadata"), 0)
@@ -156,7 +156,7 @@ class Events:
             event.id = f"{self.recorder.run_id}-{next(self._numbers)}"
             event.timestamp = iso_time(self._unix_ns())
             event.at_ns = perf_counter_ns() - self.recorder.began_ns
-            self._history.add(event, self.limits.history, self.limits.history_bytes)
+            self._history.add(event, self.limits.history, self._room())
             for subscriber in self._everybody():
                 subscriber.offer(event)
         return event.id
@@ -399,10 +399,17 @@ class Events:
         """
         with self.changed:
             self.limits = changed(self.limits, KINDS, "events", limits)
+            self._parked.trim(self.limits.parked, self.limits.history_bytes)
+            self._history.trim(self.limits.history, self._room())
 
     def park(self, parked: Parked) -> None:
         """Keep a delivery that was given up."""
         self._parked.add(parked, self.limits.parked, self.limits.history_bytes)
+        self._history.trim(self.limits.history, self._room())
+
+    def _room(self) -> int:
+        """Bytes that the history may have beside what is parked."""
+        return self.limits.history_bytes - self._parked.bytes
 
     def note_withheld(self, plugin: str, event_type: str) -> None:
         """Audit that a plugin did not get what it subscribed to: once a type, until its policy changes."""

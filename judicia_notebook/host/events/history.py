@@ -36,10 +36,20 @@ class Bounded:
     def __len__(self) -> int:
         return len(self._kept)
 
+    @property
+    def bytes(self) -> int:
+        """Of all of them together."""
+        return self._bytes
+
     def add(self, one: Any, most: int, most_bytes: int) -> None:
+        """Keep one more, and let the oldest go until all fit."""
         self._kept.append(one)
         self._bytes += self._size(one)
-        while len(self._kept) > most or self._bytes > most_bytes:
+        self.trim(most, most_bytes)
+
+    def trim(self, most: int, most_bytes: int) -> None:
+        """Let the oldest go until there are at most so many, of at most so many bytes."""
+        while self._kept and (len(self._kept) > most or self._bytes > most_bytes):
             self._bytes -= self._size(self._kept.popleft())
             self.dropped += 1
 

@@ -77,6 +77,11 @@ class Parked:
     callback: Subscriber | None = None  # a plugin is looked for by its name, so that an unloaded one is not kept
 
     @property
+    def size(self) -> int:
+        """Bytes of the event, and characters of what is said about it."""
+        return self.emitted.size + len(self.error) + len(self.traceback)
+
+    @property
     def event(self) -> Event:
         """What could not be delivered."""
         return self.emitted.open()

@@ -64,7 +64,7 @@ class Notifications:
         self.limits = Limits()
         self._outboxes: list[Outbox] = []
         self._history = Bounded(lambda notification: notification.size)
-        self._parked = Bounded(lambda parked: parked.notification.size)
+        self._parked = Bounded(lambda parked: parked.size)
         self._numbers = itertools.count(1)
         self._target_numbers = itertools.count(1)
         self._rates = RateMeter()
@@ -143,7 +143,7 @@ class Notifications:
                 raise ServiceError("failed", "this runtime is closed")
             notification.id = f"{self.recorder.run_id}-n{next(self._numbers)}"
             notification.at_ns = perf_counter_ns() - self.recorder.began_ns
-            self._history.add(notification, self.limits.history, self.limits.history_bytes)
+            self._history.add(notification, self.limits.history, self._room())
             for outbox in self._outboxes:
                 if outbox.target.is_for(notification.recipient):
                     notification.targets += 1
@@ -307,10 +307,17 @@ class Notifications:
         """
         with self.changed:
             self.limits = changed(self.limits, KINDS, "notifications", limits)
+            self._parked.trim(self.limits.parked, self.limits.history_bytes)
+            self._history.trim(self.limits.history, self._room())
 
     def park(self, parked: Parked) -> None:
         """Keep a delivery that was given up."""
         self._parked.add(parked, self.limits.parked, self.limits.history_bytes)
+        self._history.trim(self.limits.history, self._room())
+
+    def _room(self) -> int:
+        """Bytes that the history may have beside what is parked."""
+        return self.limits.history_bytes - self._parked.bytes
 
     def _check_open(self) -> None:
         if self._closed:

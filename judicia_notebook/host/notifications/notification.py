@@ -59,8 +59,9 @@ class Notification:
 
     @property
     def size(self) -> int:
-        """Bytes of its texts and metadata, about."""
-        return len(self.recipient) + len(self.title) + len(self.message) + len(self.packed)
+        """Bytes of its texts, as UTF-8, and metadata."""
+        texts = self.recipient, self.title, self.message
+        return len(self.packed) + sum(len(text.encode("utf-8", "replace")) for text in texts)
 
     @property
     def body(self) -> str:

@@ -49,6 +49,11 @@ class Parked:
     outbox: Outbox
     policy: Policy | None
 
+    @property
+    def size(self) -> int:
+        """Bytes of the notification, and characters of what is said about it."""
+        return self.notification.size + len(self.error)
+
     def __repr__(self) -> str:
         count = f"{self.attempts} attempt{'s' if self.attempts > 1 else ''}"
         return f"<Parked {self.notification.id} for {self.target} after {count}: {self.error}>"

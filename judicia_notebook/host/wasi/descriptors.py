@@ -61,7 +61,8 @@ def fd_write(call: SystemCall, fd: int, iovs: int, count: int, done: int) -> Non
 def _admit(call: SystemCall, wanted: int) -> int:
     """How many of these bytes the quotas let through."""
     scope, limits = call.scope, call.scope.budget.limits
-    room = wanted if limits.log_bytes is None else limits.log_bytes - scope.log_bytes
+    left = scope.log_room()
+    room = wanted if left is None else left
     if call.process.collects:
         room = min(room, limits.answer_bytes - call.process.collected_bytes)
     return max(0, min(wanted, room))
@@ -70,7 +71,7 @@ def _admit(call: SystemCall, wanted: int) -> int:
 def _write(call: SystemCall, stream: str, data: bytes, wanted: int) -> None:
     """Log what was let through, and end the call if that is not all."""
     scope, limits = call.scope, call.scope.budget.limits
-    used = scope.log_bytes + wanted
+    used = scope.spent.log_bytes + scope.log_bytes + wanted
     scope.log_bytes += len(data)
     call.process.outputs[stream].add(scope, data)
     if len(data) == wanted:

@@ -1,0 +1,54 @@
+"""What SQLite's progress handler looks at while a statement runs: whether its time is up, and what it has written."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import sqlalchemy
+
+from judicia_notebook.host.database.job import Job
+from judicia_notebook.host.database.limits import Limits
+from judicia_notebook.host.database.writes import written_by_this_thread
+from judicia_notebook.host.dispatcher import ServiceError
+from judicia_notebook.host.files.errands import Left
+
+_STEPS: Final = 2000  # between two looks: well under a millisecond, mostly
+_FEWEST_STEPS: Final = 16
+
+
+@contextmanager
+def watched(raw: sqlite3.Connection, job: Job) -> Iterator[None]:
+    """Have SQLite stop in the middle when nobody waits any more, or too much was written."""
+    started = written_by_this_thread()
+    reason: BaseException | None = None
+
+    def look() -> int:
+        nonlocal reason
+        try:
+            job.check()
+            if started is not None and (written_by_this_thread() or 0) - started > job.limits.statement_bytes:
+                raise ServiceError(
+                    "quota_exceeded", f"the statement wrote more than {job.limits.statement_bytes} bytes to disk"
+                )
+        except (ServiceError, Left) as error:
+            reason = error
+            return 1
+        return 0
+
+    raw.set_progress_handler(look, steps_between_looks(job.limits))
+    try:
+        yield
+    except (sqlalchemy.exc.DBAPIError, sqlite3.Error):
+        if reason is not None:
+            raise reason from None
+        raise
+    finally:
+        raw.set_progress_handler(None, 0)
+
+
+def steps_between_looks(limits: Limits) -> int:
+    """So few that what they can write, a value every other step, is no multiple of what the statement may."""
+    return max(_FEWEST_STEPS, min(_STEPS, 2 * limits.statement_bytes // limits.value_bytes))
