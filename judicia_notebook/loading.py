@@ -332,7 +332,7 @@ def _compile_limits() -> CompileLimits:
 
 def _may_be_heavy(found: Read) -> bool:
     """Whether compiling it may take more than this process, where nothing can stop a compiler, should be kept with."""
-    return len(found.wasm) > DEFAULT_ABOVE or compile_work(found.module) > HEAVY
+    return len(found.wasm) > DEFAULT_ABOVE or compile_work(found.module, enough=HEAVY) > HEAVY
 
 
 @contextlib.contextmanager
