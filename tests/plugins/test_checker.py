@@ -142,6 +142,85 @@ def test_a_presentation_error_says_what_is_wrong(checker: jn.Plugin, output: str
     assert judge(checker, output, "1 2\n", mode="exact")["difference"]["reason"] == reason
 
 
+# --- what readers do not see -----------------------------------------------------------------------------------------
+
+MARK = "\ufeff"
+
+
+@pytest.mark.parametrize("mode", ["tokens", "float", "exact"])
+@pytest.mark.parametrize(("output", "answer"), [(f"{MARK}1 2\n", "1 2\n"), ("1 2\n", f"{MARK}1 2\n")])
+def test_a_byte_order_mark_is_no_token(checker: jn.Plugin, output: str, answer: str, mode: str) -> None:
+    judgement = judge(checker, output, answer, mode=mode)
+    if mode == "exact":
+        assert judgement["verdict"] == "presentation_error"
+        assert "begins with U+FEFF (byte order mark)" in judgement["difference"]["reason"]
+    else:
+        assert judgement == {"verdict": "accepted", "score": 100, "tokens": 2, "difference": None}
+    framed_judgement = checker.call_bytes("check_bytes", framed(output.encode(), answer.encode(), {"mode": mode}))
+    assert json.loads(framed_judgement) == judgement
+
+
+@given(output=TEXTS, answer=TEXTS, mode=st.sampled_from(["tokens", "float"]), marked=st.sampled_from(["", MARK]))
+@OPTIONS
+def test_a_mark_changes_no_judgement(checker: jn.Plugin, output: str, answer: str, mode: str, marked: str) -> None:
+    plain = judge(checker, output, answer, mode=mode)
+    assert judge(checker, MARK + output, marked + answer, mode=mode) == plain
+
+
+def test_both_texts_may_begin_with_a_mark_in_mode_exact(checker: jn.Plugin) -> None:
+    assert verdict(checker, f"{MARK}1\n", f"{MARK}1\n", mode="exact") == "accepted"
+    assert verdict(checker, f"{MARK}1\n", "2\n", mode="exact") == "wrong_answer"
+
+
+def test_one_mark_is_skipped_and_another_is_named(checker: jn.Plugin) -> None:
+    for output in (f"{MARK}{MARK}1", f"1 {MARK}"):
+        judgement = judge(checker, output, "1")
+        assert judgement["verdict"] == "wrong_answer"
+        assert "U+FEFF (byte order mark)" in judgement["difference"]["reason"]
+
+
+@pytest.mark.parametrize("mode", ["tokens", "float", "exact"])
+@pytest.mark.parametrize(
+    ("output", "answer", "named"),
+    [
+        ("1\u00a02", "1 2", "U+00A0 (no-break space)"),
+        ("1\u200b 2", "1 2", "U+200B (zero width space)"),
+        ("1 2", "1 \u20602", "U+2060 (word joiner)"),
+        ("1 2\n\u001a", "1 2\n", "U+001A (end of file under DOS)"),
+        ("1\u3000", "1", "U+3000 (ideographic space)"),
+        ("a\0b", "ab", "U+0000 (null)"),
+        ("so\u00adlid", "solid", "U+00AD (soft hyphen)"),
+        ("cafe\u0301", "caf\u00e9", "U+0301 (combining mark)"),
+        ("\u202e1", "1", "U+202E (mark of the writing direction)"),
+        ("1\u200d", "1\u200c", "U+200C (zero width non-joiner)"),
+    ],
+)
+def test_a_character_that_is_not_seen_is_named(
+    checker: jn.Plugin, output: str, answer: str, named: str, mode: str
+) -> None:
+    judgement = judge(checker, output, answer, mode=mode)
+    assert judgement["verdict"] == "wrong_answer"
+    assert named in judgement["difference"]["reason"]
+
+
+def test_a_hint_is_given_in_any_case_and_only_where_it_is_the_difference(checker: jn.Plugin) -> None:
+    reason = judge(checker, "YES\u200b", "Yes", case_sensitive=False)["difference"]["reason"]
+    assert reason.endswith("character 4 of the output's token is U+200B (zero width space)")
+    assert "U+" not in judge(checker, "a\u200db", "a\u200dc")["difference"]["reason"]
+    assert "U+" not in judge(checker, "1", "2")["difference"]["reason"]
+
+
+def test_whitespace_that_looks_alike_is_named_in_mode_exact(checker: jn.Plugin) -> None:
+    reason = judge(checker, "1\t2\n", "1 2\n", mode="exact")["difference"]["reason"]
+    assert reason == "the whitespace differs: U+0009 (tab) instead of U+0020 (space)"
+
+
+def test_an_output_in_utf16_is_called_that(checker: jn.Plugin) -> None:
+    judgement = json.loads(checker.call_bytes("check_bytes", framed("1 2\n".encode("utf-16"), b"1 2\n")))
+    assert judgement["verdict"] == "wrong_answer"
+    assert "the output begins with the byte order mark of UTF-16" in judgement["difference"]["reason"]
+
+
 # --- float -----------------------------------------------------------------------------------------------------------
 
 DECIMALS = st.one_of(

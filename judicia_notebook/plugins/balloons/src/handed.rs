@@ -66,6 +66,21 @@ pub fn remember(balloon: Balloon) -> Result<(), Fail> {
     }
 }
 
+/// Makes the balloon of an ordinary solve that of the first.
+pub fn mark_first(problem: &str, team: &str, notification: &str) -> Result<(), Fail> {
+    MEMORY.with(|memory| {
+        for one in memory.borrow_mut().iter_mut().filter(|one| one.problem == problem && one.team == team) {
+            one.first = true;
+            one.notification = notification.into();
+        }
+    });
+    let sql = "UPDATE balloons SET first = 1, notification = $3 WHERE problem = $1 AND team = $2 AND first = 0";
+    match execute(sql, (problem, team, notification)) {
+        Err(error) if error.code == "not_found" || error.code == "capability_denied" => Ok(()),
+        done => Ok(done.map(|_| ())?),
+    }
+}
+
 fn insert(balloon: &Balloon) -> Result<(), Error> {
     let Balloon { problem, team, minute, first, notification } = balloon;
     let sql = "INSERT INTO balloons (problem, team, minute, first, notification) VALUES ($1, $2, $3, $4, $5) \

@@ -12,10 +12,10 @@ mod wording;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use judicia_guest::{Anything, Initialize};
 use judicia_guest::events::Event;
 use judicia_guest::notifications::{Kind, Notification, Urgency};
 use judicia_guest::{export, Fail};
+use judicia_guest::{Anything, Initialize};
 use serde::Deserialize;
 
 use handed::Balloon;
@@ -45,6 +45,9 @@ struct Solve {
     #[serde(default)]
     name: String,
     problem: String,
+    /// What the problem is called on the board; empty: as it is.
+    #[serde(default)]
+    label: String,
     minute: i64,
     #[serde(default)]
     first: bool,
@@ -66,13 +69,16 @@ fn on_event(event: Event) -> Result<(), Fail> {
     if !first && (solve.first || !config.every) {
         return Ok(());
     }
-    let Solve { team, name, problem, minute, .. } = solve;
-    if handed::knows(&problem, &team, first)? {
+    let Solve { team, name, problem, label, minute, .. } = solve;
+    if handed::knows(&problem, &team, first)? || (!first && handed::knows(&problem, &team, true)?) {
         return Ok(());
     }
-    let colour = config.colours.get(&problem).map(String::as_str);
+    // Who turns out to be the first only later may have the balloon of an ordinary solve already.
+    let has_one = first && handed::knows(&problem, &team, false)?;
+    let label = if label.is_empty() { &problem } else { &label };
+    let colour = config.colours.get(&problem).or_else(|| config.colours.get(label)).map(String::as_str);
     let called = if name.is_empty() { &team } else { &name };
-    let (title, message) = wording::of(&problem, called, minute, first, colour);
+    let (title, message) = wording::of(label, called, minute, first, has_one, colour);
     let notification = Notification::new(&config.recipient, &title, &message)
         .kind(Kind::Success)
         .urgency(if first { Urgency::High } else { Urgency::Normal })
@@ -82,6 +88,9 @@ fn on_event(event: Event) -> Result<(), Fail> {
         .with("first", first)
         .with("colour", colour)
         .send()?;
+    if has_one {
+        return handed::mark_first(&problem, &team, &notification);
+    }
     handed::remember(Balloon { problem, team, minute, first, notification })
 }
 

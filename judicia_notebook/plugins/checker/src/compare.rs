@@ -8,6 +8,7 @@ pub use crate::number::Tolerance;
 use crate::number::{close, Number};
 use crate::position::{characters, excerpt, first_difference, line_and_column};
 use crate::tokens::{is_space, Tokens};
+use crate::unseen::{self, token_around, without_mark};
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Mode {
@@ -46,9 +47,19 @@ pub struct Comparison {
     pub difference: Option<Difference>,
 }
 
+/// A byte order mark at the beginning of either text is no part of it; in mode exact it is a presentation error.
 pub fn compare(output: &[u8], answer: &[u8], mode: Mode) -> Comparison {
+    let (marked, expected_marked) = (output, answer);
+    let (output, answer) = (without_mark(output), without_mark(answer));
     match mode {
-        Mode::Exact => compare_exactly(output, answer),
+        Mode::Exact => {
+            let comparison = compare_exactly(output, answer);
+            let alike = (marked.len() > output.len()) == (expected_marked.len() > answer.len());
+            if alike || comparison.verdict == Verdict::WrongAnswer {
+                return comparison;
+            }
+            mark_differs(marked, expected_marked, comparison.tokens)
+        }
         Mode::Tokens { case_sensitive } => compare_tokens(output, answer, |found, expected| {
             if same_text(found, expected, case_sensitive) {
                 Ok(())
@@ -80,16 +91,18 @@ fn compare_tokens(output: &[u8], answer: &[u8], matches: impl Fn(&[u8], &[u8]) -
                 tokens += 1;
                 if let Err(reason) = matches(found, expected) {
                     let around = first_difference(found, expected);
+                    let reason = naming_the_unseen(reason, found, expected);
                     break Some((at, Some(excerpt(expected, around)), Some(excerpt(found, around)), tokens, reason));
                 }
                 end = at + found.len();
             }
             (None, Some((_, expected))) => {
-                let reason = format!("the output ends after {}", counted(tokens));
+                let reason = naming_the_unseen(format!("the output ends after {}", counted(tokens)), b"", expected);
                 break Some((end, Some(excerpt(expected, 0)), None, tokens + 1, reason));
             }
             (Some((at, found)), None) => {
                 let reason = format!("the output goes on after the {} of the answer", counted(tokens));
+                let reason = naming_the_unseen(reason, found, b"");
                 break Some((at, None, Some(excerpt(found, 0)), tokens + 1, reason));
             }
         }
@@ -100,6 +113,25 @@ fn compare_tokens(output: &[u8], answer: &[u8], matches: impl Fn(&[u8], &[u8]) -
     });
     let verdict = if difference.is_none() { Verdict::Accepted } else { Verdict::WrongAnswer };
     Comparison { verdict, tokens, difference }
+}
+
+/// A reason, with the character that makes two texts differ where it is one that readers do not see.
+fn naming_the_unseen(reason: String, found: &[u8], expected: &[u8]) -> String {
+    match unseen::difference(found, expected) {
+        Some(named) => format!("{}: {}", reason, named),
+        None => reason,
+    }
+}
+
+/// The judgement of two texts that are alike but for the byte order mark that one of them begins with.
+fn mark_differs(output: &[u8], answer: &[u8], tokens: usize) -> Comparison {
+    let reason = match without_mark(output).len() < output.len() {
+        true => "the output begins with U+FEFF (byte order mark), and the answer does not",
+        false => "the answer begins with U+FEFF (byte order mark), and the output does not",
+    };
+    let (expected, found) = (rest_of_line(answer, 0), rest_of_line(output, 0));
+    let difference = Difference { token: 1, line: 1, column: 1, expected, found, reason: reason.into() };
+    Comparison { verdict: Verdict::PresentationError, tokens, difference: Some(difference) }
 }
 
 fn compare_exactly(output: &[u8], answer: &[u8]) -> Comparison {
@@ -113,7 +145,8 @@ fn compare_exactly(output: &[u8], answer: &[u8]) -> Comparison {
     let (verdict, reason) = if only_whitespace {
         (Verdict::PresentationError, whitespace_reason(&output[at..], &answer[at..]))
     } else {
-        (Verdict::WrongAnswer, exact_reason(output, answer, at))
+        let reason = exact_reason(output, answer, at);
+        (Verdict::WrongAnswer, naming_the_unseen(reason, token_around(output, at), token_around(answer, at)))
     };
     let (line, column) = line_and_column(output, at);
     let difference = Difference {
@@ -161,6 +194,10 @@ fn whitespace_reason(found: &[u8], expected: &[u8]) -> String {
         (Some(b' ' | b'\t'), None | Some(b'\n' | b'\r')) if blank_up_to_line_end(found) => {
             "whitespace at the end of a line"
         }
+        (Some(&found), Some(&expected)) => match unseen::whitespace(found, expected) {
+            Some(named) => return format!("the whitespace differs: {}", named),
+            None => "the whitespace differs",
+        },
         _ => "the whitespace differs",
     }
     .into()

@@ -156,3 +156,24 @@ fn an_output_that_is_not_text_is_judged_and_shown() {
     assert_eq!(comparison.verdict, Verdict::WrongAnswer);
     assert_eq!(comparison.difference.unwrap().found.unwrap(), "\u{fffd}\u{fffd}");
 }
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_a_text() {
+    for (output, answer) in [("\u{feff}1 2\n", "1 2\n"), ("1 2\n", "\u{feff}1 2\n"), ("\u{feff}1 2\n", "\u{feff}1 2\n")]
+    {
+        for mode in [TOKENS, ANY_CASE, FLOAT] {
+            assert_eq!(verdict(output, answer, mode), Verdict::Accepted, "{:?}", output);
+        }
+    }
+    assert_eq!(verdict("\u{feff}1\n", "\u{feff}1\n", Mode::Exact), Verdict::Accepted);
+    let found = difference("\u{feff}1\n", "1\n", Mode::Exact);
+    assert_eq!(found.reason, "the output begins with U+FEFF (byte order mark), and the answer does not");
+    assert_eq!(verdict("\u{feff}1\n", "2\n", Mode::Exact), Verdict::WrongAnswer);
+    assert_eq!(difference("\u{feff}1 3", "1 2", TOKENS).column, 3);
+}
+
+#[test]
+fn whitespace_that_looks_alike_is_named() {
+    let reason = difference("1\t2\n", "1 2\n", Mode::Exact).reason;
+    assert_eq!(reason, "the whitespace differs: U+0009 (tab) instead of U+0020 (space)");
+}

@@ -6,6 +6,7 @@ mod compare;
 mod number;
 mod position;
 mod tokens;
+mod unseen;
 
 use std::borrow::Cow;
 

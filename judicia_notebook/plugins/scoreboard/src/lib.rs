@@ -1,15 +1,19 @@
 //! Judicia's scoreboard: ICPC standings from `submission.judged` events.
 //!
 //! This file knows the wire format; the rules are in [`standings`], the tables in [`store`], the pages in [`web`] and
-//! [`page`].
+//! [`page`], what other systems hand over in [`clics`] and [`import`].
 
 mod announce;
+mod clics;
 mod contest;
+mod import;
 mod page;
 mod standings;
 #[cfg(test)]
 mod standings_tests;
 mod store;
+mod times;
+mod verdicts;
 mod web;
 
 use std::collections::BTreeMap;
@@ -49,12 +53,24 @@ fn on_event(event: Event) -> Result<(), Fail> {
         Judged::deserialize(&event.payload).map_err(|error| Fail::bad_request(format!("payload: {}", error)))?;
     let Judged { id, team, problem, time_ms, verdict, revision } = judged;
     let run = Run { submission: id.0, team: team.0, problem: problem.0, time_ms, verdict: verdict.0, revision };
-    store::record(&run)?;
-    // A rejudgement may make another team the first.
-    if run.accepted() || run.revision > 0 {
+    let solves_nothing = verdicts::never_solves(&run.verdict);
+    if !solves_nothing {
+        refuse_unknown(&run)?;
+    }
+    let was_pending = store::record(&run)?;
+    // A rejudgement may make another team the first, and so may a judgement that the others waited for.
+    if was_pending || run.revision > 0 || !solves_nothing {
         announce::announce(Some(&run.problem))?;
     }
     Ok(())
+}
+
+/// What no setting names would be scored by chance.
+fn refuse_unknown(run: &Run) -> Result<(), Fail> {
+    if verdicts::by_default(&run.verdict).is_some() || store::settings()?.meaning(&run.verdict).is_some() {
+        return Ok(());
+    }
+    Err(Fail::bad_request(verdicts::unknown(&format!("submission `{}`", run.submission), &run.verdict)))
 }
 
 #[derive(Deserialize)]
@@ -82,6 +98,8 @@ fn configure(request: Option<Map<String, Value>>) -> Result<Settings, Fail> {
     }
     let settings = settings.changed(&fields).map_err(Fail::bad_request)?;
     store::keep_settings(&settings)?;
+    // Other settings may show the public what it was not told before.
+    announce::announce(None)?;
     Ok(settings)
 }
 
@@ -133,6 +151,11 @@ fn reset(request: Option<Reset>) -> Result<Forgotten, Fail> {
     Ok(Forgotten { submissions: store::reset(request.unwrap_or_default().settings)? })
 }
 
+/// Takes over what a CLICS Contest API says of a contest: its settings, its runs and their judgements.
+fn import_contest(package: clics::Package) -> Result<import::Imported, Fail> {
+    import::import(package)
+}
+
 /// A request of a browser or another client.
 #[derive(Deserialize)]
 struct HttpRequest {
@@ -165,7 +188,8 @@ fn text(name: &Option<Name>) -> Option<&str> {
 }
 
 /// An identifier: text, or a whole number that is taken as text.
-struct Name(String);
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Name(pub String);
 
 impl<'de> Deserialize<'de> for Name {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -198,4 +222,4 @@ impl<'de> Deserialize<'de> for Name {
     }
 }
 
-export!(configure, on_event, on_http_request, reset, standings, submissions, unfreeze);
+export!(configure, import_contest, on_event, on_http_request, reset, standings, submissions, unfreeze);

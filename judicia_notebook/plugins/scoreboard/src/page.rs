@@ -27,13 +27,13 @@ fn add_document(page: &mut String, settings: &Settings, board: &Standings) -> fm
     write!(page, "<title>{}</title><style>{}</style></head><body>", title, STYLE)?;
     write!(page, "<header><h1><bdi>{}</bdi></h1>", title)?;
     add_summary(page, settings, board)?;
-    page.push_str("</header>");
+    page.push_str("</header><main>");
     if board.rows.is_empty() {
         page.push_str("<p class=\"empty\">No run has been judged yet.</p>");
     } else {
         add_table(page, settings, board)?;
     }
-    page.push_str("<footer><p>The same as data: <a href=\"standings.json\">standings.json</a></p></footer>");
+    page.push_str("</main><footer><p>The same as data: <a href=\"standings.json\">standings.json</a></p></footer>");
     page.push_str("</body></html>");
     Ok(())
 }
@@ -46,7 +46,9 @@ fn add_summary(page: &mut String, settings: &Settings, board: &Standings) -> fmt
     if let (true, Some(minute)) = (board.frozen, settings.freeze_minute) {
         match pending {
             0 => write!(page, " <b class=\"state\">freezes at minute {}</b>", minute)?,
-            _ => write!(page, " <b class=\"state\">frozen since minute {}: {} open</b>", minute, Count(pending, "run"))?,
+            _ => {
+                write!(page, " <b class=\"state\">frozen since minute {}: {} open</b>", minute, Count(pending, "run"))?
+            }
         }
     }
     page.push_str("</p>");
@@ -59,12 +61,14 @@ fn add_table(page: &mut String, settings: &Settings, board: &Standings) -> fmt::
     page.push_str("<b>\u{2013}</b> tried in vain. ");
     if board.frozen {
         page.push_str("<b>?</b> waits for the end of the freeze, with the tries before and since it began. ");
+    } else if board.problems.iter().any(|problem| problem.pending > 0) {
+        page.push_str("<b>?</b> waits for a judgement, with the tries that have one and those that have none. ");
     }
     write!(page, "A wrong try before the accepted one costs {} minutes.</caption>", settings.penalty_minutes)?;
     page.push_str("<thead><tr><th scope=\"col\">Rank<th scope=\"col\" class=\"team\">Team<th scope=\"col\">Solved");
     page.push_str("<th scope=\"col\">Time");
     for problem in &board.problems {
-        write!(page, "<th scope=\"col\"><bdi>{}</bdi>", Text(&problem.problem))?;
+        write!(page, "<th scope=\"col\"><bdi>{}</bdi>", Text(&problem.label))?;
     }
     page.push_str("<tbody>");
     for row in &board.rows {
@@ -175,10 +179,10 @@ mod tests {
         let settings = Settings { freeze_minute: Some(60), ..Settings::default() };
         let runs = vec![
             run("first", 1, "accepted"),
-            run("later", 2, "wrong"),
+            run("later", 2, "wrong_answer"),
             run("later", 3, "accepted"),
-            run("vain", 4, "wrong"),
-            run("open", 5, "wrong"),
+            run("vain", 4, "wrong_answer"),
+            run("open", 5, "wrong_answer"),
             run("open", 60, "accepted"),
         ];
         let page = page(&settings, runs);

@@ -5,7 +5,9 @@
 //!   costs nothing.
 //! - More problems solved come first, then less time, then the earlier last accepted run. Who is equal in all three
 //!   shares a rank. All times are whole minutes.
-//! - To the public, a run from the freeze on is pending, whatever its verdict, unless it was unfrozen.
+//! - To the public, a run from the freeze on is pending, whatever its verdict, unless it was unfrozen. A run without a
+//!   judgement is pending to everybody. What is pending counts for nothing.
+//! - A solve is the first of its problem once no earlier run is pending that may turn out to be it.
 //!
 //! The order in which runs arrive makes no difference: they are put into the order in which they were submitted.
 
@@ -14,7 +16,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::contest::{Run, Settings};
+use crate::contest::{by_id, Run, Settings};
+use crate::verdicts::Meaning;
 
 /// Who looks at the board: the public does not see frozen runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
@@ -36,14 +39,19 @@ pub struct Standings {
     pub rows: Vec<Row>,
     /// Runs that do not count: too early, too late, of another team or problem.
     pub ignored: usize,
+    /// Runs that are pending because of the freeze.
+    #[serde(skip)]
+    pub hidden: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Problem {
     pub problem: String,
+    /// What it is called on the board.
+    pub label: String,
     pub solved: usize,
     pub pending: usize,
-    /// The team that solved it first.
+    /// The team that solved it first; nobody while an earlier run is pending.
     pub first: Option<String>,
 }
 
@@ -75,6 +83,12 @@ pub struct Cell {
     pub shown: String,
     #[serde(skip)]
     pub solved_by: Option<Run>,
+    /// The place of that run among all, in the order of their submission.
+    #[serde(skip)]
+    pub solved_at: Option<usize>,
+    /// The place of the first run that is pending.
+    #[serde(skip)]
+    pending_since: Option<usize>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -88,19 +102,28 @@ pub enum State {
 }
 
 impl Cell {
-    /// Takes the next run of this team and problem, in the order of their submission.
-    fn add(&mut self, run: &Run, settings: &Settings, hidden: bool) {
+    /// Takes the next run of this team and problem, in the order of their submission; `at` is its place among all.
+    fn add(&mut self, run: &Run, at: usize, settings: &Settings, hidden: bool) {
         if self.solved_by.is_some() {
             return;
         }
-        if hidden {
-            self.pending += 1;
-        } else if run.accepted() {
-            self.minute = Some(settings.minute(run));
-            self.solved_by = Some(run.clone());
-        } else if !settings.free_verdicts.contains(&run.verdict) {
-            self.wrong += 1;
+        match settings.meaning(&run.verdict) {
+            _ if hidden => self.wait_for(at),
+            Some(Meaning::Solves) => {
+                self.minute = Some(settings.minute(run));
+                self.solved_by = Some(run.clone());
+                self.solved_at = Some(at);
+            }
+            Some(Meaning::Costs) => self.wrong += 1,
+            Some(Meaning::Free) => {}
+            // A verdict that the settings do not know any more is shown rather than punished.
+            Some(Meaning::Pending) | None => self.wait_for(at),
         }
+    }
+
+    fn wait_for(&mut self, at: usize) {
+        self.pending += 1;
+        self.pending_since.get_or_insert(at);
     }
 
     fn finish(&mut self) {
@@ -121,19 +144,17 @@ impl Cell {
     fn cost(&self, settings: &Settings) -> i64 {
         self.minute.map_or(0, |minute| minute + settings.penalty_minutes * self.wrong as i64)
     }
-
-    /// In the order of which solves are the first.
-    fn solved_at(&self) -> Option<(i64, &str)> {
-        self.solved_by.as_ref().map(|run| (run.time_ms, run.submission.as_str()))
-    }
 }
 
 /// Computes a board.
 pub fn compute(settings: &Settings, mut runs: Vec<Run>, unfrozen: &Unfrozen, view: View) -> Standings {
     let all = runs.len();
     runs.retain(|run| settings.counts(run));
-    runs.sort_by(|a, b| (a.time_ms, &a.submission).cmp(&(b.time_ms, &b.submission)));
-    let problems = listed(&settings.problems, runs.iter().map(|run| &run.problem));
+    runs.sort_by(Run::submitted_before);
+    let mut problems = listed(&settings.problems, runs.iter().map(|run| &run.problem));
+    if settings.problems.is_empty() {
+        problems.sort_by(|one, other| by_id(one, other));
+    }
     let teams = listed(&settings.teams, runs.iter().map(|run| &run.team));
     let is_hidden = |run: &Run| view == View::Public && is_frozen(settings, run) && !is_unfrozen(unfrozen, run);
 
@@ -141,16 +162,20 @@ pub fn compute(settings: &Settings, mut runs: Vec<Run>, unfrozen: &Unfrozen, vie
     let empty: Vec<Cell> =
         problems.iter().map(|problem| Cell { problem: problem.clone(), ..Cell::default() }).collect();
     let mut cells: BTreeMap<&str, Vec<Cell>> = teams.iter().map(|team| (team.as_str(), empty.clone())).collect();
-    for run in &runs {
-        if let (Some(cells), Some(&at)) = (cells.get_mut(run.team.as_str()), place.get(run.problem.as_str())) {
-            cells[at].add(run, settings, is_hidden(run));
+    let mut hidden = 0;
+    for (at, run) in runs.iter().enumerate() {
+        if let (Some(cells), Some(&column)) = (cells.get_mut(run.team.as_str()), place.get(run.problem.as_str())) {
+            let is_hidden = is_hidden(run);
+            hidden += usize::from(is_hidden && cells[column].solved_by.is_none());
+            cells[column].add(run, at, settings, is_hidden);
         }
     }
     let mut rows: Vec<Row> = cells.into_iter().map(|(team, cells)| row(settings, team, cells)).collect();
-    let summaries = problems.iter().enumerate().map(|(at, problem)| summary(problem, at, &mut rows)).collect();
+    let summaries =
+        problems.iter().enumerate().map(|(at, problem)| summary(settings, problem, at, &mut rows)).collect();
     rank(&mut rows);
     let frozen = view == View::Public && settings.freeze_minute.is_some() && !unfrozen.contains(&all_of_it());
-    Standings { view, frozen, problems: summaries, rows, ignored: all - runs.len() }
+    Standings { view, frozen, problems: summaries, rows, ignored: all - runs.len(), hidden }
 }
 
 fn listed<'a>(given: &[String], found: impl Iterator<Item = &'a String>) -> Vec<String> {
@@ -189,16 +214,18 @@ fn row(settings: &Settings, team: &str, mut cells: Vec<Cell>) -> Row {
 }
 
 /// Sums up the problem of one column, and marks who solved it first.
-fn summary(problem: &str, at: usize, rows: &mut [Row]) -> Problem {
-    let solves = || rows.iter().enumerate().filter_map(|(row, one)| Some((one.cells[at].solved_at()?, row)));
+fn summary(settings: &Settings, problem: &str, at: usize, rows: &mut [Row]) -> Problem {
+    let solves = || rows.iter().enumerate().filter_map(|(row, one)| Some((one.cells[at].solved_at?, row)));
     let solved = solves().count();
-    let first = solves().min().map(|(_, row)| row);
+    let pending_since = rows.iter().filter_map(|row| row.cells[at].pending_since).min();
+    let first = solves().min().filter(|(solved_at, _)| pending_since.map_or(true, |pending| pending > *solved_at));
     let pending = rows.iter().map(|row| row.cells[at].pending).sum();
-    let first = first.map(|row| {
+    let first = first.map(|(_, row)| {
         rows[row].cells[at].first = true;
         rows[row].team.clone()
     });
-    Problem { problem: problem.into(), solved, pending, first }
+    let label = settings.labels.get(problem).cloned().unwrap_or_else(|| problem.into());
+    Problem { problem: problem.into(), label, solved, pending, first }
 }
 
 fn rank(rows: &mut [Row]) {

@@ -10,13 +10,16 @@ use judicia_guest::database::{execute, query};
 use judicia_guest::{Error, Fail};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{json, Map, Value};
 
 use crate::contest::{Run, Settings};
 use crate::standings::Unfrozen;
+use crate::verdicts::Meaning;
 
 /// Runs fetched at once: well within what a query may give, however long their texts are.
 const PAGE: usize = 2000;
+/// Runs written at once: well within what a statement may be long.
+const ROWS: usize = 100;
 
 const TABLES: [&str; 4] = [
     "CREATE TABLE IF NOT EXISTS scoreboard_runs (submission text PRIMARY KEY, team text NOT NULL, \
@@ -50,11 +53,11 @@ fn read<T: DeserializeOwned>(sql: &str, params: impl Serialize) -> Result<Vec<T>
 
 // -- runs --------------------------------------------------------------------------------------------------------------
 
-/// Keeps a judgement.
+/// Keeps a judgement. Answers whether it took the place of a pending one.
 ///
 /// # Errors
 /// `conflict`: the same revision of this submission is kept with another content, which is marked as disputed.
-pub fn record(run: &Run) -> Result<(), Fail> {
+pub fn record(run: &Run) -> Result<bool, Fail> {
     let Run { submission, team, problem, time_ms, verdict, revision } = run;
     let kept = write(
         "INSERT INTO scoreboard_runs (submission, team, problem, time_ms, verdict, revision, disputed) \
@@ -63,7 +66,15 @@ pub fn record(run: &Run) -> Result<(), Fail> {
          revision = excluded.revision, disputed = 0 WHERE scoreboard_runs.revision < excluded.revision",
         (submission, team, problem, time_ms, verdict, revision),
     )?;
-    if kept == 0 && dispute(run)? {
+    if kept > 0 {
+        return Ok(false);
+    }
+    let settings = settings_or_defaults()?;
+    if settle(run, &settings)? {
+        return Ok(true);
+    }
+    // That a run waits for its judgement is no news once it has one.
+    if settings.meaning(verdict) != Some(Meaning::Pending) && dispute(run)? {
         return Err(Fail::new(
             "conflict",
             format!(
@@ -72,6 +83,45 @@ pub fn record(run: &Run) -> Result<(), Fail> {
                 submission, revision
             ),
         ));
+    }
+    Ok(false)
+}
+
+/// Gives a run its verdict that was kept without one; whether it was.
+fn settle(run: &Run, settings: &Settings) -> Result<bool, Error> {
+    let Run { submission, team, problem, time_ms, verdict, revision } = run;
+    let pending = &settings.pending_verdicts;
+    let places: Vec<String> = (0..pending.len()).map(|at| format!("${}", at + 7)).collect();
+    let sql = format!(
+        "UPDATE scoreboard_runs SET verdict = $5 WHERE submission = $1 AND revision = $6 AND team = $2 \
+         AND problem = $3 AND time_ms = $4 AND verdict IN ({})",
+        places.join(", ")
+    );
+    let mut params =
+        vec![json!(submission), json!(team), json!(problem), json!(time_ms), json!(verdict), json!(revision)];
+    params.extend(pending.iter().map(|one| json!(one)));
+    Ok(write(&sql, &params)? > 0)
+}
+
+/// Keeps runs as they are given, whatever was kept of their submissions.
+pub fn replace(runs: &[Run]) -> Result<(), Error> {
+    for some in runs.chunks(ROWS) {
+        let row = |at| {
+            let places: Vec<String> = (1..7).map(|column| format!("${}", 6 * at + column)).collect();
+            format!("({}, 0)", places.join(", "))
+        };
+        let rows: Vec<String> = (0..some.len()).map(row).collect();
+        let sql = format!(
+            "INSERT INTO scoreboard_runs (submission, team, problem, time_ms, verdict, revision, disputed) VALUES {} \
+             ON CONFLICT (submission) DO UPDATE SET team = excluded.team, problem = excluded.problem, \
+             time_ms = excluded.time_ms, verdict = excluded.verdict, revision = excluded.revision, disputed = 0",
+            rows.join(", ")
+        );
+        let params = some.iter().flat_map(|run| {
+            let Run { submission, team, problem, time_ms, verdict, revision } = run;
+            [json!(submission), json!(team), json!(problem), json!(time_ms), json!(verdict), json!(revision)]
+        });
+        write(&sql, &params.collect::<Vec<Value>>())?;
     }
     Ok(())
 }
@@ -87,22 +137,11 @@ fn dispute(run: &Run) -> Result<bool, Error> {
     Ok(marked > 0)
 }
 
-/// All runs, or those of one problem, by submission.
+/// All runs, or those of one problem.
 pub fn runs(problem: Option<&str>) -> Result<Vec<Run>, Error> {
-    let mut all: Vec<Run> = Vec::new();
-    loop {
-        let last = all.last().map_or("", |run| run.submission.as_str());
-        let page: Vec<Run> = read(
-            "SELECT submission, team, problem, time_ms, verdict, revision FROM scoreboard_runs \
-             WHERE submission > $1 AND ($2 OR problem = $3) ORDER BY submission LIMIT $4",
-            (last, problem.is_none(), problem.unwrap_or(""), PAGE),
-        )?;
-        let ended = page.len() < PAGE;
-        all.extend(page);
-        if ended {
-            return Ok(all);
-        }
-    }
+    let sql = "SELECT submission, team, problem, time_ms, verdict, revision FROM scoreboard_runs \
+               WHERE submission > $1 AND ($2 OR problem = $3) ORDER BY submission LIMIT $4";
+    pages(|last| read(sql, (last, problem.is_none(), problem.unwrap_or(""), PAGE)), |run: &Run| &run.submission)
 }
 
 /// A run as the jury sees it.
@@ -114,13 +153,31 @@ pub struct Submission {
     pub disputed: i64,
 }
 
-/// Runs by the time of their submission, of one team and one problem where those are given.
+/// The first runs in the order of their submission, of one team and one problem where those are given.
 pub fn submissions(team: Option<&str>, problem: Option<&str>, limit: usize) -> Result<Vec<Submission>, Error> {
-    read(
-        "SELECT submission, team, problem, time_ms, verdict, revision, disputed FROM scoreboard_runs \
-         WHERE ($1 OR team = $2) AND ($3 OR problem = $4) ORDER BY time_ms, submission LIMIT $5",
-        (team.is_none(), team.unwrap_or(""), problem.is_none(), problem.unwrap_or(""), limit.min(PAGE)),
-    )
+    let sql = "SELECT submission, team, problem, time_ms, verdict, revision, disputed FROM scoreboard_runs \
+               WHERE submission > $1 AND ($2 OR team = $3) AND ($4 OR problem = $5) ORDER BY submission LIMIT $6";
+    let (team, any_team) = (team.unwrap_or(""), team.is_none());
+    let (problem, any_problem) = (problem.unwrap_or(""), problem.is_none());
+    let page = |last: &str| read(sql, (last, any_team, team, any_problem, problem, PAGE));
+    let mut all = pages(page, |one: &Submission| &one.run.submission)?;
+    // Databases order ids as texts.
+    all.sort_by(|one, other| one.run.submitted_before(&other.run));
+    all.truncate(limit.min(PAGE));
+    Ok(all)
+}
+
+/// All that a query gives, page by page; each begins after the last id of the one before.
+fn pages<T>(page: impl Fn(&str) -> Result<Vec<T>, Error>, id: impl Fn(&T) -> &str) -> Result<Vec<T>, Error> {
+    let mut all: Vec<T> = Vec::new();
+    loop {
+        let some = page(all.last().map_or("", &id))?;
+        let ended = some.len() < PAGE;
+        all.extend(some);
+        if ended {
+            return Ok(all);
+        }
+    }
 }
 
 // -- settings ----------------------------------------------------------------------------------------------------------
@@ -129,8 +186,16 @@ pub fn settings() -> Result<Settings, Fail> {
     let kept: Vec<(String, String)> = read("SELECT name, value FROM scoreboard_settings", ())?;
     let read = |(name, text): (String, String)| Ok((name, serde_json::from_str(&text)?));
     let fields = kept.into_iter().map(read).collect::<serde_json::Result<Map<String, Value>>>();
-    let fields = fields.map_err(|error| Fail::new("failed", format!("the settings kept: {}", error)))?;
-    Ok(Settings::default().changed(&fields)?)
+    let fields = fields.map_err(|error| error.to_string()).and_then(Settings::kept);
+    fields.map_err(|error| Fail::new("failed", format!("the settings kept: {}", error)))
+}
+
+/// The defaults where the settings may not be read.
+pub fn settings_or_defaults() -> Result<Settings, Fail> {
+    match settings() {
+        Err(fail) if fail.code == "capability_denied" => Ok(Settings::default()),
+        settings => settings,
+    }
 }
 
 /// Keeps all settings, in one statement.
