@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 from collections.abc import Callable, Generator
-from concurrent.futures import Future
-from time import perf_counter_ns
+from concurrent.futures import Future, InvalidStateError
+from time import monotonic, perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 from judicia_notebook.engine import interrupts
-from judicia_notebook.errors import ResourceExhausted
+from judicia_notebook.errors import JudiciaError, ResourceExhausted, describe
 from judicia_notebook.instances import Ticket
 from judicia_notebook.policy import current_way
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from judicia_notebook.calling import Call
     from judicia_notebook.metrics.recorder import CallRecord
     from judicia_notebook.workers import Workers
+
+_LOOK_SECONDS = 0.5
 
 
 class CallHandle:
@@ -42,7 +45,7 @@ class CallHandle:
 
     def _on_turn(self) -> None:
         try:
-            self._workers.run(self._run)
+            self._workers.run(self._run, self._lost)
         except ResourceExhausted as error:
             self._call.scope.stop(error)
             self._run()  # on this thread, but only to give the place in the queue to the next
@@ -56,6 +59,23 @@ class CallHandle:
         else:
             self._ended_ns = perf_counter_ns()
             self._future.set_result(value)
+
+    def _lost(self, error: BaseException) -> None:
+        """The thread ended before the call had."""
+        self._ended_ns = self._ended_ns or perf_counter_ns()
+        ended = ResourceExhausted(f"The thread of {self._call.scope.where} was ended from outside: {_said(error)}.")
+        ended.__cause__ = error
+        with contextlib.suppress(InvalidStateError):  # it has just ended by itself
+            self._future.set_exception(ended)
+
+    def _wait(self, timeout: float | None) -> None:
+        """Wait for the end, and look now and then whether the thread is still there that it is to come from."""
+        until = float("inf") if timeout is None else monotonic() + timeout
+        while not self._future.done() and (left := until - monotonic()) > 0:
+            with contextlib.suppress(TimeoutError):
+                self._future.exception(min(left, _LOOK_SECONDS))
+                return
+            self._workers.check()
 
     @property
     def plugin(self) -> str:
@@ -110,7 +130,8 @@ class CallHandle:
         CallError
             What `Plugin.call` would have raised.
         """
-        return self._future.result(timeout)
+        self._wait(timeout)
+        return self._future.result(0)
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """Wait for the end; the error it ended with, if any.
@@ -120,7 +141,8 @@ class CallHandle:
         TimeoutError
             It has not ended yet.
         """
-        return self._future.exception(timeout)
+        self._wait(timeout)
+        return self._future.exception(0)
 
     def add_done_callback(self, callback: Callable[[CallHandle], object]) -> None:
         """Have `callback(handle)` called when it has ended, on the thread that ran it."""
@@ -132,6 +154,10 @@ class CallHandle:
     def __repr__(self) -> str:
         state = "ended" if self.done() else "running" if self.running() else "waiting"
         return f"<CallHandle {self.plugin}.{self.function} {state}, {self.elapsed:.3g} s>"
+
+
+def _said(error: BaseException) -> str:
+    return describe(error)[0].rstrip(".") if isinstance(error, JudiciaError) else type(error).__name__
 
 
 def in_background(call: Call, workers: Workers) -> CallHandle:

@@ -348,7 +348,8 @@ def announced(what: str) -> Iterator[None]:
 
     timer = threading.Timer(1.0, say)
     timer.daemon = True
-    timer.start()
+    with contextlib.suppress(RuntimeError):  # there is no thread; what it would say is no reason to refuse a load
+        timer.start()
     end = "given up after {}."
     try:
         yield

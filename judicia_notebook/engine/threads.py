@@ -35,12 +35,15 @@ class Thread(threading.Thread):
         super().__init__(name=name, daemon=True)
         self._work = work
         self.arrived = Latch()
+        self.begun = False  # whether the system has given a thread for it
         if not debugged:
             self.pydev_do_not_trace = self.is_pydev_daemon_thread = True
 
     def run(self) -> None:
         self.arrived.set()
-        self._work()
+        work = self._work
+        del self._work  # it may refer to this thread
+        work()
 
 
 def is_alive(thread: threading.Thread | None) -> bool:
@@ -58,6 +61,7 @@ def start(thread: Thread, purpose: str) -> None:
     """
     try:
         thread.start()
+        thread.begun = True
     except RuntimeError as error:
         raise ResourceExhausted(
             f"The system gives no thread {purpose}: {error}.",

@@ -70,7 +70,8 @@ class Events:
     """
 
     def __init__(self, unix_ns: Callable[[], int] = time.time_ns) -> None:
-        self.changed = threading.Condition()
+        self.lock = threading.RLock()
+        self.changed = threading.Condition(self.lock)
         self.workers = Workers("judicia-event", AT_ONCE)
         self.limits = EventLimits()
         self._unix_ns = unix_ns

@@ -58,7 +58,8 @@ class Notifications:
     """
 
     def __init__(self) -> None:
-        self.changed = threading.Condition()
+        self.lock = threading.RLock()
+        self.changed = threading.Condition(self.lock)
         self.workers = Workers("judicia-notify", AT_ONCE)
         self.limits = Limits()
         self._outboxes: list[Outbox] = []
