@@ -144,7 +144,7 @@ class Call:
                 self.error = error
             self._settle()
         finally:
-            self.target.activity.running.pop(scope.call_id, None)
+            self.abandon()  # an exception may have come between the slot and what gives it back
             current_call.reset(token)
             if on_main:
                 interrupts.leave(scope)
@@ -153,6 +153,11 @@ class Call:
         if self.error is not None:
             raise self.error
         return value
+
+    def abandon(self) -> None:
+        """Give back what a call still has that runs no more, from any thread."""
+        self.target.activity.running.pop(self.scope.call_id, None)
+        self.target.instances.release(self.scope, self.instance, keep=False)
 
     def join_queue(self, ticket: Ticket) -> None:
         """Take a place in the queue now, to `run` with it later.
@@ -194,9 +199,9 @@ class Call:
             keep = self._spares(error) and instance is not None and not instance.sandbox.broken
             if isinstance(error, CallError) and instance is not None and not keep:
                 error.state_lost = instances.kind != "fresh"
-            instances.release(instance, keep=keep)
+            instances.release(self.scope, instance, keep=keep)
             raise
-        instances.release(self.instance, keep=True)
+        instances.release(self.scope, self.instance, keep=True)
         return value
 
     def _spares(self, error: BaseException) -> bool:

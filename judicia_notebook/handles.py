@@ -14,13 +14,12 @@ from judicia_notebook.engine import interrupts
 from judicia_notebook.errors import JudiciaError, ResourceExhausted, describe
 from judicia_notebook.instances import Ticket
 from judicia_notebook.policy import current_way
+from judicia_notebook.workers import LOOK_SECONDS
 
 if TYPE_CHECKING:
     from judicia_notebook.calling import Call
     from judicia_notebook.metrics.recorder import CallRecord
     from judicia_notebook.workers import Workers
-
-_LOOK_SECONDS = 0.5
 
 
 class CallHandle:
@@ -37,7 +36,7 @@ class CallHandle:
         self._context = contextvars.copy_context()
         self._submitted_ns = perf_counter_ns()
         self._ended_ns = 0
-        self._ticket = Ticket(self._on_turn)
+        self._ticket = Ticket(call.scope, self._on_turn)
         call.join_queue(self._ticket)
         call.scope.on_cancel(self._ticket.wake)
         if self._ticket.granted:
@@ -63,6 +62,7 @@ class CallHandle:
     def _lost(self, error: BaseException) -> None:
         """The thread ended before the call had."""
         self._ended_ns = self._ended_ns or perf_counter_ns()
+        self._call.abandon()
         ended = ResourceExhausted(f"The thread of {self._call.scope.where} was ended from outside: {_said(error)}.")
         ended.__cause__ = error
         with contextlib.suppress(InvalidStateError):  # it has just ended by itself
@@ -73,7 +73,7 @@ class CallHandle:
         until = float("inf") if timeout is None else monotonic() + timeout
         while not self._future.done() and (left := until - monotonic()) > 0:
             with contextlib.suppress(TimeoutError):
-                self._future.exception(min(left, _LOOK_SECONDS))
+                self._future.exception(min(left, LOOK_SECONDS))
                 return
             self._workers.check()
 

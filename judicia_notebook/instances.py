@@ -7,6 +7,7 @@ the instance. What comes back broken is closed and its slot is empty again.
 from __future__ import annotations
 
 import itertools
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from judicia_notebook.loading import Code
 
 Instances = int | Literal["fresh"]
+LOOK_SECONDS = 0.5
+_ON_ITS_WAY = 0  # no thread has this number
 _numbers = itertools.count(1)
 
 
@@ -44,14 +47,17 @@ class Ticket:
 
     Parameters
     ----------
+    scope : CallScope
+        Of the call.
     on_turn : callable, optional
         Called once, from whatever thread, when it is the call's turn or the queue is given up; without it somebody
         waits for `woken`.
     """
 
-    __slots__ = ("_called", "_on_turn", "granted", "woken")
+    __slots__ = ("_called", "_on_turn", "granted", "scope", "woken")
 
-    def __init__(self, on_turn: Callable[[], None] | None = None) -> None:
+    def __init__(self, scope: CallScope, on_turn: Callable[[], None] | None = None) -> None:
+        self.scope = scope
         self.granted = False
         self.woken = Latch()
         self._on_turn = on_turn
@@ -95,7 +101,8 @@ class InstancePool:
         self._size = at_once if kind == "fresh" else kind
         self._lock = threading.Lock()
         self._idle: list[Instance] = []
-        self._busy = 0
+        # Which call has which slot, and the thread it is on: a slot is given back once, and never lost with a thread.
+        self._busy: dict[CallScope, int] = {}
         self._waiting: deque[Ticket] = deque()
         self._closed = False
 
@@ -112,16 +119,17 @@ class InstancePool:
             While it waited.
         """
         with self._lock:  # the usual case takes no ticket
-            if self._busy < self._size and not self._waiting and not self._closed and scope.ended is None:
-                self._busy += 1
+            if len(self._busy) < self._size and not self._waiting and not self._closed and scope.ended is None:
+                self._busy[scope] = threading.get_ident()
                 _inside.pools = (*_inside.pools, self)
                 return self._idle.pop() if self._idle else None
-        ticket = Ticket()
+        ticket = Ticket(scope)
         self.join(ticket, queue_limit)
         if not ticket.granted:
             remove = scope.on_cancel(ticket.wake)
             try:
-                ticket.woken.wait()
+                while not ticket.woken.wait(LOOK_SECONDS):
+                    self._look_for_the_dead()
             finally:
                 remove()
         return self.collect(ticket, scope)
@@ -135,8 +143,8 @@ class InstancePool:
         """
         with self._lock:
             self._check_open()
-            if self._busy < self._size and not self._waiting:
-                self._busy += 1
+            if len(self._busy) < self._size and not self._waiting:
+                self._busy[ticket.scope] = _ON_ITS_WAY
                 ticket.granted = True
                 return
             if self in _inside.pools:
@@ -159,10 +167,11 @@ class InstancePool:
         try:
             with self._lock:
                 if ticket.granted and scope.ended is None and not self._closed:
+                    self._busy[scope] = threading.get_ident()
                     _inside.pools = (*_inside.pools, self)
                     return self._idle.pop() if self._idle else None
                 if ticket.granted:
-                    self._busy -= 1
+                    self._busy.pop(scope, None)
                     following = self._next()
                 elif ticket in self._waiting:
                     self._waiting.remove(ticket)
@@ -180,19 +189,24 @@ class InstancePool:
 
     def _next(self) -> Ticket | None:
         """Grant the next ticket, if there is room; to be woken outside the lock."""
-        if not self._waiting or self._busy >= self._size:
+        if not self._waiting or len(self._busy) >= self._size:
             return None
         ticket = self._waiting.popleft()
         ticket.granted = True
-        self._busy += 1
+        self._busy[ticket.scope] = _ON_ITS_WAY
         return ticket
 
-    def release(self, instance: Instance | None, *, keep: bool) -> None:
-        """Give a slot back, with the instance that is to be kept in it."""
+    def release(self, scope: CallScope, instance: Instance | None, *, keep: bool) -> None:
+        """Give a call's slot back, with the instance that is to be kept in it; nothing, if that was done before."""
+        if scope not in self._busy:
+            return
         close: Instance | None = None
         with self._lock:
-            _inside.pools = _inside.pools[:-1]  # calls on a thread end in the other order than they began
-            self._busy -= 1
+            thread = self._busy.pop(scope, None)
+            if thread is None:
+                return
+            if thread == threading.get_ident():
+                _inside.pools = _inside.pools[:-1]  # calls on a thread end in the other order than they began
             if instance is not None:
                 usable = keep and not self._closed and self.kind != "fresh"
                 if usable and instance.generation == self.generation:
@@ -204,6 +218,14 @@ class InstancePool:
             close.sandbox.close()
         if following is not None:
             following.wake()
+
+    def _look_for_the_dead(self) -> None:
+        """Take back the slots of calls whose threads have ended; called by a call that waits for one."""
+        there = sys._current_frames()  # noqa: SLF001  # documented, for all its name
+        with self._lock:
+            lost = [scope for scope, thread in self._busy.items() if thread != _ON_ITS_WAY and thread not in there]
+        for scope in lost:
+            self.release(scope, None, keep=False)
 
     def generation_of(self, code: Code) -> int:
         """The generation an instance of this code belongs to: an outdated one's is over already."""

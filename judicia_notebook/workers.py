@@ -24,6 +24,9 @@ from judicia_notebook.errors import ResourceExhausted
 
 MOST = 64
 IDLE_SECONDS = 5.0
+LOOK_SECONDS = 0.5
+"""Seconds after which whoever waits for work looks whether there still is a thread at it."""
+
 _PURPOSE = "for a call in the background"
 
 _stack_size = threading.RLock()  # re-entrant for the same reason as the lock below
@@ -99,6 +102,17 @@ class Workers:
             ended = [thread for thread in self._threads if thread.begun and not thread.is_alive()]
         for thread in ended:
             self._leave(thread, RuntimeError("its thread has ended"))
+
+    def wait_for(
+        self, changed: threading.Condition, predicate: Callable[[], bool], timeout: float | None = None
+    ) -> bool:
+        """Wait for what the work here brings about, as `Condition.wait_for` does, and look after its threads."""
+        until = float("inf") if timeout is None else time.monotonic() + timeout
+        while not changed.wait_for(predicate, max(0.0, min(LOOK_SECONDS, until - time.monotonic()))):
+            if time.monotonic() >= until:
+                return False
+            self.check()
+        return True
 
     def close(self) -> None:
         """Let the idle threads end, and the others when they have done what they do."""

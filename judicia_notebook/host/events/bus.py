@@ -374,7 +374,7 @@ class Events:
         with self.changed:
             for subscriber in self._everybody():
                 subscriber.wake()
-            if not self.changed.wait_for(self._is_quiet, timeout):
+            if not self.workers.wait_for(self.changed, self._is_quiet, timeout):
                 busy = ", ".join(f"{one.name} ({one.queued + 1})" for one in self._everybody() if not one.quiet)
                 raise TimeoutError(f"After {timeout} s there are still events for {busy}.")
 

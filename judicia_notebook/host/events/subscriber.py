@@ -205,6 +205,11 @@ class Subscriber:
         self.counts[fate] += 1
         event.became(fate)
 
+    def _settle(self, event: Emitted, fate: Fate) -> None:
+        """Note what became of the delivery that runs. It is over then, also if the thread ends now."""
+        self._count(event, fate)
+        self.current = None
+
     # The handing over, on a thread of its own ---------------------------------------------------------------------
 
     def _serve(self) -> None:
@@ -244,13 +249,13 @@ class Subscriber:
             parked = None if error is None else _parked(event, self, attempts, error)
             with self.house.lock:
                 if parked is None:
-                    self._count(event, "delivered")
+                    self._settle(event, "delivered")
                     return
                 if self._is_over(event):
                     continue
                 if isinstance(error, Cancelled) or attempts >= self.house.limits.attempts:
-                    self._count(event, "parked")  # who cancelled it would have to do so again
-                    self.house.park(parked)
+                    self.house.park(parked)  # who cancelled it would have to do so again
+                    self._settle(event, "parked")
                     return
                 self._pause(event, attempts)
 
@@ -260,7 +265,7 @@ class Subscriber:
     def _is_wanted(self, event: Emitted) -> bool:
         with self.house.lock:
             if self._is_over(event):
-                self._count(event, "dropped" if self.closed else "revoked")
+                self._settle(event, "dropped" if self.closed else "revoked")
                 return False
             return True
 

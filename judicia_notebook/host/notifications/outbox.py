@@ -135,6 +135,11 @@ class Outbox:
         self.counts[fate] += 1
         outgoing.notification.fates[fate] += 1
 
+    def _settle(self, outgoing: Outgoing, fate: Fate) -> None:
+        """Note what became of the delivery that runs. It is over then, also if the thread ends now."""
+        self._count(outgoing, fate)
+        self.current = None
+
     # The handing over, on a thread of its own ---------------------------------------------------------------------
 
     def _serve(self) -> None:
@@ -169,15 +174,15 @@ class Outbox:
             error = self.target.deliver(outgoing.notification)
             with self.house.lock:
                 if not error:
-                    self._count(outgoing, "delivered")
+                    self._settle(outgoing, "delivered")
                     return
                 if self._is_over(outgoing):
                     continue
                 if attempts >= self.house.limits.attempts:
-                    self._count(outgoing, "parked")
                     self.house.park(
                         Parked(outgoing.notification, self.target.name, attempts, error, self, outgoing.policy)
                     )
+                    self._settle(outgoing, "parked")
                     return
                 self._pause(outgoing, attempts)
 
@@ -187,7 +192,7 @@ class Outbox:
     def _is_wanted(self, outgoing: Outgoing) -> bool:
         with self.house.lock:
             if self._is_over(outgoing):
-                self._count(outgoing, "dropped" if self.closed else "revoked")
+                self._settle(outgoing, "dropped" if self.closed else "revoked")
                 return False
             return True
 

@@ -90,15 +90,17 @@ class Feed:
             if self._ended or (view not in self._silent and len(self._silent) >= MOST_VIEWS):
                 return False
             known = view in self._silent and self.running
+            self._silent[view] = 0.0
             if self._stop is None:
                 self._opened()
                 self._stop = threading.Event()
-            self._silent[view] = 0.0
-            if not threads.is_alive(self._thread):
-                self._start(self._stop)
+            self._keep_beating(self._stop)
             return not known
 
-    def _start(self, stop: threading.Event) -> None:
+    def _keep_beating(self, stop: threading.Event) -> None:
+        """Start a thread, if there is none or it has ended."""
+        if threads.is_alive(self._thread):
+            return
         thread = threads.Thread(lambda: self._run(stop), "judicia-panel")
         try:
             threads.start(thread, "for a live view")
