@@ -144,6 +144,9 @@ class Call:
                 self.error = error
             self._settle()
         finally:
+            self.target.activity.running.pop(scope.call_id, None)
+            if self.instance is not None:
+                self.instance.sandbox.expel(scope)
             self.abandon()  # an exception may have come between the slot and what gives it back
             current_call.reset(token)
             if on_main:
@@ -314,6 +317,7 @@ class Call:
             self._initialize(instance)
         except BaseException:
             target.instances.failed = True
+            sandbox.expel(scope)
             sandbox.close()
             raise
         target.instances.started, target.instances.failed = True, False

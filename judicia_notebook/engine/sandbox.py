@@ -226,7 +226,7 @@ def _raise_if(error: int | None) -> None:
 
 def _delete_store(store: int, key: int) -> None:
     capi.store_delete(store)
-    del _sandboxes[key]
+    _sandboxes.pop(key, None)  # it is not there where an exception ended the making
 
 
 class Sandbox:
@@ -348,6 +348,11 @@ class Sandbox:
         self.invocation = None
         _entered.levels -= 1
         self._vacate()
+
+    def expel(self, invocation: Invocation) -> None:
+        """`leave`, if an exception kept this thread from it."""
+        if self.invocation is invocation:
+            self.leave()
 
     def _vacate(self) -> None:
         # First out, then look; `close` first marks, then looks. So one of them sees the other, or both do: deleting
