@@ -7,8 +7,8 @@ the instance. What comes back broken is closed and its slot is empty again.
 from __future__ import annotations
 
 import itertools
-import sys
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Instances = int | Literal["fresh"]
 LOOK_SECONDS = 0.5
-_ON_ITS_WAY = 0  # no thread has this number
+_ON_ITS_WAY = None  # its turn has come, and its thread not yet
 _numbers = itertools.count(1)
 
 
@@ -71,10 +71,20 @@ class Ticket:
             self._on_turn()
 
 
+class _Life:
+    """It ends with its thread. A thread's number does not: the next one may have it."""
+
+    __slots__ = ("__weakref__",)
+
+
 class _Inside(threading.local):
     """The pools this thread is inside of: a call from a plugin's own host call must not wait for itself."""
 
     pools: tuple[InstancePool, ...] = ()
+
+    def __init__(self) -> None:
+        self._life = _Life()
+        self.life = weakref.ref(self._life)
 
 
 _inside = _Inside()
@@ -102,7 +112,7 @@ class InstancePool:
         self._lock = threading.Lock()
         self._idle: list[Instance] = []
         # Which call has which slot, and the thread it is on: a slot is given back once, and never lost with a thread.
-        self._busy: dict[CallScope, int] = {}
+        self._busy: dict[CallScope, weakref.ref[_Life] | None] = {}
         self._waiting: deque[Ticket] = deque()
         self._closed = False
 
@@ -120,7 +130,7 @@ class InstancePool:
         """
         with self._lock:  # the usual case takes no ticket
             if len(self._busy) < self._size and not self._waiting and not self._closed and scope.ended is None:
-                self._busy[scope] = threading.get_ident()
+                self._busy[scope] = _inside.life
                 _inside.pools = (*_inside.pools, self)
                 return self._idle.pop() if self._idle else None
         ticket = Ticket(scope)
@@ -167,7 +177,7 @@ class InstancePool:
         try:
             with self._lock:
                 if ticket.granted and scope.ended is None and not self._closed:
-                    self._busy[scope] = threading.get_ident()
+                    self._busy[scope] = _inside.life
                     _inside.pools = (*_inside.pools, self)
                     return self._idle.pop() if self._idle else None
                 if ticket.granted:
@@ -198,14 +208,11 @@ class InstancePool:
 
     def release(self, scope: CallScope, instance: Instance | None, *, keep: bool) -> None:
         """Give a call's slot back, with the instance that is to be kept in it; nothing, if that was done before."""
-        if scope not in self._busy:
-            return
         close: Instance | None = None
         with self._lock:
-            thread = self._busy.pop(scope, None)
-            if thread is None:
+            if scope not in self._busy:
                 return
-            if thread == threading.get_ident():
+            if self._busy.pop(scope) is _inside.life:
                 _inside.pools = _inside.pools[:-1]  # calls on a thread end in the other order than they began
             if instance is not None:
                 usable = keep and not self._closed and self.kind != "fresh"
@@ -221,9 +228,8 @@ class InstancePool:
 
     def _look_for_the_dead(self) -> None:
         """Take back the slots of calls whose threads have ended; called by a call that waits for one."""
-        there = sys._current_frames()  # noqa: SLF001  # documented, for all its name
         with self._lock:
-            lost = [scope for scope, thread in self._busy.items() if thread != _ON_ITS_WAY and thread not in there]
+            lost = [scope for scope, life in self._busy.items() if life is not None and life() is None]
         for scope in lost:
             self.release(scope, None, keep=False)
 
