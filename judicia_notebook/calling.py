@@ -142,12 +142,13 @@ class Call:
                     value = self.finish(self, value)
             except BaseException as error:
                 self.error = error
+                if self.instance is not None:
+                    self.instance.sandbox.expel(scope)
             self._settle()
         finally:
             self.target.activity.running.pop(scope.call_id, None)
-            if self.instance is not None:
-                self.instance.sandbox.expel(scope)
-            self.abandon()  # an exception may have come between the slot and what gives it back
+            if self.target.instances.is_busy_with(scope):
+                self.abandon()  # an exception came between the slot and what gives it back
             current_call.reset(token)
             if on_main:
                 interrupts.leave(scope)

@@ -71,20 +71,22 @@ class Ticket:
             self._on_turn()
 
 
-class _Life:
-    """It ends with its thread. A thread's number does not: the next one may have it."""
+class _Here:
+    """A thread, and the pools it is inside of: a call from a plugin's own host call must not wait for itself.
 
-    __slots__ = ("__weakref__",)
+    It ends with its thread. A thread's number does not: the next one may have it.
+    """
+
+    __slots__ = ("__weakref__", "life", "pools")
+
+    def __init__(self) -> None:
+        self.pools: tuple[InstancePool, ...] = ()
+        self.life = weakref.ref(self)
 
 
 class _Inside(threading.local):
-    """The pools this thread is inside of: a call from a plugin's own host call must not wait for itself."""
-
-    pools: tuple[InstancePool, ...] = ()
-
     def __init__(self) -> None:
-        self._life = _Life()
-        self.life = weakref.ref(self._life)
+        self.here = _Here()
 
 
 _inside = _Inside()
@@ -112,8 +114,9 @@ class InstancePool:
         self._lock = threading.Lock()
         self._idle: list[Instance] = []
         # Which call has which slot, and the thread it is on: a slot is given back once, and never lost with a thread.
-        self._busy: dict[CallScope, weakref.ref[_Life] | None] = {}
+        self._busy: dict[CallScope, weakref.ref[_Here] | None] = {}
         self._waiting: deque[Ticket] = deque()
+        self.is_busy_with = self._busy.__contains__
         self._closed = False
 
     def acquire(self, scope: CallScope, queue_limit: int) -> Instance | None:
@@ -130,8 +133,9 @@ class InstancePool:
         """
         with self._lock:  # the usual case takes no ticket
             if len(self._busy) < self._size and not self._waiting and not self._closed and scope.ended is None:
-                self._busy[scope] = _inside.life
-                _inside.pools = (*_inside.pools, self)
+                here = _inside.here
+                self._busy[scope] = here.life
+                here.pools = (*here.pools, self)
                 return self._idle.pop() if self._idle else None
         ticket = Ticket(scope)
         self.join(ticket, queue_limit)
@@ -157,7 +161,7 @@ class InstancePool:
                 self._busy[ticket.scope] = _ON_ITS_WAY
                 ticket.granted = True
                 return
-            if self in _inside.pools:
+            if self in _inside.here.pools:
                 raise PluginNotReady(f"{self.plugin} was called from its own host call, and has no other instance.")
             if len(self._waiting) >= queue_limit:
                 raise ResourceExhausted(f"{len(self._waiting)} calls of {self.plugin} are waiting already.")
@@ -177,8 +181,9 @@ class InstancePool:
         try:
             with self._lock:
                 if ticket.granted and scope.ended is None and not self._closed:
-                    self._busy[scope] = _inside.life
-                    _inside.pools = (*_inside.pools, self)
+                    here = _inside.here
+                    self._busy[scope] = here.life
+                    here.pools = (*here.pools, self)
                     return self._idle.pop() if self._idle else None
                 if ticket.granted:
                     self._busy.pop(scope, None)
@@ -212,8 +217,9 @@ class InstancePool:
         with self._lock:
             if scope not in self._busy:
                 return
-            if self._busy.pop(scope) is _inside.life:
-                _inside.pools = _inside.pools[:-1]  # calls on a thread end in the other order than they began
+            here = _inside.here
+            if self._busy.pop(scope) is here.life:
+                here.pools = here.pools[:-1]  # calls on a thread end in the other order than they began
             if instance is not None:
                 usable = keep and not self._closed and self.kind != "fresh"
                 if usable and instance.generation == self.generation:
