@@ -137,9 +137,13 @@ class Call:
                     value = self.finish(self, value)
             except BaseException as error:
                 self.error = error
+                if self.instance is not None:
+                    self.instance.sandbox.expel(scope)
             self._settle()
         finally:
             self.target.activity.running.pop(scope.call_id, None)
+            if self.target.instances.is_busy_with(scope):
+                self.abandon()  # an exception came between the slot and what gives it back
             current_call.reset(token)
             if on_main:
                 interrupts.leave(scope)
@@ -157,6 +161,11 @@ class Call:
         lost = "" if kept else " Its instance was replaced; its state is lost."
         after = format_time((perf_counter_ns() - self.started_ns) / 1e9) if self.started_ns else "a moment"
         return interrupted(error, f"{self.scope.where} was interrupted after {after}.{lost}")
+
+    def abandon(self) -> None:
+        """Give back what a call still has that runs no more, from any thread."""
+        self.target.activity.running.pop(self.scope.call_id, None)
+        self.target.instances.release(self.scope, self.instance, keep=False)
 
     def join_queue(self, ticket: Ticket) -> None:
         """Take a place in the queue now, to `run` with it later.
@@ -199,9 +208,9 @@ class Call:
             keep = self._spares(error) and instance is not None and not instance.sandbox.broken
             if isinstance(error, CallError) and instance is not None and not keep:
                 error.state_lost = instances.kind != "fresh"
-            instances.release(instance, keep=keep)
+            instances.release(self.scope, instance, keep=keep)
             raise
-        instances.release(self.instance, keep=True)
+        instances.release(self.scope, self.instance, keep=True)
         return value
 
     def _spares(self, error: BaseException) -> bool:
@@ -315,6 +324,7 @@ class Call:
             self._initialize(instance)
         except BaseException:
             target.instances.failed = True
+            sandbox.expel(scope)
             sandbox.close()
             raise
         target.instances.started, target.instances.failed = True, False

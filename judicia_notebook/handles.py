@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 from collections.abc import Callable, Generator
-from concurrent.futures import Future
-from time import perf_counter_ns
+from concurrent.futures import Future, InvalidStateError
+from time import monotonic, perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 from judicia_notebook.engine import interrupts
-from judicia_notebook.errors import ResourceExhausted, interrupted, stays_in_process
+from judicia_notebook.errors import JudiciaError, ResourceExhausted, describe, interrupted, stays_in_process
 from judicia_notebook.instances import Ticket
 from judicia_notebook.policy import current_way
+from judicia_notebook.workers import LOOK_SECONDS
 
 if TYPE_CHECKING:
     from judicia_notebook.calling import Call
@@ -35,7 +37,7 @@ class CallHandle:
         self._context = contextvars.copy_context()
         self._submitted_ns = perf_counter_ns()
         self._ended_ns = 0
-        self._ticket = Ticket(self._on_turn)
+        self._ticket = Ticket(call.scope, self._on_turn)
         call.join_queue(self._ticket)
         call.scope.on_cancel(self._ticket.wake)
         if self._ticket.granted:
@@ -43,7 +45,7 @@ class CallHandle:
 
     def _on_turn(self) -> None:
         try:
-            self._workers.run(self._run)
+            self._workers.run(self._run, self._lost)
         except ResourceExhausted as error:
             self._call.scope.stop(error)
             self._run()  # on this thread, but only to give the place in the queue to the next
@@ -57,6 +59,24 @@ class CallHandle:
         else:
             self._ended_ns = perf_counter_ns()
             self._future.set_result(value)
+
+    def _lost(self, error: BaseException) -> None:
+        """The thread ended before the call had."""
+        self._ended_ns = self._ended_ns or perf_counter_ns()
+        self._call.abandon()
+        ended = ResourceExhausted(f"The thread of {self._call.scope.where} was ended from outside: {_said(error)}.")
+        ended.__cause__ = error
+        with contextlib.suppress(InvalidStateError):  # it has just ended by itself
+            self._future.set_exception(ended)
+
+    def _wait(self, timeout: float | None) -> None:
+        """Wait for the end, and look now and then whether the thread is still there that it is to come from."""
+        until = float("inf") if timeout is None else monotonic() + timeout
+        while not self._future.done() and (left := until - monotonic()) > 0:
+            with contextlib.suppress(TimeoutError):
+                self._future.exception(min(left, LOOK_SECONDS))
+                return
+            self._workers.check()
 
     @property
     def plugin(self) -> str:
@@ -112,7 +132,8 @@ class CallHandle:
             What `Plugin.call` would have raised.
         """
         try:
-            return self._future.result(timeout)
+            self._wait(timeout)
+            return self._future.result(0)
         except KeyboardInterrupt as error:
             told = interrupted(error, f"The wait for {self.plugin}.{self.function} was interrupted; the call goes on.")
             raise told from None
@@ -125,7 +146,8 @@ class CallHandle:
         TimeoutError
             It has not ended yet.
         """
-        return self._future.exception(timeout)
+        self._wait(timeout)
+        return self._future.exception(0)
 
     def add_done_callback(self, callback: Callable[[CallHandle], object]) -> None:
         """Have `callback(handle)` called when it has ended, on the thread that ran it."""
@@ -137,6 +159,10 @@ class CallHandle:
     def __repr__(self) -> str:
         state = "ended" if self.done() else "running" if self.running() else "waiting"
         return f"<CallHandle {self.plugin}.{self.function} {state}, {self.elapsed:.3g} s>"
+
+
+def _said(error: BaseException) -> str:
+    return describe(error)[0].rstrip(".") if isinstance(error, JudiciaError) else type(error).__name__
 
 
 def in_background(call: Call, workers: Workers) -> CallHandle:

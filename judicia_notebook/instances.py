@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from judicia_notebook.loading import Code
 
 Instances = int | Literal["fresh"]
+LOOK_SECONDS = 0.5
+_ON_ITS_WAY = None  # its turn has come, and its thread not yet
 _numbers = itertools.count(1)
 
 
@@ -45,14 +48,17 @@ class Ticket:
 
     Parameters
     ----------
+    scope : CallScope
+        Of the call.
     on_turn : callable, optional
         Called once, from whatever thread, when it is the call's turn or the queue is given up; without it somebody
         waits for `woken`.
     """
 
-    __slots__ = ("_called", "_on_turn", "granted", "woken")
+    __slots__ = ("_called", "_on_turn", "granted", "scope", "woken")
 
-    def __init__(self, on_turn: Callable[[], None] | None = None) -> None:
+    def __init__(self, scope: CallScope, on_turn: Callable[[], None] | None = None) -> None:
+        self.scope = scope
         self.granted = False
         self.woken = Latch()
         self._on_turn = on_turn
@@ -66,10 +72,22 @@ class Ticket:
             self._on_turn()
 
 
-class _Inside(threading.local):
-    """The pools this thread is inside of: a call from a plugin's own host call must not wait for itself."""
+class _Here:
+    """A thread, and the pools it is inside of: a call from a plugin's own host call must not wait for itself.
 
-    pools: tuple[InstancePool, ...] = ()
+    It ends with its thread. A thread's number does not: the next one may have it.
+    """
+
+    __slots__ = ("__weakref__", "life", "pools")
+
+    def __init__(self) -> None:
+        self.pools: tuple[InstancePool, ...] = ()
+        self.life = weakref.ref(self)
+
+
+class _Inside(threading.local):
+    def __init__(self) -> None:
+        self.here = _Here()
 
 
 _inside = _Inside()
@@ -96,18 +114,20 @@ class InstancePool:
         self._budget = budget
         self._lock = threading.Lock()
         self._idle: list[Instance] = []
-        self._busy = 0
+        # Which call has which slot, and the thread it is on: a slot is given back once, and never lost with a thread.
+        self._busy: dict[CallScope, weakref.ref[_Here] | None] = {}
         self._waiting: deque[Ticket] = deque()
+        self.is_busy_with = self._busy.__contains__
         self._closed = False
 
     def may_begin(self) -> bool:
         """Whether one more instance may be in use now."""
         most = self._budget.limits.instances
-        return self._busy < (most if self.kind == "fresh" else min(self.kind, most))
+        return len(self._busy) < (most if self.kind == "fresh" else min(self.kind, most))
 
     def _surplus(self) -> list[Instance]:
         """Idle instances beyond the number there may be, to be closed outside the lock."""
-        most = max(0, self._budget.limits.instances - self._busy)
+        most = max(0, self._budget.limits.instances - len(self._busy))
         surplus, self._idle = self._idle[most:], self._idle[:most]
         return surplus
 
@@ -125,17 +145,19 @@ class InstancePool:
         """
         with self._lock:  # the usual case takes no ticket
             if not self._waiting and not self._closed and scope.ended is None and self.may_begin():
-                self._busy += 1
-                _inside.pools = (*_inside.pools, self)
+                here = _inside.here
+                self._busy[scope] = here.life
+                here.pools = (*here.pools, self)
                 return self._idle.pop() if self._idle else None
-        ticket = Ticket()
+        ticket = Ticket(scope)
         self.join(ticket, queue_limit)
         if not ticket.granted:
             remove = scope.on_cancel(ticket.wake)
             try:
-                while not ticket.woken.wait(SLICE if scope.outer is not None else -1):
+                while not ticket.woken.wait(SLICE if scope.outer is not None else LOOK_SECONDS):
                     if scope.ends_with_outer():
                         break
+                    self._look_for_the_dead()
             finally:
                 remove()
         return self.collect(ticket, scope)
@@ -150,10 +172,10 @@ class InstancePool:
         with self._lock:
             self._check_open()
             if not self._waiting and self.may_begin():
-                self._busy += 1
+                self._busy[ticket.scope] = _ON_ITS_WAY
                 ticket.granted = True
                 return
-            if self in _inside.pools:
+            if self in _inside.here.pools:
                 raise PluginNotReady(f"{self.plugin} was called from its own host call, and has no other instance.")
             if len(self._waiting) >= queue_limit:
                 raise ResourceExhausted(f"{len(self._waiting)} calls of {self.plugin} are waiting already.")
@@ -173,10 +195,12 @@ class InstancePool:
         try:
             with self._lock:
                 if ticket.granted and scope.ended is None and not self._closed:
-                    _inside.pools = (*_inside.pools, self)
+                    here = _inside.here
+                    self._busy[scope] = here.life
+                    here.pools = (*here.pools, self)
                     return self._idle.pop() if self._idle else None
                 if ticket.granted:
-                    self._busy -= 1
+                    self._busy.pop(scope, None)
                     following = self._next()
                 elif ticket in self._waiting:
                     self._waiting.remove(ticket)
@@ -198,15 +222,18 @@ class InstancePool:
             return None
         ticket = self._waiting.popleft()
         ticket.granted = True
-        self._busy += 1
+        self._busy[ticket.scope] = _ON_ITS_WAY
         return ticket
 
-    def release(self, instance: Instance | None, *, keep: bool) -> None:
-        """Give a slot back, with the instance that is to be kept in it."""
+    def release(self, scope: CallScope, instance: Instance | None, *, keep: bool) -> None:
+        """Give a call's slot back, with the instance that is to be kept in it; nothing, if that was done before."""
+        close: list[Instance] = []
         with self._lock:
-            _inside.pools = _inside.pools[:-1]  # calls on a thread end in the other order than they began
-            self._busy -= 1
-            close: list[Instance] = []
+            if scope not in self._busy:
+                return
+            here = _inside.here
+            if self._busy.pop(scope) is here.life:
+                here.pools = here.pools[:-1]  # calls on a thread end in the other order than they began
             if instance is not None:
                 usable = keep and not self._closed and self.kind != "fresh"
                 if usable and instance.generation == self.generation:
@@ -219,6 +246,13 @@ class InstancePool:
             closing.sandbox.close()
         if following is not None:
             following.wake()
+
+    def _look_for_the_dead(self) -> None:
+        """Take back the slots of calls whose threads have ended; called by a call that waits for one."""
+        with self._lock:
+            lost = [scope for scope, life in self._busy.items() if life is not None and life() is None]
+        for scope in lost:
+            self.release(scope, None, keep=False)
 
     def generation_of(self, code: Code) -> int:
         """The generation an instance of this code belongs to: an outdated one's is over already."""

@@ -335,6 +335,12 @@ def _may_be_heavy(found: Read) -> bool:
     return len(found.wasm) > DEFAULT_ABOVE or compile_work(found.module, enough=HEAVY) > HEAVY
 
 
+def _begin(timer: threading.Timer) -> None:
+    """Start a timer, if there is a thread for it: what it would say is no reason to refuse a load."""
+    with contextlib.suppress(RuntimeError):
+        timer.start()
+
+
 @contextlib.contextmanager
 def announced(what: str) -> Iterator[None]:
     """Say on stderr what is being compiled, if that takes more than a second."""
@@ -348,7 +354,7 @@ def announced(what: str) -> Iterator[None]:
 
     timer = threading.Timer(1.0, say)
     timer.daemon = True
-    timer.start()
+    _begin(timer)
     end = "given up after {}."
     try:
         yield

@@ -8,6 +8,7 @@ errors and counters on an `Invocation`.
 - `process`   the one engine of this process: features, compiling, its cache
 - `memory`    linear memories of our own, so that every grow is seen and can be refused
 - `ticks`     the one ticker, which runs only while calls run
+- `threads`   a thread of ours, and whether it came to its work
 - `interrupts` Ctrl-C during a call
 - `safety`    what must hold on a thread before it may enter a guest
 - `invocation` one running call: its clocks, limits, cancellation

@@ -170,14 +170,26 @@ _WORK = {
     **dict.fromkeys([0xA7, 0xAC, 0xAD, *range(0xBC, 0xC5)], 4),  # wrap, extend, reinterpret
     **dict.fromkeys([*range(0xA8, 0xAC), *range(0xAE, 0xBC)], 12),  # truncate, convert, promote, demote
     **dict.fromkeys(range(0x28, 0x3F), 6),  # load, store
-    **dict.fromkeys([0x00, 0x05, 0x0B, 0x0C, 0x0F, 0x26, 0x3F, 0x40, 0xD2], 6),  # ends, table.set, memory.grow, ref.func
-    **{0x02: 12, _LOOP: 50, 0x04: 25, 0x0D: 18, BRANCH_TABLE: 20, _CALL: 8, _CALL_INDIRECT: 42, 0x25: 30, 0xFD: 14},
+    **dict.fromkeys(
+        [0x00, 0x05, 0x0B, 0x0C, 0x0F, 0x26, 0x3F, 0x40, 0xD2], 6
+    ),  # ends, table.set, memory.grow, ref.func
+    0x02: 12,
+    _LOOP: 50,
+    0x04: 25,
+    0x0D: 18,
+    BRANCH_TABLE: 20,
+    _CALL: 8,
+    _CALL_INDIRECT: 42,
+    0x25: 30,
+    0xFD: 14,
 }
 """Units of each instruction by its opcode, as it comes in the dearest company."""
 
 _JOINS = {
     **dict.fromkeys([0x02, 0x04, 0x05, 0x0B, 0x0C, 0x0D, 0x0F, BRANCH_TABLE, _CALL], 1),
-    **{_LOOP: 2, _CALL_INDIRECT: 2, 0x25: 2},
+    _LOOP: 2,
+    _CALL_INDIRECT: 2,
+    0x25: 2,
 }
 """Where control flow meets in it, in the code it stands for: a value may be needed there for each local."""
 
@@ -251,7 +263,7 @@ def _values(module: ModuleInfo, instruction: bytes) -> int:
     """How many values a call or block takes and gives, where its type says so."""
     opcode = instruction[0]
     if opcode in _BLOCKS:
-        if len(instruction) == 2 and instruction[1] & 0x40 or instruction[1] in {0x63, 0x64}:
+        if (len(instruction) == 2 and instruction[1] & 0x40) or instruction[1] in {0x63, 0x64}:
             return 0  # one value at most, and no index
         index = immediate(instruction)
         kind = module.types[index] if index < len(module.types) else None

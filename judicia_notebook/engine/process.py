@@ -242,9 +242,15 @@ _lock = threading.Lock()
 
 
 @functools.cache
+def _make() -> Engine:
+    """The engine. It never goes, so one whose check could not be made (no thread is left) is kept for the next try."""
+    return Engine()
+
+
+@functools.cache
 def _start() -> Engine:
-    safety.check_thread()  # an engine that cannot be checked from here would be made in vain, and never goes
-    engine = Engine()
+    safety.check_thread()  # an engine that cannot be checked from here would be made in vain
+    engine = _make()
     from judicia_notebook.engine import selfcheck
 
     selfcheck.run(engine)

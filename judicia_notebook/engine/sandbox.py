@@ -19,12 +19,13 @@ import weakref
 from collections.abc import Callable, Iterable
 from ctypes import byref, c_double, c_float, c_uint32, c_uint64, c_void_p
 from functools import partial
-from time import perf_counter_ns
+from time import monotonic, perf_counter_ns
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from judicia_notebook.engine import capi, memory, safety, traps
 from judicia_notebook.engine.remains import leave, sweep
 from judicia_notebook.engine.slots import Export, Slots, layout
+from judicia_notebook.engine.ticks import STALE
 from judicia_notebook.errors import AbiViolation, CompileError, JudiciaError, ResourceExhausted
 
 if TYPE_CHECKING:
@@ -231,7 +232,7 @@ def _raise_if(error: int | None) -> None:
 
 def _delete_store(store: int, key: int) -> None:
     capi.store_delete(store)
-    del _sandboxes[key]
+    _sandboxes.pop(key, None)  # it is not there where an exception ended the making
 
 
 class Sandbox:
@@ -293,13 +294,13 @@ class Sandbox:
         Raises
         ------
         ResourceExhausted
-            Closed, forked, or a thread with too small a stack.
+            Closed, forked, a thread with too small a stack, or nothing enforces time limits.
         RecursionError
             Too few Python frames are left.
         """
         safety.check_thread(_entered.levels)
         ticker = self.engine.ticker
-        if ticker.parked:
+        if ticker.parked or monotonic() - ticker.beat > STALE:
             ticker.start()
         if not self._occupied.acquire(blocking=False):
             raise ResourceExhausted("This instance is in use.")
@@ -363,6 +364,11 @@ class Sandbox:
         self.invocation = None
         _entered.levels -= 1
         self._vacate()
+
+    def expel(self, invocation: Invocation) -> None:
+        """`leave`, if an exception kept this thread from it."""
+        if self.invocation is invocation:
+            self.leave()
 
     def _vacate(self) -> None:
         # First out, then look; `close` first marks, then looks. So one of them sees the other, or both do: deleting

@@ -118,7 +118,9 @@ def long_offsets(count: int) -> bytes:
 
 def globals_of(initializer: bytes, kind: bytes = I32) -> Make:
     def make(count: int) -> bytes:
-        return MAGIC + ONE + OUTSIDE + FUNCTION + section(6, leb(count) + (kind + b"\x01" + initializer) * count) + EMPTY
+        return (
+            MAGIC + ONE + OUTSIDE + FUNCTION + section(6, leb(count) + (kind + b"\x01" + initializer) * count) + EMPTY
+        )
 
     return make
 
@@ -264,19 +266,35 @@ def _numeric() -> Iterator[tuple[str, str]]:
     """Instructions on numbers, each of them on the result of the one before."""
     for kind, name in (("i32", "i"), ("i64", "j")):
         here = f"(local.get ${name})"
-        for each in "add sub mul div_s div_u rem_s rem_u and or xor shl shr_s shr_u rotl rotr".split():
+        for each in [
+            "add",
+            "sub",
+            "mul",
+            "div_s",
+            "div_u",
+            "rem_s",
+            "rem_u",
+            "and",
+            "or",
+            "xor",
+            "shl",
+            "shr_s",
+            "shr_u",
+            "rotl",
+            "rotr",
+        ]:
             for other in (here, f"({kind}.const 7)"):
                 yield f"{kind}.{each} {other}", f"(local.set ${name} ({kind}.{each} {here} {other}))"
-        for each in "clz ctz popcnt extend8_s extend16_s".split():
+        for each in ["clz", "ctz", "popcnt", "extend8_s", "extend16_s"]:
             yield f"{kind}.{each}", f"(local.set ${name} ({kind}.{each} {here}))"
         other = here if kind == "i32" else "(i64.extend_i32_s (local.get $i))"
         for each in ("eq", "lt_s", "ge_u"):
             yield f"{kind}.{each}", f"(local.set $i ({kind}.{each} {here} {other}))"
     for kind, name in (("f32", "x"), ("f64", "y")):
         here = f"(local.get ${name})"
-        for each in "add sub mul div min max copysign".split():
+        for each in ["add", "sub", "mul", "div", "min", "max", "copysign"]:
             yield f"{kind}.{each}", f"(local.set ${name} ({kind}.{each} {here} ({kind}.const 7)))"
-        for each in "abs neg ceil floor trunc nearest sqrt".split():
+        for each in ["abs", "neg", "ceil", "floor", "trunc", "nearest", "sqrt"]:
             yield f"{kind}.{each}", f"(local.set ${name} ({kind}.{each} {here}))"
         yield f"{kind}.lt", f"(local.set ${name} ({kind}.convert_i32_s ({kind}.lt {here} ({kind}.const 7))))"
         for whole in ("i32", "i64"):
@@ -289,15 +307,39 @@ def _numeric() -> Iterator[tuple[str, str]]:
 def _vectors() -> Iterator[tuple[str, str]]:
     """Instructions on vectors: of each group the dearest, and some that are none of these."""
     here = "(local.get $v)"
-    for each in (
-        "i64x2.mul i8x16.add i8x16.swizzle i16x8.q15mulr_sat_s i32x4.dot_i16x8_s i16x8.extmul_high_i8x16_u i8x16.min_s"
-        " i64x2.gt_s i8x16.narrow_i16x8_u f32x4.min f32x4.max f64x2.max f64x2.add f64x2.div f32x4.pmin f32x4.eq v128.xor"
-    ).split():
+    for each in [
+        "i64x2.mul",
+        "i8x16.add",
+        "i8x16.swizzle",
+        "i16x8.q15mulr_sat_s",
+        "i32x4.dot_i16x8_s",
+        "i16x8.extmul_high_i8x16_u",
+        "i8x16.min_s",
+        "i64x2.gt_s",
+        "i8x16.narrow_i16x8_u",
+        "f32x4.min",
+        "f32x4.max",
+        "f64x2.max",
+        "f64x2.add",
+        "f64x2.div",
+        "f32x4.pmin",
+        "f32x4.eq",
+        "v128.xor",
+    ]:
         yield each, f"(local.set $v ({each} {here} {here}))"
-    for each in (
-        "i32x4.trunc_sat_f32x4_u i32x4.trunc_sat_f64x2_u_zero i32x4.extadd_pairwise_i16x8_u i8x16.popcnt i64x2.abs"
-        " f32x4.sqrt f64x2.nearest f64x2.convert_low_i32x4_u f32x4.demote_f64x2_zero v128.not i16x8.extend_high_i8x16_u"
-    ).split():
+    for each in [
+        "i32x4.trunc_sat_f32x4_u",
+        "i32x4.trunc_sat_f64x2_u_zero",
+        "i32x4.extadd_pairwise_i16x8_u",
+        "i8x16.popcnt",
+        "i64x2.abs",
+        "f32x4.sqrt",
+        "f64x2.nearest",
+        "f64x2.convert_low_i32x4_u",
+        "f32x4.demote_f64x2_zero",
+        "v128.not",
+        "i16x8.extend_high_i8x16_u",
+    ]:
         yield each, f"(local.set $v ({each} {here}))"
     for each in ("i8x16.shr_s", "i8x16.shl", "i64x2.shr_s"):
         yield each, f"(local.set $v ({each} {here} (local.get $i)))"

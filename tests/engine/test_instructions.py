@@ -88,7 +88,10 @@ def test_immediates_of_any_length_are_stepped_over() -> None:
     instructions = [
         *(bytes([code]) + number for code in (0x0C, 0x10, 0x20, 0x41) for number in (b"\x01", b"\xff\x01", padded)),
         b"\x42" + b"\xff" * 9 + b"\x7f",
-        *(b"\x28" + align + b"\x0b" for align in (b"\x02", b"\x82\x00", b"\x42\x01", b"\xc2\x00\x01", b"\x42" + padded)),
+        *(
+            b"\x28" + align + b"\x0b"
+            for align in (b"\x02", b"\x82\x00", b"\x42\x01", b"\xc2\x00\x01", b"\x42" + padded)
+        ),
         b"\x2b\x03\xff\xff\xff\xff\x0f",
         b"\x43\x0b\x0b\x0b\x0e",
         b"\x44" + b"\x0e" * 8,
@@ -122,7 +125,16 @@ def test_targets_of_branch_tables_are_counted_however_their_number_is_padded() -
 
 @pytest.mark.parametrize(
     "code",
-    [b"\x06\x40", b"\x12\x00", b"\xfb\x00\x00", b"\xfc\x12\x00", b"\xfd\x80\x02", b"\xfe\x00", b"\x0e\x90\x4e\x00", b"\x41"],
+    [
+        b"\x06\x40",
+        b"\x12\x00",
+        b"\xfb\x00\x00",
+        b"\xfc\x12\x00",
+        b"\xfd\x80\x02",
+        b"\xfe\x00",
+        b"\x0e\x90\x4e\x00",
+        b"\x41",
+    ],
     ids=["try", "return_call", "struct.new", "memory.discard", "relaxed", "threads", "table without end", "cut"],
 )
 def test_what_is_unknown_is_not_stepped_over(code: bytes) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -10,7 +13,7 @@ import pytest
 
 import judicia_notebook as jn
 from judicia_notebook.engine.process import get_engine
-from judicia_notebook.engine.ticks import Ticker
+from judicia_notebook.engine.ticks import STALE, Ticker
 
 Load = Callable[..., jn.Plugin]
 PATIENCE = 10  # seconds
@@ -87,3 +90,44 @@ def test_a_thread_that_cannot_be_had_is_no_reason_to_lose_the_plugin(
     assert ticker.running == {}
     assert plugin.call("echo", 2) == 2
     assert rt._platform.pool.used == before
+
+
+def test_whoever_holds_the_interpreter_for_long_brings_no_refusal(specimen: jn.Plugin, rt: jn.Runtime) -> None:
+    """The beat is old by then, and that alone says nothing of the ticker."""
+    other = rt.load("example:specimen", name="other")
+    other.call("echo", 1)
+    held = specimen.submit("sleep", {"ms": 60_000}, quota={"wall": 60})  # so that the ticker does not park
+    assert eventually(lambda: not get_engine().ticker.parked)
+    until = time.monotonic() + 1.5 * STALE
+    while time.monotonic() < until:
+        sum(range(20_000_000))  # one step for the interpreter
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(2 * STALE)
+    try:
+        assert other.call("echo", 2) == 2
+    finally:
+        sys.setswitchinterval(before)
+    held.cancel()
+    assert isinstance(held.exception(PATIENCE), jn.Cancelled)
+
+
+STOPPED = """
+import os, signal, subprocess, sys, time
+import judicia_notebook as jn
+rt = jn.Runtime()
+p, other = (rt.load("example:specimen", name=name) for name in ("p", "other"))
+other.call("echo", 1)
+held = p.submit("sleep", {"ms": 60_000}, quota={"wall": 60})
+time.sleep(0.2)
+waker = subprocess.Popen(["sh", "-c", f"sleep 1.5; kill -CONT {os.getpid()}"])
+os.kill(os.getpid(), signal.SIGSTOP)
+print(other.call("echo", 2))
+waker.wait()
+os._exit(0)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="it stops a process; enable: run on Linux or macOS")
+def test_a_process_that_was_stopped_for_a_while_goes_on() -> None:
+    done = subprocess.run([sys.executable, "-u", "-c", STOPPED], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("2\n", "")

@@ -71,7 +71,8 @@ class Events:
     """
 
     def __init__(self, unix_ns: Callable[[], int] = time.time_ns) -> None:
-        self.changed = threading.Condition()
+        self.lock = threading.RLock()
+        self.changed = threading.Condition(self.lock)
         self.workers = Workers("judicia-event", AT_ONCE)
         self.limits = EventLimits()
         self._unix_ns = unix_ns
@@ -374,7 +375,7 @@ class Events:
         with self.changed:
             for subscriber in self._everybody():
                 subscriber.wake()
-            if not self.changed.wait_for(self._is_quiet, timeout):
+            if not self.workers.wait_for(self.changed, self._is_quiet, timeout):
                 busy = ", ".join(f"{one.name} ({one.queued + 1})" for one in self._everybody() if not one.quiet)
                 raise TimeoutError(f"After {timeout} s there are still events for {busy}.")
 

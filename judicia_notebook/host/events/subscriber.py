@@ -11,7 +11,6 @@ before each attempt, and once more when the call exists that a revoke would have
 
 from __future__ import annotations
 
-import contextlib
 import contextvars
 import threading
 import traceback
@@ -21,9 +20,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from judicia_notebook.errors import Cancelled, JudiciaError, PluginNotReady, ResourceExhausted, describe, printable
+from judicia_notebook.errors import Cancelled, JudiciaError, PluginNotReady, describe, printable
 from judicia_notebook.host.events.event import Emitted, Event, Fate, current_event
 from judicia_notebook.host.events.patterns import matches, may
+from judicia_notebook.workers import Attendance
 
 if TYPE_CHECKING:
     from judicia_notebook.host.events.limits import EventLimits
@@ -94,6 +94,7 @@ class Parked:
 class House(Protocol):
     """What all subscribers of a runtime share."""
 
+    lock: threading.RLock
     changed: threading.Condition
     workers: Workers
     limits: EventLimits
@@ -132,8 +133,7 @@ class Subscriber:
         self.current: Emitted | None = None
         self._queue: deque[_Waiting] = deque()
         self._queued_bytes = 0
-        self._asked = False  # a thread is asked for and has not come yet
-        self._served = False
+        self._attendance = Attendance(house.workers, house.lock, self._serve, self._lost)
 
     # What differs between plugins and callbacks ----------------------------------------------------------------
 
@@ -184,15 +184,8 @@ class Subscriber:
 
     def wake(self) -> None:
         """See to it that a thread serves the queue."""
-        if not self._queue or self._asked or self._served or self.closed:
-            return
-        with contextlib.suppress(ResourceExhausted):  # no thread is to be had: the next event or `flush` asks again
-            try:
-                self._asked = True
-                self.house.workers.run(self._serve)
-            except BaseException:
-                self._asked = False
-                raise
+        if self._queue and not self.closed:
+            self._attendance.ask()
 
     def sift(self) -> None:
         """Take out of the queue what may not be received any more."""
@@ -217,29 +210,40 @@ class Subscriber:
         self.counts[fate] += 1
         event.became(fate)
 
+    def _settle(self, event: Emitted, fate: Fate) -> None:
+        """Note what became of the delivery that runs. It is over then, also if the thread ends now."""
+        self._count(event, fate)
+        self.current = None
+
     # The handing over, on a thread of its own ---------------------------------------------------------------------
 
     def _serve(self) -> None:
-        with self.house.changed:
-            self._asked = False
-            if self._served:
-                return
-            self._served = True
-            self.thread = threading.get_ident()
+        self.thread = threading.get_ident()
         while (waiting := self._next()) is not None:
             self._deliver(waiting)
 
     def _next(self) -> _Waiting | None:
-        with self.house.changed:
+        with self.house.lock:
             self.current = None
             if not self._queue:
-                self._served, self.thread = False, 0
+                self.thread = 0
+                self._attendance.end()
                 self.house.changed.notify_all()
                 return None
-            waiting = self._queue.popleft()
+            waiting = self._queue[0]
+            self.current = waiting.event  # noted before it leaves the queue: in between it would be nobody's
+            self._queue.popleft()
             self._queued_bytes -= waiting.event.size
-            self.current = waiting.event
             return waiting
+
+    def _lost(self, error: BaseException) -> None:
+        """The thread ended in the middle of a delivery, which is parked; what waits goes on without it."""
+        event, self.current, self.thread = self.current, None, 0
+        if event is not None and not (self._queue and self._queue[0].event is event):
+            self._count(event, "parked")
+            self.house.park(_parked(event, self, 1, error))
+        self.house.changed.notify_all()
+        self.wake()
 
     def _deliver(self, waiting: _Waiting) -> None:
         """Try until it is handled, given up, or no longer wanted."""
@@ -248,15 +252,15 @@ class Subscriber:
             attempts += 1
             error = self._attempt(waiting)
             parked = None if error is None else _parked(event, self, attempts, error)
-            with self.house.changed:
+            with self.house.lock:
                 if parked is None:
-                    self._count(event, "delivered")
+                    self._settle(event, "delivered")
                     return
                 if self._is_over(event):
                     continue
                 if isinstance(error, Cancelled) or attempts >= self.house.limits.attempts:
-                    self._count(event, "parked")  # who cancelled it would have to do so again
-                    self.house.park(parked)
+                    self.house.park(parked)  # who cancelled it would have to do so again
+                    self._settle(event, "parked")
                     return
                 self._pause(event, attempts)
 
@@ -264,9 +268,9 @@ class Subscriber:
         return self.closed or not self.may_receive(event.type)
 
     def _is_wanted(self, event: Emitted) -> bool:
-        with self.house.changed:
+        with self.house.lock:
             if self._is_over(event):
-                self._count(event, "dropped" if self.closed else "revoked")
+                self._settle(event, "dropped" if self.closed else "revoked")
                 return False
             return True
 

@@ -9,7 +9,6 @@ A plugin whose left work still hangs gets no more threads than `MOST_LEFT`.
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
@@ -37,11 +36,10 @@ class Left(Exception):
 class Errand(Generic[T]):
     """One piece of work, and what came of it."""
 
-    __slots__ = ("_finished", "_work", "done", "error", "left", "value", "woken")
+    __slots__ = ("_work", "done", "error", "left", "value", "woken")
 
-    def __init__(self, work: Callable[[Errand[T]], T], finished: Callable[[Errand[Any]], None]) -> None:
+    def __init__(self, work: Callable[[Errand[T]], T]) -> None:
         self._work = work
-        self._finished = finished
         self.done = self.left = False
         self.value: T | None = None
         self.error: BaseException | None = None
@@ -53,9 +51,16 @@ class Errand(Generic[T]):
             self.value = self._work(self)
         except BaseException as error:
             self.error = error
-        finally:
-            self._finished(self)
-            self.woken.set()
+        self.done = True
+        self.woken.set()
+
+    def lost(self, error: BaseException) -> None:
+        """The thread ended before the work did."""
+        if not self.done:
+            self.error = self.error or ServiceError("failed", "the thread of this work was ended from outside")
+            self.error.__cause__ = error
+            self.done = True
+        self.woken.set()
 
     def check(self) -> None:
         """Between two steps of the work.
@@ -84,7 +89,7 @@ class Errands:
         self._what = what
         self._waits_for = waits_for
         self._lock = threading.RLock()  # a signal handler may come in while its thread is inside
-        self._left: Counter[str] = Counter()
+        self._left: dict[str, list[Errand[Any]]] = {}  # by plugin: what nobody waits for any more, and hangs
 
     def close(self) -> None:
         """Let the threads end; one that hangs ends when its file system answers."""
@@ -101,16 +106,17 @@ class Errands:
             The call was cancelled, or a limit ended it.
         """
         plugin = scope.plugin
-        if self._left[plugin] >= MOST_LEFT:
+        if self._hanging(plugin) >= MOST_LEFT:
             raise ServiceError("failed", f"earlier work with {self._what} still waits for {self._waits_for}")
-        errand = Errand(work, lambda one: self._finish(plugin, one))
+        errand = Errand(work)
         remove = scope.on_cancel(errand.woken.set)
         ended: BaseException | None = None
         try:
             self._start(errand)
             while not errand.done and (ended := scope.check()) is None:
                 rest = scope.remaining()
-                errand.woken.wait(SLICE if rest is None else min(SLICE, rest + 0.001))
+                if not errand.woken.wait(SLICE if rest is None else min(SLICE, rest + 0.001)):
+                    self._workers.check()  # whether the thread is still there that it waits for
         finally:
             remove()
             self._leave(plugin, errand)
@@ -122,19 +128,19 @@ class Errands:
 
     def _start(self, errand: Errand[Any]) -> None:
         try:
-            self._workers.run(errand)
+            self._workers.run(errand, errand.lost)
         except ResourceExhausted:
             errand.done = True
-            raise ServiceError("failed", f"no thread is to be had for work with {self._what}") from None
+            raise ServiceError("failed", f"there is no thread for work with {self._what}") from None
 
     def _leave(self, plugin: str, errand: Errand[Any]) -> None:
         with self._lock:
             if not errand.done:
                 errand.left = True
-                self._left[plugin] += 1
+                self._left.setdefault(plugin, []).append(errand)
 
-    def _finish(self, plugin: str, errand: Errand[Any]) -> None:
+    def _hanging(self, plugin: str) -> int:
+        """How much earlier work of a plugin hangs."""
         with self._lock:
-            errand.done = True
-            if errand.left:
-                self._left[plugin] -= 1
+            left = self._left[plugin] = [errand for errand in self._left.get(plugin, ()) if not errand.done]
+            return len(left)

@@ -25,6 +25,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
@@ -105,7 +106,7 @@ class Listener:
     Raises
     ------
     ResourceExhausted
-        The port is taken, or no thread is to be had.
+        The port is taken, or the system gives no thread.
     """
 
     def __init__(self, incoming: Incoming, port: int, behind: str) -> None:
@@ -130,10 +131,18 @@ class Listener:
             self._thread.start()
         except RuntimeError as error:
             self._socket.close()
-            raise ResourceExhausted(f"No thread is to be had for a server: {error}.") from None
-        if not self._started.wait(START_SECONDS) or not self._thread.is_alive():
+            raise ResourceExhausted(f"The system gives no thread for a server: {error}.") from None
+        if not self._starts():
             self.close()
-            raise ResourceExhausted("The server did not start.")
+            self._socket.close()
+            raise ResourceExhausted("The server did not start.", hint="The log may say why; another try may help.")
+
+    def _starts(self) -> bool:
+        """Whether it takes requests soon."""
+        until = monotonic() + START_SECONDS
+        while not self._started.wait(0.05) and self._thread.is_alive() and monotonic() < until:
+            pass
+        return self._started.is_set() and self._thread.is_alive()
 
     def _config(self) -> Config:
         limits = self._limits
@@ -157,11 +166,12 @@ class Listener:
             with asyncio.Runner() as runner:
                 self._loop = runner.get_loop()
                 runner.run(self._uvicorn.serve(sockets=[self._socket]))
-        except Exception:
-            _log.exception("the server for plugins ended")
+        except BaseException:
+            _log.exception("the server for plugins ended; rt.host.http.serve() starts another")
         finally:
             self._socket.close()
             self._started.set()
+            self._workers.close()
 
     @property
     def is_open(self) -> bool:
@@ -277,7 +287,7 @@ class Listener:
         try:
             if self._closing:
                 asked.stop("the server was closed")
-            self._workers.run(partial(_ask, asked, asking, tell))
+            self._workers.run(partial(_ask, asked, asking, tell), partial(_tell, tell))
             waited: set[asyncio.Future[Any]] = {done, leaves}
             await asyncio.wait(waited, timeout=deadline - loop.time(), return_when=asyncio.FIRST_COMPLETED)
             if not done.done():
@@ -331,6 +341,10 @@ def _ask(asked: Asked, asking: Callable[[], Response], tell: Callable[[Response 
         outcome = refusal(503, "No plugin was free in time.", retry_after="1") if asked.why else asking()
     except BaseException as error:
         outcome = error
+    _tell(tell, outcome)
+
+
+def _tell(tell: Callable[[Response | BaseException], object], outcome: Response | BaseException) -> None:
     with contextlib.suppress(RuntimeError):  # the loop is closed
         tell(outcome)
 

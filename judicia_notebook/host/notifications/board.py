@@ -59,7 +59,8 @@ class Notifications:
     """
 
     def __init__(self) -> None:
-        self.changed = threading.Condition()
+        self.lock = threading.RLock()
+        self.changed = threading.Condition(self.lock)
         self.workers = Workers("judicia-notify", AT_ONCE)
         self.limits = Limits()
         self._outboxes: list[Outbox] = []
@@ -280,7 +281,7 @@ class Notifications:
         with self.changed:
             for outbox in self._outboxes:
                 outbox.wake()
-            if not self.changed.wait_for(self._is_quiet, timeout):
+            if not self.workers.wait_for(self.changed, self._is_quiet, timeout):
                 busy = ", ".join(f"{one.target.name} ({one.queued + 1})" for one in self._outboxes if not one.quiet)
                 raise TimeoutError(f"After {timeout} s there are still notifications for {busy}.")
 

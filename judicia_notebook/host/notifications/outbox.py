@@ -9,15 +9,14 @@ Whether the sender may still send is asked again before each attempt: what was q
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from judicia_notebook.errors import ResourceExhausted
 from judicia_notebook.host.notifications.notification import FATES, Fate, Notification
 from judicia_notebook.host.notifications.targets import Target
+from judicia_notebook.workers import Attendance
 
 if TYPE_CHECKING:
     from judicia_notebook.host.notifications.limits import Limits
@@ -62,6 +61,7 @@ class Parked:
 class House(Protocol):
     """What all outboxes of a runtime share."""
 
+    lock: threading.RLock
     changed: threading.Condition
     workers: Workers
     limits: Limits
@@ -98,8 +98,7 @@ class Outbox:
         self.closed = False
         self.current: Outgoing | None = None
         self._queue: deque[Outgoing] = deque()
-        self._asked = False  # a thread is asked for and has not come yet
-        self._served = False
+        self._attendance = Attendance(house.workers, house.lock, self._serve, self._lost)
 
     @property
     def queued(self) -> int:
@@ -126,15 +125,8 @@ class Outbox:
 
     def wake(self) -> None:
         """See to it that a thread serves the queue."""
-        if not self._queue or self._asked or self._served or self.closed:
-            return
-        with contextlib.suppress(ResourceExhausted):  # no thread is to be had: the next one or `flush` asks again
-            try:
-                self._asked = True
-                self.house.workers.run(self._serve)
-            except BaseException:
-                self._asked = False
-                raise
+        if self._queue and not self.closed:
+            self._attendance.ask()
 
     def close(self) -> None:
         """Send nothing any more."""
@@ -148,24 +140,36 @@ class Outbox:
         self.counts[fate] += 1
         outgoing.notification.fates[fate] += 1
 
+    def _settle(self, outgoing: Outgoing, fate: Fate) -> None:
+        """Note what became of the delivery that runs. It is over then, also if the thread ends now."""
+        self._count(outgoing, fate)
+        self.current = None
+
     # The handing over, on a thread of its own ---------------------------------------------------------------------
 
     def _serve(self) -> None:
-        with self.house.changed:
-            self._asked = False
-            if self._served:
-                return
-            self._served = True
         while (outgoing := self._next()) is not None:
             self._send(outgoing)
 
     def _next(self) -> Outgoing | None:
-        with self.house.changed:
-            self.current = self._queue.popleft() if self._queue else None
+        with self.house.lock:
+            self.current = self._queue[0] if self._queue else None  # noted before it leaves the queue
             if self.current is None:
-                self._served = False
+                self._attendance.end()
                 self.house.changed.notify_all()
+            else:
+                self._queue.popleft()
             return self.current
+
+    def _lost(self, error: BaseException) -> None:
+        """The thread ended in the middle of a delivery, which is parked; what waits goes on without it."""
+        outgoing, self.current = self.current, None
+        if outgoing is not None and not (self._queue and self._queue[0] is outgoing):
+            self._count(outgoing, "parked")
+            told = f"its thread was ended from outside: {type(error).__name__}"
+            self.house.park(Parked(outgoing.notification, self.target.name, 1, told, self, outgoing.policy))
+        self.house.changed.notify_all()
+        self.wake()
 
     def _send(self, outgoing: Outgoing) -> None:
         """Try until it is taken, given up, or no longer wanted."""
@@ -173,17 +177,17 @@ class Outbox:
         while self._is_wanted(outgoing):
             attempts += 1
             error = self.target.deliver(outgoing.notification)
-            with self.house.changed:
+            with self.house.lock:
                 if not error:
-                    self._count(outgoing, "delivered")
+                    self._settle(outgoing, "delivered")
                     return
                 if self._is_over(outgoing):
                     continue
                 if attempts >= self.house.limits.attempts:
-                    self._count(outgoing, "parked")
                     self.house.park(
                         Parked(outgoing.notification, self.target.name, attempts, error, self, outgoing.policy)
                     )
+                    self._settle(outgoing, "parked")
                     return
                 self._pause(outgoing, attempts)
 
@@ -191,9 +195,9 @@ class Outbox:
         return self.closed or not outgoing.allowed
 
     def _is_wanted(self, outgoing: Outgoing) -> bool:
-        with self.house.changed:
+        with self.house.lock:
             if self._is_over(outgoing):
-                self._count(outgoing, "dropped" if self.closed else "revoked")
+                self._settle(outgoing, "dropped" if self.closed else "revoked")
                 return False
             return True
 

@@ -18,7 +18,7 @@ import logging
 import threading
 from collections.abc import Callable
 
-from judicia_notebook.engine import interrupts
+from judicia_notebook.engine import interrupts, threads
 
 LEASE_SECONDS = 20.0
 MOST_VIEWS = 32
@@ -59,6 +59,7 @@ class Feed:
         self._lock = threading.RLock()
         self._silent: dict[str, float] = {}  # seconds of silence that count, by view
         self._stop: threading.Event | None = None  # of the thread that beats now
+        self._thread: threads.Thread | None = None
         self._ended = False
         self._failed = False
         self._ear = _Ear()
@@ -75,20 +76,40 @@ class Feed:
     @property
     def running(self) -> bool:
         """Whether there is a thread."""
-        return self._stop is not None
+        return self._stop is not None and threads.is_alive(self._thread)
 
     def heard(self, view: str) -> bool:
-        """A view said something; whether it is new, or was thought to be gone."""
+        """A view said something; whether it is new, or was thought to be gone.
+
+        Raises
+        ------
+        ResourceExhausted
+            There is no thread. The view may say hello again.
+        """
         with self._lock:
             if self._ended or (view not in self._silent and len(self._silent) >= MOST_VIEWS):
                 return False
-            known = view in self._silent
+            known = view in self._silent and self.running
             self._silent[view] = 0.0
             if self._stop is None:
                 self._opened()
                 self._stop = threading.Event()
-                threading.Thread(target=self._run, args=(self._stop,), name="judicia-panel", daemon=True).start()
+            self._keep_beating(self._stop)
             return not known
+
+    def _keep_beating(self, stop: threading.Event) -> None:
+        """Start a thread, if there is none or it has ended."""
+        if threads.is_alive(self._thread):
+            return
+        thread = threads.Thread(lambda: self._run(stop), "judicia-panel")
+        try:
+            threads.start(thread, "for a live view")
+            threads.wait_for_arrival(thread, "for a live view")
+        except BaseException:
+            self._silent.clear()
+            self._rest_without_views()
+            raise
+        self._thread = thread
 
     def bye(self, view: str) -> None:
         """A view has gone."""
@@ -106,19 +127,19 @@ class Feed:
     def _rest_without_views(self) -> None:
         if not self._silent and self._stop is not None:
             self._stop.set()
-            self._stop = None
+            self._stop = self._thread = None
             self._closed_hook()
 
     def _run(self, stop: threading.Event) -> None:
         while not stop.wait(self._seconds):
             try:
                 self._beat()
-            except Exception:
+                if self._ear.listened():
+                    self._count_silence(stop)
+            except BaseException:  # a thread that ends all the same is replaced when a view next says something
                 if not self._failed:
                     self._failed = True
                     _log.exception("A live view could not be brought up to date.")
-            if self._ear.listened():
-                self._count_silence(stop)
 
     def _count_silence(self, stop: threading.Event) -> None:
         with self._lock:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from judicia_notebook.engine import threads
 from judicia_notebook.errors import CallError, InvalidPayload, JudiciaError, printable
 from judicia_notebook.notebook import lines
 from judicia_notebook.notebook.live.answers import error_text, value_text
@@ -53,13 +55,19 @@ class PanelCalls:
         self._handle: CallHandle | None = None
         self._stop: threading.Event | None = None  # of the repetition that goes on
         self._made = self._failed = 0
+        self._thread: threads.Thread | None = None  # that repeats
+        self._repeating = ""
         self.answer: Answer | None = None
-        self.repeating = ""
 
     @property
     def made(self) -> int:
         """How many calls have ended since the last one was asked for."""
         return self._made
+
+    @property
+    def repeating(self) -> str:
+        """What is called again and again; empty when nothing is."""
+        return self._repeating if threads.is_alive(self._thread) else ""
 
     def make(self, plugin: Plugin, function: str, payload: Any, every_s: float | None = None) -> None:
         """Call a function now; again and again, if `every_s` is given. What went on before ends.
@@ -78,15 +86,21 @@ class PanelCalls:
                 handle.add_done_callback(self._ended_alone)
                 return
             stop = self._stop = threading.Event()
-            self.repeating = printable(f"{plugin.name}.{function} every {every_s * 1000:g} ms", 200)
-        arguments = (plugin, function, payload, every_s, stop, handle)
-        threading.Thread(target=self._repeat, args=arguments, name="judicia-panel-calls", daemon=True).start()
+            self._repeating = printable(f"{plugin.name}.{function} every {every_s * 1000:g} ms", 200)
+            repeat = partial(self._repeat, plugin, function, payload, every_s, stop, handle)
+            thread = self._thread = threads.Thread(repeat, "judicia-panel-calls")
+        try:
+            threads.start(thread, "to call it again")
+            threads.wait_for_arrival(thread, "to call it again")
+        except BaseException:
+            self.stop()
+            raise
 
     def stop(self) -> None:
         """End the repetition and the call it is in. A call made on its own goes on."""
         with self._lock:
             stop, self._stop = self._stop, None
-            self.repeating = ""
+            self._repeating = ""
             if stop is None:
                 return
             stop.set()
