@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from judicia_notebook.engine.invocation import SLICE, Latch
@@ -206,14 +206,15 @@ class InstancePool:
         with self._lock:
             _inside.pools = _inside.pools[:-1]  # calls on a thread end in the other order than they began
             self._busy -= 1
-            close: list[Instance] = []
+            close: Sequence[Instance] = ()
             if instance is not None:
                 usable = keep and not self._closed and self.kind != "fresh"
                 if usable and instance.generation == self.generation:
                     self._idle.append(instance)
-                    close = self._surplus()
+                    if len(self._idle) + self._busy > self._budget.limits.instances:
+                        close = self._surplus()
                 else:
-                    close = [instance]
+                    close = (instance,)
             following = self._next() if self._waiting else None
         for closing in close:
             closing.sandbox.close()
