@@ -125,7 +125,9 @@ class Call:
         """
         safety.check_process()  # before any lock: its owner may not exist in a forked child
         scope = self.scope
-        scope.outer = enclosing()
+        outer = enclosing()
+        if outer is not None:
+            scope.outer = outer
         value = None
         on_main = interrupts.enter(scope)
         token = current_call.set(scope.call_id)

@@ -10,7 +10,7 @@ import itertools
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from judicia_notebook.engine.invocation import SLICE, Latch
@@ -227,7 +227,7 @@ class InstancePool:
 
     def release(self, scope: CallScope, instance: Instance | None, *, keep: bool) -> None:
         """Give a call's slot back, with the instance that is to be kept in it; nothing, if that was done before."""
-        close: list[Instance] = []
+        close: Sequence[Instance] = ()
         with self._lock:
             if scope not in self._busy:
                 return
@@ -238,9 +238,10 @@ class InstancePool:
                 usable = keep and not self._closed and self.kind != "fresh"
                 if usable and instance.generation == self.generation:
                     self._idle.append(instance)
-                    close = self._surplus()
+                    if len(self._idle) + self._busy > self._budget.limits.instances:
+                        close = self._surplus()
                 else:
-                    close = [instance]
+                    close = (instance,)
             following = self._next() if self._waiting else None
         for closing in close:
             closing.sandbox.close()
