@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from judicia_notebook.engine import interrupts, safety
 from judicia_notebook.engine.abi import Exchange
+from judicia_notebook.engine.invocation import UNCOUNTED_JSON
+from judicia_notebook.engine.json_shape import TooManyValues
 from judicia_notebook.engine.sandbox import Sandbox
 from judicia_notebook.engine.traps import FUEL_IS_KNOWN
 from judicia_notebook.errors import (
@@ -30,6 +32,7 @@ from judicia_notebook.errors import (
     NoSuchFunction,
     PluginNotReady,
     QuotaExceeded,
+    ResourceExhausted,
     describe,
 )
 from judicia_notebook.host.scope import CallScope
@@ -275,6 +278,33 @@ class Call:
         if captures.limit:
             captures.add(self.scope.call_id, THE_CALL, "answer", answer or b"")
         return answer
+
+    def read(self, answer: bytes, read: Callable[[CallScope, bytes], Any]) -> Any:
+        """What `read` makes of the answer, once the instance is free: on the call's clocks and within its time.
+
+        Raises
+        ------
+        CallError
+            There are more values than may be, or a limit or a cancel came first.
+        ResourceExhausted
+            The process has no memory for them.
+        ValueError
+            What `read` raises.
+        """
+        scope, began = self.scope, perf_counter_ns()
+        try:
+            return read(scope, answer)
+        except TooManyValues as error:
+            raise scope.exceeded("json_values", scope.budget.limits.json_values, error.used, "values") from None
+        except MemoryError:
+            raise ResourceExhausted(
+                f"This process has no memory left for what {scope.where} answered in {len(answer)} bytes of JSON.",
+                hint="Fewer values may be asked for: %plugin quota json_values=...",
+            ) from None
+        finally:
+            self.decode_ns += perf_counter_ns() - began
+            if len(answer) > UNCOUNTED_JSON:
+                self.cpu_ns = self.setup.cpu_ns + scope.cpu_ns
 
     def _measure(self, sandbox: Sandbox) -> None:
         before, account = self.setup, sandbox.account
