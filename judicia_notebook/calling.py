@@ -127,8 +127,10 @@ class Call:
         ------
         CallError
             What the plugin, a limit or a person did; it carries the call's record.
-        PluginNotReady, ResourceExhausted
+        PluginNotReady
             The call did not begin; there is no record.
+        ResourceExhausted
+            It did not begin, or this process has no memory for it; there is no record.
         KeyboardInterrupt
             Somebody pressed Ctrl-C; the record says cancelled.
         """
@@ -143,6 +145,10 @@ class Call:
                 value = self._on_instance(on) if on is not None else self._in_turn(ticket)
                 if self.finish is not None:
                     value = self.finish(self, value)
+            except MemoryError as error:
+                self.error = ResourceExhausted(
+                    f"This process has no memory left for the call of {scope.where}: {error}."
+                )
             except BaseException as error:
                 self.error = error
             self._settle()
@@ -286,8 +292,6 @@ class Call:
         ------
         CallError
             There are more values than may be, or a limit or a cancel came first.
-        ResourceExhausted
-            The process has no memory for them.
         ValueError
             What `read` raises.
         """
@@ -296,11 +300,6 @@ class Call:
             return read(scope, answer)
         except TooManyValues as error:
             raise scope.exceeded("json_values", scope.budget.limits.json_values, error.used, "values") from None
-        except MemoryError:
-            raise ResourceExhausted(
-                f"This process has no memory left for what {scope.where} answered in {len(answer)} bytes of JSON.",
-                hint="Fewer values may be asked for: %plugin quota json_values=...",
-            ) from None
         finally:
             self.decode_ns += perf_counter_ns() - began
             if len(answer) > UNCOUNTED_JSON:

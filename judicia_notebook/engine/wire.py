@@ -32,6 +32,7 @@ from judicia_notebook.engine.json_shape import (
     count_colons,
     has_long_number,
 )
+from judicia_notebook.engine.room import check_room, is_limited
 from judicia_notebook.errors import InvalidPayload
 
 _ORDINARY_RECURSION = 3000  # completion libraries raise Python's 1000 to this
@@ -54,6 +55,10 @@ _MANY_DOUBTFUL = _DOUBTFUL * 50  # bytes; without an exponent they are long
 _DIGITS_OF_HARD = b"0" * 150
 _PIECE = 1 << 20
 _FLOATS_A_LOOK = 1000
+_BYTES_A_BYTE = 4  # a text with one wide character has all of them wide
+_BYTES_A_VALUE = 110  # measured: 100 for short texts of wide characters, 87 for objects in objects
+_COPIES = 3  # its numbers, and what is written to compare, which grows by doubling
+_PAYLOAD_ROOM = 8 << 20
 _SHORTEST_HARD = len("1e300,")
 
 
@@ -99,6 +104,8 @@ def encode(value: Any) -> bytes:
     try:
         if sys.getrecursionlimit() > _ORDINARY_RECURSION:
             _check_nesting(value)
+        if is_limited(0):
+            check_room(_PAYLOAD_ROOM)
         data = _encoder.encode(value)
         if not _reads_as(data, value):
             if b"null" in data or _LONG_NUMBER in data.translate(_NUMBERS):
@@ -139,6 +146,8 @@ def _reads_as(data: bytes, value: Any) -> bool:
     numbers = data.translate(_NUMBERS)
     if _may_be_deep(data, MAX_DEPTH) or _LONG_NUMBER in numbers:
         return False
+    if is_limited(len(data)):
+        check_room(room_for(data))
     try:
         return bool(_decoder_of(numbers).decode(data) == value)
     except (TypeError, ValueError):  # arrays have no single truth
@@ -219,13 +228,22 @@ def _decoder_of(numbers: bytes, look: Look | None = None) -> msgspec.json.Decode
 
 def reread(data: bytes) -> Any:
     """The value of JSON that this package wrote, of values which were within bounds before."""
+    if is_limited(len(data)):
+        check_room(room_for(data))
     return _decoder_of(data.translate(_NUMBERS)).decode(data)
+
+
+def room_for(data: bytes) -> int:
+    """Bytes that the values of a text take at most, with what is needed meanwhile to read them."""
+    marks = sum(map(data.count, (b",", b":", b"[", b"{")))
+    return (_BYTES_A_BYTE + _COPIES) * len(data) + _BYTES_A_VALUE * (marks + 1)
 
 
 def decode(data: bytes, max_depth: int = MAX_DEPTH, max_values: int = MAX_VALUES, look: Look | None = None) -> Any:
     """The value a guest's JSON stands for.
 
-    What it takes of memory is at most four times the text and 110 bytes for each value that there may be.
+    What it takes of memory is at most four times the text and 110 bytes for each value that there may be; while it is
+    read, the text three more times.
 
     Parameters
     ----------
@@ -243,6 +261,8 @@ def decode(data: bytes, max_depth: int = MAX_DEPTH, max_values: int = MAX_VALUES
         Not UTF-8, not JSON, duplicate keys, an integer beyond 64 bits, or nested deeper than `max_depth`.
     """
     check_shape(data, max_depth, max_values, look)
+    if is_limited(len(data)):
+        check_room(room_for(data))
     numbers = data.translate(_NUMBERS)
     long_number = _holds(numbers, _LONG_NUMBER)
     if long_number and _holds(numbers, _TOO_LONG_NUMBER) and has_long_number(data, look):
