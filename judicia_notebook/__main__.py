@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import judicia_notebook as jn
+from judicia_notebook.documents import parse_any_json
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -248,7 +249,7 @@ def read_payload(text: str | None = None) -> Any:
     if text is None:
         return None
     try:
-        return json.loads(sys.stdin.read() if text == "-" else text)
+        return parse_any_json(sys.stdin.read() if text == "-" else text, values=sys.maxsize)
     except ValueError as error:
         raise WrongUsage(f"the payload is not JSON: {error}") from None
 

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from judicia_notebook.engine import interrupts, safety
 from judicia_notebook.engine.abi import Exchange
+from judicia_notebook.engine.invocation import UNCOUNTED_JSON
+from judicia_notebook.engine.json_shape import TooManyValues
 from judicia_notebook.engine.sandbox import Sandbox, enclosing
 from judicia_notebook.engine.traps import FUEL_IS_KNOWN
 from judicia_notebook.errors import (
@@ -30,6 +32,7 @@ from judicia_notebook.errors import (
     NoSuchFunction,
     PluginNotReady,
     QuotaExceeded,
+    ResourceExhausted,
     describe,
     interrupted,
 )
@@ -118,8 +121,10 @@ class Call:
         ------
         CallError
             What the plugin, a limit or a person did; it carries the call's record.
-        PluginNotReady, ResourceExhausted
+        PluginNotReady
             The call did not begin; there is no record.
+        ResourceExhausted
+            It did not begin, or this process has no memory for it; there is no record.
         KeyboardInterrupt
             Somebody pressed Ctrl-C; the record says cancelled.
         """
@@ -137,6 +142,10 @@ class Call:
                 value = self._on_instance(on) if on is not None else self._in_turn(ticket)
                 if self.finish is not None:
                     value = self.finish(self, value)
+            except MemoryError as error:
+                self.error = ResourceExhausted(
+                    f"This process has no memory left for the call of {scope.where}: {error}."
+                )
             except BaseException as error:
                 self.error = error
                 if self.instance is not None:
@@ -291,6 +300,26 @@ class Call:
         if captures.limit:
             captures.add(self.scope.call_id, THE_CALL, "answer", answer or b"")
         return answer
+
+    def read(self, answer: bytes, read: Callable[[CallScope, bytes], Any]) -> Any:
+        """What `read` makes of the answer, once the instance is free: on the call's clocks and within its time.
+
+        Raises
+        ------
+        CallError
+            There are more values than may be, or a limit or a cancel came first.
+        ValueError
+            What `read` raises.
+        """
+        scope, began = self.scope, perf_counter_ns()
+        try:
+            return read(scope, answer)
+        except TooManyValues as error:
+            raise scope.exceeded("json_values", scope.budget.limits.json_values, error.used, "values") from None
+        finally:
+            self.decode_ns += perf_counter_ns() - began
+            if len(answer) > UNCOUNTED_JSON:
+                self.cpu_ns = scope.cpu_ns
 
     def _measure(self, sandbox: Sandbox) -> None:
         account = sandbox.account

@@ -14,6 +14,7 @@ from judicia_notebook.errors import AbiViolation
 
 if TYPE_CHECKING:
     from judicia_notebook.calling import Call
+    from judicia_notebook.host.scope import CallScope
     from judicia_notebook.quotas import Quota
     from judicia_notebook.targets import Target
 
@@ -36,7 +37,7 @@ def deliver(
     origin: str,
     parent_call_id: int,
     begun: Callable[[Callable[[str], None]], None],
-    read: Callable[[bytes | None, int], Any] | None = None,
+    read: Callable[[CallScope, bytes], Any] | None = None,
 ) -> Any:
     """Call a hook on this thread.
 
@@ -54,8 +55,8 @@ def deliver(
     begun : callable
         ``begun(cancel)`` before the call is made; ``cancel(why)`` may be called from any thread.
     read : callable, optional
-        ``read(answer, depth)``: what to make of the answer, as the plugin wrote it, in JSON of at most that depth.
-        Where it raises ValueError, the plugin broke the ABI.
+        ``read(scope, answer)``: what to make of the answer, as the plugin wrote it; ``b""`` for none. `scope.read_json`
+        reads its JSON. Where it raises ValueError, the plugin broke the ABI.
 
     Returns
     -------
@@ -75,7 +76,7 @@ def deliver(
             return None
         scope = call.scope
         try:
-            return read(answer, scope.budget.limits.json_depth)
+            return call.read(answer or b"", read)
         except ValueError as error:
             raise AbiViolation(f"its answer: {error}", plugin=scope.plugin, function=scope.function) from None
 

@@ -17,7 +17,14 @@ import re
 import stat
 import tomllib
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from judicia_notebook.engine import wire
+from judicia_notebook.engine.json_shape import MAX_VALUES, MOST_DEPTH, check_shape
+
+T = TypeVar("T")
 
 MAXIMUM_DEPTH: Final = 64
 MAXIMUM_KEY_PARTS: Final = 16
@@ -75,6 +82,50 @@ def parse_json(data: bytes | memoryview) -> Any:
     if "\\u" in text:
         _check_surrogates(value)
     return value
+
+
+def parse_json_as(data: bytes, kind: type[T], *, values: int = MAX_VALUES) -> T:
+    """One JSON text as a type of msgspec: what this package writes into files, and reads from anybody's.
+
+    Parameters
+    ----------
+    data : bytes
+    kind : type
+    values : int
+        How many values and keys there may be at most.
+
+    Raises
+    ------
+    ValueError
+        It is no such text, or nested deeper than `MAXIMUM_DEPTH`.
+
+    Examples
+    --------
+    >>> parse_json_as(b'{"ms": 1.5}', dict[str, float])
+    {'ms': 1.5}
+    """
+    value = wire.decode(data, MAXIMUM_DEPTH, values)
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise ValueError(str(error)) from None
+
+
+def parse_any_json(text: str, *, values: int = MAX_VALUES) -> Any:
+    """JSON as Python's own decoder takes it, NaN and keys that are there twice included, but within bounds.
+
+    Raises
+    ------
+    ValueError
+        It is none, nested deeper than any JSON of a plugin, or has more values and keys.
+
+    Examples
+    --------
+    >>> parse_any_json("[1, NaN]")
+    [1, nan]
+    """
+    check_shape(text.encode("utf-8", "surrogatepass"), MOST_DEPTH, values)
+    return json.loads(text)
 
 
 def parse_toml(data: bytes | str) -> dict[str, Any]:

@@ -443,6 +443,7 @@ _QUOTA_NOUNS = {"cpu": "CPU", "wall": "wall time", "memory": "memory"}
 _HAPPENED = {
     "log": "wrote {used} of log, more than its limit of {limit},",
     "answer": "answered {used}, more than its limit of {limit},",
+    "json_values": "answered JSON of {used} or more, above its limit of {limit},",
     "payload": "was given {used} of payload, more than its limit of {limit},",
 }
 
@@ -451,7 +452,7 @@ def _used(error: QuotaExceeded) -> str:
     if error.quota in _HAPPENED:
         used, limit = format_quantity(error.used, error.unit), format_quantity(error.limit, error.unit)
         if used == limit:  # the next byte after a round number
-            used = f"{format_count(error.used)} bytes"
+            used = f"{format_count(error.used)} {error.unit}"
         return f"{_HAPPENED[error.quota].format(used=used, limit=limit)} and was stopped"
     noun = _QUOTA_NOUNS.get(error.quota, error.quota.replace("_", " ") if error.unit in ("s", "bytes") else "")
     used, limit = format_quantity(error.used, error.unit), format_quantity(error.limit, error.unit)

@@ -238,7 +238,7 @@ class InstancePool:
                 usable = keep and not self._closed and self.kind != "fresh"
                 if usable and instance.generation == self.generation:
                     self._idle.append(instance)
-                    if len(self._idle) + self._busy > self._budget.limits.instances:
+                    if len(self._idle) + len(self._busy) > self._budget.limits.instances:
                         close = self._surplus()
                 else:
                     close = (instance,)

@@ -32,6 +32,7 @@ from judicia_notebook.errors import (
     stays_in_process,
 )
 from judicia_notebook.handles import CallHandle, in_background
+from judicia_notebook.host.scope import CallScope
 from judicia_notebook.inspection import Inspection, inspect
 from judicia_notebook.instances import Instance, InstancePool, Instances
 from judicia_notebook.labels import current_call
@@ -500,15 +501,12 @@ def _decode(call: Call, answer: bytes | None) -> Any:
     """The value an answer stands for; None for no value."""
     if answer is None:
         return None
-    began = perf_counter_ns()
     scope = call.scope
     try:
-        return wire.decode(answer, scope.budget.limits.json_depth)
+        return call.read(answer, CallScope.read_json)
     except ValueError as error:
         text = f"its answer is not the JSON of the ABI: {error}" if answer else "its answer is empty, which is no JSON"
         raise AbiViolation(text, plugin=scope.plugin, function=scope.function) from None
-    finally:
-        call.decode_ns += perf_counter_ns() - began
 
 
 def _kind(wanted: Instances, code: Code) -> Instances:

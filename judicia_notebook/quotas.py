@@ -13,6 +13,7 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import Any, Final
 
+from judicia_notebook.engine.json_shape import MAX_DEPTH, MAX_VALUES, MOST_DEPTH
 from judicia_notebook.engine.limits import Limits
 from judicia_notebook.errors import PolicyError, did_you_mean
 from judicia_notebook.units import format_quantity, parse_size, parse_time
@@ -93,7 +94,12 @@ KINDS: Final[Mapping[str, QuotaKind]] = MappingProxyType(
         "table_elements": QuotaKind("table elements", "instance", 10_000, "elements of each table", may_be_none=False),
         "instances": QuotaKind("instances", "plugin", 8, "instances at once", may_be_none=False, least=1),
         "queue": QuotaKind("calls", "plugin", 1000, "calls waiting for an instance", may_be_none=False),
-        "json_depth": QuotaKind("levels", "call", 128, "nesting of JSON", may_be_none=False, least=1),
+        "json_depth": QuotaKind(
+            "levels", "call", MAX_DEPTH, "nesting of JSON", may_be_none=False, least=1, most=MOST_DEPTH
+        ),
+        "json_values": QuotaKind(
+            "values", "call", MAX_VALUES, "values and keys in one JSON text", may_be_none=False, least=1
+        ),
     }
 )
 """Every kind of quota, in the order people read them. Times are seconds, sizes bytes."""
@@ -133,6 +139,7 @@ class Quota:
     instances: Count = NOT_GIVEN
     queue: Count = NOT_GIVEN
     json_depth: Count = NOT_GIVEN
+    json_values: Count = NOT_GIVEN
 
     def __post_init__(self) -> None:
         for kind in KINDS:
@@ -239,6 +246,7 @@ def limits_of(quota: Quota, *others: Quota) -> Limits:
         least("host_calls"),
         least("log"),
         least("json_depth"),
+        least("json_values"),
         least("host_call_rate"),
         least("instances"),
         least("queue"),

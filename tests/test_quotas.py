@@ -56,6 +56,8 @@ def test_a_quota_reads_units_and_knows_what_it_was_not_given() -> None:
         ({"payload": None}, "must be a limit"),
         ({"answer": None}, "must be a limit"),
         ({"json_depth": None}, "must be a limit"),
+        ({"json_depth": 401}, "at most 400"),
+        ({"json_values": None}, "must be a limit"),
         ({"instances": None}, "must be a limit"),
         ({"instances": 0}, "instances"),
         ({"fuel": 1 << 64}, "fuel"),
@@ -99,6 +101,7 @@ def test_the_defaults_are_those_of_the_table(rt: jn.Runtime) -> None:
         "instances": 8,
         "queue": 1000,
         "json_depth": 128,
+        "json_values": 500_000,
     }
     assert list(KINDS) == list(quota.given())
 

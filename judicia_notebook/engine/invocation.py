@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import threading
 from time import perf_counter_ns, thread_time_ns
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from judicia_notebook.engine import wire
 from judicia_notebook.errors import Cancelled, JudiciaError, QuotaExceeded
 
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
     from judicia_notebook.engine.limits import Budget
     from judicia_notebook.engine.memory import MemoryAccount
+
+UNCOUNTED_JSON = 4096
+"""Bytes of JSON that are read faster than clocks are."""
 
 SLICE = 0.02
 """Seconds a waiting host service may sleep before it looks at the limits again: they can change meanwhile."""
@@ -177,6 +181,15 @@ class Invocation:
 
     def check(self) -> JudiciaError | None:
         """Look at the limits now; the reason to stop, if there is one. On the thread inside the call."""
+        if self.check_time() is not None:
+            return self.ended
+        limits = self.budget.limits
+        if limits.memory_bytes is not None and self.account is not None and self.account.used > limits.memory_bytes:
+            self.stop(self.exceeded("memory", limits.memory_bytes, self.account.used, "bytes"))
+        return self.ended
+
+    def check_time(self) -> JudiciaError | None:
+        """`check` of all but the memory: it may be another call's already. On the thread that was inside."""
         if self.ended is not None:
             return self.ended
         if self.outer is not None and self.ends_with_outer():
@@ -184,8 +197,6 @@ class Invocation:
         limits = self.budget.limits
         if limits.wall_ns is not None and (used := self.wall_used_ns) > limits.wall_ns:
             self.stop(self.exceeded("wall", limits.wall_ns / 1e9, used / 1e9, "s"))
-        elif limits.memory_bytes is not None and self.account is not None and self.account.used > limits.memory_bytes:
-            self.stop(self.exceeded("memory", limits.memory_bytes, self.account.used, "bytes"))
         elif limits.cpu_ns is not None and (used := self.cpu_used_ns) > limits.cpu_ns:
             self.stop(self.exceeded("cpu", limits.cpu_ns / 1e9, used / 1e9, "s"))
         return self.ended
@@ -196,6 +207,28 @@ class Invocation:
             return False
         self.stop(Cancelled(f"{self.outer.where} was stopped", plugin=self.plugin, function=self.function))
         return True
+
+    def read_json(self, data: bytes) -> Any:
+        """The value of JSON that the guest wrote, on this call's clocks and within its limits.
+
+        Raises
+        ------
+        TooManyValues
+            A ValueError, too.
+        ValueError
+            It is not the JSON of the ABI.
+        CallError
+            A time limit or a cancel came first.
+        MemoryError
+        """
+        limits = self.budget.limits
+        look = self._look if len(data) > UNCOUNTED_JSON else None
+        return wire.decode(data, limits.json_depth, limits.json_values, look)
+
+    def _look(self) -> None:
+        reason = self.check_time()
+        if reason is not None:
+            raise reason
 
     def exceeded(self, quota: str, limit: float, used: float, unit: str) -> QuotaExceeded:
         """The error for a quota of this call."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
+from judicia_notebook.engine.json_shape import MAX_DEPTH, MAX_VALUES
+
 
 class Limits(NamedTuple):
     """What a call and its plugin may use. ``None`` means no limit. Every kind of quota has its field here."""
@@ -17,7 +19,8 @@ class Limits(NamedTuple):
     table_elements: int = 10_000
     host_calls: int | None = None
     log_bytes: int | None = None
-    json_depth: int = 128
+    json_depth: int = MAX_DEPTH
+    json_values: int = MAX_VALUES
     host_call_rate: int | None = None
     instances: int = 8
     queue: int = 1000

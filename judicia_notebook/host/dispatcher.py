@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 import msgspec
 
 from judicia_notebook.engine import abi, wire
+from judicia_notebook.engine.json_shape import TooManyValues
 from judicia_notebook.engine.sandbox import HostFunction, Sandbox
 from judicia_notebook.host.host_call import HostCall, RateMeter
 
@@ -187,8 +188,11 @@ class _ServiceCall(HostCall):
         )
         self.capture("request", data)
         try:
-            value = wire.decode(data, self.scope.budget.limits.json_depth)
-            request = msgspec.convert(value, self.operation.request)
+            request = msgspec.convert(self.scope.read_json(data), self.operation.request)
+        except TooManyValues as error:
+            raise ServiceError("quota_exceeded", str(error)) from None
+        except MemoryError:
+            raise ServiceError("failed", "there is no memory to read the request") from None
         except (ValueError, msgspec.ValidationError) as error:
             raise ServiceError("bad_request", _without_offsets(str(error))) from None
         if self.operation.target is not None:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import msgspec
 
+from judicia_notebook.documents import parse_json_as
 from judicia_notebook.host.dispatcher import ServiceError
 
 
@@ -97,10 +98,10 @@ class Owners:
 def _read(path: Path) -> _Owner | None:
     """What is written down; None where nothing is, and nobody's where it cannot be read."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=_Owner)
+        return parse_json_as(path.read_bytes(), _Owner)
     except FileNotFoundError:
         return None
-    except msgspec.MsgspecError:
+    except ValueError:
         return _Owner("", ())
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from judicia_notebook.engine import wire
 from judicia_notebook.metrics.columns import Columns, categories, frame, nullable, utc
 from judicia_notebook.metrics.recorder import (
     AUDIT_ROW,
@@ -171,7 +172,7 @@ def logs(recorder: Recorder, *, plugin: str | None = None, start: int = 0, stop:
         "at": utc(recorder.began_utc, rows["at_ns"]),
         "level": rows.texts(lambda key: key.level),
         "message": rows.values(lambda key: shown(key.message, MESSAGE_LIMIT), "str"),
-        "fields": rows.values(lambda key: msgspec.json.decode(key.fields) if key.fields else None, "object"),
+        "fields": rows.values(lambda key: wire.reread(key.fields) if key.fields else None, "object"),
         "stream": rows.texts(lambda key: key.stream),
     }
     return frame(recorder.logs.dropped, columns)

@@ -13,13 +13,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self, get_type_hints
 
 import msgspec
 
+from judicia_notebook.documents import parse_json_as
 from judicia_notebook.errors import JudiciaError
+from judicia_notebook.metrics.recorder import CallRecord
 
 FORMAT = "judicia-sweep-1"
+_MOST_VALUES = 1000
+"""Values and keys in a line; a call has some forty columns."""
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -28,6 +32,30 @@ class Entry(msgspec.Struct, frozen=True):
     cell: int
     worker: str
     call: msgspec.Raw
+
+
+def _column(kind: Any) -> Any:
+    """The type of a column in the file: what is no number is written as null, and a frame's integers have 64 bits."""
+    if kind is float:
+        return float | None
+    integer = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
+    return integer if kind is int else integer | None if kind == int | None else kind
+
+
+_Record = msgspec.defstruct("_Record", [(name, _column(kind)) for name, kind in get_type_hints(CallRecord).items()])
+
+
+class _Finished(msgspec.Struct):
+    """A line as it may be read: `Entry` with the columns of `Runtime.calls`."""
+
+    cell: int
+    worker: str
+    call: _Record  # type: ignore[valid-type]
+
+
+class _Head(msgspec.Struct):
+    format: str = ""
+    grid: dict[str, Any] = {}
 
 
 class Journal:
@@ -67,8 +95,8 @@ class Journal:
             self._file.write(_head_of(identity))
         for number, line in enumerate(lines[1:], 2):
             try:
-                entry = msgspec.json.decode(line, type=Entry)
-            except msgspec.DecodeError as error:
+                entry = _read_entry(line)
+            except ValueError as error:
                 raise JudiciaError(f"{path.name}, line {number}, is not a finished cell: {error}.") from None
             if 0 <= entry.cell < size:
                 self.entries.setdefault(entry.cell, entry)
@@ -96,14 +124,21 @@ def _head_of(identity: Mapping[str, Any]) -> bytes:
     return msgspec.json.encode({"format": FORMAT, "grid": dict(identity)}, order="deterministic") + b"\n"
 
 
+def _read_entry(line: bytes) -> Entry:
+    finished = parse_json_as(line, _Finished, values=_MOST_VALUES)
+    return Entry(finished.cell, finished.worker, msgspec.Raw(msgspec.json.encode(finished.call)))
+
+
 def _check_head(name: str, line: bytes, identity: Mapping[str, Any]) -> None:
+    if line + b"\n" == _head_of(identity):
+        return
     try:
-        head = msgspec.json.decode(line)
-    except msgspec.DecodeError:
-        head = None
-    if not isinstance(head, dict) or head.get("format") != FORMAT or not isinstance(head.get("grid"), dict):
+        head = parse_json_as(line, _Head)
+    except ValueError:
+        head = _Head()
+    if head.format != FORMAT:
         raise JudiciaError(f"{name} is not the file of a sweep; give another path.")
-    there = head["grid"]
+    there = head.grid
     if differing := [part for part in identity if there.get(part) != identity[part]]:
         raise JudiciaError(
             f"{name} holds another sweep: {', '.join(differing)} differ.",

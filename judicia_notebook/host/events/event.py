@@ -112,7 +112,7 @@ class Emitted:
 
     def open(self) -> Event:
         """What a callback gets, freshly read: what one callback changes no other sees."""
-        payload, metadata = msgspec.json.decode(self.payload), msgspec.json.decode(self.metadata)
+        payload, metadata = wire.reread(self.payload), wire.reread(self.metadata)
         return Event(self.id, self.type, self.source, self.timestamp, payload, metadata)
 
 

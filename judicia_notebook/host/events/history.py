@@ -6,8 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, get_args
 
-import msgspec
-
+from judicia_notebook.engine import wire
 from judicia_notebook.host.events.event import Emitted, Fate
 from judicia_notebook.metrics.recorder import shown
 
@@ -87,7 +86,7 @@ def history(recorder: Recorder, events: Sequence[Emitted], dropped: int) -> pd.D
         "cause": _texts(event.cause for event in events),
         "call_id": nullable(call_ids, call_ids > 0),
         "bytes": _numbers(event.size for event in events),
-        "payload": _objects(np.empty(len(events), object), (msgspec.json.decode(event.payload) for event in events)),
+        "payload": _objects(np.empty(len(events), object), (wire.reread(event.payload) for event in events)),
         "subscribers": _numbers(event.subscribers for event in events),
         **{str(fate): _numbers(event.fates.get(fate, 0) for event in events) for fate in fates},
     }

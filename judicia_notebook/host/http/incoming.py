@@ -52,7 +52,7 @@ class Deliver(Protocol):
         origin: str,
         parent_call_id: int,
         begun: Begun,
-        read: Callable[[bytes | None, int], Any] | None = None,
+        read: Callable[[CallScope, bytes], Any] | None = None,
     ) -> Any: ...
 
 
@@ -168,7 +168,7 @@ class Incoming:
                 origin="http",
                 parent_call_id=0,
                 begun=lambda cancel: self._begun(asked, found, path, cancel),
-                read=lambda raw, depth: messages.answered(raw, depth, path, limits),
+                read=lambda scope, raw: messages.answered(scope.read_json, raw, path, limits),
             )
         except JudiciaError as error:
             return _failed(error, asked)

@@ -11,15 +11,15 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
-import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urljoin
 
 import msgspec
 
+from judicia_notebook.documents import parse_any_json
 from judicia_notebook.engine import wire
 from judicia_notebook.errors import JudiciaError, printable
 from judicia_notebook.host.http import paths
@@ -85,9 +85,9 @@ class Response:
         Raises
         ------
         ValueError
-            It is no JSON.
+            It is no JSON, or more than `parse_any_json` takes.
         """
-        return json.loads(self.body)
+        return parse_any_json(self.body.decode("utf-8-sig"))
 
 
 def refusal(status: int, sentence: str, *, error: JudiciaError | None = None, **headers: str) -> Response:
@@ -130,7 +130,7 @@ class _Answer(msgspec.Struct, forbid_unknown_fields=True):
     body_base64: str | msgspec.UnsetType = msgspec.UNSET
 
 
-def answered(raw: bytes | None, depth: int, path: str, limits: Limits) -> Response:
+def answered(read_json: Callable[[bytes], Any], raw: bytes, path: str, limits: Limits) -> Response:
     """Read a plugin's answer to a request for a path.
 
     Raises
@@ -141,7 +141,7 @@ def answered(raw: bytes | None, depth: int, path: str, limits: Limits) -> Respon
     if not raw:
         raise ValueError("it answered nothing")
     try:
-        answer = msgspec.convert(wire.decode(raw, depth), _Answer)
+        answer = msgspec.convert(read_json(raw), _Answer)
     except msgspec.ValidationError as error:
         raise ValueError(str(error)) from None
     if not 200 <= answer.status <= 599:

@@ -6,8 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, get_args
 
-import msgspec
-
+from judicia_notebook.engine import wire
 from judicia_notebook.errors import printable
 
 PLATFORM: Final = "@platform"
@@ -54,7 +53,7 @@ class Notification:
     @property
     def metadata(self) -> dict[str, Any]:
         """What the sender added for programs."""
-        decoded: dict[str, Any] = msgspec.json.decode(self.packed)
+        decoded: dict[str, Any] = wire.reread(self.packed)
         return decoded
 
     @property

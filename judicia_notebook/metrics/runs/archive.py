@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 
+from judicia_notebook.documents import parse_json_as
 from judicia_notebook.errors import JudiciaError, tells_interrupts
 from judicia_notebook.metrics.runs import cells, environment
 from judicia_notebook.metrics.runs.run import TABLES, Run
@@ -189,7 +190,7 @@ def _read(archive: zipfile.ZipFile, limit: int) -> Run:
             f"It was written{written} in version {version.version} of the format; this package knows {VERSION}.",
             hint="A newer one reads it: python -m pip install --upgrade judicia-notebook",
         )
-    contents = msgspec.json.decode(head, type=_Contents)
+    contents = parse_json_as(head, _Contents)
     _check_members(members, limit)
     nothing = Recorder(capacity=1)
     made = {
@@ -203,7 +204,7 @@ def _read_meta(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> tuple[bytes
     if member.file_size > MOST_META or _is_foreign(member):
         raise ValueError(f"its {_META} is too large, encrypted, or not compressed as a run is")
     head = archive.read(member)
-    return head, msgspec.json.decode(head, type=_Version)
+    return head, parse_json_as(head, _Version)
 
 
 def _is_foreign(member: zipfile.ZipInfo) -> bool:

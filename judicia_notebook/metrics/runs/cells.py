@@ -14,6 +14,7 @@ import io
 import json
 from typing import IO, TYPE_CHECKING, Any
 
+from judicia_notebook.documents import parse_any_json
 from judicia_notebook.errors import printable
 from judicia_notebook.metrics.columns import categories, nullable
 
@@ -131,7 +132,7 @@ def _restored(found: pd.Series, pattern: pd.Series) -> Any:
         return pd.to_datetime(found, format="ISO8601", utc=True).astype(dtype).array
     if pd.api.types.is_object_dtype(dtype):
         values = np.empty(len(found), object)
-        values[:] = [json.loads(text) if isinstance(text, str) else None for text in found]
+        values[:] = [parse_any_json(text) if isinstance(text, str) else None for text in found]
         return pd.Series(values, dtype="object")
     if _is_text(dtype):
         return pd.Series([printable(text, _ANY_LENGTH) for text in found], dtype="str")

@@ -1,0 +1,125 @@
+r"""What a JSON text asks of its reader, measured in its bytes before anything reads it.
+
+A decoder is one call of C: it holds Python's lock until it is done, uses native stack for every level, and makes some
+hundred bytes of memory of a single one. So depth and number of values are bounded here, in time that grows with the
+length alone, a slice at a time; between two slices other threads and signals get their turn.
+
+- Outside its strings, a text holds only numbers, words, white space and the brackets, commas and colons that make its
+  shape. Strings end at quotes; with escapes taken away, each quote opens or closes one.
+- Two quotes next to each other change nothing for what comes behind them. So once everything but quotes and marks is
+  deleted, most strings are pairs of quotes, and go in one pass; only strings that hold marks are left to be split off.
+- What is no JSON may be measured wrongly from its first error on. No decoder gets further than that.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterator
+from itertools import accumulate
+from typing import Final
+
+MAX_DEPTH: Final = 128
+MOST_DEPTH: Final = 400
+"""What may be allowed. A decoder takes 413 bytes of native stack a level, and a guest leaves 256 KiB of its own."""
+
+MAX_VALUES: Final = 500_000
+MAX_DIGITS: Final = 400
+"""Digits in a row. The longest exact float that means anything has fewer after its zeros."""
+
+SLICE: Final = 64 << 10
+_SHALLOW: Final = 8
+
+Look = Callable[[], object]
+"""What is called between two steps; it raises to end the reading."""
+
+_MARKS = b"[]{},:"
+_DELETED = {kept: bytes(set(range(256)) - set(kept + b'"')) for kept in (b"[]{}", _MARKS, b":")}
+_PARENTHESES = bytes.maketrans(b"[{]}", b"(())")
+_STEPS = bytes.maketrans(b"()", b"\x01\xff")
+_DIGITS = bytes(ord("0") if byte in b"0123456789" else ord('"') if byte == ord('"') else 0 for byte in range(256))
+_TOO_MANY_DIGITS = b"0" * (MAX_DIGITS + 1)
+
+
+class TooManyValues(ValueError):
+    """There are more values in the text than may be read; `used` is how many were counted until then."""
+
+    def __init__(self, limit: int, used: int) -> None:
+        super().__init__(f"JSON with more than {limit} values (quota json_values)")
+        self.used = used
+
+
+def check_shape(data: bytes, max_depth: int, max_values: int, look: Look | None = None) -> None:
+    """Refuse a text that is too deep, or of which there would be too many values.
+
+    A key is a value here, and an empty array or object counts as two.
+
+    Raises
+    ------
+    TooManyValues
+    ValueError
+        Nested deeper than `max_depth`.
+
+    Examples
+    --------
+    >>> check_shape(b'{"a": [[1]]}', 3, 10)
+    >>> check_shape(b'{"a": [[1]]}', 2, 10)
+    Traceback (most recent call last):
+    ValueError: JSON nested deeper than 2
+    """
+    openings = data.count(b"[") + data.count(b"{")
+    # Each value takes a byte, and the marks in strings are counted, too: this is never less than there are.
+    counted = len(data) > max_values and openings + data.count(b",") + data.count(b":") >= max_values
+    if not counted and openings <= max_depth:
+        return
+    level, values = 0, 1
+    for marks in _outside_strings(data, None, _DELETED[_MARKS if counted else b"[]{}"], look):
+        if counted:
+            values += sum(map(marks.count, (b",", b":", b"[", b"{")))
+            if values > max_values:
+                raise TooManyValues(max_values, values)
+        brackets = marks.translate(_PARENTHESES, b",:")
+        if _deepest(brackets, level, max_depth) > max_depth:
+            raise ValueError(f"JSON nested deeper than {max_depth}")
+        level += brackets.count(b"(") - brackets.count(b")")
+
+
+def _deepest(brackets: bytes, level: int, allowed: int) -> int:
+    """The deepest level there is among parentheses, from a level on; at least that, where it is allowed anyway."""
+    left = brackets
+    for passes in range(_SHALLOW):
+        if level + passes + left.count(b"(") <= allowed:
+            return level + passes
+        left = left.replace(b"()", b"")
+    return max(accumulate(array("b", brackets.translate(_STEPS)), initial=level))
+
+
+def count_colons(data: bytes, look: Look | None = None) -> int:
+    """How many keys a text has, also those that are there twice."""
+    return sum(map(len, _outside_strings(data, None, _DELETED[b":"], look)))
+
+
+def has_long_number(data: bytes, look: Look | None = None) -> bool:
+    """Whether some number has more than `MAX_DIGITS` digits in a row; digits in a string are no number."""
+    before = b""
+    for digits in _outside_strings(data, _DIGITS, b"", look):
+        if _TOO_MANY_DIGITS in before + digits:
+            return True
+        before = (before + digits)[-MAX_DIGITS:]
+    return False
+
+
+def _outside_strings(data: bytes, table: bytes | None, deleted: bytes, look: Look | None) -> Iterator[bytes]:
+    """What stands outside the strings of each slice, translated; the translation leaves quotes as they are."""
+    inside, held = False, b""
+    for start in range(0, len(data), SLICE):
+        if look is not None:
+            look()
+        piece, held = held + data[start : start + SLICE], b""
+        if b"\\" in piece:
+            if (len(piece) - len(piece.rstrip(b"\\"))) % 2:  # what it escapes is in the next slice
+                piece, held = piece[:-1], b"\\"
+            piece = piece.replace(b"\\\\", b"").replace(b'\\"', b"")
+        piece = piece.translate(table, deleted).replace(b'""', b"")
+        parts = piece.split(b'"')
+        yield b"".join(parts[inside::2])
+        inside ^= len(parts) % 2 == 0
