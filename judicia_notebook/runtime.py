@@ -16,10 +16,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from judicia_notebook import host, labels, loading
+from judicia_notebook.changes import Snapshot
 from judicia_notebook.delivery import deliver
 from judicia_notebook.engine import cache
 from judicia_notebook.engine.memory import MemoryPool
 from judicia_notebook.errors import LoadError, ManifestError, NoSuchPlugin, PolicyError, ResourceExhausted, did_you_mean
+from judicia_notebook.grants import parse_grants
 from judicia_notebook.host import wasi
 from judicia_notebook.host.dispatcher import Dispatcher
 from judicia_notebook.host.ownership import Owners
@@ -28,7 +30,7 @@ from judicia_notebook.machine import MOST_MEMORY, memory_ceiling
 from judicia_notebook.measuring import Telling
 from judicia_notebook.metrics.recorder import CallRecord, Recorder
 from judicia_notebook.plugin import Plugin
-from judicia_notebook.policy import Policy, Snapshot, current_way, parse_grant
+from judicia_notebook.policy import Policy, current_way
 from judicia_notebook.quotas import DEFAULTS, Quota, check_within, make_quota, overlay
 from judicia_notebook.targets import Platform
 from judicia_notebook.workers import Workers
@@ -169,7 +171,7 @@ class Runtime(Telling):
             _check_name(name)
         _check_choice("on_denied", on_denied, ("error", "trap"))
         _check_choice("unknown_imports", unknown_imports, ("error", "trap"))
-        grants = tuple(one for text in ([grant] if isinstance(grant, str) else grant) for one in parse_grant(text))
+        grants = parse_grants([grant] if isinstance(grant, str) else grant)
         wanted = make_quota(quota.given() if isinstance(quota, Quota) else quota or {})
         check_within(self.ceiling, wanted)
         kept = self._options.get(name or "", _Options())
