@@ -28,7 +28,7 @@ from judicia_notebook.notebook.live import panel_messages as messages
 from judicia_notebook.notebook.live.feed import Feed
 from judicia_notebook.notebook.live.panel_calls import PanelCalls, payload_of
 from judicia_notebook.notebook.live.panel_card import panel_card
-from judicia_notebook.notebook.live.panel_changes import change_for, check_current
+from judicia_notebook.notebook.live.panel_changes import change_for, check_current, check_step
 from judicia_notebook.notebook.live.panel_state import Choice, State, StateReader, encoded, recorder_of, running_calls
 from judicia_notebook.notebook.live.widget import check_scale, live_widget
 from judicia_notebook.plugin import Plugin
@@ -214,8 +214,7 @@ class PanelSession:
             step = self._last_step(plugin)
             if step is None:
                 raise PolicyError("There is nothing to undo.")
-            if operation.step not in (None, step.version):
-                raise PolicyError(f"The last change is another one by now: {step.text}")
+            check_step(operation, step.version, step.text)
             self._steps.remove(step)
         own = self._versions_of()
 

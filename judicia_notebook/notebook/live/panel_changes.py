@@ -84,6 +84,17 @@ def check_current(
         )
 
 
+def check_step(operation: messages.Undo, last: int, text: str) -> None:
+    """Refuse to take back another step than the one that the page named.
+
+    Raises
+    ------
+    PolicyError
+    """
+    if operation.step not in (None, last):
+        raise PolicyError(f"The last change is another one by now: {text}")
+
+
 def _grant(plugin: Plugin, wanted: tuple[str, ...]) -> Change:
     requests = read_requests(plugin.manifest.capabilities)
 

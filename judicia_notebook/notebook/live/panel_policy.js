@@ -85,7 +85,7 @@ class Capabilities {
     const unscoped = element("button", { type: "button", class: "jd-button", "data-unscoped": row.name });
     asksBack(
       unscoped,
-      "Really everything?",
+      "Really without a scope?",
       () => this.unscoped(child.row),
       () => !child.row.bare,
     );
