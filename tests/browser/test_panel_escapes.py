@@ -131,11 +131,11 @@ async def walk(book: Notebook, panel: PanelView, witness: Witness, control: dict
             break
         version = witness.value("p.policy.version")
         await make(book, panel, control, gesture)
+        await panel.root.evaluate("(root) => root.contains(document.activeElement) && document.activeElement.blur()")
         await panel.settle()
         more, after = witness.value("(wider(), p.policy.version)")
         if more:
             found.append(f"{control['name']}, {gesture}: {more}")
-        await panel.root.evaluate("(root) => root.contains(document.activeElement) && document.activeElement.blur()")
         if after != version:
             witness.run("p.policy.restore(base)")
             shown = "(root, version) => root.dataset.pending === '0' && Number(root.dataset.policy) >= version"
@@ -207,6 +207,10 @@ async def test_what_is_meant_to_widen_does(open_notebook: OpenNotebook, tmp_path
     await panel.set_quota("cpu", "")
     cpu = panel.root.locator("[data-quota=cpu] input[type=text]")
     assert await cpu.input_value() == "500ms"
+    await cpu.fill("9s")
+    await cpu.press("Tab")  # to leave a field is no way to widen
+    await panel.root.locator("[data-error]").get_by_text("Enter in it sets").wait_for()
+    assert (await cpu.input_value(), witness.value("p.policy.quota.cpu")) == ("500ms", 0.5)
     await panel.set_quota("cpu", "none")
     await book.until("p.policy.quota.cpu is None")
     await panel.root.get_by_label("CPU time: no limit of its own").click()

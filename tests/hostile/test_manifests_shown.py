@@ -39,8 +39,10 @@ def evil(*capabilities: str, code: str = ECHO) -> bytes:
 def state_of(source: jn.Plugin | jn.Runtime) -> dict[str, Any]:
     heard: list[dict[str, Any]] = []
     session = PanelSession(source, heard.append)
-    session.receive({"type": "hello", "view": "view"})
-    session.close()
+    try:
+        session.receive({"type": "hello", "view": "view"})
+    finally:
+        session.close()
     found: dict[str, Any] = json.loads(heard[0]["state"])
     return found
 
@@ -79,8 +81,10 @@ def test_a_scope_that_is_none_does_not_keep_a_dashboard_from_revoking(rt: jn.Run
 
     def revoke() -> None:
         piece = jn.widgets.capability_toggles(p)
-        piece.rows["random"].revoke.click()
-        piece.close()
+        try:
+            piece.rows["random"].revoke.click()
+        finally:
+            piece.close()
 
     assert raised(revoke) == []
     assert p.policy.granted == frozenset()

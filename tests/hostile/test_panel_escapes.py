@@ -44,6 +44,7 @@ LAST_COMES_BACK = pytest.mark.wall(
     {f"{CHANGES}offered": "lambda now, name, last, requests: now.of(name) or requests.of(name) or (name,)"}
 )
 NO_LATE_CLICK = pytest.mark.wall({f"{LIVE}panel_changes:check_current": "lambda *given: None"})
+NOT_BY_THE_WAY = pytest.mark.wall({f"{LIVE}panel_changes:check_meant": "lambda *given: None"})
 NO_OTHER_STEP = pytest.mark.wall({f"{LIVE}panel_changes:check_step": "lambda *given: None"})
 STAYS_NARROW = pytest.mark.wall({f"{CHANGES}kept_narrow": "lambda now, wanted, subjects: wanted"})
 NO_VAIN_REVOKE = pytest.mark.wall(
@@ -155,6 +156,20 @@ def test_a_number_that_became_null_does_not_take_the_limit_away(p: jn.Plugin, pa
 def test_a_message_without_a_value_does_not_take_the_limit_away(p: jn.Plugin, page: Page) -> None:
     page.do("set_quota", kind="wall")
     assert p.policy.quota.wall == 1.0
+
+
+@NOT_BY_THE_WAY
+def test_a_field_that_is_left_does_not_raise_its_limit(p: jn.Plugin, page: Page) -> None:
+    page.do("set_quota", kind="cpu", value="50s", narrowing=True)
+    assert p.policy.quota.cpu == 0.05
+    page.do("set_quota", kind="cpu", value="5ms", narrowing=True)
+    assert p.policy.quota.cpu == 0.005
+
+
+@NOT_BY_THE_WAY
+def test_a_field_that_is_left_does_not_shorten_its_scope(p: jn.Plugin, page: Page) -> None:
+    page.do("scope", capability="network_access", scopes=["https://example.org/"], narrowing=True)
+    assert p.policy.granted == {NARROW}
 
 
 # --- a grant without a scope -----------------------------------------------------------------------------------------

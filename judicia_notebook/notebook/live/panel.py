@@ -28,7 +28,7 @@ from judicia_notebook.notebook.live import panel_messages as messages
 from judicia_notebook.notebook.live.feed import Feed
 from judicia_notebook.notebook.live.panel_calls import PanelCalls, payload_of
 from judicia_notebook.notebook.live.panel_card import panel_card
-from judicia_notebook.notebook.live.panel_changes import change_for, check_current, check_step
+from judicia_notebook.notebook.live.panel_changes import change_for, check_current, check_meant, check_step
 from judicia_notebook.notebook.live.panel_state import Choice, State, StateReader, encoded, recorder_of, running_calls
 from judicia_notebook.notebook.live.widget import check_scale, live_widget
 from judicia_notebook.plugin import Plugin
@@ -169,6 +169,7 @@ class PanelSession:
 
         def update(now: Snapshot) -> Snapshot:
             wanted = change.update(now)
+            check_meant(operation, now, wanted)
             check_current(plugin, operation, own, now, wanted)
             return wanted
 

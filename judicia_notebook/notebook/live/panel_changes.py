@@ -84,6 +84,20 @@ def check_current(
         )
 
 
+def check_meant(operation: messages.Operation, now: Snapshot, wanted: Snapshot) -> None:
+    """Refuse to widen anything by the way.
+
+    Raises
+    ------
+    PolicyError
+    """
+    if operation.narrowing and (wider := changes.widened(now, wanted)):
+        raise PolicyError(
+            f"{', '.join(sorted(wider))} would be wider, so nothing is changed.",
+            hint="Leaving a field only narrows; Enter in it sets what was typed.",
+        )
+
+
 def check_step(operation: messages.Undo, last: int, text: str) -> None:
     """Refuse to take back another step than the one that the page named.
 

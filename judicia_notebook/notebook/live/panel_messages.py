@@ -34,13 +34,14 @@ class Operation(msgspec.Struct, frozen=True, tag_field="op", kw_only=True):
     """Something to be done with a plugin, the one that the page showed when it was asked for.
 
     `seen` is the version of the policy that the page showed then, and `view` the page: what anybody else narrowed
-    since is not widened again.
+    since is not widened again. `narrowing` is for what happens by the way, such as leaving a field: it widens nothing.
     """
 
     id: _Id
     plugin: _Name = ""
     view: Annotated[str, msgspec.Meta(max_length=80)] = ""
     seen: int | None = None
+    narrowing: bool = False
 
 
 class Grant(Operation, frozen=True, tag="grant", kw_only=True):

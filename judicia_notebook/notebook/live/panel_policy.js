@@ -2,9 +2,10 @@
 //
 // A section has `node`, its element, and `render(state)`, which draws what the kernel said.
 //
-// - Nothing widens by the way. An empty field puts its old text back; a switch brings back the scopes that stood last,
-//   or grants those that were typed beside it; "none" is a word to type or a box to tick; and a capability without any
-//   scope has a button of its own, which asks back. The kernel holds to the same.
+// - Nothing widens by the way. An empty field puts its old text back; one that is left without Enter only narrows; a
+//   switch brings back the scopes that stood last, or grants those that were typed beside it; "none" is a word to type
+//   or a box to tick; and a capability without any scope has a button of its own, which asks back. The kernel holds to
+//   the same.
 // - Each operation names the version of the policy that was drawn when its control was touched.
 
 const DRAG_EVERY = 120;
@@ -188,7 +189,8 @@ class Capabilities {
     field.removeAttribute("aria-invalid");
     if (!row.granted) field.draft = typed !== null;
     else if (typed !== null) {
-      this.panel.ask(`scope ${row.name}`, { op: "scope", capability: row.name, scopes: scopesIn(typed) }, field);
+      const operation = { op: "scope", capability: row.name, scopes: scopesIn(typed), narrowing: !field.entered };
+      this.panel.ask(`scope ${row.name}`, operation, field);
     }
   }
 
@@ -271,7 +273,11 @@ function drawLabel(button, busy = false) {
 }
 
 function revertOn(event, field) {
-  if (event.key === "Enter") field.blur(); // outside a form, Enter alone makes no change event
+  if (event.key === "Enter") {
+    field.entered = true;
+    field.blur(); // outside a form, Enter alone makes no change event
+    field.entered = false;
+  }
   if (event.key === "Escape") {
     field.value = field.dataset.confirmed || "";
     field.draft = false;
@@ -411,12 +417,12 @@ class Quotas {
 
   type(row, field) {
     const typed = typedIn(field);
-    if (typed !== null) this.change(row, typed, "", field);
+    if (typed !== null) this.change(row, typed, "", field, !field.entered);
   }
 
-  change(row, value, drag = "", where = null) {
+  change(row, value, drag = "", where = null, narrowing = false) {
     if (typeof value === "number" && !Number.isFinite(value)) return; // would be sent as null
-    this.panel.ask(`quota ${row.kind}`, { op: "set_quota", kind: row.kind, value, drag }, where);
+    this.panel.ask(`quota ${row.kind}`, { op: "set_quota", kind: row.kind, value, drag, narrowing }, where);
   }
 
   render(state) {
