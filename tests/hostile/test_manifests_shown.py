@@ -14,6 +14,7 @@ from judicia_notebook.__main__ import main
 from judicia_notebook.authoring.wat import compile_wat
 from judicia_notebook.capabilities import CAPABILITIES
 from judicia_notebook.notebook import reprs
+from judicia_notebook.notebook.cards import Row
 from judicia_notebook.notebook.live.panel import PanelSession
 
 ECHO = '(func (export "echo") (param i32 i32) (result i64) (call $reply (local.get 0) (local.get 1)))'
@@ -169,9 +170,7 @@ def test_card_inspect_panel_and_command_line_agree(
     assert list(p.requested) == asks
     written = {what: ", ".join(names) for what, names in inspection.rights}
     for card in (reprs.plugin_card(p), reprs.inspection_card(inspection)):
-        assert {row.label: row.text for row in card.parts if isinstance(row, reprs.Row) and row.label in written} == (
-            written
-        )
+        assert {row.label: row.text for row in card.parts if isinstance(row, Row) and row.label in written} == (written)
     for what, text in written.items():
         assert f"\n  {what:<11} {text}\n" in str(inspection)
     rows = {row["name"]: row for row in state_of(p)["capabilities"]}
