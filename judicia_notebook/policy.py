@@ -26,7 +26,7 @@ from judicia_notebook.changes import OnDenied, Snapshot
 from judicia_notebook.engine.limits import Limits
 from judicia_notebook.errors import PolicyError
 from judicia_notebook.grants import capability_of, parse_grants
-from judicia_notebook.quotas import NOT_GIVEN, Quota, check_within, limits_of, make_quota, overlay
+from judicia_notebook.quotas import NOT_GIVEN, Quota, as_quota, check_within, limits_of, make_quota, overlay
 
 MOST_REMEMBERED = 1000  # changes; all subjects count as narrowed before them
 _TAKES_BACK: Final = frozenset({"restore", "undo"})  # what goes away by these was not revoked by anybody
@@ -226,7 +226,7 @@ class Policy:
         PolicyError
             A bad value, or one above the runtime's ceiling; nothing is changed then.
         """
-        wanted = make_quota({**(quota.given() if quota else {}), **kinds})
+        wanted = make_quota({**as_quota(quota).given(), **kinds})
         check_within(self._ceiling, wanted)
         detail = ", ".join(f"{kind}={value}" for kind, value in wanted.given().items())
         self._change("quota", detail, lambda now: changes.limiting(now, wanted.given()))

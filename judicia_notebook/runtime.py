@@ -31,7 +31,7 @@ from judicia_notebook.measuring import Telling
 from judicia_notebook.metrics.recorder import CallRecord, Recorder
 from judicia_notebook.plugin import Plugin
 from judicia_notebook.policy import Policy, current_way
-from judicia_notebook.quotas import DEFAULTS, Quota, check_within, make_quota, overlay
+from judicia_notebook.quotas import DEFAULTS, Quota, as_quota, check_within, make_quota, overlay
 from judicia_notebook.targets import Platform
 from judicia_notebook.workers import Workers
 
@@ -87,7 +87,7 @@ class Runtime(Telling):
         clock: str = "real",
         ceiling: Quota | None = None,
     ) -> None:
-        self.ceiling = Quota(**{**default_ceiling().given(), **(ceiling.given() if ceiling else {})})
+        self.ceiling = Quota(**{**default_ceiling().given(), **as_quota(ceiling).given()})
         self.recorder = Recorder()
         ours = weakref.ref(self)  # the engine keeps services by way of C, where no collector sees a cycle
         owners = Owners(lambda: _living(ours).data_dir)
@@ -172,7 +172,7 @@ class Runtime(Telling):
         _check_choice("on_denied", on_denied, ("error", "trap"))
         _check_choice("unknown_imports", unknown_imports, ("error", "trap"))
         grants = parse_grants([grant] if isinstance(grant, str) else grant)
-        wanted = make_quota(quota.given() if isinstance(quota, Quota) else quota or {})
+        wanted = as_quota(quota)
         check_within(self.ceiling, wanted)
         kept = self._options.get(name or "", _Options())
         options = _Options(manifest or kept.manifest, abi or kept.abi, unknown_imports or kept.unknown_imports)

@@ -353,6 +353,18 @@ def test_no_empty_text_is_a_grant_anywhere(rt: jn.Runtime, p: jn.Plugin, text: s
     assert set(rt.plugins) == {"guest"}
 
 
+@pytest.mark.parametrize("quota", ["", 0, [], (), False])
+def test_nothing_but_none_stands_for_no_quota_of_its_own(rt: jn.Runtime, p: jn.Plugin, quota: Any) -> None:
+    for attempt in (
+        lambda: rt.load(compile_wat(ECHO).encode(), name="other", quota=quota),
+        lambda: p.call("echo", 1, quota=quota),
+        lambda: p.policy.set_quota(quota),
+        lambda: jn.Runtime(ceiling=quota),
+    ):
+        with pytest.raises(jn.PolicyError, match="A quota is a Quota, or a dict"):
+            attempt()
+
+
 @pytest.mark.parametrize("value", ["", " ", "null", "nan", float("nan"), float("inf"), -1, True, [], {}, "none"])
 @pytest.mark.parametrize("kind", ["memory", "cpu", "fuel", "host_call_rate"])
 def test_no_empty_value_is_a_quota_anywhere(rt: jn.Runtime, p: jn.Plugin, kind: str, value: Any) -> None:
