@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from judicia_notebook import loading
 from judicia_notebook.errors import printable
+from judicia_notebook.grants import Requests, read_requests
 from judicia_notebook.units import format_size
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from judicia_notebook.manifest import Manifest
 
 PAGE = 65536
+MOST_NAMES = 12  # of one kind on a line
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +53,10 @@ class Inspection:
         What runs by itself at the first call.
     sections : tuple of (str, int)
         Name and size in bytes, in the file's order.
-    requested, granted : tuple of str
-        What the manifest asks for, and what of anything is granted now.
+    requests : Requests
+        What the manifest asks for: the grants, and texts that are none.
+    granted : tuple of str
+        What of anything is granted now.
     """
 
     name: str
@@ -68,31 +73,53 @@ class Inspection:
     tables: tuple[tuple[int, int | None], ...]
     start_function: str | None
     sections: tuple[tuple[str, int], ...]
-    requested: tuple[str, ...]
+    requests: Requests
     granted: tuple[str, ...]
+
+    @property
+    def requested(self) -> tuple[str, ...]:
+        """The grants that the manifest asks for."""
+        return self.requests.grants
 
     @property
     def capabilities(self) -> tuple[str, ...]:
         """What its imports take, whatever the manifest says."""
         return tuple(sorted({one.capability for one in self.imports if one.capability}))
 
+    @property
+    def rights(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """What it asks for, what its imports take, and what is granted, each under its name in all views."""
+        return (("asks for", self.requests.texts), ("imports", self.capabilities), ("granted", self.granted))
+
     def __str__(self) -> str:
         lines = [
             f"{self.name} {self.manifest.version} ({self.manifest.plugin_type}), {self.abi}",
             f"  file        {format_size(self.size)}, sha256 {self.digest[:12]}, manifest: {self.manifest_origin}",
-            f"  asks for    {', '.join(self.requested) or 'nothing'}",
-            f"  granted     {', '.join(self.granted) or 'nothing'}",
+            *(f"  {what:<11} {listed(names)}" for what, names in self.rights),
             f"  functions   {', '.join(printable(name, 60) for name in self.functions) or 'none'}",
         ]
         for one in self.imports:
             takes = "unknown here" if not one.known else one.capability or "no capability needed"
-            lines.append(f"  imports     {printable(one.module, 60)} {printable(one.name, 60)}  ({takes})")
+            lines.append(f"    import    {printable(one.module, 60)} {printable(one.name, 60)}  ({takes})")
         for smallest, largest in self.memories:
             most = format_size(largest) if largest is not None else "no maximum"
             lines.append(f"  memory      {format_size(smallest)} to {most}")
         if self.start_function is not None:
             lines.append(f"  start       {printable(self.start_function, 80)} runs by itself at the first call")
         return "\n".join(lines)
+
+
+def listed(names: Collection[str], none: str = "nothing") -> str:
+    """Names on a line, however long or many they are.
+
+    Examples
+    --------
+    >>> listed(["wall_clock", "random"]), listed([])
+    ('wall_clock, random', 'nothing')
+    """
+    shown = [printable(name, 180) for name in itertools.islice(names, MOST_NAMES)]
+    more = f", ... {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return ", ".join(shown) + more or none
 
 
 def inspect(found: Read | Code, dispatcher: Dispatcher, *, name: str = "", granted: Collection[str] = ()) -> Inspection:
@@ -125,7 +152,7 @@ def inspect(found: Read | Code, dispatcher: Dispatcher, *, name: str = "", grant
         tables=tuple((one.minimum, one.maximum) for one in module.tables),
         start_function=None if start is None else module.names.get(start) or names.get(start) or f"function {start}",
         sections=_sections(module),
-        requested=found.manifest.capabilities,
+        requests=read_requests(found.manifest.capabilities),
         granted=tuple(sorted(granted)),
     )
 

@@ -224,6 +224,7 @@ _FUNCTION = re.compile(r"[^\s\x00-\x1f\x7f-\x9f]{1,128}")
 _QUOTA_KIND = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _ROUTE = re.compile(r"(?:[A-Z]{1,16} )?/[!-~]{0,1000}")
 _PATTERN = re.compile(r"(?=.{1,200}\Z)(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*(?:\.\*{1,2})?|\*{1,2})")
+_MOST_SCOPES = 200
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -359,7 +360,10 @@ def _plugin_type(place: _Place, value: Any) -> str:
 
 def _capabilities(place: _Place, value: Any) -> tuple[str, ...]:
     asked: dict[str, None] = {}
-    for each, entry in place.items(value, "capabilities"):
+    listed = place.items(value, "capabilities")
+    if (scopes := sum(entry.count(",") + 1 for _, entry in listed if isinstance(entry, str))) > _MOST_SCOPES:
+        place.wrong(f"expected at most {_MOST_SCOPES} scopes, given {scopes}")
+    for each, entry in listed:
         name, separator, scope = each.text(entry, 1000).partition("=")
         parts = expand(name)
         if not CAPABILITIES.keys() >= set(parts):

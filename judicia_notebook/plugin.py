@@ -31,6 +31,7 @@ from judicia_notebook.errors import (
     did_you_mean,
     stays_in_process,
 )
+from judicia_notebook.grants import read_requests
 from judicia_notebook.handles import CallHandle, in_background
 from judicia_notebook.host.scope import CallScope
 from judicia_notebook.inspection import Inspection, inspect
@@ -38,7 +39,7 @@ from judicia_notebook.instances import Instance, InstancePool, Instances
 from judicia_notebook.labels import current_call
 from judicia_notebook.measuring import Measuring
 from judicia_notebook.metrics.recorder import CallRecord, Subject
-from judicia_notebook.policy import CappedBudget, Policy, current_way, parse_grant
+from judicia_notebook.policy import CappedBudget, Policy, current_way
 from judicia_notebook.quotas import Quota, call_quota, make_quota
 from judicia_notebook.raw import RawFunction
 from judicia_notebook.targets import Activity, Platform, Target
@@ -182,10 +183,9 @@ class Plugin(Measuring):
 
     @property
     def requested(self) -> tuple[str, ...]:
-        """What the manifest asks for and is not granted."""
+        """What the manifest asks for and is not granted; what cannot be granted is in `inspect`."""
         granted = self.policy.granted
-        wanted = [one for text in self.manifest.capabilities for one in parse_grant(text)]
-        return tuple(one for one in wanted if one not in granted)
+        return tuple(one for one in read_requests(self.manifest.capabilities).grants if one not in granted)
 
     @property
     def requested_quota(self) -> dict[str, Any]:

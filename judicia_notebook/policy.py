@@ -14,19 +14,22 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import dataclasses
-import re
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final, Literal, Protocol, get_args
-from urllib.parse import urlsplit
+from typing import Any, Final, NamedTuple, Protocol, get_args
 
-from judicia_notebook.capabilities import CAPABILITIES, expand
+from judicia_notebook import changes
+from judicia_notebook.capabilities import CAPABILITIES
+from judicia_notebook.changes import OnDenied, Snapshot
 from judicia_notebook.engine.limits import Limits
-from judicia_notebook.errors import PolicyError, did_you_mean, stays_in_process
-from judicia_notebook.quotas import DEFAULTS, NOT_GIVEN, Quota, check_within, limits_of, make_quota, overlay
+from judicia_notebook.errors import PolicyError, stays_in_process
+from judicia_notebook.grants import capability_of, parse_grants
+from judicia_notebook.quotas import NOT_GIVEN, Quota, as_quota, check_within, limits_of, make_quota, overlay
 
-OnDenied = Literal["error", "trap"]
+MOST_REMEMBERED = 1000  # changes; all subjects count as narrowed before them
+_TAKES_BACK: Final = frozenset({"restore", "undo"})  # what goes away by these was not revoked by anybody
 
 _via: contextvars.ContextVar[str] = contextvars.ContextVar("judicia_via", default="Python")
 
@@ -44,79 +47,6 @@ def via(way: str) -> Iterator[None]:
 def current_way() -> str:
     """By which way changes are made here; ``Python`` unless `via` says otherwise."""
     return _via.get()
-
-
-# Grants -------------------------------------------------------------------------------------------------------
-
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
-_PATTERN = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*(\.\*{1,2})?|\*{1,2}")
-_ALIAS = re.compile(r"(/[^\0@]*)@([a-z][a-z0-9_-]*)")
-
-
-def _is_url(scope: str) -> bool:
-    try:
-        parts = urlsplit(scope)
-        _ = parts.port
-    except ValueError:
-        return False
-    return (
-        parts.scheme in ("http", "https")
-        and bool(parts.hostname)
-        and not parts.query
-        and not parts.fragment
-        and "@" not in parts.netloc
-        and not re.search(r"[\s*\\]", scope)
-    )
-
-
-_SCOPES: Final[Mapping[str, tuple[str, Callable[[str], object]]]] = {
-    **dict.fromkeys(("read_database", "write_database"), ("table names, comma-separated", _IDENTIFIER.fullmatch)),
-    **dict.fromkeys(("emit_event", "subscribe_events"), ("a pattern such as contest.*", _PATTERN.fullmatch)),
-    "network_access": ("scheme://host[:port][/path]", _is_url),
-    **dict.fromkeys(("read_files", "write_files"), ("/host/folder@alias", _ALIAS.fullmatch)),
-    **dict.fromkeys(("read_shared_memory", "write_shared_memory"), ("region names", _IDENTIFIER.fullmatch)),
-    "register_routes": ("path prefixes such as /scores", re.compile(r"/[^\s?#]*").fullmatch),
-}
-SCOPE_SHAPES: Final[Mapping[str, str]] = {name: shape for name, (shape, _) in _SCOPES.items()}
-"""What the scope of each capability that takes one looks like."""
-_LISTS = frozenset({"read_database", "write_database", "read_shared_memory", "write_shared_memory"})
-
-
-def parse_grant(text: str) -> tuple[str, ...]:
-    """One or more grant strings, checked and in their one normal form.
-
-    Raises
-    ------
-    PolicyError
-        An unknown capability, or a scope that does not fit it.
-
-    Examples
-    --------
-    >>> parse_grant("read_database=submissions,users"), parse_grant("file_storage")
-    (('read_database=submissions', 'read_database=users'), ('read_files', 'write_files'))
-    """
-    if not isinstance(text, str):
-        raise PolicyError(f"A grant is text such as 'wall_clock' or 'read_database=submissions', not {text!r}.")
-    name, equals, scope = text.strip().partition("=")
-    parsed: list[str] = []
-    for capability in expand(name):
-        if capability not in CAPABILITIES:
-            raise PolicyError(f"There is no capability {name!r}.{did_you_mean(name, CAPABILITIES)}")
-        if not equals:
-            parsed.append(capability)
-            continue
-        scopes = scope.split(",") if capability in _LISTS else [scope]
-        parsed.extend(f"{capability}={_check_scope(capability, one.strip())}" for one in scopes)
-    return tuple(parsed)
-
-
-def _check_scope(capability: str, scope: str) -> str:
-    if capability not in _SCOPES:
-        raise PolicyError(f"{capability} takes no scope, so {capability}={scope} means nothing; grant {capability!r}.")
-    shape, fits = _SCOPES[capability]
-    if not fits(scope):
-        raise PolicyError(f"{capability}={scope}: the scope must be {shape}.")
-    return scope
 
 
 # The policy ---------------------------------------------------------------------------------------------------
@@ -143,13 +73,12 @@ class PolicyState:
         return tuple(grant[len(start) :] for grant in self.granted if grant.startswith(start))
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """Grants, quotas and what happens on a denial, at one moment; `Policy.restore` brings it back."""
+class Narrowing(NamedTuple):
+    """Of which subjects a version allows less than the one before it; `passing` where that ends with a block."""
 
-    granted: tuple[str, ...] = ()
-    quota: Quota = DEFAULTS
-    on_denied: OnDenied = "error"
+    version: int
+    subjects: frozenset[str]
+    passing: bool = False
 
 
 class Ledger(Protocol):
@@ -181,12 +110,14 @@ class Policy:
         self._lock = threading.Lock()
         self._observers: list[Callable[[Policy], object]] = []
         self._initial = initial or Snapshot()
+        self._last: dict[str, tuple[str, ...]] = {}
         check_within(ceiling, self._initial.quota)
         self._state = self._make(self._initial)
+        self._narrowings = deque([Narrowing(self.version, changes.SUBJECTS)], MOST_REMEMBERED)
 
     def _make(self, wanted: Snapshot) -> PolicyState:
         version = self._ledger.add_policy(self.plugin, wanted.granted, wanted.quota.given(), wanted.on_denied)
-        capabilities = frozenset(grant.partition("=")[0] for grant in wanted.granted)
+        capabilities = frozenset(capability_of(grant) for grant in wanted.granted)
         limits = limits_of(wanted.quota, self._ceiling)
         return PolicyState(version, wanted.granted, wanted.quota, wanted.on_denied, limits, capabilities)
 
@@ -237,6 +168,22 @@ class Policy:
         state = self._state
         return {name: state.scopes(name) for name in CAPABILITIES if name in state.capabilities}
 
+    def last_grants(self, capability: str) -> tuple[str, ...]:
+        """The grants of a capability that were revoked last; none where it never was."""
+        return self._last.get(capability, ())
+
+    def narrowed_since(self, version: int, *, but_for: Collection[int] = (), passing: bool = True) -> frozenset[str]:
+        """The capabilities and kinds of quota of which a version after this one allows less than the one before it.
+
+        Versions in `but_for` do not count, nor, unless `passing`, those of `temporarily`. Before this policy began,
+        and beyond what is remembered, everything counts.
+        """
+        remembered = tuple(self._narrowings)
+        if version < remembered[0].version:
+            return changes.SUBJECTS
+        counted = (one for one in remembered if one.version > version and one.version not in but_for)
+        return frozenset(subject for one in counted if passing or not one.passing for subject in one.subjects)
+
     @property
     def on_denied(self) -> str:  # typed as a Literal it would end jedi's completion of the whole object
         """``error``: a denied host call is answered with an error value. ``trap``: it ends the call."""
@@ -259,12 +206,8 @@ class Policy:
         PolicyError
             Nothing is granted then.
         """
-        wanted = [one for text in grants for one in parse_grant(text)]
-
-        def add(now: Snapshot) -> Snapshot:
-            return dataclasses.replace(now, granted=tuple(dict.fromkeys((*now.granted, *wanted))))
-
-        self._change("grant", ", ".join(wanted), add)
+        wanted = parse_grants(grants)
+        self._change("grant", ", ".join(wanted), lambda now: changes.granting(now, wanted))
 
     def revoke(self, *grants: str) -> None:
         """Take capabilities away, from the next host call on: all scopes of a name, or one ``name=scope``.
@@ -272,15 +215,10 @@ class Policy:
         Raises
         ------
         PolicyError
-            An unknown capability; nothing is revoked then.
+            An unknown capability, or a scope of one that is granted without any; nothing is revoked then.
         """
-        unwanted = {one for text in grants for one in parse_grant(text)}
-
-        def remove(now: Snapshot) -> Snapshot:
-            kept = tuple(one for one in now.granted if not {one, one.partition("=")[0]} & unwanted)
-            return dataclasses.replace(now, granted=kept)
-
-        self._change("revoke", ", ".join(sorted(unwanted)), remove)
+        unwanted = parse_grants(grants)
+        self._change("revoke", ", ".join(sorted(unwanted)), lambda now: changes.revoking(now, unwanted))
 
     def set_quota(self, quota: Quota | None = None, **kinds: Any) -> None:
         """Change quotas; what is not named stays. ``None`` means no limit of its own.
@@ -290,10 +228,10 @@ class Policy:
         PolicyError
             A bad value, or one above the runtime's ceiling; nothing is changed then.
         """
-        wanted = make_quota({**(quota.given() if quota else {}), **kinds})
+        wanted = make_quota({**as_quota(quota).given(), **kinds})
         check_within(self._ceiling, wanted)
         detail = ", ".join(f"{kind}={value}" for kind, value in wanted.given().items())
-        self._change("quota", detail, lambda now: dataclasses.replace(now, quota=overlay(now.quota, wanted.given())))
+        self._change("quota", detail, lambda now: changes.limiting(now, wanted.given()))
 
     def snapshot(self) -> Snapshot:
         """What can be brought back with `restore`."""
@@ -311,18 +249,18 @@ class Policy:
             Nothing is changed then.
         """
         check_within(self._ceiling, quota)
-        wanted = tuple(one for text in grants for one in parse_grant(text))
+        wanted = parse_grants(grants)
 
         def add(now: Snapshot) -> Snapshot:
-            granted = tuple(dict.fromkeys((*now.granted, *wanted)))
+            granted = changes.granting(now, wanted).granted
             return Snapshot(granted, overlay(now.quota, quota.given()), on_denied or now.on_denied)
 
         self._change(what, ", ".join(wanted), add)
 
-    def amend(self, what: str, update: Callable[[Snapshot], Snapshot], detail: str = "") -> None:
+    def amend(self, what: str, update: Callable[[Snapshot], Snapshot], detail: str = "") -> int:
         """Change anything in one step: `update` is given what holds now and answers what is to hold.
 
-        It is called under the policy's lock, so it may only compute.
+        It is called under the policy's lock, so it may only compute. Returns the version that holds then.
 
         Raises
         ------
@@ -333,10 +271,9 @@ class Policy:
         def checked(now: Snapshot) -> Snapshot:
             wanted = update(now)
             check_within(self._ceiling, wanted.quota)
-            granted = (one for text in wanted.granted for one in parse_grant(text))
-            return dataclasses.replace(wanted, granted=tuple(dict.fromkeys(granted)))
+            return dataclasses.replace(wanted, granted=parse_grants(wanted.granted))
 
-        self._change(what, detail, checked)
+        return self._change(what, detail, checked)
 
     def restore(self, snapshot: Snapshot) -> None:
         """Bring a snapshot back, whatever happened since."""
@@ -350,24 +287,28 @@ class Policy:
     def temporarily(self, *, grant: Iterable[str] = (), revoke: Iterable[str] = (), **kinds: Any) -> Iterator[Policy]:
         """Change grants and quotas for the length of a ``with`` block.
 
-        At its end just what the block's own line changed goes back: what somebody revokes meanwhile stays revoked.
+        At its end just what the block's own line changed goes back: what is revoked or lowered meanwhile stays so.
         """
-        before = self.snapshot()
-        try:
-            if grant:
-                self.grant(*_names(grant))
-            if revoke:
-                self.revoke(*_names(revoke))
-            if kinds:
-                self.set_quota(**kinds)
-            inside = self.snapshot()
-        except PolicyError:
-            self.restore(before)
-            raise
+        given, taken, wanted = parse_grants(_names(grant)), parse_grants(_names(revoke)), make_quota(kinds).given()
+        check_within(self._ceiling, Quota(**wanted))
+        seen: list[Snapshot] = []
+
+        def begin(now: Snapshot) -> Snapshot:
+            inside = changes.limiting(changes.revoking(changes.granting(now, given), taken), wanted)
+            seen[:] = [now, inside]
+            return inside
+
+        def end(now: Snapshot) -> Snapshot:
+            before, inside = seen
+            return changes.taken_back(before, inside, now, self.narrowed_since(began, passing=False))
+
+        quotas = (f"{kind}={value}" for kind, value in wanted.items())
+        detail = ", ".join((*given, *(f"no {one}" for one in taken), *quotas))
+        began = self._change("temporarily", detail, begin, passing=True)
         try:
             yield self
         finally:
-            self._change("restore", "", lambda now: taken_back(before, inside, now))
+            self._change("restore", "", end, passing=True)
 
     def observe(self, callback: Callable[[Policy], object]) -> Callable[[], None]:
         """Have `callback(policy)` called after each change, outside the lock, on the changing thread.
@@ -382,26 +323,27 @@ class Policy:
 
         return remove
 
-    def _change(self, what: str, detail: str, update: Callable[[Snapshot], Snapshot]) -> None:
+    def _change(self, what: str, detail: str, update: Callable[[Snapshot], Snapshot], *, passing: bool = False) -> int:
         with self._lock:
             before = self.snapshot()
             wanted = update(before)
             if wanted == before:
-                return
+                return self.version
             self._state = self._make(wanted)
+            version = self.version
+            self._narrowings.append(Narrowing(version, changes.widened(wanted, before), passing))
+            if what not in _TAKES_BACK:
+                self._remember(before, wanted)
             self._ledger.add_audit(what, self.plugin, detail, current_way())
         for callback in tuple(self._observers):
             with contextlib.suppress(Exception):
                 callback(self)
+        return version
 
-
-def taken_back(before: Snapshot, inside: Snapshot, now: Snapshot) -> Snapshot:
-    """`now` without what led from `before` to `inside`; all else that happened since stays."""
-    given, taken = set(inside.granted) - set(before.granted), set(before.granted) - set(inside.granted)
-    granted = [one for one in now.granted if one not in given] + [one for one in before.granted if one in taken]
-    changed = {kind: value for kind, value in before.quota.given().items() if getattr(inside.quota, kind) != value}
-    on_denied = now.on_denied if before.on_denied == inside.on_denied else before.on_denied
-    return Snapshot(tuple(dict.fromkeys(granted)), overlay(now.quota, changed), on_denied)
+    def _remember(self, before: Snapshot, after: Snapshot) -> None:
+        """Keep the grants of each capability that is no longer granted."""
+        gone = {capability_of(grant) for grant in before.granted} - {capability_of(grant) for grant in after.granted}
+        self._last.update((capability, before.of(capability)) for capability in gone)
 
 
 def _names(grants: Iterable[str]) -> Iterable[str]:

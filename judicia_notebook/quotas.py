@@ -172,7 +172,7 @@ def call_quota(quota: Quota | Mapping[str, Any], ceiling: Quota) -> Quota:
     PolicyError
         A kind that does not count by call or instance, or a value above the ceiling.
     """
-    own = quota if isinstance(quota, Quota) else make_quota(quota)
+    own = as_quota(quota)
     for kind in own.given():
         if KINDS[kind].per not in ("call", "instance"):
             raise PolicyError(f"quota {kind} holds for the whole plugin, not for one call; set it with set_quota.")
@@ -192,6 +192,21 @@ def make_quota(kinds: Mapping[str, Any]) -> Quota:
         if kind not in KINDS:
             raise PolicyError(f"There is no quota {kind!r}.{did_you_mean(kind, KINDS)}")
     return Quota(**kinds)
+
+
+def as_quota(quota: Quota | Mapping[str, Any] | None) -> Quota:
+    """A `Quota` from what a caller gave; ``None`` gives nothing, and nothing but that does.
+
+    Raises
+    ------
+    PolicyError
+        Neither a quota nor names and values.
+    """
+    if quota is None or isinstance(quota, Mapping):
+        return make_quota(quota or {})
+    if not isinstance(quota, Quota):
+        raise PolicyError(f"A quota is a Quota, or a dict such as {{'cpu': '50ms'}}, not {quota!r}.")
+    return quota
 
 
 DEFAULTS: Final = Quota(**{kind: info.default for kind, info in KINDS.items()})  # type: ignore[arg-type]

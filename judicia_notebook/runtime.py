@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from judicia_notebook import host, labels, loading
+from judicia_notebook.changes import Snapshot
 from judicia_notebook.delivery import deliver
 from judicia_notebook.engine import cache
 from judicia_notebook.engine.memory import MemoryPool
@@ -29,6 +30,7 @@ from judicia_notebook.errors import (
     stays_in_process,
     tells_interrupts,
 )
+from judicia_notebook.grants import parse_grants
 from judicia_notebook.host import wasi
 from judicia_notebook.host.dispatcher import Dispatcher
 from judicia_notebook.host.ownership import Owners
@@ -37,8 +39,8 @@ from judicia_notebook.machine import MOST_MEMORY, memory_ceiling
 from judicia_notebook.measuring import Telling
 from judicia_notebook.metrics.recorder import CallRecord, Recorder
 from judicia_notebook.plugin import Plugin
-from judicia_notebook.policy import Policy, Snapshot, current_way, parse_grant
-from judicia_notebook.quotas import DEFAULTS, Quota, check_within, make_quota, overlay
+from judicia_notebook.policy import Policy, current_way
+from judicia_notebook.quotas import DEFAULTS, Quota, as_quota, check_within, make_quota, overlay
 from judicia_notebook.targets import Platform
 from judicia_notebook.workers import Workers
 
@@ -95,7 +97,7 @@ class Runtime(Telling):
         clock: str = "real",
         ceiling: Quota | None = None,
     ) -> None:
-        self.ceiling = Quota(**{**default_ceiling().given(), **(ceiling.given() if ceiling else {})})
+        self.ceiling = Quota(**{**default_ceiling().given(), **as_quota(ceiling).given()})
         self.recorder = Recorder()
         ours = weakref.ref(self)  # the engine keeps services by way of C, where no collector sees a cycle
         owners = Owners(lambda: _living(ours).data_dir)
@@ -180,8 +182,8 @@ class Runtime(Telling):
             _check_name(name)
         _check_choice("on_denied", on_denied, ("error", "trap"))
         _check_choice("unknown_imports", unknown_imports, ("error", "trap"))
-        grants = tuple(one for text in ([grant] if isinstance(grant, str) else grant) for one in parse_grant(text))
-        wanted = make_quota(quota.given() if isinstance(quota, Quota) else quota or {})
+        grants = parse_grants([grant] if isinstance(grant, str) else grant)
+        wanted = as_quota(quota)
         check_within(self.ceiling, wanted)
         kept = self._options.get(name or "", _Options())
         options = _Options(manifest or kept.manifest, abi or kept.abi, unknown_imports or kept.unknown_imports)

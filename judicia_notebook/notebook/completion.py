@@ -197,7 +197,7 @@ def _capabilities(runtime: Runtime, words: list[str]) -> list[str]:
     plugin = next((runtime.plugins[word] for word in words[1:] if word in runtime.plugins), None)
     if plugin is None:
         return list(CAPABILITIES)
-    asked = [one for one in plugin.manifest.capabilities if one not in plugin.policy.granted]
+    asked = plugin.requested
     free = [one for one in CAPABILITIES if one not in plugin.policy.grants]
     return [*asked, *free, *plugin.policy.grants]
 

@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from judicia_notebook.errors import describe, printable
+from judicia_notebook.grants import capability_of
+from judicia_notebook.inspection import listed
 from judicia_notebook.notebook import commands
 from judicia_notebook.notebook.cards import Block, Card, Grid, Line, Part, Row
-from judicia_notebook.policy import Policy, parse_grant
+from judicia_notebook.policy import Policy
 from judicia_notebook.quotas import KINDS, Quota, make_quota
 from judicia_notebook.units import format_quantity, format_size
 
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
     from judicia_notebook.runtime import Runtime
 
 _MAIN_KINDS = ("memory", "cpu", "wall", "fuel")
-_MOST_NAMES = 12
 HOOK_PREFIX = "on_"
 
 
@@ -56,8 +57,7 @@ def _plugin_rows(plugin: Plugin) -> list[Row]:
     return [
         *rows,
         _entry_row(plugin),
-        Row("asks for", _names(asked_for(plugin), none="nothing")),
-        Row("granted", _names(sorted(plugin.policy.granted), none="nothing")),
+        *_rights_rows(plugin.inspect()),
         Row("quota", _limits(plugin.policy.quota)),
     ]
 
@@ -68,10 +68,12 @@ def _entry_row(plugin: Plugin) -> Row:
     return Row("functions", _names(name for name in plugin.functions if not name.startswith(HOOK_PREFIX)))
 
 
+def _rights_rows(inspection: Inspection) -> list[Row]:
+    return [Row(what, listed(names)) for what, names in inspection.rights]
+
+
 def _names(names: Iterable[str], none: str = "none") -> str:
-    listed = [printable(name, 80) for name in names]
-    more = f", ... {len(listed) - _MOST_NAMES} more" if len(listed) > _MOST_NAMES else ""
-    return ", ".join(listed[:_MOST_NAMES]) + more or none
+    return listed([printable(name, 80) for name in names], none)
 
 
 def _limits(quota: Quota) -> str:
@@ -84,21 +86,16 @@ def _limit(kind: str, value: Any) -> str:
     return "no limit of its own" if value is None else format_quantity(value, KINDS[kind].unit)
 
 
-def asked_for(plugin: Plugin) -> tuple[str, ...]:
-    """What the manifest asks for, and what its imports need beyond that."""
-    asked = plugin.manifest.capabilities
-    named = {one.partition("=")[0] for one in asked}
-    return (*asked, *(one for one in plugin.inspect().capabilities if one not in named))
-
-
 def not_granted(plugin: Plugin) -> tuple[str, ...]:
-    """What it asks for and does not have."""
-    policy = plugin.policy
+    """What its manifest asks for and it does not have; a capability with any scope counts as one without."""
+    return tuple(one for one in plugin.requested if one not in plugin.policy.grants)
 
-    def has(asked: str) -> bool:
-        return all(one in policy.granted or ("=" not in one and one in policy.grants) for one in parse_grant(asked))
 
-    return tuple(one for one in asked_for(plugin) if not has(one))
+def only_imported(plugin: Plugin) -> tuple[str, ...]:
+    """What its imports take that its manifest does not ask for, and that it does not have."""
+    inspection = plugin.inspect()
+    named = {capability_of(one) for one in inspection.requested}
+    return tuple(one for one in inspection.capabilities if one not in named and one not in plugin.policy.grants)
 
 
 def more_quota(plugin: Plugin) -> dict[str, Any]:
@@ -116,6 +113,9 @@ def _missing_lines(plugin: Plugin) -> list[Line]:
     lines = []
     if missing := not_granted(plugin):
         lines.append(Line("Asked for, not granted. To allow it:", f"%plugin grant {plugin.name} {' '.join(missing)}"))
+    if imported := only_imported(plugin):
+        line = f"%plugin grant {plugin.name} {' '.join(imported)}"
+        lines.append(Line("Imported, neither asked for nor granted. To allow it:", line))
     more = more_quota(plugin)
     within = {
         kind: least for kind, value in more.items() if (least := _within_ceiling(plugin, kind, value)) is not None
@@ -230,8 +230,7 @@ def inspection_card(inspection: Inspection) -> Card:
     rows = [
         Row("about", manifest.description) if manifest.description else None,
         Row("manifest", inspection.manifest_origin),
-        Row("asks for", _names(inspection.requested, none="nothing")),
-        Row("granted", _names(inspection.granted, none="nothing")),
+        *_rights_rows(inspection),
         Row("functions", _names(inspection.functions)),
         Row("memory", memories or "none"),
         Row("start function", inspection.start_function) if inspection.start_function else None,

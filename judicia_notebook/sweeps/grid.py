@@ -19,10 +19,10 @@ import msgspec
 from judicia_notebook import loading
 from judicia_notebook.engine import capi, wire
 from judicia_notebook.errors import NoSuchFunction, did_you_mean
+from judicia_notebook.grants import parse_grants
 from judicia_notebook.loading import Code
 from judicia_notebook.manifest import Manifest
 from judicia_notebook.plugin import Plugin
-from judicia_notebook.policy import parse_grant
 from judicia_notebook.quotas import KINDS, Quota, check_within, make_quota
 from judicia_notebook.runtime import default_ceiling
 from judicia_notebook.units import format_quantity
@@ -329,7 +329,7 @@ def _grant_levels(grants: Any) -> list[_Level]:
             levels.append((name or AS_LOADED, None))
             continue
         texts = [wanted] if isinstance(wanted, str) else list(wanted)
-        granted = tuple(dict.fromkeys(one for text in texts for one in parse_grant(text)))
+        granted = parse_grants(texts)
         levels.append((name or ", ".join(granted) or "none", granted))
     return [_Level(granted, {"grants": name}) for name, granted in _unique(levels)]
 

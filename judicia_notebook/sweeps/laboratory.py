@@ -24,9 +24,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from judicia_notebook.changes import Snapshot
 from judicia_notebook.errors import CallError, JudiciaError, describe
 from judicia_notebook.metrics.recorder import CallRecord
-from judicia_notebook.policy import Snapshot, via
+from judicia_notebook.policy import via
 from judicia_notebook.quotas import Quota, check_within, overlay
 from judicia_notebook.runtime import Runtime
 from judicia_notebook.sweeps import contents

@@ -115,15 +115,22 @@ class Notebook:
     def __init__(self, window: Window) -> None:
         self.window = window
         self.page = window.page
+        self.name = ""
         self._witness: Witness | None = None
 
     async def open(self, kernel: str, cells: tuple[str, ...]) -> None:
         """Write a notebook with these cells, open it on this kernel, and wait until cells can be run."""
-        name = f"{uuid.uuid4().hex}.ipynb"
+        name = self.name = f"{uuid.uuid4().hex}.ipynb"
         book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
         book.metadata["kernelspec"] = {"name": kernel, "display_name": f"ipykernel {kernel}", "language": "python"}
         nbformat.write(book, self.window.lab.root / name)
         await self.window.command("docmanager:open", path=name)
+        await self.page.locator(CELLS).first.wait_for()
+        await self.until_ready()
+
+    async def reopen(self) -> None:
+        """Open it again after its page was loaded anew."""
+        await self.window.command("docmanager:open", path=self.name)
         await self.page.locator(CELLS).first.wait_for()
         await self.until_ready()
 

@@ -289,9 +289,10 @@ def test_define_again_replaces_it_in_place_and_says_so(kernel: Kernel) -> None:
     assert kernel.value("p.call('greet')") == "salve"
 
 
-def test_define_takes_load_options_and_asks_for_what_the_cell_imports(kernel: Kernel) -> None:
+def test_define_takes_load_options_and_says_what_the_cell_imports(kernel: Kernel) -> None:
     shown = kernel.run(WATCH).shown[0]["text/plain"]
-    assert "asks for   wall_clock" in shown
+    assert "asks for   nothing" in shown
+    assert "imports    wall_clock" in shown
     assert "cpu 20 ms" in shown
     assert "%plugin grant watch wall_clock" in shown
     kernel.run("%plugin grant watch wall_clock")

@@ -124,7 +124,7 @@ class Panel {
     );
     this.undo = element(
       "button",
-      { type: "button", class: "jd-button", "data-undo": true, onclick: () => this.ask("undo", { op: "undo" }) },
+      { type: "button", class: "jd-button", "data-undo": true, onclick: () => this.takeBack() },
       "Undo",
     );
     const denial = element(
@@ -218,9 +218,21 @@ class Panel {
     }
   }
 
+  /** Asks the kernel for something. `where` is the field that was touched, or what else knows what was `seen` then. */
   ask(control, operation, where = null) {
-    if (!this.state || !this.state.plugin) return;
-    this.pending.ask(control, { plugin: this.state.plugin, ...operation }, where);
+    if (!this.state || !this.state.plugin || !this.connected) return;
+    const seen = where && where.seen !== undefined ? where.seen : this.version;
+    this.pending.ask(control, { plugin: this.state.plugin, view: this.view, seen, ...operation }, where);
+  }
+
+  /** The version of the policy that is drawn. */
+  get version() {
+    return this.state.policy_version;
+  }
+
+  /** Takes back the step that the button names, once. */
+  takeBack() {
+    if (!this.pending.of("undo")) this.ask("undo", { op: "undo", step: this.state.undo_step });
   }
 
   hear(message) {
@@ -249,16 +261,22 @@ class Panel {
   complain(message) {
     const one = this.pending.refused(message.id);
     if (!one) return;
-    if (one.where) one.where.setAttribute("aria-invalid", "true");
+    if (one.where instanceof Element) one.where.setAttribute("aria-invalid", "true");
     const { type, message: text, hint } = message.error;
-    this.refused = one.control;
-    setText(this.error, `${type}: ${text}${hint ? ` ${hint}` : ""}`);
+    this.explain(one.control, `${type}: ${text}${hint ? ` ${hint}` : ""}`);
+  }
+
+  /** Says why a control did not do what was asked of it. */
+  explain(control, text) {
+    this.refused = control;
+    setText(this.error, text);
     clearTimeout(this.errorTimer);
     this.errorTimer = setTimeout(() => setText(this.error, ""), ERROR_STAYS);
   }
 
   disconnect() {
     this.gone = true;
+    this.pending.waiting.clear(); // nobody is left to answer
     this.draw();
   }
 
@@ -307,6 +325,7 @@ class Panel {
       setText(this.runningCount, state.running.length ? ` ${state.running.length}` : "");
     }
     setAttribute(root, "data-revision", this.revision);
+    setAttribute(root, "data-policy", state ? this.version : 0);
     setAttribute(root, "data-pending", this.pending.waiting.size);
   }
 

@@ -17,26 +17,29 @@ import functools
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from judicia_notebook.changes import taken_back
 from judicia_notebook.errors import NoSuchPlugin, PluginNotReady, PolicyError, did_you_mean
 from judicia_notebook.notebook.commands import SCALES, TABS
 from judicia_notebook.notebook.live import panel_messages as messages
 from judicia_notebook.notebook.live.feed import Feed
 from judicia_notebook.notebook.live.panel_calls import PanelCalls, payload_of
 from judicia_notebook.notebook.live.panel_card import panel_card
-from judicia_notebook.notebook.live.panel_changes import change_for
+from judicia_notebook.notebook.live.panel_changes import change_for, check_current, check_meant, check_step
 from judicia_notebook.notebook.live.panel_state import Choice, State, StateReader, encoded, recorder_of, running_calls
 from judicia_notebook.notebook.live.widget import check_scale, live_widget
 from judicia_notebook.plugin import Plugin
-from judicia_notebook.policy import taken_back, via
+from judicia_notebook.policy import MOST_REMEMBERED, via
 
 if TYPE_CHECKING:
     from anywidget import AnyWidget
 
+    from judicia_notebook.changes import Snapshot
     from judicia_notebook.notebook.cards import Card
-    from judicia_notebook.policy import Policy, Snapshot
+    from judicia_notebook.policy import Policy
     from judicia_notebook.runtime import Runtime
 
 BEAT_SECONDS = 1.0
@@ -48,11 +51,12 @@ _log = logging.getLogger(__name__)
 
 
 class Step(NamedTuple):
-    """A change that can be undone: what held before, and what it made of that."""
+    """A change that can be undone: what held before, and what it made of that. `version` is what came of it."""
 
-    policy: Policy
+    version: int
     before: Snapshot
     after: Snapshot
+    policy: Policy
     text: str
     drag: str
 
@@ -84,6 +88,7 @@ class PanelSession:
         self._mark: tuple[object, ...] = ()
         self._sent_at = 0.0
         self._steps: list[Step] = []
+        self._made: deque[tuple[int, str]] = deque(maxlen=MOST_REMEMBERED)  # versions, each with the view that asked
         self._watched: Policy | None = None
         self._unwatch: Callable[[], None] = lambda: None
         self.calls = PanelCalls(self.push)
@@ -144,7 +149,7 @@ class PanelSession:
             every_s = None if operation.every_ms is None else operation.every_ms / 1e3
             self.calls.make(plugin, operation.function, payload_of(operation.payload), every_s)
         elif isinstance(operation, messages.Undo):
-            self._undo(plugin)
+            self._undo(plugin, operation)
         else:
             self._change(plugin, operation)
 
@@ -160,18 +165,38 @@ class PanelSession:
 
     def _change(self, plugin: Plugin, operation: messages.Operation) -> None:
         change = change_for(plugin, operation)
-        policy = plugin.policy
-        seen: list[tuple[Snapshot, Snapshot]] = []
+        own = self._versions_of(operation.view)
 
-        def noted(now: Snapshot) -> Snapshot:
+        def update(now: Snapshot) -> Snapshot:
             wanted = change.update(now)
-            seen[:] = [(now, wanted)]
+            check_meant(operation, now, wanted)
+            check_current(plugin, operation, own, now, wanted)
             return wanted
 
-        policy.amend(change.what, noted, change.detail)
-        before, after = seen[0]
-        if after != before:
-            self._remember(Step(policy, before, after, f"{change.what} {change.detail}".strip(), change.drag))
+        text = f"{change.what} {change.detail}".strip()
+        if made := self._amend(plugin, operation.view, change.what, update, change.detail):
+            self._remember(Step(*made, plugin.policy, text, change.drag))
+
+    def _amend(
+        self, plugin: Plugin, view: str, what: str, update: Callable[[Snapshot], Snapshot], detail: str
+    ) -> tuple[int, Snapshot, Snapshot] | None:
+        """Change the policy, and note that a view did; the version, what held before and what then, if that differs."""
+        seen: list[Snapshot] = []
+
+        def noted(now: Snapshot) -> Snapshot:
+            seen[:] = [now, update(now)]
+            return seen[1]
+
+        version = plugin.policy.amend(what, noted, detail)
+        before, after = seen
+        if before == after:
+            return None
+        self._made.append((version, view))
+        return version, before, after
+
+    def _versions_of(self, view: str | None = None) -> set[int]:
+        """The versions of policies that a view made, or all of this panel's."""
+        return {version for version, by in tuple(self._made) if view in (None, by)}
 
     def _remember(self, step: Step) -> None:
         with self._lock:
@@ -185,13 +210,19 @@ class PanelSession:
     def _last_step(self, plugin: Plugin) -> Step | None:
         return next((step for step in reversed(self._steps) if step.policy is plugin.policy), None)
 
-    def _undo(self, plugin: Plugin) -> None:
+    def _undo(self, plugin: Plugin, operation: messages.Undo) -> None:
         with self._lock:
             step = self._last_step(plugin)
             if step is None:
                 raise PolicyError("There is nothing to undo.")
+            check_step(operation, step.version, step.text)
             self._steps.remove(step)
-        plugin.policy.amend("undo", lambda now: taken_back(step.before, step.after, now), step.text)
+        own = self._versions_of()
+
+        def back(now: Snapshot) -> Snapshot:
+            return taken_back(step.before, step.after, now, step.policy.narrowed_since(step.version, but_for=own))
+
+        self._amend(plugin, operation.view, "undo", back, step.text)
 
     # What the kernel says -------------------------------------------------------------------------------------
 
@@ -225,6 +256,7 @@ class PanelSession:
                 self.state(),
                 choices=self._choices(),
                 undo=step.text[:200] if step is not None else "",
+                undo_step=step.version if step is not None else 0,
                 answer=self.calls.answer,
                 repeating=self.calls.repeating,
                 first_tab=self._first_tab,

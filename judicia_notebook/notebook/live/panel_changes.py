@@ -6,16 +6,17 @@ Pure functions of snapshots. A policy applies them under its own lock, so that t
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
+from judicia_notebook import changes
 from judicia_notebook.capabilities import CAPABILITIES
+from judicia_notebook.changes import Snapshot
 from judicia_notebook.errors import PolicyError
+from judicia_notebook.grants import parse_grants, read_requests
 from judicia_notebook.notebook.live import panel_messages as messages
-from judicia_notebook.notebook.live.panel_state import asked_grants
 from judicia_notebook.notebook.live.quota_rows import typed
-from judicia_notebook.policy import Snapshot, parse_grant
-from judicia_notebook.quotas import make_quota, overlay
+from judicia_notebook.quotas import make_quota
 
 if TYPE_CHECKING:
     from judicia_notebook.plugin import Plugin
@@ -40,13 +41,20 @@ def change_for(plugin: Plugin, operation: messages.Operation) -> Change:
     """
     match operation:
         case messages.Grant(grants=grants):
-            return _grant(_parsed(grants))
+            return _grant(plugin, parse_grants(grants))
+        case messages.Widen(capability=capability):
+            wanted = parse_grants([capability])
+            return Change("grant", ", ".join(wanted), lambda now: changes.granting(now, wanted))
         case messages.Revoke(grants=grants):
-            return _revoke(_parsed(grants))
+            unwanted = parse_grants(grants)
+            return Change("revoke", ", ".join(unwanted), lambda now: changes.revoking(now, unwanted))
         case messages.SetScope(capability=capability, scopes=scopes):
-            return _scope(capability, scopes)
+            detail = ", ".join(f"{capability}={scope}" for scope in scopes)
+            return Change("scope", detail, lambda now: changes.scoping(now, capability, scopes))
         case messages.SetQuota(kind=kind, value=value, drag=drag):
-            return _quota(kind, value, drag)
+            kinds = make_quota({kind: typed(kind, value)}).given()
+            detail = ", ".join(f"{name}={one}" for name, one in kinds.items())
+            return Change("quota", detail, lambda now: changes.limiting(now, kinds), drag)
         case messages.OnDenied(value=value):
             return Change("on_denied", value, lambda now: dataclasses.replace(now, on_denied=value))
         case messages.Preset(preset=preset):
@@ -54,60 +62,78 @@ def change_for(plugin: Plugin, operation: messages.Operation) -> Change:
     raise PolicyError(f"A panel cannot do {type(operation).__name__}.")
 
 
-def _parsed(texts: Iterable[str]) -> tuple[str, ...]:
-    return tuple(one for text in texts for one in parse_grant(text))
+def check_current(
+    plugin: Plugin, operation: messages.Operation, own: set[int], now: Snapshot, wanted: Snapshot
+) -> None:
+    """Refuse to widen what was narrowed after the page had drawn what it asks to change.
+
+    Versions in `own` were made by that page itself.
+
+    Raises
+    ------
+    PolicyError
+    """
+    if operation.seen is None:
+        return
+    stale = changes.widened(now, wanted) & plugin.policy.narrowed_since(operation.seen, but_for=own)
+    if stale:
+        names = ", ".join(sorted(stale))
+        raise PolicyError(
+            f"{names} was narrowed after this panel had shown it, so nothing is changed.",
+            hint="The panel shows what holds now: change it again if it should be wider all the same.",
+        )
 
 
-def _name(grant: str) -> str:
-    return grant.partition("=")[0]
+def check_meant(operation: messages.Operation, now: Snapshot, wanted: Snapshot) -> None:
+    """Refuse to widen anything by the way.
+
+    Raises
+    ------
+    PolicyError
+    """
+    if operation.narrowing and (wider := changes.widened(now, wanted)):
+        raise PolicyError(
+            f"{', '.join(sorted(wider))} would be wider, so nothing is changed.",
+            hint="Leaving a field only narrows; Enter in it sets what was typed.",
+        )
 
 
-def _grant(wanted: tuple[str, ...]) -> Change:
+def check_step(operation: messages.Undo, last: int, text: str) -> None:
+    """Refuse to take back another step than the one that the page named.
+
+    Raises
+    ------
+    PolicyError
+    """
+    if operation.step not in (None, last):
+        raise PolicyError(f"The last change is another one by now: {text}")
+
+
+def _grant(plugin: Plugin, wanted: tuple[str, ...]) -> Change:
+    requests = read_requests(plugin.manifest.capabilities)
+
     def update(now: Snapshot) -> Snapshot:
-        return dataclasses.replace(now, granted=tuple(dict.fromkeys((*now.granted, *wanted))))
+        offers = {
+            grant
+            for name in CAPABILITIES
+            for grant in changes.offered(now, name, plugin.policy.last_grants(name), requests)
+        }
+        changes.check_offered(now, wanted, offers)
+        return changes.granting(now, wanted)
 
     return Change("grant", ", ".join(wanted), update)
 
 
-def _revoke(unwanted: tuple[str, ...]) -> Change:
-    def update(now: Snapshot) -> Snapshot:
-        kept = tuple(one for one in now.granted if not {one, _name(one)} & set(unwanted))
-        return dataclasses.replace(now, granted=kept)
-
-    return Change("revoke", ", ".join(unwanted), update)
-
-
-def _scope(capability: str, scopes: Iterable[str]) -> Change:
-    named = [scope for text in scopes if (scope := text.strip())]
-    wanted = _parsed([f"{capability}={scope}" for scope in named] or [capability])
-
-    def update(now: Snapshot) -> Snapshot:
-        kept = tuple(one for one in now.granted if _name(one) != capability)
-        if len(kept) == len(now.granted):
-            raise PolicyError(f"{capability} is not granted, so it has no scope to change.")
-        return dataclasses.replace(now, granted=(*kept, *wanted))
-
-    return Change("scope", ", ".join(wanted), update)
-
-
-def _quota(kind: str, value: float | str | None, drag: str) -> Change:
-    wanted = make_quota({kind: typed(kind, value)}).given()
-    detail = ", ".join(f"{name}={one}" for name, one in wanted.items())
-    return Change("quota", detail, lambda now: dataclasses.replace(now, quota=overlay(now.quota, wanted)), drag)
-
-
 def _preset(plugin: Plugin, preset: str) -> Change:
-    """Nothing, or what it asks for and its imports need, or each capability there is; scopes that stand are kept."""
-    asked = asked_grants(plugin)
-    imported = [name for name in plugin.inspect().capabilities if name not in asked]
+    """Nothing, or what its manifest asks for, or each capability there is; with that, scopes that stand are kept."""
     wanted = {
         "nothing": (),
-        "asked": (*(one for grants in asked.values() for one in grants), *imported),
+        "asked": read_requests(plugin.manifest.capabilities).grants,
         "everything": tuple(CAPABILITIES),
     }[preset]
 
     def update(now: Snapshot) -> Snapshot:
-        kept = now.granted if preset == "everything" else ()
-        return dataclasses.replace(now, granted=tuple(dict.fromkeys((*kept, *wanted))))
+        kept = now if preset == "everything" else dataclasses.replace(now, granted=())
+        return changes.granting(kept, wanted)
 
     return Change("preset", {"asked": "what it asks for"}.get(preset, preset), update)

@@ -19,7 +19,7 @@ ERROR_TEXT = 600
 
 _Name = Annotated[str, msgspec.Meta(max_length=400)]
 _Grant = Annotated[str, msgspec.Meta(max_length=2000)]
-_Grants = Annotated[list[_Grant], msgspec.Meta(max_length=100)]
+_Grants = Annotated[list[_Grant], msgspec.Meta(min_length=1, max_length=1000)]
 _Id = Annotated[int, msgspec.Meta(ge=0)] | Annotated[str, msgspec.Meta(max_length=80)]
 
 
@@ -31,16 +31,29 @@ class View(msgspec.Struct, frozen=True):
 
 
 class Operation(msgspec.Struct, frozen=True, tag_field="op", kw_only=True):
-    """Something to be done with a plugin; the plugin is the one that the page showed when it was asked for."""
+    """Something to be done with a plugin, the one that the page showed when it was asked for.
+
+    `seen` is the version of the policy that the page showed then, and `view` the page: what anybody else narrowed
+    since is not widened again. `narrowing` is for what happens by the way, such as leaving a field: it widens nothing.
+    """
 
     id: _Id
     plugin: _Name = ""
+    view: Annotated[str, msgspec.Meta(max_length=80)] = ""
+    seen: int | None = None
+    narrowing: bool = False
 
 
 class Grant(Operation, frozen=True, tag="grant", kw_only=True):
-    """Allow these."""
+    """Allow these. A capability that takes a scope is granted without one only where it is offered so."""
 
     grants: _Grants
+
+
+class Widen(Operation, frozen=True, tag="widen", kw_only=True):
+    """Allow a capability without a scope."""
+
+    capability: _Name
 
 
 class Revoke(Operation, frozen=True, tag="revoke", kw_only=True):
@@ -50,20 +63,22 @@ class Revoke(Operation, frozen=True, tag="revoke", kw_only=True):
 
 
 class SetScope(Operation, frozen=True, tag="scope", kw_only=True):
-    """Let the scopes of a capability be exactly these; none for a grant without scope."""
+    """Let the scopes of a granted capability be exactly these."""
 
     capability: _Name
-    scopes: _Grants
+    scopes: Annotated[list[_Grant], msgspec.Meta(max_length=1000)]
 
 
 class SetQuota(Operation, frozen=True, tag="set_quota", kw_only=True):
-    """One quota: a number in base units, a text as somebody types it, or None for no limit of its own.
+    """One quota: a number in base units, or a text as it is typed; ``none`` is no limit of its own.
+
+    Nothing but that word takes a limit away: a page's null may be a number that went wrong.
 
     What has the same `drag` is one step for undo.
     """
 
     kind: _Name
-    value: float | Annotated[str, msgspec.Meta(max_length=80)] | None
+    value: float | Annotated[str, msgspec.Meta(max_length=80)]
     drag: _Name = ""
 
 
@@ -80,7 +95,9 @@ class Preset(Operation, frozen=True, tag="preset", kw_only=True):
 
 
 class Undo(Operation, frozen=True, tag="undo", kw_only=True):
-    """Take back the last change that this panel made to the plugin."""
+    """Take back the last change that this panel made to the plugin: `step`, if the page says which one it showed."""
+
+    step: int | None = None
 
 
 class CancelCall(Operation, frozen=True, tag="cancel", kw_only=True):
@@ -106,7 +123,7 @@ class Choose(Operation, frozen=True, tag="choose", kw_only=True):
 
 
 _OPERATIONS = (
-    Grant | Revoke | SetScope | SetQuota | OnDenied | Preset | Undo | CancelCall | MakeCall | StopCalls | Choose
+    Grant | Widen | Revoke | SetScope | SetQuota | OnDenied | Preset | Undo | CancelCall | MakeCall | StopCalls | Choose
 )
 
 

@@ -1,8 +1,16 @@
 // The part of a live panel that changes the policy: capabilities and quotas.
 //
 // A section has `node`, its element, and `render(state)`, which draws what the kernel said.
+//
+// - Nothing widens by the way. An empty field puts its old text back; one that is left without Enter only narrows; a
+//   switch brings back the scopes that stood last, or grants those that were typed beside it; "none" is a word to type
+//   or a box to tick; and a capability without any scope has a button of its own, which asks back. The kernel holds to
+//   the same.
+// - Each operation names the version of the policy that was drawn when its control was touched.
 
 const DRAG_EVERY = 120;
+const ARMED_FOR = 6000;
+const DOUBLE_CLICK = 500;
 const PRESETS = [
   ["nothing", "Nothing"],
   ["asked", "What it asks for"],
@@ -14,11 +22,15 @@ const CAPABILITY_TAGS = {
   unasked: ["granted, not asked for", "It has this although neither its manifest nor its imports ask for it."],
   asked: ["asked for", "Its manifest asks for this."],
   imported: ["imported", "It imports a function that takes this; its manifest does not ask for it."],
+  refused: ["asked for, cannot be granted", "Its manifest asks for this with a scope that is none."],
+  revoked: ["was granted", "It had this before, although neither its manifest nor its imports ask for it."],
 };
 
 function tagOf(row) {
   if (row.asked.length) return row.granted ? "asked" : "missing";
-  return row.imported ? "imported" : "unasked";
+  if (row.imported) return "imported";
+  if (row.granted) return "unasked";
+  return row.refused.length ? "refused" : "revoked";
 }
 
 class Capabilities {
@@ -26,13 +38,14 @@ class Capabilities {
     this.panel = panel;
     this.list = element("ul", { class: "jd-rows", "aria-label": "Capabilities" });
     this.empty = element("p", { class: "jd-muted" }, "It asks for nothing, imports nothing and is granted nothing.");
-    const presets = PRESETS.map(([preset, label]) =>
-      element(
-        "button",
-        { type: "button", class: "jd-button", "data-preset": preset, onclick: () => this.preset(preset) },
-        label,
-      ),
-    );
+    const presets = PRESETS.map(([preset, label]) => {
+      const button = element("button", { type: "button", class: "jd-button", "data-preset": preset }, label);
+      const grant = () => this.preset(preset);
+      if (preset === "everything") asksBack(button, "Really everything?", grant);
+      else button.addEventListener("click", grant);
+      button.label = label;
+      return button;
+    });
     this.presets = element("div", { class: "jd-group", role: "group", "aria-label": "Grant a preset" }, ...presets);
     this.node = element(
       "section",
@@ -57,7 +70,7 @@ class Capabilities {
         class: "jd-switch",
         "aria-label": row.name,
         "aria-checked": "false",
-        onclick: () => this.toggle(child.row),
+        onclick: () => this.toggle(child),
       },
       element("span", { class: "jd-knob", "aria-hidden": "true" }),
     );
@@ -70,9 +83,18 @@ class Capabilities {
       onchange: () => this.scope(child.row, scope),
       onkeydown: (event) => revertOn(event, scope),
     });
+    const unscoped = element("button", { type: "button", class: "jd-button", "data-unscoped": row.name });
+    asksBack(
+      unscoped,
+      "Really without a scope?",
+      () => this.unscoped(child.row),
+      () => !child.row.bare,
+    );
     const parts = {
       toggle,
       scope,
+      unscoped,
+      refused: element("span", { class: "jd-about" }),
       tag: element("span", { class: "jd-tag" }),
       about: element("span", { class: "jd-about" }),
       allowed: element("span", {}),
@@ -84,8 +106,14 @@ class Capabilities {
       "li",
       { class: "jd-capability", "data-capability": row.name },
       toggle,
-      element("div", { class: "jd-what" }, element("div", { class: "jd-line" }, name, parts.tag), parts.about),
-      scope,
+      element(
+        "div",
+        { class: "jd-what" },
+        element("div", { class: "jd-line" }, name, parts.tag),
+        parts.about,
+        parts.refused,
+      ),
+      element("div", { class: "jd-scope" }, scope, unscoped),
       counters,
     );
     child.parts = parts;
@@ -103,7 +131,10 @@ class Capabilities {
     setText(parts.tag, CAPABILITY_TAGS[tag][0]);
     parts.tag.title = CAPABILITY_TAGS[tag][1];
     setText(parts.about, row.about);
+    setText(parts.refused, row.refused.map((one) => `Cannot be granted: ${one}`).join("; "));
+    parts.refused.hidden = !row.refused.length;
     this.drawScope(parts.scope, row);
+    this.drawUnscoped(parts.unscoped, row);
     for (const kind of ["allowed", "denied", "limited"]) {
       setText(parts[kind], row[kind] || kind !== "limited" ? `${grouped(row[kind])} ${kind}` : "");
     }
@@ -113,62 +144,143 @@ class Capabilities {
   }
 
   drawScope(field, row) {
-    const control = `scope ${row.name}`;
     field.hidden = !row.shape;
-    field.readOnly = !row.granted;
-    field.placeholder = row.granted ? `no scope; or ${row.shape}` : scopesOf(row.asked).join(", ");
-    field.title = row.granted ? `Scope: ${row.shape}` : `Scope: ${row.shape}. It can be changed once it is granted.`;
-    drawField(field, row.scopes.join(", "), this.panel.pending.of(control));
+    field.readOnly = !row.exact;
+    const bare = row.granted ? row.bare : row.offered.includes(row.name);
+    field.placeholder = bare ? `without a scope; or ${row.shape}` : row.shape;
+    field.title = row.exact ? `Scope: ${row.shape}` : "These scopes are too long, or too strange, to be edited here.";
+    if (!row.granted && field.draft) return; // typed before it is granted: the switch will grant it so
+    field.draft = false;
+    const scopes = row.granted ? row.scopes : scopesOf(row.offered);
+    drawField(field, scopes.join(", "), this.panel.pending.of(`scope ${row.name}`), this.panel.version);
   }
 
-  toggle(row) {
+  drawUnscoped(button, row) {
+    button.hidden = !row.shape || (row.bare && !row.scopes.length);
+    button.label = row.bare ? "Only these scopes" : "Without a scope…";
+    button.title = row.bare
+      ? "It is granted without a scope as well. Click to leave it these scopes alone."
+      : `Grant ${row.name} without a scope, which allows all of it.`;
+    drawLabel(button, Boolean(this.panel.pending.of(`unscoped ${row.name}`)));
+  }
+
+  toggle(child) {
+    const { row } = child;
     const control = `capability ${row.name}`;
     const waiting = this.panel.pending.of(control);
     const granted = waiting ? waiting.operation.op === "grant" : row.granted;
-    const grants = granted || !row.asked.length ? [row.name] : row.asked;
-    this.panel.ask(control, { op: granted ? "revoke" : "grant", grants });
+    if (granted) {
+      this.panel.ask(control, { op: "revoke", grants: [row.name] });
+      return;
+    }
+    const field = child.parts.scope;
+    const typed = !row.granted && field.draft ? field.value.trim() : "";
+    const grants = typed ? scopesIn(typed).map((scope) => `${row.name}=${scope}`) : row.offered;
+    if (grants.length) {
+      this.panel.ask(control, { op: "grant", grants }, typed ? field : null);
+    } else {
+      this.panel.explain(control, `${row.name} takes a scope: type one (${row.shape}), or grant it without a scope.`);
+      field.focus();
+    }
   }
 
   scope(row, field) {
-    const scopes = field.value
-      .split(",")
-      .map((one) => one.trim())
-      .filter(Boolean);
-    this.panel.ask(`scope ${row.name}`, { op: "scope", capability: row.name, scopes }, field);
+    const typed = typedIn(field);
+    field.removeAttribute("aria-invalid");
+    if (!row.granted) field.draft = typed !== null;
+    else if (typed !== null) {
+      const operation = { op: "scope", capability: row.name, scopes: scopesIn(typed), narrowing: !field.entered };
+      this.panel.ask(`scope ${row.name}`, operation, field);
+    }
+  }
+
+  unscoped(row) {
+    const operation = row.bare ? { op: "scope", scopes: row.scopes } : { op: "widen" };
+    this.panel.ask(`unscoped ${row.name}`, { ...operation, capability: row.name });
   }
 
   render(state) {
     reconcile(
       this.list,
       state.capabilities,
-      (row) => row.name,
+      (row) => `${state.plugin} ${row.name}`, // what is typed for one plugin never reaches another
       (row) => this.make(row),
       (child, row) => this.draw(child, row),
     );
     this.empty.hidden = state.capabilities.length > 0;
     for (const button of this.presets.children) {
-      setAttribute(button, "aria-busy", Boolean(this.panel.pending.of(`preset ${button.dataset.preset}`)));
+      drawLabel(button, Boolean(this.panel.pending.of(`preset ${button.dataset.preset}`)));
     }
   }
 }
 
 const scopesOf = (grants) => grants.filter((one) => one.includes("=")).map((one) => one.slice(one.indexOf("=") + 1));
 
+/** Several scopes as they are typed. A scope may have a comma in it, but no space after one. */
+const scopesIn = (text) =>
+  text
+    .split(/,\s+|,$|,(?=https?:)/)
+    .map((one) => one.trim())
+    .filter(Boolean);
+
 /** A field shows what holds, unless somebody is typing in it or the kernel has not answered yet. */
-function drawField(field, text, waiting) {
+function drawField(field, text, waiting, version) {
   setAttribute(field, "aria-busy", Boolean(waiting));
   if (waiting) return;
   const edited = field.value !== field.dataset.confirmed && field.ownerDocument.activeElement === field;
   if (edited) return;
+  field.seen = version;
   if (field.value !== text) field.value = text;
   field.removeAttribute("aria-invalid");
   field.dataset.confirmed = text;
 }
 
+/** What was typed into a field; null where that is nothing or nothing new, and the old text is back then. */
+function typedIn(field) {
+  const old = field.dataset.confirmed || "";
+  const text = field.value.trim();
+  if (text && text !== old) return text;
+  field.value = old;
+  return null;
+}
+
+/** Makes a button that widens ask back: the second click acts, if it is no double click and no key held down. */
+function asksBack(button, question, act, needed = () => true) {
+  const calm = () => {
+    clearTimeout(button.calming);
+    button.armedAt = 0;
+    drawLabel(button);
+  };
+  button.question = question;
+  button.addEventListener("blur", calm);
+  button.addEventListener("keydown", (event) => event.repeat && event.preventDefault());
+  button.addEventListener("click", () => {
+    if (needed() && !button.armedAt) {
+      button.armedAt = performance.now();
+      button.calming = setTimeout(calm, ARMED_FOR);
+      drawLabel(button);
+    } else if (!needed() || performance.now() - button.armedAt > DOUBLE_CLICK) {
+      calm();
+      act();
+    }
+  });
+}
+
+function drawLabel(button, busy = false) {
+  button.classList.toggle("jd-armed", Boolean(button.armedAt));
+  setText(button, button.armedAt ? button.question : button.label);
+  setAttribute(button, "aria-busy", busy);
+}
+
 function revertOn(event, field) {
-  if (event.key === "Enter") field.blur(); // outside a form, Enter alone makes no change event
+  if (event.key === "Enter") {
+    field.entered = true;
+    field.blur(); // outside a form, Enter alone makes no change event
+    field.entered = false;
+  }
   if (event.key === "Escape") {
     field.value = field.dataset.confirmed || "";
+    field.draft = false;
     field.blur();
   }
 }
@@ -201,7 +313,7 @@ class Quotas {
       spellcheck: "false",
       autocomplete: "off",
       "aria-label": `${row.label} limit`,
-      onchange: () => this.change(child.row, field.value, "", field),
+      onchange: () => this.type(child.row, field),
       onkeydown: (event) => revertOn(event, field),
     });
     const slider = element("input", {
@@ -219,7 +331,7 @@ class Quotas {
       "aria-label": `${row.label}: no limit of its own`,
       onclick: (event) => {
         event.preventDefault();
-        change(none.dataset.none === "true" ? row.most : null);
+        change(none.dataset.none === "true" ? (child.limit ?? child.row.most) : "none");
       },
     });
     const asks = element("button", { type: "button", class: "jd-link", onclick: () => change(child.row.asks) });
@@ -257,7 +369,8 @@ class Quotas {
     child.row = row;
     const waiting = this.panel.pending.of(`quota ${row.kind}`);
     setAttribute(child, "aria-busy", Boolean(waiting));
-    drawField(field, row.text, waiting);
+    if (row.value !== null) child.limit = row.value; // comes back when "none" is no longer ticked
+    drawField(field, row.text, waiting, this.panel.version);
     if (!waiting && !child.dragging) slider.value = row.value === null ? 100 : place(row, row.value);
     setAttribute(slider, "aria-busy", Boolean(waiting));
     setAttribute(
@@ -286,29 +399,37 @@ class Quotas {
 
   drag(child) {
     const now = performance.now();
+    if (!child.dragging) child.seen = this.panel.version;
     child.dragging ||= unique("drag");
-    const value = valueAt(child.row, Number(child.parts.slider.value));
+    const value = dragged(child.row, Number(child.parts.slider.value));
     setText(child.parts.use, `to ${amount(child.row, value)}`);
     if (now - (child.sentAt || 0) < DRAG_EVERY) return;
     child.sentAt = now;
-    this.change(child.row, value, child.dragging);
+    this.change(child.row, value, child.dragging, { seen: child.seen });
   }
 
   drop(child) {
     const drag = child.dragging || "";
     child.dragging = null;
-    this.change(child.row, valueAt(child.row, Number(child.parts.slider.value)), drag);
+    const seen = drag ? child.seen : this.panel.version;
+    this.change(child.row, dragged(child.row, Number(child.parts.slider.value)), drag, { seen });
   }
 
-  change(row, value, drag = "", field = null) {
-    this.panel.ask(`quota ${row.kind}`, { op: "set_quota", kind: row.kind, value, drag }, field);
+  type(row, field) {
+    const typed = typedIn(field);
+    if (typed !== null) this.change(row, typed, "", field, !field.entered);
+  }
+
+  change(row, value, drag = "", where = null, narrowing = false) {
+    if (typeof value === "number" && !Number.isFinite(value)) return; // would be sent as null
+    this.panel.ask(`quota ${row.kind}`, { op: "set_quota", kind: row.kind, value, drag, narrowing }, where);
   }
 
   render(state) {
     reconcile(
       this.list,
       state.quotas,
-      (row) => row.kind,
+      (row) => `${state.plugin} ${row.kind}`,
       (row) => this.make(row),
       (child, row) => this.draw(child, row),
     );
@@ -327,6 +448,12 @@ function valueAt(row, position) {
   const unit = row.unit === "bytes" ? (exact >= 1 << 20 ? 1 << 20 : 1024) : 1;
   const round = Number((exact / unit).toPrecision(2)) * unit;
   return Math.min(row.unit === "s" ? round : Math.round(round), row.most);
+}
+
+/** The value that a place on the slider stands for; a thumb that went down never raises the limit by its rounding. */
+function dragged(row, position) {
+  const value = valueAt(row, position);
+  return row.value !== null && position <= place(row, row.value) ? Math.min(value, row.value) : value;
 }
 
 function amount(row, value) {

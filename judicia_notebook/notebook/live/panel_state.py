@@ -16,17 +16,19 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from judicia_notebook.capabilities import CAPABILITIES
+from judicia_notebook.changes import offered
 from judicia_notebook.engine import interrupts
 from judicia_notebook.errors import printable
+from judicia_notebook.grants import SCOPE_SHAPES, capability_of
 from judicia_notebook.metrics.recorder import shown
 from judicia_notebook.notebook.live.quota_rows import QuotaRow, Use, quota_rows
 from judicia_notebook.notebook.live.readings import Rate, Tail, Tally, Ticks
 from judicia_notebook.notebook.reprs import HOOK_PREFIX, sample_payload
-from judicia_notebook.policy import SCOPE_SHAPES, parse_grant
 from judicia_notebook.units import format_count, format_size, format_time
 
 if TYPE_CHECKING:
     from judicia_notebook.calling import Call
+    from judicia_notebook.inspection import Inspection
     from judicia_notebook.metrics.recorder import Recorder
     from judicia_notebook.notebook.live.readings import Found, Progress
     from judicia_notebook.plugin import Plugin
@@ -37,14 +39,21 @@ _WALL = ("setup_ns", "encode_ns", "guest_ns", "host_ns", "decode_ns")
 
 
 class CapabilityRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One capability of a plugin. `asked` are the grants its manifest asks for; `shape` is empty where none fits."""
+    """One capability of a plugin.
+
+    `asked` are the grants its manifest asks for, `refused` what it asks for and cannot be granted. `offered` is what
+    switching it on grants. `shape` is empty where no scope fits, and `exact` says whether `scopes` are whole.
+    """
 
     name: str
     about: str
     granted: bool
     scopes: tuple[str, ...]
     bare: bool
+    exact: bool
     asked: tuple[str, ...]
+    refused: tuple[str, ...]
+    offered: tuple[str, ...]
     imported: bool
     shape: str
     allowed: int
@@ -144,6 +153,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     waiting: int = 0
     foreground: str = ""
     undo: str = ""
+    undo_step: int = 0
     answer: Answer | None = None
     repeating: str = ""
     first_tab: str = ""
@@ -179,8 +189,8 @@ class StateReader:
         self._rate = Rate()
         self._rate_of = ""
         self._waiting_since: dict[int, int] = {}
-        self._known_digest = ""
-        self._imported: tuple[str, ...] = ()
+        self._known_code: object = None
+        self._inspection: Inspection | None = None
         self._callable: tuple[FunctionRow, ...] = ()
 
     def mark(self, plugin: Plugin | None) -> tuple[object, ...]:
@@ -242,10 +252,10 @@ class StateReader:
 
     def _look_at(self, plugin: Plugin) -> None:
         """Note what only another file can change."""
-        if self._known_digest == plugin.digest:
+        if self._known_code is plugin.code:
             return
-        self._known_digest = plugin.digest
-        self._imported = plugin.inspect().capabilities
+        self._known_code = plugin.code
+        self._inspection = plugin.inspect()
         names = [name for name in plugin.functions if not name.startswith(HOOK_PREFIX) and len(name) <= NAME_LIMIT]
         self._callable = tuple(
             FunctionRow(name=name, label=printable(name, NAME_LIMIT), sample=sample_payload(plugin, name)[:LINE_LIMIT])
@@ -253,24 +263,40 @@ class StateReader:
         )
 
     def _capabilities(self, plugin: Plugin, counts: Mapping[tuple[str, str], int]) -> tuple[CapabilityRow, ...]:
-        state = plugin.policy.state
-        asked, imported = asked_grants(plugin), self._imported
-        return tuple(
-            CapabilityRow(
-                name=name,
-                about=about,
-                granted=state.allows(name),
-                scopes=tuple(printable(scope, LINE_LIMIT) for scope in state.scopes(name)),
-                bare=name in state.granted,
-                asked=asked.get(name, ()),
-                imported=name in imported,
-                shape=SCOPE_SHAPES.get(name, ""),
-                allowed=counts.get((name, "allowed"), 0) + counts.get((name, "failed"), 0),
-                denied=counts.get((name, "denied"), 0),
-                limited=counts.get((name, "limited"), 0),
-            )
-            for name, about in CAPABILITIES.items()
-            if name in asked or name in imported or state.allows(name)
+        inspection = self._inspection
+        if inspection is None:
+            return ()
+        rows = (self._capability(plugin, inspection, name, counts) for name in CAPABILITIES)
+        return tuple(row for row in rows if row is not None)
+
+    def _capability(
+        self, plugin: Plugin, inspection: Inspection, name: str, counts: Mapping[tuple[str, str], int]
+    ) -> CapabilityRow | None:
+        """The row of a capability, unless it does not concern the plugin."""
+        policy, requests = plugin.policy, inspection.requests
+        state, last = policy.snapshot(), policy.last_grants(name)
+        granted, asked = state.of(name), requests.of(name)
+        refused = tuple(f"{text}: {why}" for text, why in requests.refused if capability_of(text) == name)
+        imported = name in inspection.capabilities
+        if not (granted or asked or refused or imported or last):
+            return None
+        scopes = tuple(grant.partition("=")[2] for grant in granted if grant != name)
+        shown = tuple(printable(scope, LINE_LIMIT) for scope in scopes)
+        return CapabilityRow(
+            name=name,
+            about=CAPABILITIES[name],
+            granted=bool(granted),
+            scopes=shown,
+            exact=shown == scopes,
+            bare=name in granted,
+            asked=asked,
+            refused=refused,
+            offered=offered(state, name, last, requests),
+            imported=imported,
+            shape=SCOPE_SHAPES.get(name, ""),
+            allowed=counts.get((name, "allowed"), 0) + counts.get((name, "failed"), 0),
+            denied=counts.get((name, "denied"), 0),
+            limited=counts.get((name, "limited"), 0),
         )
 
     def _use(
@@ -354,16 +380,6 @@ class StateReader:
             )
             for found in rows[:LAST_LINES]
         )
-
-
-def asked_grants(plugin: Plugin) -> dict[str, tuple[str, ...]]:
-    """The grants a manifest asks for, by capability."""
-    asked: dict[str, tuple[str, ...]] = {}
-    for text in plugin.manifest.capabilities:
-        for grant in parse_grant(text):
-            name = grant.partition("=")[0]
-            asked[name] = (*asked.get(name, ()), grant)
-    return asked
 
 
 def memory_of(call: Call) -> int:

@@ -78,6 +78,7 @@ def quota_rows(plugin: Plugin, use: Use) -> tuple[QuotaRow, ...]:
         value = getattr(quota, kind)
         top = getattr(ceiling, kind)
         limited = isinstance(top, int | float)
+        most = float(top) if limited else max(shape.most, value or 0)
         used = getattr(use, kind)
         bound = value if value is not None else (top if limited else None)
         rows.append(
@@ -89,8 +90,8 @@ def quota_rows(plugin: Plugin, use: Use) -> tuple[QuotaRow, ...]:
                 value=value,
                 text=written(kind, value),
                 may_be_none=info.may_be_none,
-                least=shape.least,
-                most=float(top) if limited else max(shape.most, value or 0),
+                least=min(shape.least, most / 2),  # below a low ceiling, so that each place is a number
+                most=most,
                 ceiling=format_quantity(top, info.unit) if limited else "",
                 used=used,
                 used_text=_amount(used, kind),
@@ -134,7 +135,7 @@ def _written_time(seconds: float) -> str:
     return f"{seconds:.17f}".rstrip("0").rstrip(".") + "s"
 
 
-def typed(kind: str, value: float | str | None) -> Any:
+def typed(kind: str, value: float | str) -> Any:
     """What `Policy.set_quota` takes, from a slider's number or a field's text.
 
     Raises
@@ -150,9 +151,11 @@ def typed(kind: str, value: float | str | None) -> Any:
     if kind not in KINDS:
         raise PolicyError(f"There is no quota {kind!r}.")
     unit = KINDS[kind].unit
-    if value is None or isinstance(value, str):
-        text = (value or "none").strip()
-        if text in ("none", "None", ""):
+    if isinstance(value, str):
+        text = value.strip()
+        if not text:
+            raise PolicyError(f"quota {kind}: nothing was typed, so the old limit stays; none is no limit of its own.")
+        if text in ("none", "None"):
             return None
         if unit in ("s", "bytes"):
             return text

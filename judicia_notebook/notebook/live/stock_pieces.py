@@ -25,11 +25,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import ipywidgets as widgets  # noqa: TID253 - this module is imported when a piece is made, and not before
 
 from judicia_notebook.capabilities import CAPABILITIES
+from judicia_notebook.changes import check_offered, offered
 from judicia_notebook.errors import JudiciaError, PluginNotReady, describe, printable
+from judicia_notebook.grants import capability_of
 from judicia_notebook.notebook.cards import Card
 from judicia_notebook.notebook.live.answers import error_text, value_text
 from judicia_notebook.notebook.live.background import handle_card
-from judicia_notebook.notebook.live.panel_state import asked_grants
 from judicia_notebook.notebook.live.quota_rows import RANGES
 from judicia_notebook.notebook.live.widget import answer_where_asked
 from judicia_notebook.notebook.reprs import policy_card
@@ -157,7 +158,9 @@ class CapabilityToggles(Piece):
 
     def draw(self) -> None:
         plugin, state = self._plugin, self._plugin.policy.state
-        concerned = {*asked_grants(plugin), *plugin.inspect().capabilities, *state.capabilities}
+        inspection = plugin.inspect()
+        asked = (capability_of(grant) for grant in inspection.requested)
+        concerned = {*asked, *inspection.capabilities, *state.capabilities}
         for name in CAPABILITIES:
             if name in concerned and name not in self.rows:
                 self.rows[name] = self._parts(name)
@@ -180,9 +183,16 @@ class CapabilityToggles(Piece):
         return CapabilityParts(grant, revoke, said, widgets.HBox((label, grant, revoke, said)))
 
     def _grant(self, name: str) -> None:
-        """Grant what the manifest asks for of it, scopes included; where it asks for nothing, the whole of it."""
-        wanted = asked_grants(self._plugin).get(name, (name,))
-        self.carry_out(lambda: self._plugin.policy.grant(*wanted))
+        """Grant what was revoked last, else what the manifest asks for; never everything where a scope is unknown."""
+
+        def switch_on() -> None:
+            policy = self._plugin.policy
+            requests = self._plugin.inspect().requests
+            wanted = offered(policy.snapshot(), name, policy.last_grants(name), requests) or (name,)
+            check_offered(policy.snapshot(), wanted, policy.last_grants(name) + requests.grants)
+            policy.grant(*wanted)
+
+        self.carry_out(switch_on)
 
     def _revoke(self, name: str) -> None:
         self.carry_out(lambda: self._plugin.policy.revoke(name))
@@ -257,13 +267,14 @@ class QuotaSliders(Piece):
         if math.isclose(place, self._placed[kind], rel_tol=1e-9):
             return  # it was put there by `draw`
         policy = self._plugin.policy
-        chosen = _chosen(policy, kind, place)
+        chosen = None if math.isnan(place) else _chosen(policy, kind, place, down=place < self._placed[kind])
         self._moving = (threading.get_ident(), kind)
         try:
-            self.carry_out(lambda: policy.set_quota(**{kind: chosen}))
+            if chosen is not None:
+                self.carry_out(lambda: policy.set_quota(**{kind: chosen}))
         finally:
             self._moving = (0, "")
-        if getattr(policy.quota, kind) == chosen:
+        if chosen is not None and getattr(policy.quota, kind) == chosen:
             self._placed[kind] = place
             return
         with self._drawing:  # what was refused is no change of the policy, and the thumb goes back all the same
@@ -296,14 +307,17 @@ def _position(policy: Policy, kind: str) -> float:
     return float(min(max(value, least), most)) if isinstance(value, int | float) else most
 
 
-def _chosen(policy: Policy, kind: str, place: float) -> Any:
-    """The quota that a place on the slider stands for: two digits, whole pages of memory, never above the ceiling."""
+def _chosen(policy: Policy, kind: str, place: float, *, down: bool) -> Any:
+    """The quota that a place on the slider stands for: two digits, whole pages of memory, never above the ceiling.
+
+    A thumb that was moved `down` never raises the limit, however the number is rounded.
+    """
     value = float(f"{place:.2g}")
     if kind == "memory":
         value = max(1, round(place / _PAGE_BYTES)) * _PAGE_BYTES
-    top = getattr(policy.ceiling, kind)
-    if isinstance(top, int | float):
-        value = min(value, top)
+    for top in (getattr(policy.ceiling, kind), getattr(policy.quota, kind) if down else None):
+        if isinstance(top, int | float):
+            value = min(value, top)
     return value if KINDS[kind].unit == "s" else round(value)
 
 
