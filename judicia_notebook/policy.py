@@ -110,6 +110,20 @@ def parse_grant(text: str) -> tuple[str, ...]:
     return tuple(parsed)
 
 
+def is_grant(text: str) -> bool:
+    """Whether a text is one grant in its normal form, as `parse_grant` gives it: nothing else is suggested to anyone.
+
+    Examples
+    --------
+    >>> is_grant("register_routes=/scores"), is_grant("register_routes=/x network_access"), is_grant("read_database=a,b")
+    (True, False, False)
+    """
+    try:
+        return parse_grant(text) == (text,)
+    except PolicyError:
+        return False
+
+
 def _check_scope(capability: str, scope: str) -> str:
     if capability not in _SCOPES:
         raise PolicyError(f"{capability} takes no scope, so {capability}={scope} means nothing; grant {capability!r}.")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from judicia_notebook.metrics.intervals import Estimate, median_interval
 from judicia_notebook.metrics.recorder import CallRecord
+from judicia_notebook.text import with_plugin_text
 from judicia_notebook.units import format_count, format_size, format_time
 
 if TYPE_CHECKING:
@@ -94,7 +95,8 @@ class Bench:
             for column in MEASURES.values()
             for found in [side.estimate(column)]
         ]
-        return pd.DataFrame(rows).astype(dict.fromkeys(("median", "low", "high", "least", "most"), "Float64"))
+        made = pd.DataFrame(rows).astype(dict.fromkeys(("median", "low", "high", "least", "most"), "Float64"))
+        return with_plugin_text(made)
 
     @property
     def calls(self) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from judicia_notebook.sweeps.grid import Grid
+from judicia_notebook.text import with_plugin_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +37,7 @@ def frame(grid: Grid, entries: Mapping[int, Entry]) -> pd.DataFrame:
     calls = [msgspec.json.decode(entries[cell].call) for cell in cells]
     made = pd.DataFrame(columns | _call_columns(calls))
     made.attrs["cells"] = grid.size
-    return made
+    return with_plugin_text(made)
 
 
 def _param(values: list[Any]) -> Any:

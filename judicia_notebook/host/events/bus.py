@@ -14,6 +14,7 @@ from datetime import timedelta
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+from judicia_notebook import suggestions
 from judicia_notebook.engine import safety, wire
 from judicia_notebook.errors import InvalidPayload, NoSuchPlugin, PolicyError, ResourceExhausted
 from judicia_notebook.host.dispatcher import ServiceError
@@ -24,6 +25,7 @@ from judicia_notebook.host.events.patterns import is_pattern, is_type
 from judicia_notebook.host.events.subscriber import CallbackSubscriber, Parked, Plugin, PluginSubscriber, Subscriber
 from judicia_notebook.host.host_call import RateMeter
 from judicia_notebook.host.limits import changed
+from judicia_notebook.policy import is_grant
 from judicia_notebook.workers import Workers
 
 if TYPE_CHECKING:
@@ -348,7 +350,7 @@ class Events:
             raise NoSuchPlugin(f"{parked.subscriber} receives no events any more.")
         if not found.may_receive(parked.emitted.type):
             grant = f"subscribe_events={parked.emitted.type}"
-            hint = f'To allow it:    %plugin grant {found.name} {grant}     or  p.policy.grant("{grant}")'
+            hint = suggestions.to_grant(found.name, grant) if is_grant(grant) else ""
             raise PolicyError(f"{found.name} may not receive {parked.emitted.type}.", hint=hint)
         return found
 

@@ -28,6 +28,7 @@ import msgspec
 from judicia_notebook.errors import JudiciaError
 from judicia_notebook.metrics.runs import cells, environment
 from judicia_notebook.metrics.runs.run import TABLES, Run
+from judicia_notebook.text import printable, with_plugin_text
 from judicia_notebook.units import format_count, format_size, parse_size
 
 if TYPE_CHECKING:
@@ -234,4 +235,4 @@ def _read_table(archive: zipfile.ZipFile, table: _Table, name: str, pattern: pd.
     except (ValueError, TypeError, OverflowError) as error:
         raise ValueError(f"{name}.csv: {error}") from error
     frame.attrs["dropped"] = table.dropped
-    return frame
+    return with_plugin_text(frame)
