@@ -285,7 +285,9 @@ def describe(error: JudiciaError) -> list[str]:
         first, *rest = _describe_load(error)
     else:
         first, rest = printable(error.message, 1000), []
-    return [printable(line, _LONGEST) for line in (first, *rest, *(f"  {line}" for line in error.hint.split("\n") if line))]
+    return [
+        printable(line, _LONGEST) for line in (first, *rest, *(f"  {line}" for line in error.hint.split("\n") if line))
+    ]
 
 
 def _describe_call(error: CallError) -> list[str]:

@@ -115,8 +115,8 @@ def is_grant(text: str) -> bool:
 
     Examples
     --------
-    >>> is_grant("register_routes=/scores"), is_grant("register_routes=/x network_access"), is_grant("read_database=a,b")
-    (True, False, False)
+    >>> is_grant("register_routes=/scores"), is_grant("register_routes=/x network_access")
+    (True, False)
     """
     try:
         return parse_grant(text) == (text,)

@@ -30,7 +30,7 @@ _MOST_MARKS = 4
 """Marks on one letter; what people write needs three."""
 
 PLUGIN_TEXT: Final = "plugin_text"
-"""The attribute (`DataFrame.attrs`) of a frame in which texts of plugins are; pandas hands it on to what is made of it."""
+"""What `DataFrame.attrs` says of a frame in which texts of plugins are; pandas hands it on to what is made of it."""
 
 INERT_CLASSES: Final = "tex2jax_ignore mathjax_ignore"
 """What the outermost element of HTML with a guest's text has as class: MathJax 2 and 3 each leave one of them alone.

@@ -58,8 +58,9 @@ def misshapen_hooks(module: ModuleInfo) -> list[str]:
 class Exchange:
     """Requests and answers of one sandbox.
 
-    Times of the last exchange, in nanoseconds, are left in `write_ns`, `run_ns` and `read_ns`. What the guest's allocator
-    takes for the request and the answer is in none of them: it is the guest's time, and its host calls are the host's.
+    Times of the last exchange, in nanoseconds, are left in `write_ns`, `run_ns` and `read_ns`. What the guest's
+    allocator takes for the request and the answer is in none of them: it is the guest's time, and its host calls are
+    the host's.
     """
 
     __slots__ = ("_alloc", "_allocator_ns", "_free", "_in_allocator", "read_ns", "run_ns", "sandbox", "write_ns")

@@ -157,23 +157,27 @@ def dress(axes: Axes) -> None:
         spine.set_color(look.faint_ink)
 
 
+AS_IT_IS: Final[dict[str, Any]] = {"parse_math": False, "usetex": False}
+"""How every text is drawn that a plugin may have named: no formula, and not by LaTeX, which would also read files."""
+
+
 def title(axes: Axes, text: str) -> None:
     """What is drawn and what is not, above on the left."""
-    axes.set_title(text, loc="left", color=look_of(axes).ink, fontsize=MEDIUM, parse_math=False)
+    axes.set_title(text, loc="left", color=look_of(axes).ink, fontsize=MEDIUM, **AS_IT_IS)
 
 
 def label(axes: Axes, *, x: str | None = None, y: str | None = None) -> None:
     """Name what an axis counts, with its unit."""
     ink = look_of(axes).ink
     if x is not None:
-        axes.set_xlabel(x, color=ink, fontsize=MEDIUM, parse_math=False)
+        axes.set_xlabel(x, color=ink, fontsize=MEDIUM, **AS_IT_IS)
     if y is not None:
-        axes.set_ylabel(y, color=ink, fontsize=MEDIUM, parse_math=False)
+        axes.set_ylabel(y, color=ink, fontsize=MEDIUM, **AS_IT_IS)
 
 
 def write(axes: Axes, x: float, y: float, text: str, **how: object) -> Text:
     """A text, at data coordinates unless `transform` says otherwise. It may come from a plugin: no TeX."""
-    settings: dict[str, object] = {"color": look_of(axes).ink, "fontsize": SMALL, "parse_math": False, **how}
+    settings: dict[str, object] = {"color": look_of(axes).ink, "fontsize": SMALL, **AS_IT_IS, **how}
     return axes.text(x, y, text, **settings)  # type: ignore[arg-type]
 
 
@@ -194,7 +198,7 @@ def legend(axes: Axes, handles: list[Artist], names: list[str], points: float = 
         borderaxespad=0,
     )
     for text in made.get_texts():
-        text.set_parse_math(False)
+        text.set(**AS_IT_IS)
 
 
 def below(axes: Axes, points: float) -> Transform:

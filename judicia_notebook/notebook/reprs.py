@@ -136,7 +136,7 @@ def _missing_lines(plugin: Plugin) -> list[Line]:
 
 def _grant_line(plugin: Plugin, wanted: Iterable[str]) -> str:
     """What grants this much of what a manifest asks for; empty if a scope of it is none."""
-    grants = []
+    grants: list[str] = []
     for asked in wanted:
         try:
             grants += parse_grant(asked)
@@ -462,7 +462,7 @@ def _text_printer(card_of: Callable[[Any], Card]) -> Callable[[Any, Any, bool], 
 
 def _frame_html(frame: Any) -> str | None:
     """A frame as pandas shows it; with texts of plugins in it, as one whose TeX no page sets."""
-    made: str | None = frame._repr_html_()  # noqa: SLF001  # the protocol that it is shown by without us
+    made: str | None = frame._repr_html_()  # the protocol that it is shown by without us
     if made is None or not frame.attrs.get(PLUGIN_TEXT):
         return made
     return f'<div class="{INERT_CLASSES}">{made}</div>'

@@ -13,13 +13,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self, get_type_hints
 
 import msgspec
 
 from judicia_notebook.errors import JudiciaError
+from judicia_notebook.metrics.recorder import CallRecord
 
 FORMAT = "judicia-sweep-1"
+_FIRST_YEAR, _LAST_YEAR = 1970, 2200  # of which pandas has nanoseconds
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -28,6 +30,29 @@ class Entry(msgspec.Struct, frozen=True):
     cell: int
     worker: str
     call: msgspec.Raw
+
+
+_Integer = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
+_Call = msgspec.defstruct(
+    "_Call",
+    [
+        (name, {int: _Integer, int | None: _Integer | None}.get(kind, kind) | None, None)
+        for name, kind in get_type_hints(CallRecord).items()
+    ],
+)
+"""What a finished cell's call may hold. A file that is not ours, or was edited, may hold anything."""
+
+
+def _check_call(call: msgspec.Raw) -> None:
+    """Refuse a call with a value that its column cannot hold.
+
+    Raises
+    ------
+    msgspec.DecodeError, ValueError
+    """
+    started = msgspec.json.decode(call, type=_Call).started
+    if started is not None and not _FIRST_YEAR <= started.year <= _LAST_YEAR:
+        raise ValueError(f"it began in the year {started.year}")
 
 
 class Journal:
@@ -68,7 +93,8 @@ class Journal:
         for number, line in enumerate(lines[1:], 2):
             try:
                 entry = msgspec.json.decode(line, type=Entry)
-            except msgspec.DecodeError as error:
+                _check_call(entry.call)
+            except (msgspec.DecodeError, ValueError) as error:
                 raise JudiciaError(f"{path.name}, line {number}, is not a finished cell: {error}.") from None
             if 0 <= entry.cell < size:
                 self.entries.setdefault(entry.cell, entry)

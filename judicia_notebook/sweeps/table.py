@@ -55,13 +55,14 @@ def _call_columns(calls: list[dict[str, Any]]) -> dict[str, Any]:
     import pandas as pd
 
     from judicia_notebook.metrics import frames
-    from judicia_notebook.metrics.recorder import Recorder
+    from judicia_notebook.metrics.recorder import Recorder, shown
 
     like = frames.calls(Recorder(capacity=1)).dtypes
     columns: dict[str, Any] = {}
     for name, dtype in like.items():
         values = [call.get(name) for call in calls]
         if isinstance(dtype, pd.CategoricalDtype):
+            values = [None if value is None else shown(value) for value in values]
             known = pd.Index(sorted({value for value in values if value is not None}), dtype="str")
             columns[name] = pd.Categorical(values, categories=known)
         elif isinstance(dtype, pd.DatetimeTZDtype):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from judicia_notebook.text import printable
 from judicia_notebook.units import format_count
 
 if TYPE_CHECKING:
@@ -55,7 +56,9 @@ class Run:
         """Which run it is, and of when, for people."""
         if self.meta.get("anonymous"):
             return "anonymous run", ""
-        return f"run {self.meta.get('run_id', '')}", str(self.meta.get("began", ""))[:19].replace("T", " ")
+        return f"run {printable(str(self.meta.get('run_id', '')), 80)}", str(self.meta.get("began", ""))[:19].replace(
+            "T", " "
+        )
 
     def rows(self) -> list[tuple[str, str]]:
         """What it holds and was measured with, for people."""
@@ -79,7 +82,9 @@ class Run:
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{len(frame):,} {name.replace('_', ' ')}" for name, frame in self.frames.items())
-        named = "anonymous run" if self.meta.get("anonymous") else f"run {self.meta.get('run_id', '')}"
+        named = (
+            "anonymous run" if self.meta.get("anonymous") else f"run {printable(str(self.meta.get('run_id', '')), 80)}"
+        )
         return f"<{named.strip()}: {counts}>"
 
 

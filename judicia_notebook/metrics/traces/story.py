@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from judicia_notebook.errors import printable
-from judicia_notebook.text import INERT_CLASSES
 from judicia_notebook.metrics.captures import THE_CALL
 from judicia_notebook.metrics.columns import Columns
 from judicia_notebook.metrics.recorder import (
@@ -26,6 +25,7 @@ from judicia_notebook.metrics.recorder import (
     HostCallKey,
     LogKey,
 )
+from judicia_notebook.text import INERT_CLASSES
 from judicia_notebook.units import format_count, format_size, format_time
 
 if TYPE_CHECKING:
