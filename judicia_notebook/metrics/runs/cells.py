@@ -7,9 +7,9 @@ ISO 8601 with nanoseconds, and numbers are written so that reading them gives th
 A stranger's file may be made to cost more than it holds: a line of a billion commas has as many cells. So the heads are
 compared before anything is parsed, no line is longer than any of ours can be, and JSON is counted before it is decoded.
 
-A spreadsheet takes a cell that begins with ``=``, and some other signs, for a formula to run. Such a text is written with
-`TEXT_MARK` before it, which a spreadsheet takes for "this is text", and reading takes away. So is a text that begins with
-the mark itself.
+A spreadsheet takes a cell that begins with ``=``, and some other signs, for a formula to run. Such a text is written
+with `TEXT_MARK` before it, which a spreadsheet takes for "this is text", and reading takes away. So is a text that
+begins with the mark itself.
 """
 
 from __future__ import annotations
