@@ -285,9 +285,8 @@ def describe(error: JudiciaError) -> list[str]:
         first, *rest = _describe_load(error)
     else:
         first, rest = printable(error.message, 1000), []
-    return [
-        printable(line, _LONGEST) for line in (first, *rest, *(f"  {line}" for line in error.hint.split("\n") if line))
-    ]
+    hints = [f"  {line}" for line in error.hint.split("\n") if line]
+    return [printable(line, _LONGEST) for line in (first, *rest, *hints)]
 
 
 def _describe_call(error: CallError) -> list[str]:

@@ -50,7 +50,7 @@ def _check_call(call: msgspec.Raw) -> None:
     ------
     msgspec.DecodeError, ValueError
     """
-    started = msgspec.json.decode(call, type=_Call).started
+    started = getattr(msgspec.json.decode(call, type=_Call), "started", None)
     if started is not None and not _FIRST_YEAR <= started.year <= _LAST_YEAR:
         raise ValueError(f"it began in the year {started.year}")
 

@@ -45,4 +45,4 @@ def write_table(
     for row, (text, name) in enumerate(zip(legend.get_texts(), names, strict=True)):
         text.set(**style.AS_IT_IS)  # a plugin names its functions, and may put formulas of TeX there
         cells = "".join(f"{column.cells[row]:>{column.width}}" for column in columns)
-        text.set_text(f"{cut(name):<{width}}{cells}")
+        text.set_text(style.drawable(f"{cut(name):<{width}}{cells}"))

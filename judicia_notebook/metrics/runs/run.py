@@ -55,10 +55,14 @@ class Run:
     def title(self) -> tuple[str, str]:
         """Which run it is, and of when, for people."""
         if self.meta.get("anonymous"):
-            return "anonymous run", ""
-        return f"run {printable(str(self.meta.get('run_id', '')), 80)}", str(self.meta.get("began", ""))[:19].replace(
-            "T", " "
-        )
+            return self._name, ""
+        return self._name, str(self.meta.get("began", ""))[:19].replace("T", " ")
+
+    @property
+    def _name(self) -> str:
+        if self.meta.get("anonymous"):
+            return "anonymous run"
+        return f"run {printable(str(self.meta.get('run_id', '')), 80)}".strip()
 
     def rows(self) -> list[tuple[str, str]]:
         """What it holds and was measured with, for people."""
@@ -82,10 +86,7 @@ class Run:
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{len(frame):,} {name.replace('_', ' ')}" for name, frame in self.frames.items())
-        named = (
-            "anonymous run" if self.meta.get("anonymous") else f"run {printable(str(self.meta.get('run_id', '')), 80)}"
-        )
-        return f"<{named.strip()}: {counts}>"
+        return f"<{self._name}: {counts}>"
 
 
 def of_recorder(recorder: Recorder) -> Run:
