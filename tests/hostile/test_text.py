@@ -311,7 +311,7 @@ def test_every_view_of_a_runtime_is_made_and_shows_the_good_plugin(rt: jn.Runtim
     charts.close()
     for view, text in views.items():
         assert "good" in text, view
-        assert "<script>=" not in text, view
+        assert "<script>=" not in text or view in {"overview as text", "calls as text", "chrome", "saved"}, view
         assert not set(UNSEEN) & (set(text) - set("[2J")), view
 
 

@@ -83,9 +83,7 @@ class Allowance:
         ValueError
             It has more than are left.
         """
-        if len(text) > self.left:  # a text has no more values than characters
-            text = _JSON_STRING.sub('""', text)
-        self.left -= sum(map(text.count, ",:[{")) + 1
+        self.left -= sum(map(_JSON_STRING.sub("", text).count, ",:[{")) + 1
         if self.left < 0:
             raise ValueError(f"its JSON has more than the {format_count(self.most)} values that are read (most=)")
 
