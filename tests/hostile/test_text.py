@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import unicodedata
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -132,20 +133,17 @@ def test_tex_in_the_name_of_a_function_is_not_typeset_in_a_flame_graph(rt: jn.Ru
 
 
 @pytest.fixture
-def shown() -> Iterator[Any]:
+def shown() -> Callable[[Any], str]:
     """How a notebook shows a value, as HTML."""
-    from IPython.core.interactiveshell import InteractiveShell
+    from IPython.core.formatters import DisplayFormatter
 
-    shell = InteractiveShell()
-    remove = reprs.install(shell)
-    yield lambda value: shell.display_formatter.format(value, include={"text/html"})[0].get("text/html", "")
-    remove()
-    shell.history_manager.end_session()
-    InteractiveShell.clear_instance()
+    formatter: Any = DisplayFormatter()
+    reprs.install(SimpleNamespace(display_formatter=formatter))
+    return lambda value: str(formatter.format(value, include={"text/html"})[0].get("text/html", ""))
 
 
 @FRAMES_TOO
-def test_tex_in_a_log_frame_is_not_typeset(rt: jn.Runtime, shown: Any) -> None:
+def test_tex_in_a_log_frame_is_not_typeset(rt: jn.Runtime, shown: Callable[[Any], str]) -> None:
     load(rt, LOG).call("log", {"level": "info", "message": TEX})
     html = shown(rt.logs)
     assert "smash" in html
@@ -153,7 +151,7 @@ def test_tex_in_a_log_frame_is_not_typeset(rt: jn.Runtime, shown: Any) -> None:
 
 
 @NOTED
-def test_tex_in_what_is_made_of_a_frame_is_not_typeset(rt: jn.Runtime, shown: Any) -> None:
+def test_tex_in_what_is_made_of_a_frame_is_not_typeset(rt: jn.Runtime, shown: Callable[[Any], str]) -> None:
     evil = load(rt, LOG, exporting(TEX))
     evil.call("log", {"level": "info", "message": TEX})
     evil.call(TEX)
@@ -172,11 +170,11 @@ def test_tex_in_what_is_made_of_a_frame_is_not_typeset(rt: jn.Runtime, shown: An
         assert is_not_typeset(shown(frame))
 
 
-def test_a_frame_of_the_users_own_is_shown_as_pandas_shows_it(shown: Any) -> None:
+def test_a_frame_of_the_users_own_is_shown_as_pandas_shows_it(shown: Callable[[Any], str]) -> None:
     import pandas as pd
 
     frame = pd.DataFrame({"formula": ["$x^2$"]})
-    assert shown(frame) == frame._repr_html_()  # type: ignore[operator]
+    assert shown(frame) == frame._repr_html_()
 
 
 # --- what cannot be seen, or covers its surroundings -----------------------------------------------------------------
@@ -236,7 +234,8 @@ def draw_all(rt: jn.Runtime) -> Iterator[Any]:
     for kind, frames in plots.FRAMES.items():
         figure = getattr(plots, kind)(*(getattr(rt, frame) for frame in frames))
         yield kind, figure
-        FigureCanvasAgg(figure).draw()
+        canvas: Any = FigureCanvasAgg(figure)
+        canvas.draw()
 
 
 def two_plugins(rt: jn.Runtime, name: str) -> None:
@@ -286,7 +285,9 @@ def test_a_name_that_no_font_has_draws_no_warning(rt: jn.Runtime) -> None:
 # --- the views of others ---------------------------------------------------------------------------------------------
 
 
-def test_every_view_of_a_runtime_is_made_and_shows_the_good_plugin(rt: jn.Runtime, tmp_path: Path, shown: Any) -> None:
+def test_every_view_of_a_runtime_is_made_and_shows_the_good_plugin(
+    rt: jn.Runtime, tmp_path: Path, shown: Callable[[Any], str]
+) -> None:
     name = f"{TEX[:60]}{ZALGO[:20]}{UNSEEN}</td><script>=1+1"
     evil = load(rt, exporting(name), LOG, asking(description=TEX * 10, version="1.0.0", author=ZALGO[:150]))
     good = rt.load("example:specimen", name="good")
@@ -294,7 +295,8 @@ def test_every_view_of_a_runtime_is_made_and_shows_the_good_plugin(rt: jn.Runtim
         evil.call(name, {name: [name]})
         evil.call("log", {"level": "error", "message": name, "fields": {name: name}})
         good.call("echo", 1)
-    panel, charts = rt.panel(), rt.charts()
+    panel: Any = rt.panel()
+    charts: Any = rt.charts()
     views = {
         "overview": reprs.overview_card(rt).html(),
         "overview as text": reprs.overview_card(rt).text(),
