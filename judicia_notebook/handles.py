@@ -13,6 +13,7 @@ from judicia_notebook.engine import interrupts
 from judicia_notebook.errors import ResourceExhausted
 from judicia_notebook.instances import Ticket
 from judicia_notebook.policy import current_way
+from judicia_notebook.text import printable
 
 if TYPE_CHECKING:
     from judicia_notebook.calling import Call
@@ -131,7 +132,7 @@ class CallHandle:
 
     def __repr__(self) -> str:
         state = "ended" if self.done() else "running" if self.running() else "waiting"
-        return f"<CallHandle {self.plugin}.{self.function} {state}, {self.elapsed:.3g} s>"
+        return f"<CallHandle {self.plugin}.{printable(self.function, 160)} {state}, {self.elapsed:.3g} s>"
 
 
 def in_background(call: Call, workers: Workers) -> CallHandle:

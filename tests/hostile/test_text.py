@@ -205,6 +205,17 @@ def test_what_cannot_be_seen_is_seen_in_an_inspection(rt: jn.Runtime) -> None:
 
 
 @PRINTABLE
+def test_what_cannot_be_seen_is_seen_in_the_reprs(rt: jn.Runtime) -> None:
+    name = f"f{UNSEEN}"
+    evil = load(rt, exporting(name))
+    handle = evil.submit(name)
+    handle.result()
+    bench = evil.bench(name, repeats=2, warmup=0)
+    for text in (repr(handle), repr(evil.raw(name)), repr(bench), str(bench), repr(evil.trace()), repr(evil.last)):
+        assert not set(UNSEEN) & (set(text) - set("[2J")), text
+
+
+@PRINTABLE
 def test_a_log_line_does_not_move_the_cursor(rt: jn.Runtime) -> None:
     load(rt, LOG).call("log", {"level": "info", "message": f"quiet{UNSEEN}"})
     [message] = rt.logs["message"]

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from judicia_notebook.text import with_plugin_text
+from judicia_notebook.text import printable, with_plugin_text
 from judicia_notebook.units import format_count, format_time
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class Profile:
     @property
     def title(self) -> str:
         """``plugin.function``"""
-        return f"{self.plugin}.{self.function}"
+        return printable(f"{self.plugin}.{self.function}", 160)
 
     @cached_property
     def guest_samples(self) -> int:
