@@ -30,7 +30,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import judicia_notebook as jn
+from judicia_notebook import suggestions
 from judicia_notebook.documents import parse_any_json
+from judicia_notebook.text import printable
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -230,7 +232,7 @@ def run(options: argparse.Namespace) -> int:
 def run_function(plugin: jn.Plugin, options: argparse.Namespace) -> int:
     """Calls a function and prints its answer as JSON."""
     if not 1 <= len(options.words) <= 2:
-        functions = ", ".join(plugin.functions) or "none that takes JSON"
+        functions = ", ".join(printable(name, 80) for name in plugin.functions[:20]) or "none that takes JSON"
         raise WrongUsage(
             f"{plugin.name} takes the name of a function and at most one JSON value. Its functions: {functions}"
         )
@@ -240,8 +242,14 @@ def run_function(plugin: jn.Plugin, options: argparse.Namespace) -> int:
         print(outcome.record.cost_line(), file=sys.stderr)
     if outcome.error is not None:
         return complain(outcome.error)
-    print(json.dumps(outcome.value, ensure_ascii=False))
+    print(as_json(outcome.value))
     return 0
+
+
+def as_json(value: Any) -> str:
+    """An answer for a terminal or a pipe: what could not be seen in it, or would move a cursor, is escaped."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if printable(text, len(text)) == text else json.dumps(value)
 
 
 def read_payload(text: str | None = None) -> Any:
@@ -297,7 +305,9 @@ def account_for(plugin: jn.Plugin, record: jn.CallRecord | None, *, verbose: boo
     if record.denied:
         calls = plugin.host_calls
         denied = sorted(set(calls[calls["decision"] == "denied"]["capability"]))
-        print(f"  To allow it:  {' '.join(f'--grant {capability}' for capability in denied)}", file=sys.stderr)
+        words = suggestions.shell(*(word for capability in denied for word in ("--grant", capability)))
+        if line := suggestions.hint("  To allow it:  ", words):
+            print(line, file=sys.stderr)
 
 
 def inspect(options: argparse.Namespace) -> int:

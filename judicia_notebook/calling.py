@@ -12,10 +12,11 @@ for an instance is kept apart.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from judicia_notebook import suggestions
 from judicia_notebook.engine import interrupts, safety
 from judicia_notebook.engine.abi import Exchange
 from judicia_notebook.engine.invocation import UNCOUNTED_JSON
@@ -36,6 +37,7 @@ from judicia_notebook.errors import (
     describe,
     interrupted,
 )
+from judicia_notebook.grants import is_grant
 from judicia_notebook.host.scope import CallScope
 from judicia_notebook.instances import Instance, Ticket
 from judicia_notebook.labels import collected, current_call, label_text
@@ -391,8 +393,7 @@ class Call:
         if not began or (isinstance(error, JudiciaError) and not isinstance(error, CallError)):
             return
         if isinstance(error, GuestTrap) and self.scope.denials:
-            denied = sorted(set(self.scope.denials.values()))
-            error.hint = f"It was denied before: %plugin grant {self.scope.plugin} {' '.join(denied)}"
+            error.hint = _to_grant(self.scope.plugin, self.scope.denials.values())
         self._record(error)
         self.target.activity.last = self.record_position
         collected(self.platform.recorder, self.scope.call_id)
@@ -480,6 +481,12 @@ def hook(target: Target, name: str) -> Call:
         call.exchange(request)
 
     return Call(target.at(name), target.policy, run, size_in=len(request), origin="lifecycle")
+
+
+def _to_grant(plugin: str, denied: Iterable[str]) -> str:
+    """The line that allows what a call was denied: as far as it means anything, since scopes may be a guest's."""
+    grants = [grant for grant in sorted(set(denied)) if is_grant(grant)]
+    return suggestions.hint("It was denied before: ", suggestions.magic("grant", plugin, *grants)) if grants else ""
 
 
 def _observer(recorder: Recorder) -> Observer:

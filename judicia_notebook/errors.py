@@ -33,7 +33,6 @@ cluster hands it over whole. What lives in one process says what to do instead, 
 
 from __future__ import annotations
 
-import difflib
 import functools
 import itertools
 import pickle
@@ -41,34 +40,13 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
-from judicia_notebook import tracebacks
+from judicia_notebook import suggestions, tracebacks
+from judicia_notebook.text import did_you_mean as did_you_mean  # noqa: PLC0414  # every room that raises them has them from here
+from judicia_notebook.text import printable as printable  # noqa: PLC0414
 from judicia_notebook.units import format_count, format_quantity, parse_size, parse_time
 
 if TYPE_CHECKING:
     from judicia_notebook.metrics.recorder import CallRecord
-
-# Control characters could move the cursor, recolour a terminal or reverse the reading order of a line.
-_UNPRINTABLE = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]"
-)
-
-
-def printable(text: str, limit: int = 500) -> str:
-    """Text from a guest on one line: no control or direction characters, cut at `limit` characters."""
-    clean = _UNPRINTABLE.sub("\ufffd", text[: limit + 1].replace("\n", "⏎").replace("\t", " "))
-    return clean[:limit] + "…" if len(clean) > limit else clean
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """`` Did you mean 'checker'?``, or what is there, or nothing."""
-    known = sorted(known)
-    close = difflib.get_close_matches(name, known, n=1)
-    if close:
-        return f" Did you mean {close[0]!r}?"
-    if known:
-        shown = ", ".join(known[:8]) + (", ..." if len(known) > 8 else "")
-        return f" There is: {shown}."
-    return ""
 
 
 class JudiciaError(Exception):
@@ -311,14 +289,24 @@ class QuotaExceeded(CallError):
 
 
 class CapabilityDenied(CallError):
-    """A host call without its grant ended the call, because ``on_denied="trap"``."""
+    """A host call without its grant ended the call, because ``on_denied="trap"``.
+
+    Attributes
+    ----------
+    capability, scope : str
+        What it lacked. The scope may be what the guest wrote.
+    host_function : str
+        What it called.
+    """
 
     outcome = "denied"
 
-    def __init__(self, *, capability: str, scope: str = "", host_function: str = "", **where: Any) -> None:
+    def __init__(
+        self, *, capability: str, scope: str = "", host_function: str = "", grantable: bool = True, **where: Any
+    ) -> None:
         super().__init__(capability, **where)
-        grant = capability + (f"={scope}" if scope else "")
-        self.hint = f'To allow it:    %plugin grant {self.plugin} {grant}     or  p.policy.grant("{grant}")'
+        if grantable:
+            self.hint = suggestions.to_grant(self.plugin, capability + (f"={scope}" if scope else ""))
         self.capability = capability
         self.scope = scope
         self.host_function = host_function
@@ -382,39 +370,49 @@ def tells_interrupts(message: str) -> Callable[[F], F]:
     return decorate
 
 
+_LONGEST = 2500
+"""Characters of a line; what a guest wrote in it has been cut before."""
+
+
 def describe(error: JudiciaError) -> list[str]:
     """The sentences for an error: what happened first, then what to do about it."""
     if isinstance(error, CallError):
-        lines = _describe_call(error)
+        first, *rest = _describe_call(error)
     elif isinstance(error, LoadError):
-        lines = _describe_load(error)
+        first, *rest = _describe_load(error)
     else:
-        lines = [printable(error.message, 1000)]
-    return lines + [f"  {line}" for line in error.hint.splitlines()]
+        first, rest = printable(error.message, 1000), []
+    hints = [f"  {line}" for line in error.hint.split("\n") if line]
+    return [printable(line, _LONGEST) for line in (first, *rest, *hints)]
 
 
 def _describe_call(error: CallError) -> list[str]:
+    where = printable(error.where, 160)
     match error:
         case GuestError():
-            return [f"{error.where} failed: {printable(error.code, 80)}: {printable(error.message)}"]
+            return [f"{where} failed: {printable(error.code, 80)}: {printable(error.message)}"]
         case GuestTrap():
-            return [f"{error.where} stopped at {_trap(error)}.{_lost(error)}"]
+            return [f"{where} stopped at {_trap(error)}.{_lost(error)}"]
         case QuotaExceeded():
-            return [f"{error.where} {_used(error)}.", *_allow_more(error)]
+            return [f"{where} {_used(error)}.", *_allow_more(error)]
         case CapabilityDenied():
-            return [f"{error.where} needs {error.capability} for {error.host_function}."]
+            return [f"{where} needs {error.capability} for {error.host_function}."]
         case HostFailure():
-            return [f"{error.where} was ended by an error of the host: {printable(error.message)}.{_lost(error)}"]
+            return [f"{where} was ended by an error of the host: {printable(error.message)}.{_lost(error)}"]
         case AbiViolation():
-            return [f"{error.where} broke the ABI: {printable(error.message)}.{_lost(error)}"]
+            return [f"{where} broke the ABI: {printable(error.message)}.{_lost(error)}"]
         case _:
-            return [f"{error.where} was cancelled{': ' + error.message if error.message else ''}.{_lost(error)}"]
+            return [f"{where} was cancelled{': ' + printable(error.message) if error.message else ''}.{_lost(error)}"]
+
+
+# An assembler draws the place in the source below what is wrong. Any other line after the first would pass for a hint.
+_PICTURE = re.compile(r"\n(?=[ \d]*(?:\||-->)|\Z)")
 
 
 def _describe_load(error: LoadError) -> list[str]:
     if isinstance(error, UnknownImport):
         return [_unknown_import(error)]
-    first, *rest = [printable(line, 1000) for line in error.message.splitlines() or [""]]
+    first, *rest = [printable(line, 1000) for line in _PICTURE.split(error.message)]
     return [f"{printable(error.source) + ': ' if error.source else ''}{first}", *rest]
 
 
@@ -474,7 +472,6 @@ def _typed(value: float, unit: str, *, exact: bool = False) -> str:
 
 
 def _allow_more(error: QuotaExceeded) -> list[str]:
-    flag = error.quota.replace("_", "-")
     at_the_ceiling = error.ceiling is not None and error.limit >= error.ceiling
     value = _next_limit(error)
     if error.ceiling is not None and not at_the_ceiling:
@@ -482,14 +479,20 @@ def _allow_more(error: QuotaExceeded) -> list[str]:
     text = _typed(value, error.unit)
     if error.ceiling is not None and not at_the_ceiling and value >= error.ceiling:
         text = _typed(value, error.unit, exact=True)  # a rounded one might lie above
-    python = text if error.unit not in ("s", "bytes") else f'"{text}"'
+    number = error.unit not in ("s", "bytes")
+    kinds = {error.quota: round(value) if number else text}
     if at_the_ceiling:
-        return [f"  That is the runtime's ceiling. A higher one:  jn.Runtime(ceiling=jn.Quota({error.quota}={python}))"]
+        quota = suggestions.python("jn.Quota", **kinds)
+        return _indented("That is the runtime's ceiling. A higher one:  ", f"jn.Runtime(ceiling={quota})")
     if error.per_call:
         way = "run" if error.record is not None and error.record.abi == "wasi" else "call"
-        return [f"  To allow more:  p.{way}(..., quota=jn.Quota({error.quota}={python}))"]
-    line = f"%plugin quota {error.plugin} --{flag} {text}     or  p.policy.set_quota({error.quota}={python})"
-    return [f"  To allow more:  {line}"]
+        return _indented("To allow more:  ", f"p.{way}(..., quota={suggestions.python('jn.Quota', **kinds)})")
+    line = suggestions.magic("quota", error.plugin, **{error.quota: text})
+    return _indented("To allow more:  ", line, suggestions.python("p.policy.set_quota", **kinds))
+
+
+def _indented(what: str, *lines: str) -> list[str]:
+    return [f"  {text}"] if (text := suggestions.hint(what, *lines)) else []
 
 
 def _next_limit(error: QuotaExceeded) -> float:

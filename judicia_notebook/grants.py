@@ -80,6 +80,20 @@ def parse_grant(text: str) -> tuple[str, ...]:
     return tuple(parsed)
 
 
+def is_grant(text: str) -> bool:
+    """Whether a text is one grant in its normal form, as `parse_grant` gives it: nothing else is suggested to anyone.
+
+    Examples
+    --------
+    >>> is_grant("register_routes=/scores"), is_grant("register_routes=/x network_access")
+    (True, False)
+    """
+    try:
+        return parse_grant(text) == (text,)
+    except PolicyError:
+        return False
+
+
 def parse_grants(texts: Iterable[str]) -> tuple[str, ...]:
     """Several grant strings, checked and in their normal form, each once.
 

@@ -14,6 +14,7 @@ from judicia_notebook.engine import interrupts
 from judicia_notebook.errors import JudiciaError, ResourceExhausted, describe, interrupted, stays_in_process
 from judicia_notebook.instances import Ticket
 from judicia_notebook.policy import current_way
+from judicia_notebook.text import printable
 from judicia_notebook.workers import LOOK_SECONDS
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ class CallHandle:
 
     def __repr__(self) -> str:
         state = "ended" if self.done() else "running" if self.running() else "waiting"
-        return f"<CallHandle {self.plugin}.{self.function} {state}, {self.elapsed:.3g} s>"
+        return f"<CallHandle {self.plugin}.{printable(self.function, 160)} {state}, {self.elapsed:.3g} s>"
 
 
 def _said(error: BaseException) -> str:

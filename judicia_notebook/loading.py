@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from judicia_notebook import manifest as manifests
+from judicia_notebook import suggestions
 from judicia_notebook.engine import abi
 from judicia_notebook.engine.isolation import DEFAULT_ABOVE, CompileLimits
 from judicia_notebook.engine.locals import HEAVY, check_locals, compile_work
@@ -379,7 +380,8 @@ def _resolve(imports: Iterable[Import], dispatcher: Dispatcher, *, trap_unknown:
             continue
         expected = FuncType(function.params, function.results)
         if wanted.type != expected:
-            raise AbiMismatch(f"it imports {wanted.module}.{wanted.name} as {wanted.type}; here it is {expected}")
+            name = printable(f"{wanted.module}.{wanted.name}", 160)
+            raise AbiMismatch(f"it imports {name} as {wanted.type}; here it is {expected}")
         if key not in done:
             done.add(key)
             yield function
@@ -392,7 +394,7 @@ def _trapping(wanted: Import) -> HostFunction | None:
         return None
 
     def trap(_: Sandbox, invocation: Invocation, *__: float) -> float:
-        name = f"{printable(wanted.module, 80)}.{printable(wanted.name, 80)}"
+        name = repr(printable(f"{wanted.module}.{wanted.name}", 160))
         raise GuestTrap(
             trap="unknown_import",
             plugin=invocation.plugin,
@@ -426,16 +428,17 @@ def differences(old: Code, new: Code) -> tuple[str, ...]:
 def not_callable(plugin: str, code: Code, function: str) -> JudiciaError:
     """The error for a call of what takes no request, with what can be done instead."""
     if code.abi == WASI_ABI:
-        hint = f'To run it:  %plugin run {plugin}     or  p.run(args=[...], stdin=b"...")'
+        hint = suggestions.hint("To run it:  ", suggestions.magic("run", plugin), 'p.run(args=[...], stdin=b"...")')
         return NoSuchFunction(f"{plugin} is a WASI command: it has no functions to call.", hint=hint)
+    raw = f"{way}(...)" if (way := suggestions.python("p.raw", function)) else ""
     if function in code.functions and code.abi == RAW_ABI:
         return AbiMismatch(
             f"{plugin} was loaded as raw: it lacks what ABI 1 needs (memory, judicia_alloc, judicia_free).",
-            hint=f'Its numeric exports can be called: p.raw("{function}")(...)',
+            hint=suggestions.hint("Its numeric exports can be called: ", raw),
         )
     if function in code.functions:
         return NoSuchFunction(
             f"{plugin}.{function} is {code.functions[function]}, and a call needs (i32, i32) -> i64.",
-            hint=f'p.raw("{function}")(...) calls it with numbers.',
+            hint=f"{raw} calls it with numbers." if raw else "",
         )
     return NoSuchFunction(f"{plugin} exports no function {function!r}.{did_you_mean(function, code.callable)}")

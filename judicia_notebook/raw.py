@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from judicia_notebook import loading
 from judicia_notebook.engine.slots import pack_numbers
 from judicia_notebook.errors import InvalidPayload, NoSuchFunction, stays_in_process
+from judicia_notebook.text import printable
 
 if TYPE_CHECKING:
     from judicia_notebook.calling import Call
@@ -108,7 +109,7 @@ class RawFunction:
             raise InvalidPayload(f"{where} is {kind}, and {numbers!r} does not fit: {error}.") from None
 
     def __repr__(self) -> str:
-        return f"<{self._plugin.name}.{self.name} {self.type}>"
+        return f"<{self._plugin.name}.{printable(self.name, 160)} {self.type}>"
 
 
 def _single(results: tuple[float, ...]) -> Any:

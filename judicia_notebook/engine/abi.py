@@ -58,11 +58,12 @@ def misshapen_hooks(module: ModuleInfo) -> list[str]:
 class Exchange:
     """Requests and answers of one sandbox.
 
-    Times of the last exchange, in nanoseconds, are left in `write_ns`, `run_ns` and `read_ns`. Host calls that the
-    guest's allocator makes are not in them: they are host time already.
+    Times of the last exchange, in nanoseconds, are left in `write_ns`, `run_ns` and `read_ns`. What the guest's
+    allocator takes for the request and the answer is in none of them: it is the guest's time, and its host calls are
+    the host's.
     """
 
-    __slots__ = ("_alloc", "_free", "read_ns", "run_ns", "sandbox", "write_ns")
+    __slots__ = ("_alloc", "_allocator_ns", "_free", "_in_allocator", "read_ns", "run_ns", "sandbox", "write_ns")
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
@@ -74,6 +75,7 @@ class Exchange:
         self._alloc = sandbox.export(ALLOC) if fits else None
         self._free = sandbox.export(FREE) if fits else None
         self.write_ns = self.run_ns = self.read_ns = 0
+        self._allocator_ns, self._in_allocator = 0, False
 
     def reset(self) -> None:
         """Forget the times of the exchange before."""
@@ -86,21 +88,35 @@ class Exchange:
         ------
         CallError
         """
-        began, host_ns = perf_counter_ns(), invocation.host_ns
+        began, host_ns, allocator_ns = perf_counter_ns(), invocation.host_ns, self._allocator_ns
         self.run_ns = self.read_ns = 0
         length = len(request)
         pointer = self.write(request, invocation) if length else 0
         entered = perf_counter_ns()
-        self.write_ns = entered - began - (invocation.host_ns - host_ns)
+        self.write_ns = entered - began - (invocation.host_ns - host_ns) - (self._allocator_ns - allocator_ns)
         try:
             packed = self.sandbox.run_pair(export, pointer, length)
         finally:
-            left, host_ns = perf_counter_ns(), invocation.host_ns
+            left, host_ns, allocator_ns = perf_counter_ns(), invocation.host_ns, self._allocator_ns
             self.run_ns = left - entered
         try:
             return self._take(packed, pointer, length, invocation)
         finally:
-            self.read_ns = perf_counter_ns() - left - (invocation.host_ns - host_ns)
+            took = perf_counter_ns() - left - (invocation.host_ns - host_ns)
+            self.read_ns = took - (self._allocator_ns - allocator_ns)
+
+    def _run_allocator(self, export: Export, invocation: Invocation) -> None:
+        """Run judicia_alloc or judicia_free, and count how long the guest itself is in it."""
+        if self._in_allocator:  # for the answer to a host call that the allocator made: that whole call is host time
+            self.sandbox.run(export)
+            return
+        began, host_ns = perf_counter_ns(), invocation.host_ns
+        self._in_allocator = True
+        try:
+            self.sandbox.run(export)
+        finally:
+            self._in_allocator = False
+            self._allocator_ns += perf_counter_ns() - began - (invocation.host_ns - host_ns)
 
     def write(self, data: bytes, invocation: Invocation) -> int:
         """Copy bytes into memory the guest allocates; where they are.
@@ -116,7 +132,7 @@ class Exchange:
             raise violation(invocation, f"it exports no {ALLOC}, so it cannot be handed anything")
         alloc.words[0] = length
         try:
-            self.sandbox.run(alloc)
+            self._run_allocator(alloc, invocation)
         except (QuotaExceeded, Cancelled):
             raise
         except CallError as error:
@@ -180,7 +196,7 @@ class Exchange:
         words = self._free.words
         words[0], words[4] = pointer, length
         try:
-            self.sandbox.run(self._free)
+            self._run_allocator(self._free, invocation)
         except (QuotaExceeded, Cancelled):
             raise
         except CallError as error:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from judicia_notebook.metrics.intervals import Estimate, median_interval
 from judicia_notebook.metrics.recorder import CallRecord
+from judicia_notebook.text import printable, with_plugin_text
 from judicia_notebook.units import format_count, format_size, format_time
 
 if TYPE_CHECKING:
@@ -94,7 +95,8 @@ class Bench:
             for column in MEASURES.values()
             for found in [side.estimate(column)]
         ]
-        return pd.DataFrame(rows).astype(dict.fromkeys(("median", "low", "high", "least", "most"), "Float64"))
+        made = pd.DataFrame(rows).astype(dict.fromkeys(("median", "low", "high", "least", "most"), "Float64"))
+        return with_plugin_text(made)
 
     @property
     def calls(self) -> pd.DataFrame:
@@ -115,7 +117,7 @@ class Bench:
     def title(self) -> tuple[str, str]:
         """What was measured, and how, for people."""
         calls = f"{len(self.cold.records)} cold and {len(self.warm.records)} warm calls after {self.warmup} to warm up"
-        return f"{self.plugin}.{self.function}", f"{calls} · median with its 95 % interval"
+        return printable(f"{self.plugin}.{self.function}", 160), f"{calls} · median with its 95 % interval"
 
     def grid(self) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
         """The numbers for people: the heads of the columns, and the rows."""
@@ -144,7 +146,7 @@ class Bench:
 
     def __repr__(self) -> str:
         texts = [f"{name} {_text('wall_ms', side.wall_ms.median)}" for name, side in self.sides]
-        return f"<Bench {self.plugin}.{self.function}: {', '.join(texts)}>"
+        return f"<Bench {self.title()[0]}: {', '.join(texts)}>"
 
 
 def _texts(column: str, found: Estimate) -> Sequence[str]:

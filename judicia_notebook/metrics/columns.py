@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from judicia_notebook.metrics.recorder import shown
+from judicia_notebook.text import with_plugin_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -171,4 +172,4 @@ def frame(dropped: int, columns: dict[str, Any]) -> pd.DataFrame:
 
     made = pd.DataFrame(columns, copy=False)
     made.attrs["dropped"] = dropped
-    return made
+    return with_plugin_text(made)

@@ -11,7 +11,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+import functools
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -157,31 +158,59 @@ def dress(axes: Axes) -> None:
         spine.set_color(look.faint_ink)
 
 
+AS_IT_IS: Final[dict[str, Any]] = {"parse_math": False, "usetex": False}
+"""How every text is drawn that a plugin may have named: no formula, and not by LaTeX, which would also read files."""
+
+
+def drawable(text: str) -> str:
+    """A text with a sign in place of what the font has no picture of: matplotlib would warn of each at every drawing.
+
+    Where the user chose fonts, they are trusted to have what is wanted.
+    """
+    if text.isascii():
+        return text
+    import matplotlib as mpl
+
+    if mpl.rcParams["font.family"] != mpl.rcParamsDefault["font.family"]:
+        return text
+    known = _pictures()
+    return "".join(char if ord(char) in known else "\ufffd" for char in text)
+
+
+@functools.cache
+def _pictures() -> frozenset[int]:
+    """The characters of the font that comes with matplotlib."""
+    from matplotlib import font_manager
+
+    found = font_manager.findfont("DejaVu Sans Mono")  # which has fewer than the one with other widths
+    return frozenset(font_manager.get_font(found).get_charmap())
+
+
 def title(axes: Axes, text: str) -> None:
     """What is drawn and what is not, above on the left."""
-    axes.set_title(text, loc="left", color=look_of(axes).ink, fontsize=MEDIUM, parse_math=False)
+    axes.set_title(drawable(text), loc="left", color=look_of(axes).ink, fontsize=MEDIUM, **AS_IT_IS)
 
 
 def label(axes: Axes, *, x: str | None = None, y: str | None = None) -> None:
     """Name what an axis counts, with its unit."""
     ink = look_of(axes).ink
     if x is not None:
-        axes.set_xlabel(x, color=ink, fontsize=MEDIUM, parse_math=False)
+        axes.set_xlabel(x, color=ink, fontsize=MEDIUM, **AS_IT_IS)
     if y is not None:
-        axes.set_ylabel(y, color=ink, fontsize=MEDIUM, parse_math=False)
+        axes.set_ylabel(y, color=ink, fontsize=MEDIUM, **AS_IT_IS)
 
 
 def write(axes: Axes, x: float, y: float, text: str, **how: object) -> Text:
     """A text, at data coordinates unless `transform` says otherwise. It may come from a plugin: no TeX."""
-    settings: dict[str, object] = {"color": look_of(axes).ink, "fontsize": SMALL, "parse_math": False, **how}
-    return axes.text(x, y, text, **settings)  # type: ignore[arg-type]
+    settings: dict[str, object] = {"color": look_of(axes).ink, "fontsize": SMALL, **AS_IT_IS, **how}
+    return axes.text(x, y, drawable(text), **settings)  # type: ignore[arg-type]
 
 
 def legend(axes: Axes, handles: list[Artist], names: list[str], points: float = 32) -> None:
     """What the colours mean, in rows of a few, so many points below the axes."""
     made = axes.legend(
         handles,
-        names,
+        [drawable(name) for name in names],
         loc="upper center",
         bbox_to_anchor=(0.5, 0),
         bbox_transform=below(axes, points),
@@ -194,7 +223,7 @@ def legend(axes: Axes, handles: list[Artist], names: list[str], points: float = 
         borderaxespad=0,
     )
     for text in made.get_texts():
-        text.set_parse_math(False)
+        text.set(**AS_IT_IS)
 
 
 def below(axes: Axes, points: float) -> Transform:

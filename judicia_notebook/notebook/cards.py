@@ -1,7 +1,7 @@
 """What the package shows of its objects, once as text and once as HTML.
 
 Knows headings, rows and tables, and nothing of plugins. Whatever goes in may come from a guest: `plain` makes control
-characters visible and `html.escape` is applied to every text on its way into HTML, in one place.
+characters visible and `html.escape` is applied to every text on its way into HTML, in one place; no TeX in it is set.
 
 The colours are JupyterLab's own variables, so that a card is readable in its light and dark themes; the fallbacks are
 translucent or inherited and fit any page. A page that strips styles (GitHub) still shows plain tables.
@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from judicia_notebook.errors import printable
+from judicia_notebook.text import INERT_CLASSES
 
 TEXT_LIMIT = 400
 FIRST_LINES, LAST_LINES = 60, 20
@@ -109,7 +110,7 @@ class Card:
         heading = f"<strong>{_escaped(self.title)}</strong>"
         if self.subtitle:
             heading += f' <span style="{_MUTED}">{_escaped(self.subtitle)}</span>'
-        return f'<div class="judicia-card"><div>{heading}</div>{"".join(_html_parts(self.parts))}</div>'
+        return f'<div class="judicia-card {INERT_CLASSES}"><div>{heading}</div>{"".join(_html_parts(self.parts))}</div>'
 
 
 def _escaped(value: object) -> str:

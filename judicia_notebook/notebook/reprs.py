@@ -2,7 +2,8 @@
 
 Knows the public attributes of the objects and reads nothing that takes a DataFrame. The types are registered by name,
 so that loading the extension imports none of them, nor matplotlib. That is also how a bare matplotlib ``Figure`` gets
-its PNG, which it otherwise lacks until pyplot has been imported.
+its PNG, which it otherwise lacks until pyplot has been imported, and how a DataFrame with texts of plugins in it, and
+no other, is kept from having their TeX set.
 """
 
 from __future__ import annotations
@@ -11,13 +12,15 @@ import json
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from judicia_notebook import suggestions
 from judicia_notebook.errors import describe, printable
-from judicia_notebook.grants import capability_of
+from judicia_notebook.grants import capability_of, is_grant
 from judicia_notebook.inspection import listed
 from judicia_notebook.notebook import commands
 from judicia_notebook.notebook.cards import Block, Card, Grid, Line, Part, Row
 from judicia_notebook.policy import Policy
 from judicia_notebook.quotas import KINDS, Quota, make_quota
+from judicia_notebook.text import INERT_CLASSES, PLUGIN_TEXT
 from judicia_notebook.units import format_quantity, format_size
 
 if TYPE_CHECKING:
@@ -64,7 +67,7 @@ def _plugin_rows(plugin: Plugin) -> list[Row]:
 
 def _entry_row(plugin: Plugin) -> Row:
     if plugin.is_command:
-        return Row("runs", f"as a WASI command: %plugin run {plugin.name}")
+        return Row("runs", f"as a WASI command: {suggestions.magic('run', plugin.name)}")
     return Row("functions", _names(name for name in plugin.functions if not name.startswith(HOOK_PREFIX)))
 
 
@@ -110,23 +113,35 @@ def more_quota(plugin: Plugin) -> dict[str, Any]:
 
 
 def _missing_lines(plugin: Plugin) -> list[Line]:
-    lines = []
+    lines: list[Line | None] = []
     if missing := not_granted(plugin):
-        lines.append(Line("Asked for, not granted. To allow it:", f"%plugin grant {plugin.name} {' '.join(missing)}"))
+        lines.append(_to_type("Asked for, not granted. To allow it:", _grant_line(plugin, missing)))
     if imported := only_imported(plugin):
-        line = f"%plugin grant {plugin.name} {' '.join(imported)}"
-        lines.append(Line("Imported, neither asked for nor granted. To allow it:", line))
+        line = _grant_line(plugin, imported)
+        lines.append(_to_type("Imported, neither asked for nor granted. To allow it:", line))
     more = more_quota(plugin)
     within = {
         kind: least for kind, value in more.items() if (least := _within_ceiling(plugin, kind, value)) is not None
     }
     if within:
-        options = " ".join(f"--{kind.replace('_', '-')} {_typed(kind, value)}" for kind, value in within.items())
-        lines.append(Line("Asks for more than the default. To allow it:", f"%plugin quota {plugin.name} {options}"))
+        options = {kind: _typed(kind, value) for kind, value in within.items()}
+        line = suggestions.magic("quota", plugin.name, **options)
+        lines.append(_to_type("Asks for more than the default. To allow it:", line))
     if beyond := [kind for kind in more if within.get(kind) != more[kind]]:
-        quotas = ", ".join(f"{kind}={more[kind]!r}" for kind in beyond)
-        lines.append(Line("Asks for more than this runtime's ceiling:", f"jn.Runtime(ceiling=jn.Quota({quotas}))"))
-    return lines
+        quota = suggestions.python("jn.Quota", **{kind: more[kind] for kind in beyond})
+        line = f"jn.Runtime(ceiling={quota})" if quota else ""
+        lines.append(_to_type("Asks for more than this runtime's ceiling:", line))
+    return [line for line in lines if line is not None]
+
+
+def _grant_line(plugin: Plugin, wanted: Iterable[str]) -> str:
+    """What grants this much of what a manifest asks for; empty if a scope of it is none."""
+    wanted = tuple(wanted)
+    return suggestions.magic("grant", plugin.name, *wanted) if all(map(is_grant, wanted)) else ""
+
+
+def _to_type(text: str, line: str) -> Line | None:
+    return Line(text, line) if line else None
 
 
 def _within_ceiling(plugin: Plugin, kind: str, asked: Any) -> Any:
@@ -280,14 +295,13 @@ def _lines_to_try(runtime: Runtime) -> list[str]:
         return ["%plugin examples", "%plugin load example:checker", "%plugin load --help"]
     plugin = runtime.plugins[name]
     function = next((one for one in plugin.functions if not one.startswith(HOOK_PREFIX)), None)
-    call = (
-        [f"%plugin call {name}.{printable(function, 80)} {sample_payload(plugin, function)}".rstrip()]
-        if function
-        else []
-    )
+    call = ""
     if plugin.is_command:
-        call = [f"%plugin run {name}"]
-    return [f"%plugin inspect {name}", *call, "%plugin stats", f"%plugin quota {name} --cpu 50ms"]
+        call = suggestions.magic("run", name)
+    elif function:
+        call = suggestions.magic("call", f"{name}.{function}", json_text=sample_payload(plugin, function))
+    lines = [suggestions.magic("inspect", name), call, "%plugin stats", suggestions.magic("quota", name, cpu="50ms")]
+    return [line for line in lines if line]
 
 
 _EMPTY: dict[str, Any] = {"string": "", "number": 0, "integer": 0, "boolean": False, "array": [], "object": {}}
@@ -330,6 +344,7 @@ _CARDS: dict[tuple[str, str], Callable[[Any], Card]] = {
     _HANDLE: _handle_card,
 }
 _FIGURE = ("matplotlib.figure", "Figure")
+_FRAMES = (("pandas", "DataFrame"), ("pandas.core.frame", "DataFrame"))  # as pandas 3 and 2 call it
 
 
 def show(card: Card) -> None:
@@ -402,6 +417,8 @@ def install(shell: Any) -> Callable[[], None]:
         register("text/html", name, _html_printer(card_of))
         register("text/plain", name, _text_printer(card_of))
     register("image/png", _FIGURE, _figure_png)
+    for name in _FRAMES:
+        register("text/html", name, _frame_html)
     if hasattr(shell, "kernel"):
         live = shell.display_formatter.ipython_display_formatter
         live.for_type_by_name(*_HANDLE, show_handle)
@@ -435,6 +452,14 @@ def _text_printer(card_of: Callable[[Any], Card]) -> Callable[[Any, Any, bool], 
         printer.text(repr(value) if nested else card_of(value).text())
 
     return print_text
+
+
+def _frame_html(frame: Any) -> str | None:
+    """A frame as pandas shows it; with texts of plugins in it, as one whose TeX no page sets."""
+    made: str | None = frame._repr_html_()  # the protocol that it is shown by without us
+    if made is None or not frame.attrs.get(PLUGIN_TEXT):
+        return made
+    return f'<div class="{INERT_CLASSES}">{made}</div>'
 
 
 def _figure_png(figure: Any) -> bytes:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from judicia_notebook.text import with_plugin_text
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -23,7 +25,7 @@ def summarize(calls: pd.DataFrame) -> pd.DataFrame:
     """
     frame = calls.assign(failed=calls["outcome"].astype(str) != "ok")
     groups = frame.groupby(["plugin", "function"], observed=True)
-    return groups.agg(
+    made = groups.agg(
         calls=("call_id", "size"),
         failed=("failed", "sum"),
         denied=("denied", "sum"),
@@ -33,3 +35,4 @@ def summarize(calls: pd.DataFrame) -> pd.DataFrame:
         fuel_median=("fuel", "median"),
         memory_peak_bytes=("memory_peak_bytes", "max"),
     )
+    return with_plugin_text(made)

@@ -24,6 +24,7 @@ from judicia_notebook.metrics.recorder import CallRecord
 FORMAT = "judicia-sweep-1"
 _MOST_VALUES = 1000
 """Values and keys in a line; a call has some forty columns."""
+_FIRST_YEAR, _LAST_YEAR = 1970, 2200  # of which pandas has nanoseconds
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -56,6 +57,17 @@ class _Finished(msgspec.Struct):
 class _Head(msgspec.Struct):
     format: str = ""
     grid: dict[str, Any] = {}
+
+
+def _check_year(call: Any) -> None:
+    """Refuse a call that began when no frame has a time for.
+
+    Raises
+    ------
+    ValueError
+    """
+    if not _FIRST_YEAR <= call.started.year <= _LAST_YEAR:
+        raise ValueError(f"it began in the year {call.started.year}")
 
 
 class Journal:
@@ -126,6 +138,7 @@ def _head_of(identity: Mapping[str, Any]) -> bytes:
 
 def _read_entry(line: bytes) -> Entry:
     finished = parse_json_as(line, _Finished, values=_MOST_VALUES)
+    _check_year(finished.call)
     return Entry(finished.cell, finished.worker, msgspec.Raw(msgspec.json.encode(finished.call)))
 
 

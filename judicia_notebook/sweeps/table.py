@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from judicia_notebook.sweeps.grid import Grid
+from judicia_notebook.text import with_plugin_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +37,7 @@ def frame(grid: Grid, entries: Mapping[int, Entry]) -> pd.DataFrame:
     calls = [msgspec.json.decode(entries[cell].call) for cell in cells]
     made = pd.DataFrame(columns | _call_columns(calls))
     made.attrs["cells"] = grid.size
-    return made
+    return with_plugin_text(made)
 
 
 def _param(values: list[Any]) -> Any:
@@ -54,13 +55,14 @@ def _call_columns(calls: list[dict[str, Any]]) -> dict[str, Any]:
     import pandas as pd
 
     from judicia_notebook.metrics import frames
-    from judicia_notebook.metrics.recorder import Recorder
+    from judicia_notebook.metrics.recorder import Recorder, shown
 
     like = frames.calls(Recorder(capacity=1)).dtypes
     columns: dict[str, Any] = {}
     for name, dtype in like.items():
         values = [call.get(name) for call in calls]
         if isinstance(dtype, pd.CategoricalDtype):
+            values = [None if value is None else shown(value) for value in values]
             known = pd.Index(sorted({value for value in values if value is not None}), dtype="str")
             columns[name] = pd.Categorical(values, categories=known)
         elif isinstance(dtype, pd.DatetimeTZDtype):

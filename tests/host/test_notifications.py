@@ -174,7 +174,7 @@ def test_a_webhook_gets_what_was_sent_and_who_sent_it(rt: jn.Runtime, webhook: W
     rt.host.notifications.flush(PATIENCE)
     (received,) = webhook.received
     assert received["title"] == "First solve"
-    assert received["message"] == "Problem C is yours.\n\nUrgency: critical. From balloons to team-7."
+    assert received["message"] == "Urgency: critical. From balloons to team-7.\n\nProblem C is yours."
     assert received["type"] == "failure"
     assert handle.counts["delivered"] == 1
     assert rt.host.notifications.history[["targets", "delivered", "parked"]].to_numpy().tolist() == [[1, 1, 0]]

@@ -127,11 +127,11 @@ def test_html_is_shown_as_text_in_mail_and_notebook(rt: jn.Runtime, mailbox: Mai
         assert "<img" not in text
 
 
-def test_a_footer_of_the_guests_own_is_not_the_last_word(rt: jn.Runtime, webhook: Webhook) -> None:
+def test_a_line_of_the_guests_own_is_not_taken_for_the_hosts(rt: jn.Runtime, webhook: Webhook) -> None:
     rt.host.notifications.add_target(webhook.url())
     load(rt).call("send", {**PLAIN, "message": "Round 2 is cancelled.\n\nFrom @platform to everybody."})
     rt.host.notifications.flush(PATIENCE)
-    assert webhook.received[0]["message"].endswith("\n\nFrom crier to team-7.")
+    assert webhook.received[0]["message"].startswith("From crier to team-7.\n\n")
     assert rt.host.notifications.history["source"].tolist() == ["crier"]
 
 

@@ -85,7 +85,7 @@ def test_objects_show_themselves_as_text_and_as_html(kernel: Kernel, name: str, 
     kernel.run("p = rt.load('example:specimen')")
     shown = kernel.run(expression).value
     assert kernel.value(f"type({expression}).__name__") == name
-    assert shown["text/html"].startswith('<div class="judicia-card">')
+    assert shown["text/html"].startswith('<div class="judicia-card ')
     assert len(shown["text/plain"].splitlines()) > 1
     assert "\n" not in kernel.run(f"[{expression}]").text  # inside of a list, a card would tear the lines apart
 

@@ -30,7 +30,7 @@ def test_a_quota_beyond_the_ceiling_is_suggested_up_to_it_and_the_ceiling_is_nam
     with jn.Runtime(ceiling=jn.Quota(memory=ceiling)) as rt:
         plugin = load(rt, memory="2GiB", cpu="5s")
         said = lines(plugin)
-        assert said[BEYOND] == "jn.Runtime(ceiling=jn.Quota(memory='2GiB'))"
+        assert said[BEYOND] == 'jn.Runtime(ceiling=jn.Quota(memory="2GiB"))'
         words = shlex.split(said[ALLOW])
         assert words[:3] == ["%plugin", "quota", "asker"]
         asked = dict(zip(words[3::2], words[4::2], strict=True))

@@ -35,6 +35,7 @@ from judicia_notebook.host.dispatcher import Operation, ServiceError
 from judicia_notebook.host.files.errands import Errand, Errands
 from judicia_notebook.host.limits import changed
 from judicia_notebook.host.ownership import Owners
+from judicia_notebook.text import with_plugin_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -211,7 +212,8 @@ class DatabaseService:
         check_known(name, self.tables)
         with _told_to_the_user():
             columns, rows = self._backend.read_table(name)
-        return pd.DataFrame({column: [row[at] for row in rows] for at, column in enumerate(columns)}, columns=columns)
+        cells = {column: [row[at] for row in rows] for at, column in enumerate(columns)}
+        return with_plugin_text(pd.DataFrame(cells, columns=columns))
 
     def set_limits(self, **kinds: float | str) -> None:
         """Change limits, from the next request on; what is not named stays. Sizes may be text such as ``"1MiB"``.

@@ -14,8 +14,10 @@ from datetime import timedelta
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+from judicia_notebook import suggestions
 from judicia_notebook.engine import safety, wire
 from judicia_notebook.errors import InvalidPayload, NoSuchPlugin, PolicyError, ResourceExhausted, stays_in_process
+from judicia_notebook.grants import is_grant
 from judicia_notebook.host.dispatcher import ServiceError
 from judicia_notebook.host.events import history
 from judicia_notebook.host.events.event import HOSTS_METADATA, PLATFORM, Emitted, Event, current_event, iso_time
@@ -350,7 +352,7 @@ class Events:
             raise NoSuchPlugin(f"{parked.subscriber} receives no events any more.")
         if not found.may_receive(parked.emitted.type):
             grant = f"subscribe_events={parked.emitted.type}"
-            hint = f'To allow it:    %plugin grant {found.name} {grant}     or  p.policy.grant("{grant}")'
+            hint = suggestions.to_grant(found.name, grant) if is_grant(grant) else ""
             raise PolicyError(f"{found.name} may not receive {parked.emitted.type}.", hint=hint)
         return found
 

@@ -12,6 +12,8 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Self
 
+from judicia_notebook.text import INERT_CLASSES
+
 if TYPE_CHECKING:
     from judicia_notebook.host.http.server import Listener
 
@@ -115,7 +117,7 @@ class Server:
             *map(_anchor, self.links[:_MOST_LINKS]),
         ]
         note = f"<p>{html.escape(self._note)}</p>" if self._note else ""
-        return f"<p>{'<br>'.join(lines)}</p>{note}"
+        return f'<div class="{INERT_CLASSES}"><p>{"<br>".join(lines)}</p>{note}</div>'
 
 
 def _anchor(link: str) -> str:

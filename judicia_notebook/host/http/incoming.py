@@ -116,7 +116,7 @@ class Incoming:
         path = route.path or "/"
         if not paths.may(scope.policy.state, scope.plugin, path):
             text = f"judicia:http register_route of {path} needs the capability register_routes={path}"
-            raise ServiceError("capability_denied", text, scope=path)
+            raise ServiceError("capability_denied", text, scope=paths.written(path))
         self.routes.add(scope.plugin, scope.policy, route, self.limits.routes)
         return {}
 

@@ -20,6 +20,7 @@ from judicia_notebook.errors import printable
 from judicia_notebook.host.dispatcher import ServiceError
 from judicia_notebook.host.http import paths
 from judicia_notebook.host.http.paths import BadPath
+from judicia_notebook.text import with_plugin_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -317,7 +318,7 @@ class Routes:
                 for name, entry in self._entries.items()
                 for route in entry.routes
             ]
-        return pd.DataFrame(rows, columns=["plugin", "method", "path", "origin", "granted"])
+        return with_plugin_text(pd.DataFrame(rows, columns=["plugin", "method", "path", "origin", "granted"]))
 
 
 def _rank(route: Route, path: str) -> tuple[bool, bool, int]:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from time import monotonic, perf_counter_ns
 from typing import TYPE_CHECKING, Any, Self
 
+from judicia_notebook import suggestions
 from judicia_notebook.engine import safety, wire
 from judicia_notebook.errors import InvalidPayload, PolicyError, ResourceExhausted, stays_in_process
 from judicia_notebook.host.dispatcher import ServiceError
@@ -377,5 +378,5 @@ def _check_again(parked: Parked) -> None:
         raise PolicyError(f"The target {parked.target} is gone.")
     sender = parked.notification.source
     if not Outgoing(parked.notification, parked.policy).allowed:
-        hint = f'To allow it:    %plugin grant {sender} send_notifications     or  p.policy.grant("send_notifications")'
+        hint = suggestions.to_grant(sender, "send_notifications")
         raise PolicyError(f"{sender} may not send notifications now.", hint=hint)

@@ -64,9 +64,17 @@ class Notification:
 
     @property
     def body(self) -> str:
-        """What goes out: the message, and last a line of the host's own that says who sent it, to whom."""
+        """What goes out: first a line of the host's own that says who sent it, to whom, then the message.
+
+        A target that cuts what is too long cuts the end.
+        """
+        return f"{self.origin}\n\n{self.message}"
+
+    @property
+    def origin(self) -> str:
+        """The host's own line: who sent it, to whom."""
         urgent = "" if self.urgency == "normal" else f"Urgency: {self.urgency}. "
-        return f"{self.message}\n\n{urgent}From {self.source} to {self.recipient}."
+        return f"{urgent}From {self.source} to {self.recipient}."
 
     def __repr__(self) -> str:
         return f"<Notification {self.id} from {self.source} to {self.recipient}: {printable(self.title, 100)}>"

@@ -63,17 +63,28 @@ class Target:
     def deliver(self, notification: Notification) -> str:
         """Hand a notification over, on this thread; what went wrong, or nothing."""
         heard: list[str] = []
+        title, body = self._written(notification)
         try:
             with _listening(heard):
                 taken = self._apprise.notify(
-                    body=notification.body,
-                    title=notification.title,
+                    body=body,
+                    title=title,
                     notify_type=_KINDS.get(notification.type, "info"),
                     body_format="text",  # so that a target that shows HTML gets it escaped
                 )
         except Exception as error:  # its text may hold the URL
             return f"{type(error).__name__} in Apprise"
         return "" if taken else _told(heard)
+
+    def _written(self, notification: Notification) -> tuple[str, str]:
+        """Title and body.
+
+        Where a target has no place for a title, Apprise would write it above the line that says who sent it, and a
+        target that cuts what is long could cut that line off.
+        """
+        if self._apprise[0].title_maxlen > 0:
+            return notification.title, notification.body
+        return "", f"{notification.origin}\n\n{notification.title}\n{notification.message}"
 
     def __repr__(self) -> str:
         return f"<Target {self.name} for {', '.join(self.recipients)}>"

@@ -43,6 +43,6 @@ def write_table(
     )
     legend.get_title().set_color(look.faint_ink)
     for row, (text, name) in enumerate(zip(legend.get_texts(), names, strict=True)):
-        text.set_parse_math(False)  # a plugin names its functions, and may put formulas of TeX there
+        text.set(**style.AS_IT_IS)  # a plugin names its functions, and may put formulas of TeX there
         cells = "".join(f"{column.cells[row]:>{column.width}}" for column in columns)
-        text.set_text(f"{cut(name):<{width}}{cells}")
+        text.set_text(style.drawable(f"{cut(name):<{width}}{cells}"))

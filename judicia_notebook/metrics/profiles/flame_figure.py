@@ -66,8 +66,8 @@ def _draw(axes: Axes, drawn: list[tuple[Node, int, float]]) -> None:
         letters = int(node.ms / whole * room) - 1
         if letters >= 3:
             axes.text(
-                at_ms + whole * 0.004, depth + 0.45, _printed(node.frame.name, letters), color=_BOX_INK,
-                fontsize=style.SMALL, va="center", clip_on=True, parse_math=False,
+                at_ms + whole * 0.004, depth + 0.45, style.drawable(_printed(node.frame.name, letters)), color=_BOX_INK,
+                fontsize=style.SMALL, va="center", clip_on=True, **style.AS_IT_IS,
             )  # fmt: skip
 
 

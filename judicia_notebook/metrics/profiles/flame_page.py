@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from judicia_notebook.metrics.profiles.profile import HOST, Node, walk
+from judicia_notebook.text import INERT_CLASSES, printable
 from judicia_notebook.units import format_count, format_time
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ LEAST = 0.001
 
 MOST_BOXES = 2000
 _MOST_ROWS = 15
+_MOST_TEXT = 1000
 _TINTS = 4
 _HERE = Path(__file__).parent
 
@@ -43,7 +45,7 @@ class FlameGraph:
         identity = f"judicia-flame-{secrets.token_hex(4)}"
         profile = self._profile
         return (
-            f'<div class="judicia-flame" id="{identity}"><style>{_asset("css")}</style>'
+            f'<div class="judicia-flame {INERT_CLASSES}" id="{identity}"><style>{_asset("css")}</style>'
             f"<p><strong>{_escaped(profile.title)}</strong> {_escaped(profile.summary().removeprefix(profile.title))}"
             f"</p>{_graph(profile)}{_table(profile)}</div>"
             f'<script>{_asset("js")}("{identity}");</script>'
@@ -78,7 +80,7 @@ def _asset(kind: str) -> str:
 
 
 def _escaped(text: object) -> str:
-    return html.escape(str(text))
+    return html.escape(printable(str(text), _MOST_TEXT))
 
 
 def _graph(profile: Profile) -> str:

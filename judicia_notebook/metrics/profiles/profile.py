@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from judicia_notebook.text import printable, with_plugin_text
 from judicia_notebook.units import format_count, format_time
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class Profile:
     @property
     def title(self) -> str:
         """``plugin.function``"""
-        return f"{self.plugin}.{self.function}"
+        return printable(f"{self.plugin}.{self.function}", 160)
 
     @cached_property
     def guest_samples(self) -> int:
@@ -159,7 +160,7 @@ class Profile:
         frames = sorted(total, key=lambda frame: (-own.get(frame, 0.0), -total[frame], frame))
         everything = sum(own.values()) or 1.0
         counts = [None if frame.module == HOST else count.get(frame, 0) for frame in frames]
-        return pd.DataFrame(
+        made = pd.DataFrame(
             {
                 "function": pd.Series([frame.name for frame in frames], dtype="str"),
                 "module": pd.Categorical([frame.module for frame in frames], categories=[self.plugin, HOST]),
@@ -171,6 +172,7 @@ class Profile:
                 "samples": pd.array(counts, dtype="Int64"),
             }
         )
+        return with_plugin_text(made)
 
     def flame_graph(self) -> FlameGraph:
         """The tree of calls as interactive HTML; it needs no network, and ``.save("x.html")`` makes a page of it."""

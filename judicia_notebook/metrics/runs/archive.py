@@ -5,8 +5,10 @@ and NA, is known from the tables' own columns (`cells`), so the file needs to sa
 run: no pickle, no class, no path out of it.
 
 A file may come from anybody. Sizes are bounded before anything is unpacked: what a zip says of itself is what its
-reader takes at most. Members that do not belong there, encrypted ones, and ones that are there twice are refused. A
-file of a later version is refused by its number before the rest is looked at.
+reader takes at most. Members that do not belong there, encrypted ones, and ones that are there twice are refused, and a
+list of members that is longer than a run's is not even read. So that little text does not become much memory, cells and
+the values of JSON are bounded by the same number of bytes: one cell for each 6, one value for each 64. Together that is
+about five times `most`. A file of a later version is refused by its number before the rest is looked at.
 """
 
 from __future__ import annotations
@@ -20,8 +22,9 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 
@@ -29,14 +32,18 @@ from judicia_notebook.documents import parse_json_as
 from judicia_notebook.errors import JudiciaError, tells_interrupts
 from judicia_notebook.metrics.runs import cells, environment
 from judicia_notebook.metrics.runs.run import TABLES, Run
+from judicia_notebook.text import printable, with_plugin_text
 from judicia_notebook.units import format_count, format_size, parse_size
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FORMAT = "judicia-run"
-VERSION = 1
-MOST_BYTES = 2 << 30
+VERSION = 2
+_TEXTS_MARKED = 2  # the version from which texts that look like formulas are marked
+MOST_BYTES = 256 << 20
+_BYTES_A_CELL, _BYTES_A_VALUE = 6, 64
+_MOST_DIRECTORY = 64 << 10  # of the zip's own list of its files: seven have less than a kilobyte
 MOST_ROWS = 4_000_000  # the samples of a full recorder are three million
 MOST_META = 16 << 20
 _FAST = 4  # of zlib's levels: a third of the time of the usual one, for files a tenth larger
@@ -130,7 +137,8 @@ def read_run(path: str | os.PathLike[str], *, most: int | str = MOST_BYTES) -> R
     ----------
     path : path
     most : int or str
-        How many bytes it may have when it is unpacked, such as ``"4GiB"``.
+        How many bytes it may have when it is unpacked, such as ``"2GiB"``; 256 MiB if nothing is said. Reading takes
+        up to about five times as much memory, mostly twice.
 
     Raises
     ------
@@ -151,8 +159,10 @@ def read_run(path: str | os.PathLike[str], *, most: int | str = MOST_BYTES) -> R
     named = Path(path)
     limit = parse_size(most)
     try:
-        with zipfile.ZipFile(named) as archive:
-            return _read(archive, limit)
+        with named.open("rb") as file:
+            _check_directory(file)
+            with zipfile.ZipFile(file) as archive:
+                return _read(archive, limit)
     except _REFUSED as error:
         _refuse(named, error)
     except OSError as error:
@@ -168,8 +178,15 @@ _REFUSED = (
 )  # fmt: skip
 
 
+def _check_directory(file: IO[bytes]) -> None:
+    """Refuse a zip whose list of members is longer than any run's: each takes a kilobyte when it is read."""
+    end = zipfile._EndRecData(file)  # type: ignore[attr-defined]  # noqa: SLF001  # as ZipFile finds it, which has no bound
+    if end is not None and end[5] > _MOST_DIRECTORY:  # _ECD_SIZE
+        raise ValueError("its files are not those of a run")
+
+
 def _refuse(path: Path, error: Exception) -> NoReturn:
-    why = " ".join(str(error).split())[:200] or type(error).__name__
+    why = printable(" ".join(str(error).split()), 200) or type(error).__name__
     raise JudiciaError(f"{path.name} cannot be read as a run: {why}.") from None
 
 
@@ -185,7 +202,7 @@ def _read(archive: zipfile.ZipFile, limit: int) -> Run:
     if version.format != FORMAT:
         raise ValueError("it is a zip of something else")
     if version.version > VERSION:
-        written = f" by {version.written_by[:40]}" if version.written_by else ""
+        written = f" by {printable(version.written_by, 40)}" if version.written_by else ""
         raise JudiciaError(
             f"It was written{written} in version {version.version} of the format; this package knows {VERSION}.",
             hint="A newer one reads it: python -m pip install --upgrade judicia-notebook",
@@ -193,9 +210,10 @@ def _read(archive: zipfile.ZipFile, limit: int) -> Run:
     contents = parse_json_as(head, _Contents)
     _check_members(members, limit)
     nothing = Recorder(capacity=1)
-    made = {
-        table: _read_table(archive, contents.tables[table], table, getattr(frames, table)(nothing)) for table in TABLES
-    }
+    patterns = {table: getattr(frames, table)(nothing) for table in TABLES}
+    _check_cells(contents.tables, patterns, limit)
+    read = partial(_read_table, archive, cells.Allowance(limit // _BYTES_A_VALUE), version.version >= _TEXTS_MARKED)
+    made = {table: read(contents.tables[table], table, patterns[table]) for table in TABLES}
     made["policies"]["grants"] = made["policies"]["grants"].map(tuple)  # JSON knows no tuples
     return Run(**made, meta=_meta(contents))
 
@@ -227,13 +245,28 @@ def _check_members(members: list[zipfile.ZipInfo], limit: int) -> None:
         raise ValueError(f"unpacked it has {format_size(size)}, more than {format_size(limit)} (most=)")
 
 
-def _read_table(archive: zipfile.ZipFile, table: _Table, name: str, pattern: pd.DataFrame) -> pd.DataFrame:
-    if not 0 <= table.rows <= MOST_ROWS:
-        raise ValueError(f"{name} has {format_count(table.rows)} rows, more than {format_count(MOST_ROWS)}")
+def _check_cells(tables: Mapping[str, _Table], patterns: Mapping[str, pd.DataFrame], limit: int) -> None:
+    """Refuse more cells than a run with texts and numbers in them has in so many bytes."""
+    for name in TABLES:
+        if not 0 <= tables[name].rows <= MOST_ROWS:
+            raise ValueError(f"{name} has {format_count(tables[name].rows)} rows, more than {format_count(MOST_ROWS)}")
+    count, most = sum(tables[name].rows * patterns[name].shape[1] for name in TABLES), limit // _BYTES_A_CELL
+    if count > most:
+        raise ValueError(f"it has {format_count(count)} cells, more than {format_count(most)} (most=)")
+
+
+def _read_table(
+    archive: zipfile.ZipFile,
+    allowance: cells.Allowance,
+    marked: bool,
+    table: _Table,
+    name: str,
+    pattern: pd.DataFrame,
+) -> pd.DataFrame:
     try:
         with archive.open(f"{name}.csv") as stream, io.TextIOWrapper(stream, "utf-8", newline="") as text:
-            frame = cells.read(text, pattern, table.rows)
+            frame = cells.read(text, pattern, table.rows, allowance, marked=marked)
     except (ValueError, TypeError, OverflowError) as error:
         raise ValueError(f"{name}.csv: {error}") from error
     frame.attrs["dropped"] = table.dropped
-    return frame
+    return with_plugin_text(frame)

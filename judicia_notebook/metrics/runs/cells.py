@@ -5,22 +5,31 @@ and nothing it says chooses a type. An empty cell is NA, except in texts that ha
 ISO 8601 with nanoseconds, and numbers are written so that reading them gives the same bits.
 
 A stranger's file may be made to cost more than it holds: a line of a billion commas has as many cells. So the heads are
-compared before anything is parsed, and no line is longer than any of ours can be.
+compared before anything is parsed, no line is longer than any of ours can be, and JSON is counted before it is decoded.
+
+A spreadsheet takes a cell that begins with ``=``, and some other signs, for a formula to run. Such a text is written
+with `TEXT_MARK` before it, which a spreadsheet takes for "this is text", and reading takes away. So is a text that
+begins with the mark itself.
 """
 
 from __future__ import annotations
 
 import io
 import json
-from typing import IO, TYPE_CHECKING, Any
+import re
+from typing import IO, TYPE_CHECKING, Any, Final
 
 from judicia_notebook.documents import parse_any_json
 from judicia_notebook.errors import printable
 from judicia_notebook.metrics.columns import categories, nullable
+from judicia_notebook.units import format_count
 
 if TYPE_CHECKING:
     import pandas as pd
 
+TEXT_MARK: Final = "'"
+_FORMULA = re.compile(r"\s*[-=+@'|%\uff0b\uff0d\uff1d\uff20]")
+_JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _ANY_LENGTH = 1 << 40
 _ROWS_AT_ONCE = 50_000
 _LONGEST_LINE = 4 << 20  # of characters; messages and their fields have at most 10 000 each
@@ -45,16 +54,52 @@ def _written(column: pd.Series) -> Any:
         return pd.Series(np.char.add(np.datetime_as_string(plain, unit="ns"), "Z"), index=column.index, dtype="object")
     if pd.api.types.is_object_dtype(column):
         return column.map(lambda value: None if value is None else json.dumps(value, separators=(",", ":")))
-    return column
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return column.cat.rename_categories([as_text(str(name)) for name in column.cat.categories])
+    return column.map(as_text) if _is_text(column.dtype) else column
 
 
-def read(stream: IO[str], pattern: pd.DataFrame, rows: int) -> pd.DataFrame:
+def as_text(text: str) -> str:
+    """A text as its cell has it: none that a spreadsheet would run.
+
+    Examples
+    --------
+    >>> as_text("=HYPERLINK(1)"), as_text("'quoted'"), as_text("checker")
+    ("'=HYPERLINK(1)", "''quoted'", 'checker')
+    """
+    return TEXT_MARK + text if _FORMULA.match(text) else text
+
+
+class Allowance:
+    """How many values the JSON of a file may have in all, counted before any of it is decoded."""
+
+    def __init__(self, values: int) -> None:
+        self.most = self.left = values
+
+    def take(self, text: str) -> None:
+        """Count a cell.
+
+        Raises
+        ------
+        ValueError
+            It has more than are left.
+        """
+        self.left -= sum(map(_JSON_STRING.sub("", text).count, ",:[{")) + 1
+        if self.left < 0:
+            raise ValueError(f"its JSON has more than the {format_count(self.most)} values that are read (most=)")
+
+
+def read(
+    stream: IO[str], pattern: pd.DataFrame, rows: int, allowance: Allowance, *, marked: bool = True
+) -> pd.DataFrame:
     """Read a frame that is to have these rows, and the columns and dtypes of the pattern.
+
+    `marked` is whether its texts were written with `as_text`.
 
     Raises
     ------
     ValueError
-        It has others, or a cell is not what its column holds.
+        It has others, a cell is not what its column holds, or there is more JSON than is allowed.
     """
     import pandas as pd
 
@@ -65,12 +110,12 @@ def read(stream: IO[str], pattern: pd.DataFrame, rows: int) -> pd.DataFrame:
         keep_default_na=False,
         na_values={name: [""] for name in texts},
         nrows=rows + 1,
-        low_memory=False,
+        low_memory=True,  # which parses some rows at a time: a cell takes twenty bytes while it is parsed
         **_exactly(),
     )
     if len(found) != rows or not isinstance(found.index, pd.RangeIndex):
         raise ValueError("it has not as many rows and cells as it says")
-    columns = {name: _restored(found.pop(name), pattern[name]) for name in list(found.columns)}
+    columns = {name: _restored(found.pop(name), pattern[name], allowance, marked) for name in list(found.columns)}
     return pd.DataFrame(columns, copy=False)
 
 
@@ -118,13 +163,13 @@ def _dtype_read(dtype: Any) -> Any:
     return dtype
 
 
-def _restored(found: pd.Series, pattern: pd.Series) -> Any:
+def _restored(found: pd.Series, pattern: pd.Series, allowance: Allowance, marked: bool) -> Any:
     import numpy as np
     import pandas as pd
 
     dtype = pattern.dtype
     if isinstance(dtype, pd.CategoricalDtype):
-        return _restored_categories(found, list(dtype.categories))
+        return _restored_categories(found, list(dtype.categories), marked)
     if isinstance(dtype, pd.Float64Dtype):
         values = found.to_numpy("f8")
         return nullable(values, ~np.isnan(values))
@@ -132,20 +177,28 @@ def _restored(found: pd.Series, pattern: pd.Series) -> Any:
         return pd.to_datetime(found, format="ISO8601", utc=True).astype(dtype).array
     if pd.api.types.is_object_dtype(dtype):
         values = np.empty(len(found), object)
+        for text in found:
+            if isinstance(text, str):
+                allowance.take(text)
         values[:] = [parse_any_json(text) if isinstance(text, str) else None for text in found]
         return pd.Series(values, dtype="object")
     if _is_text(dtype):
-        return pd.Series([printable(text, _ANY_LENGTH) for text in found], dtype="str")
+        return pd.Series([_text(text, marked) for text in found], dtype="str")
     return found.array
 
 
-def _restored_categories(found: pd.Series, fixed: list[str]) -> pd.Categorical:
+def _text(cell: str, marked: bool) -> str:
+    """The text of a cell, with what a stranger may have put there made printable."""
+    return printable(cell.removeprefix(TEXT_MARK) if marked else cell, _ANY_LENGTH)
+
+
+def _restored_categories(found: pd.Series, fixed: list[str], marked: bool) -> pd.Categorical:
     """The same texts, as a frame that was never in a file has them: sorted, printable, all in use."""
     import numpy as np
     import pandas as pd
 
     which, distinct = pd.factorize(found)
-    texts = [printable(text, _ANY_LENGTH) for text in distinct]
+    texts = [_text(text, marked) for text in distinct]
     names = fixed or sorted(set(texts))
     if unknown := set(texts) - set(names):
         raise ValueError(f"{min(unknown)!r} is none of {', '.join(names)}")

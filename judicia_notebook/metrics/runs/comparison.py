@@ -22,6 +22,7 @@ from judicia_notebook.metrics.runs import bootstrap
 from judicia_notebook.metrics.runs.bootstrap import FEWEST, Interval
 from judicia_notebook.metrics.runs.matching import ALL, groups_of, keys_of, match, names_of
 from judicia_notebook.metrics.runs.run import Run
+from judicia_notebook.text import with_plugin_text
 from judicia_notebook.units import format_count, format_size, format_time
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ class Comparison:
         rows = [[getattr(effect, name) for name in names] for effect in self.effects]
         kinds = {"group": "str", "column": "str", "count_a": "int64", "count_b": "int64"}
         dtypes = {name: kinds.get(name, "float64") for name in names}
-        return pd.DataFrame(rows, columns=names).astype(dtypes)
+        return with_plugin_text(pd.DataFrame(rows, columns=names).astype(dtypes))
 
     def effect(self, column: str, group: str | None = None) -> Effect:
         """The effect on a column in a group; without one, over all groups.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from judicia_notebook.text import printable
 from judicia_notebook.units import format_count
 
 if TYPE_CHECKING:
@@ -54,8 +55,14 @@ class Run:
     def title(self) -> tuple[str, str]:
         """Which run it is, and of when, for people."""
         if self.meta.get("anonymous"):
-            return "anonymous run", ""
-        return f"run {self.meta.get('run_id', '')}", str(self.meta.get("began", ""))[:19].replace("T", " ")
+            return self._name, ""
+        return self._name, str(self.meta.get("began", ""))[:19].replace("T", " ")
+
+    @property
+    def _name(self) -> str:
+        if self.meta.get("anonymous"):
+            return "anonymous run"
+        return f"run {printable(str(self.meta.get('run_id', '')), 80)}".strip()
 
     def rows(self) -> list[tuple[str, str]]:
         """What it holds and was measured with, for people."""
@@ -79,8 +86,7 @@ class Run:
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{len(frame):,} {name.replace('_', ' ')}" for name, frame in self.frames.items())
-        named = "anonymous run" if self.meta.get("anonymous") else f"run {self.meta.get('run_id', '')}"
-        return f"<{named.strip()}: {counts}>"
+        return f"<{self._name}: {counts}>"
 
 
 def of_recorder(recorder: Recorder) -> Run:

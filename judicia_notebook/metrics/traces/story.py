@@ -25,6 +25,7 @@ from judicia_notebook.metrics.recorder import (
     HostCallKey,
     LogKey,
 )
+from judicia_notebook.text import INERT_CLASSES
 from judicia_notebook.units import format_count, format_size, format_time
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ class Trace:
         head = "".join(f'<th scope="col" style="{number if "ms" in one else cell}">{one}</th>' for one in heads)
         foot = "".join(f"<div>{html.escape(line)}</div>" for line in self._foot())
         return (
-            f'<div class="judicia-trace"><div><strong>{html.escape(self._head())}</strong></div>'
+            f'<div class="judicia-trace {INERT_CLASSES}"><div><strong>{html.escape(self._head())}</strong></div>'
             '<table style="border-collapse: collapse; font-family: var(--jp-code-font-family, monospace);'
             f' font-size: 12px"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{foot}</div>'
         )

@@ -349,7 +349,7 @@ class Panel {
       !late
         ? ""
         : busy
-          ? `This kernel hears clicks only when the cell ends (${state.foreground} is running in it); ${count} pending. A call in the background leaves it free: %plugin call ${state.foreground} --background`
+          ? `This kernel hears clicks only when the cell ends (${state.foreground} is running in it); ${count} pending. A call in the background leaves it free: %plugin call ... --background`
           : `The kernel has not confirmed this yet: ${count} pending. Where it hears clicks only when a cell ends, a call in the background leaves it free: %plugin call ... --background`,
     );
   }

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Protocol
 
+from judicia_notebook.text import printable
+
 if TYPE_CHECKING:
     from judicia_notebook.notebook.cards import Card
 
@@ -70,7 +72,7 @@ def live_widget(page: tuple[str, ...], style: tuple[str, ...]) -> type[Any]:
             super().close()
 
         def __repr__(self) -> str:
-            return f"<{self.session.card().title}>"
+            return f"<{printable(self.session.card().title, 160)}>"
 
         def _repr_mimebundle_(self, **options: Any) -> Any:
             bundle = super()._repr_mimebundle_(**options)

@@ -1,0 +1,86 @@
+"""Text that a guest may have written, made fit to be shown. Knows neither who wrote it nor where it is shown.
+
+Such text may hold what moves a cursor, recolours a terminal, reverses a line, cannot be seen, or piles marks up until
+they cover the lines above. `printable` takes all of that out, at every place where text is read to be shown. What
+HTML, TeX, a spreadsheet or a shell would make of the rest is the business of each place that writes one of these.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import unicodedata
+from collections.abc import Iterable
+from itertools import groupby
+from typing import TYPE_CHECKING, Final, TypeVar
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    Frame = TypeVar("Frame", bound=pd.DataFrame)
+
+_INVISIBLE = (
+    r"\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u2028-\u202e"
+    r"\u2060-\u206f\u2800\u3164\ud800-\udfff\ufeff\uffa0\ufff0-\ufffb\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+# The two joiners are part of emojis and of some scripts' words; anywhere else they only make two texts look the same.
+_LONE_JOINERS = r"(?<![\u0600-\u0dff])\u200c|(?<![\u0600-\u0dff\u2190-\u2bff\ufe0f\U0001f000-\U0001faff])\u200d"
+_UNPRINTABLE = re.compile(f"[{_INVISIBLE}]|{_LONE_JOINERS}")
+_MOST_MARKS = 4
+"""Marks on one letter; what people write needs three."""
+
+PLUGIN_TEXT: Final = "plugin_text"
+"""What `DataFrame.attrs` says of a frame in which texts of plugins are; pandas hands it on to what is made of it."""
+
+INERT_CLASSES: Final = "tex2jax_ignore mathjax_ignore"
+"""What the outermost element of HTML with a guest's text has as class: MathJax 2 and 3 each leave one of them alone.
+
+JupyterLab typesets the TeX in all HTML it shows.
+"""
+
+
+def with_plugin_text(frame: Frame) -> Frame:
+    """Note that texts of plugins are in a frame, so that a notebook shows it without setting their TeX."""
+    frame.attrs[PLUGIN_TEXT] = True
+    return frame
+
+
+def printable(text: str, limit: int = 500) -> str:
+    """Text from a guest on one line: nothing that cannot be seen or that changes its surroundings, cut at `limit`.
+
+    Examples
+    --------
+    >>> printable("two" + chr(10) + "lines" + chr(0x202E))
+    'two⏎lines\ufffd'
+    """
+    clean = text[: limit + 1].replace("\n", "⏎").replace("\t", " ")
+    if not (clean.isascii() and clean.isprintable()):
+        clean = _without_floods(_UNPRINTABLE.sub("\ufffd", clean))
+    return clean[:limit] + "…" if len(clean) > limit else clean
+
+
+def _without_floods(text: str) -> str:
+    """Of many marks on one letter the first few."""
+    if text.isascii() or not any(map(_is_mark, text)):
+        return text
+    parts = []
+    for marks, run in groupby(text, _is_mark):
+        part = "".join(run)
+        parts.append(part if not marks or len(part) <= _MOST_MARKS else f"{part[:_MOST_MARKS]}\ufffd")
+    return "".join(parts)
+
+
+def _is_mark(char: str) -> bool:
+    return char > "\u02ff" and unicodedata.category(char) in {"Mn", "Me"}
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`` Did you mean 'checker'?``, or what is there, or nothing."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=1)
+    if close:
+        return f" Did you mean {close[0]!r}?"
+    if known:
+        shown = ", ".join(printable(one, 80) for one in known[:8]) + (", ..." if len(known) > 8 else "")
+        return f" There is: {shown}."
+    return ""
