@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Callable, Generator
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
@@ -110,7 +110,9 @@ class CallHandle:
         CallError
             What `Plugin.call` would have raised.
         """
-        return self._future.result(timeout)
+        if not self._wait(timeout):
+            raise TimeoutError
+        return self._future.result()
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """Wait for the end; the error it ended with, if any.
@@ -120,7 +122,12 @@ class CallHandle:
         TimeoutError
             It has not ended yet.
         """
-        return self._future.exception(timeout)
+        if not self._wait(timeout):
+            raise TimeoutError
+        return self._future.exception()
+
+    def _wait(self, timeout: float | None) -> bool:
+        return interrupts.wait_until(lambda seconds: not wait([self._future], seconds).not_done, timeout)
 
     def add_done_callback(self, callback: Callable[[CallHandle], object]) -> None:
         """Have `callback(handle)` called when it has ended, on the thread that ran it."""

@@ -22,6 +22,7 @@ from typing import Any, Final, Literal, Protocol, get_args
 from urllib.parse import urlsplit
 
 from judicia_notebook.capabilities import CAPABILITIES, expand
+from judicia_notebook.engine.interrupts import deferred
 from judicia_notebook.engine.limits import Limits
 from judicia_notebook.errors import PolicyError, did_you_mean
 from judicia_notebook.quotas import DEFAULTS, NOT_GIVEN, Quota, check_within, limits_of, make_quota, overlay
@@ -211,6 +212,11 @@ class Policy:
         return most if isinstance(most, int | float) else None
 
     @property
+    def initial(self) -> Snapshot:
+        """What the plugin was first loaded with, and what `reset` goes back to."""
+        return self._initial
+
+    @property
     def version(self) -> int:
         """The version of the state in force, as in `Runtime.policies`."""
         return self._state.version
@@ -300,8 +306,10 @@ class Policy:
 
     def merge(
         self, grants: Iterable[str], quota: Quota, on_denied: OnDenied | None = None, *, what: str = "merge"
-    ) -> None:
-        """Add grants and change quotas in one step; `what` is what the audit calls it.
+    ) -> bool:
+        """Add grants and change quotas in one step; `what` is what the audit calls it. Whether anything changed.
+
+        Observers are not told: that is up to who called it, once its own locks are free; see `tell`.
 
         Raises
         ------
@@ -315,7 +323,7 @@ class Policy:
             granted = tuple(dict.fromkeys((*now.granted, *wanted)))
             return Snapshot(granted, overlay(now.quota, quota.given()), on_denied or now.on_denied)
 
-        self._change(what, ", ".join(wanted), add)
+        return self._exchange(what, ", ".join(wanted), add)
 
     def amend(self, what: str, update: Callable[[Snapshot], Snapshot], detail: str = "") -> None:
         """Change anything in one step: `update` is given what holds now and answers what is to hold.
@@ -381,13 +389,21 @@ class Policy:
         return remove
 
     def _change(self, what: str, detail: str, update: Callable[[Snapshot], Snapshot]) -> None:
-        with self._lock:
+        if self._exchange(what, detail, update):
+            self.tell()
+
+    def _exchange(self, what: str, detail: str, update: Callable[[Snapshot], Snapshot]) -> bool:
+        with deferred(), self._lock:
             before = self.snapshot()
             wanted = update(before)
             if wanted == before:
-                return
+                return False
             self._state = self._make(wanted)
             self._ledger.add_audit(what, self.plugin, detail, current_way())
+            return True
+
+    def tell(self) -> None:
+        """Call everybody who observes it."""
         for callback in tuple(self._observers):
             with contextlib.suppress(Exception):
                 callback(self)
