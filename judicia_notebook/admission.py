@@ -213,6 +213,7 @@ def _alternatives(name: str) -> Iterable[str]:
 def _note(claimed: str, name: str, found: Read, holder: Plugin) -> str:
     new, old = (printable(str(one.path or loading.label(one.source)), 200) for one in (found, holder.code))
     return (
-        f"the name {claimed} belongs to {old}, so {new} is {name} and has nothing of it; "
-        f'name="{claimed}" replaces {claimed} and keeps its grants; another name=, or to unload {claimed} first, does not'
+        f"loaded as {name}: the name {claimed} belongs to {old}, and this is {new}, which has nothing of it; "
+        f'name="{claimed}" replaces {claimed} and keeps its grants, another name= keeps both, '
+        f"to unload {claimed} first frees the name"
     )

@@ -300,7 +300,8 @@ class Runtime(Telling):
             lambda: self._wait_for_calls(CLOSE_SECONDS),
             self._platform.workers.close,
             self.host.close,
-            *(partial(plugin.let_go, "unloaded") for plugin in plugins),  # what an unload that failed has left
+            *(plugin.unload for plugin in plugins),  # again, where that was interrupted before it began
+            *(partial(plugin.let_go, "unloaded") for plugin in plugins),  # what one that failed half-way has left
             lambda: self._remove_data_dir() if self._own_data_dir is not None else None,
         )
         self._closed = True

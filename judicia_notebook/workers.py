@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from judicia_notebook.engine.interrupts import Changed
 from judicia_notebook.engine.safety import THREAD_STACK
 from judicia_notebook.errors import ResourceExhausted
 
@@ -27,7 +28,7 @@ class Workers:
         self._name = name
         self._most = most
         # Its lock is re-entrant: a signal handler that cancels a queued call may come in while its thread is inside.
-        self._ready = threading.Condition()
+        self._ready = Changed()
         self._waiting: deque[Callable[[], None]] = deque()
         self._threads = 0
         self._free = 0

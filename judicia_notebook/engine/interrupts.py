@@ -118,6 +118,35 @@ def wait_until(look: Callable[[float | None], bool], seconds: float | None = Non
             return over
 
 
+class Changed(type(threading.RLock())):  # type: ignore[misc]  # the class has no public name
+    """A Condition that may be held on the main thread. Its ``with`` is the lock's own, which no signal can come into.
+
+    A Condition's is a function in Python: where a handler raises in it, the lock is held for ever.
+    """
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition(self)
+        self.notify = self._condition.notify
+        self.notify_all = self._condition.notify_all
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait to be notified, with the lock held; on threads that no signal comes to."""
+        return self._condition.wait(seconds)
+
+    def wait_for(self, predicate: Callable[[], bool], seconds: float | None = None) -> bool:
+        """Wait for something to be so, with the lock held; on threads that no signal comes to."""
+        return self._condition.wait_for(predicate, seconds)
+
+    def wait_until(self, predicate: Callable[[], bool], seconds: float | None = None) -> bool:
+        """Wait for something to be so, without the lock; on any thread."""
+
+        def look(seconds: float | None) -> bool:
+            with self:
+                return self.wait_for(predicate, seconds)
+
+        return wait_until(look, seconds)
+
+
 def enter(invocation: Invocation) -> bool:
     """Keep what signals raise off this call's callbacks, if it is on the main thread; whether `leave` is due."""
     if threading.get_ident() != _MAIN:

@@ -26,6 +26,7 @@ from judicia_notebook.host.events.event import Emitted, Event, Fate, current_eve
 from judicia_notebook.host.events.patterns import matches, may
 
 if TYPE_CHECKING:
+    from judicia_notebook.engine.interrupts import Changed
     from judicia_notebook.host.events.limits import EventLimits
     from judicia_notebook.policy import Policy
     from judicia_notebook.workers import Workers
@@ -42,6 +43,7 @@ class Plugin(Protocol):
 
     name: str
     policy: Policy
+    claimed: str
 
 
 class Deliver(Protocol):
@@ -75,6 +77,8 @@ class Parked:
     error: str
     traceback: str
     callback: Subscriber | None = None  # a plugin is looked for by its name, so that an unloaded one is not kept
+    plugin: weakref.ref[Plugin] | None = None
+    digest: str = ""
 
     @property
     def event(self) -> Event:
@@ -89,7 +93,7 @@ class Parked:
 class House(Protocol):
     """What all subscribers of a runtime share."""
 
-    changed: threading.Condition
+    changed: Changed
     workers: Workers
     limits: EventLimits
 
@@ -299,6 +303,11 @@ class PluginSubscriber(Subscriber):
         self._cancel: Callable[[str], None] | None = None
 
     @property
+    def identity(self) -> tuple[weakref.ref[Plugin], str]:
+        """The plugin, and the digest of its file."""
+        return self._plugin, self._digest
+
+    @property
     def plugin(self) -> Plugin | None:
         """The plugin, if its runtime is still there."""
         return self._plugin()
@@ -308,6 +317,12 @@ class PluginSubscriber(Subscriber):
         added = [one for one in self.patterns if one not in self._from_manifest] if digest == self._digest else []
         self._digest, self._from_manifest = digest, tuple(from_manifest)
         self.patterns = list(dict.fromkeys((*self._from_manifest, *added)))
+
+    def succeeds(self, parked: Parked) -> bool:
+        """Whether it is the plugin that a delivery was for, the same file, or one that the user gave its name to."""
+        plugin = self.plugin
+        same = parked.plugin is not None and parked.plugin() is plugin
+        return plugin is not None and (same or self._digest == parked.digest or not plugin.claimed)
 
     def may_receive(self, event_type: str) -> bool:
         return may(self.policy.state, "subscribe_events", self.name, event_type)
@@ -366,5 +381,5 @@ def _parked(event: Emitted, subscriber: Subscriber, attempts: int, error: BaseEx
             told = "".join(traceback.format_exception(error))[-_TRACEBACK_CHARACTERS:]
     except Exception:  # a callback's exception may be anything, also one that cannot say what it is
         text = type(error).__name__
-    callback = subscriber if subscriber.kind == "callback" else None
-    return Parked(event, subscriber.name, subscriber.kind, attempts, printable(text, 1000), told, callback)
+    whose = (None, *subscriber.identity) if isinstance(subscriber, PluginSubscriber) else (subscriber,)
+    return Parked(event, subscriber.name, subscriber.kind, attempts, printable(text, 1000), told, *whose)

@@ -34,6 +34,7 @@ from uvicorn import Config
 from uvicorn import Server as Uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from judicia_notebook.engine import interrupts
 from judicia_notebook.errors import ResourceExhausted
 from judicia_notebook.host.http.incoming import TOO_LONG, Asked, Incoming, check_size
 from judicia_notebook.host.http.messages import Response, refusal
@@ -131,9 +132,12 @@ class Listener:
         except RuntimeError as error:
             self._socket.close()
             raise ResourceExhausted(f"No thread is to be had for a server: {error}.") from None
-        if not self._started.wait(START_SECONDS) or not self._thread.is_alive():
+        try:
+            if not interrupts.wait_until(self._started.wait, START_SECONDS) or not self._thread.is_alive():
+                raise ResourceExhausted("The server did not start.")
+        except BaseException:
             self.close()
-            raise ResourceExhausted("The server did not start.")
+            raise
 
     def _config(self) -> Config:
         limits = self._limits

@@ -10,7 +10,6 @@ Whether the sender may still send is asked again before each attempt: what was q
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -20,6 +19,7 @@ from judicia_notebook.host.notifications.notification import FATES, Fate, Notifi
 from judicia_notebook.host.notifications.targets import Target
 
 if TYPE_CHECKING:
+    from judicia_notebook.engine.interrupts import Changed
     from judicia_notebook.host.notifications.limits import Limits
     from judicia_notebook.policy import Policy
     from judicia_notebook.workers import Workers
@@ -57,7 +57,7 @@ class Parked:
 class House(Protocol):
     """What all outboxes of a runtime share."""
 
-    changed: threading.Condition
+    changed: Changed
     workers: Workers
     limits: Limits
 
