@@ -401,9 +401,10 @@ class Plugin(Measuring):
 
     def let_go(self, why: str) -> None:
         """End its calls and free its instances; a second time what the first one left."""
-        idle = self._instances.close()  # first, so that no call begins behind the cancelling
-        self.cancel_calls(why)
-        self.retire(idle)
+        with deferred():
+            idle = self._instances.close()  # first, so that no call begins behind the cancelling
+            self.cancel_calls(why)
+            self.retire(idle)
 
     def cancel_calls(self, why: str = "the runtime ends") -> None:
         """Cancel every call that runs or waits."""
