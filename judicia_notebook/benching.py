@@ -37,7 +37,7 @@ class Callee(Protocol):
 
     def _json_call(self, function: str, payload: Any, quota: Quota | Mapping[str, Any] | None) -> Call: ...
 
-    def _close_all(self, idle: list[Instance]) -> None: ...
+    def retire(self, idle: list[Instance]) -> None: ...
 
 
 @tells_interrupts("The bench was interrupted; its calls are in p.calls.")
@@ -116,7 +116,7 @@ def bench(
                     if pool is cold or record.instance_call != 1 or record.outcome != "ok":
                         records[pool].append(record)  # where a failure cost the kept instance, the next one is cold
         finally:
-            self._close_all([*cold.close(), *warm.close()])
+            self.retire([*cold.close(), *warm.close()])
     found = Bench(self.name, function, warmup, Side(tuple(records[cold])), Side(tuple(records[warm])))
     if errors and all(side.failed == len(side.records) for _, side in found.sides):
         raise errors[0]

@@ -44,6 +44,7 @@ from judicia_notebook.labels import collected, current_call, label_text
 from judicia_notebook.loading import REACTOR_INITIALIZE
 from judicia_notebook.metrics.captures import THE_CALL
 from judicia_notebook.metrics.recorder import CallRecord, LimitsInForce
+from judicia_notebook.targets import Making
 from judicia_notebook.units import format_time
 
 if TYPE_CHECKING:
@@ -238,10 +239,12 @@ class Call:
         began = perf_counter_ns()
         self.started_ns = began
         self._check_payload()
-        code = found.code if found is not None else self.target.activity.code
-        if code is not self.target.code:
-            self.target = self.target.on(code)
-        self.scope.digest = code.digest
+        making = self.target.activity.making
+        if found is not None and found.code is not making.code:
+            making = Making(found.code, self.target.config)
+        if making.code is not self.target.code:
+            self.target = self.target.on(making)
+        self.scope.digest = making.code.digest
         try:
             instance = self.instance = found if found is not None else self._make()
         except BaseException:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import contextvars
 from collections.abc import Callable, Generator
-from concurrent.futures import Future, InvalidStateError
+from concurrent.futures import Future, InvalidStateError, wait
 from time import monotonic, perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
@@ -70,14 +70,17 @@ class CallHandle:
         with contextlib.suppress(InvalidStateError):  # it has just ended by itself
             self._future.set_exception(ended)
 
-    def _wait(self, timeout: float | None) -> None:
+    def _wait(self, timeout: float | None) -> bool:
         """Wait for the end, and look now and then whether the thread is still there that it is to come from."""
         until = float("inf") if timeout is None else monotonic() + timeout
-        while not self._future.done() and (left := until - monotonic()) > 0:
-            with contextlib.suppress(TimeoutError):
-                self._future.exception(min(left, LOOK_SECONDS))
-                return
+        while not interrupts.wait_until(self._is_over, min(LOOK_SECONDS, max(0.0, until - monotonic()))):
+            if monotonic() >= until:
+                return False
             self._workers.check()
+        return True
+
+    def _is_over(self, seconds: float | None) -> bool:
+        return not wait([self._future], seconds).not_done
 
     @property
     def plugin(self) -> str:
@@ -133,7 +136,8 @@ class CallHandle:
             What `Plugin.call` would have raised.
         """
         try:
-            self._wait(timeout)
+            if not self._wait(timeout):
+                raise TimeoutError
             return self._future.result(0)
         except KeyboardInterrupt as error:
             told = interrupted(error, f"The wait for {self.plugin}.{self.function} was interrupted; the call goes on.")
@@ -147,7 +151,8 @@ class CallHandle:
         TimeoutError
             It has not ended yet.
         """
-        self._wait(timeout)
+        if not self._wait(timeout):
+            raise TimeoutError
         return self._future.exception(0)
 
     def add_done_callback(self, callback: Callable[[CallHandle], object]) -> None:

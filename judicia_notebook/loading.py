@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from judicia_notebook import manifest as manifests
 from judicia_notebook import suggestions
 from judicia_notebook.engine import abi
+from judicia_notebook.engine.interrupts import deferred
 from judicia_notebook.engine.isolation import DEFAULT_ABOVE, CompileLimits
 from judicia_notebook.engine.locals import HEAVY, check_locals, compile_work
 from judicia_notebook.engine.module_info import FuncType, Import, ModuleInfo
@@ -157,9 +158,17 @@ def _find(source: Source) -> tuple[bytes, Path | None]:
         return text.encode(), None
     try:
         path = _example_path(text[len(EXAMPLE) :]) if text.startswith(EXAMPLE) else Path(text).expanduser()
+        path = path.absolute()  # and not resolved: where a link leads may change
         return _read_bounded(path), path
     except (ValueError, RuntimeError) as error:  # a zero byte in the name, a home folder that does not exist
         raise LoadError(f"it is no path: {error}") from None
+
+
+def _anchored(source: Source, path: Path | None) -> Source:
+    """The source, as the file that it is wherever the notebook goes."""
+    if path is None or isinstance(source, bytes) or os.fspath(source).startswith(EXAMPLE) or Path(source) == path:
+        return source
+    return path
 
 
 def _read_bounded(path: Path) -> bytes:
@@ -231,7 +240,9 @@ def read(source: Source, *, manifest: Any = None, wanted_abi: str | None = None)
             (manifests.from_value(manifest), "given") if manifest is not None else manifests.read_manifest(module, path)
         )
         chosen = _choose_abi(module, found, str(origin), wanted_abi)
-        return Read(source, path, wasm, hashlib.sha256(wasm).hexdigest(), module, found, str(origin), chosen)
+        return Read(
+            _anchored(source, path), path, wasm, hashlib.sha256(wasm).hexdigest(), module, found, str(origin), chosen
+        )
     except ManifestError as error:
         raise ManifestError(
             f"{error.source}: {error.message}" if error.source else error.message, source=label(source)
@@ -302,10 +313,11 @@ def load(
                 compiled = engine.compile(
                     found.wasm, found.digest, cache_folder=cache_folder, apart=_compile_limits() if apart else None
                 )
-        try:
-            linkage = Linkage(engine, compiled, found.module, used, trap_unknown=trap_unknown)
-        finally:
-            compiled.close()
+        with deferred():
+            try:
+                linkage = Linkage(engine, compiled, found.module, used, trap_unknown=trap_unknown)
+            finally:
+                compiled.close()
     except LoadError as error:
         error.source = error.source or label(found.source)
         raise
@@ -355,9 +367,10 @@ def announced(what: str) -> Iterator[None]:
 
     timer = threading.Timer(1.0, say)
     timer.daemon = True
-    _begin(timer)
     end = "given up after {}."
     try:
+        with deferred():  # starting a thread waits for it
+            _begin(timer)
         yield
         end = "it took {}; the next load is quick."
     finally:

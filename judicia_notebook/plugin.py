@@ -18,9 +18,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 from judicia_notebook import loading
+from judicia_notebook.admission import Options
 from judicia_notebook.calling import Call, hook
 from judicia_notebook.command import RunResult, run
 from judicia_notebook.engine import wire
+from judicia_notebook.engine.interrupts import deferred
 from judicia_notebook.engine.remains import sweep
 from judicia_notebook.errors import (
     AbiViolation,
@@ -42,7 +44,7 @@ from judicia_notebook.metrics.recorder import CallRecord, Subject
 from judicia_notebook.policy import CappedBudget, Policy, current_way
 from judicia_notebook.quotas import Quota, call_quota, make_quota
 from judicia_notebook.raw import RawFunction
-from judicia_notebook.targets import Activity, Platform, Target
+from judicia_notebook.targets import Activity, Making, Platform, Target
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,20 +96,24 @@ class Plugin(Measuring):
         instances: Instances,
         config: Mapping[str, Any],
         on_unload: Callable[[Plugin], bool],
+        claimed: str = "",
+        options: Options | None = None,
     ) -> None:
         self.name = name
+        self.claimed = claimed  # the name in its manifest, if that is why it came in; "" where the caller named it
+        self.options = options or Options()
         self.policy = policy
         self.changes: tuple[str, ...] = ()
         self.recorder = platform.recorder
         self._platform = platform
         self._code = code
         self._config = dict(config)
-        self._wanted_instances = instances
+        self.kept_instances = instances
         self._instances = InstancePool(name, code, _kind(instances, code), policy)
         policy.observe(partial(_follow, weakref.ref(self)))
         self.unloaded = False  # its runtime sets this, when it frees the name
         self._targets: dict[str, Target] = {}
-        self._activity = Activity(code)
+        self._activity = Activity(Making(code, self._config))
         self._on_unload = on_unload
 
     # What it is ---------------------------------------------------------------------------------------------
@@ -392,14 +398,20 @@ class Plugin(Measuring):
     def unload(self) -> None:
         """Let go of it.
 
-        Running calls are cancelled, on_cleanup runs in idle instances (at most 1 s in all), memory is freed.
+        Running calls are cancelled, on_cleanup runs in idle instances (at most 1 s in all), memory is freed. Ctrl-C
+        ends an on_cleanup that runs, and what is left is freed all the same.
         """
-        if not self._on_unload(self):
-            return
-        idle = self._instances.close()  # first, so that no call begins behind the cancelling
-        self.cancel_calls("unloaded")
-        self._close_all(idle)
-        self._platform.recorder.add_audit("unload", self.name, self.digest[:12], current_way())
+        with deferred():
+            if self._on_unload(self):
+                self._platform.recorder.add_audit("unload", self.name, self.digest[:12], current_way())
+                self.let_go("unloaded")
+
+    def let_go(self, why: str) -> None:
+        """End its calls and free its instances; a second time what the first one left."""
+        with deferred():
+            idle = self._instances.close()  # first, so that no call begins behind the cancelling
+            self.cancel_calls(why)
+            self.retire(idle)
 
     def cancel_calls(self, why: str = "the runtime ends") -> None:
         """Cancel every call that runs or waits."""
@@ -416,32 +428,46 @@ class Plugin(Measuring):
         """Whether there is a call that runs or waits, other than the one this is called from."""
         return bool(self._activity.running.keys() - {current_call.get()})
 
-    def _close_all(self, idle: list[Instance]) -> None:
+    def retire(self, idle: list[Instance]) -> None:
+        """Run on_cleanup in instances that no call will get, and free them. What comes of it is raised at the end.
+
+        Guests run here, so no lock of the runtime may be held.
+        """
+        first: BaseException | None = None
         until = time.monotonic() + CLEANUP_SECONDS  # for all of them together
         for instance in idle:
             left = _seconds_left(until)
-            if left > 0 and "on_cleanup" in instance.code.callable:
-                self._clean_up(instance, left)
+            if first is None and left > 0 and "on_cleanup" in instance.code.callable:
+                try:
+                    self._clean_up(instance, left)
+                except BaseException as error:  # Ctrl-C, for one; it has ended the hook
+                    first = error
             instance.sandbox.close()
         sweep()
+        if first is not None:
+            raise first
 
     def _clean_up(self, instance: Instance, seconds: float) -> None:
-        target = self.target("on_cleanup", self._code.abi)
+        target = self.target("on_cleanup", self._code.abi).on(Making(instance.code, self._config))
         call = hook(target, "on_cleanup")
         call.scope.budget = CappedBudget(self.policy, Quota(cpu=CLEANUP_SECONDS, wall=seconds))
         with contextlib.suppress(JudiciaError):  # it is going anyway, and its row says what happened
             call.run(on=instance)
 
-    def replace(self, code: Code, *, instances: Instances | None, config: Mapping[str, Any] | None) -> None:
-        """Exchange the code in place; for `Runtime.load`."""
+    def replace(
+        self, code: Code, *, instances: Instances | None, config: Mapping[str, Any] | None, options: Options
+    ) -> list[Instance]:
+        """Exchange the code in place, for `Runtime.load`; the instances that are left over, to be retired."""
         self.changes = loading.differences(self._code, code)
-        self._wanted_instances = instances or self._wanted_instances
-        idle = self._instances.renew(code, _kind(self._wanted_instances, code))
-        self._close_all(idle)
-        self._code = self._activity.code = code
-        self._targets = {}
+        self.kept_instances = instances or self.kept_instances
         if config is not None:
             self._config = dict(config)
+        self.options = options
+        self._activity.making = Making(code, self._config)
+        idle = self._instances.renew(code, _kind(self.kept_instances, code))
+        self._code = code
+        self._targets = {}
+        return idle
 
     # What it did --------------------------------------------------------------------------------------------
 
@@ -523,4 +549,4 @@ def _follow(plugin: weakref.ref[Plugin], _: Policy) -> None:
     """After a change of the policy: more calls may begin, or fewer instances may stay."""
     found = plugin()
     if found is not None:
-        found._close_all(found._instances.settle())  # noqa: SLF001
+        found.retire(found._instances.settle())  # noqa: SLF001

@@ -23,6 +23,7 @@ from typing import Any, Final, NamedTuple, Protocol, get_args
 from judicia_notebook import changes
 from judicia_notebook.capabilities import CAPABILITIES
 from judicia_notebook.changes import OnDenied, Snapshot
+from judicia_notebook.engine.interrupts import deferred
 from judicia_notebook.engine.limits import Limits
 from judicia_notebook.errors import PolicyError, stays_in_process
 from judicia_notebook.grants import capability_of, parse_grants
@@ -143,6 +144,11 @@ class Policy:
         return most if isinstance(most, int | float) else None
 
     @property
+    def initial(self) -> Snapshot:
+        """What the plugin was first loaded with, and what `reset` goes back to."""
+        return self._initial
+
+    @property
     def version(self) -> int:
         """The version of the state in force, as in `Runtime.policies`."""
         return self._state.version
@@ -240,8 +246,10 @@ class Policy:
 
     def merge(
         self, grants: Iterable[str], quota: Quota, on_denied: OnDenied | None = None, *, what: str = "merge"
-    ) -> None:
-        """Add grants and change quotas in one step; `what` is what the audit calls it.
+    ) -> bool:
+        """Add grants and change quotas in one step; `what` is what the audit calls it. Whether anything changed.
+
+        Observers are not told: that is up to who called it, once its own locks are free; see `tell`.
 
         Raises
         ------
@@ -255,7 +263,7 @@ class Policy:
             granted = changes.granting(now, wanted).granted
             return Snapshot(granted, overlay(now.quota, quota.given()), on_denied or now.on_denied)
 
-        self._change(what, ", ".join(wanted), add)
+        return self._exchange(what, ", ".join(wanted), add)[1]
 
     def amend(self, what: str, update: Callable[[Snapshot], Snapshot], detail: str = "") -> int:
         """Change anything in one step: `update` is given what holds now and answers what is to hold.
@@ -324,21 +332,33 @@ class Policy:
         return remove
 
     def _change(self, what: str, detail: str, update: Callable[[Snapshot], Snapshot], *, passing: bool = False) -> int:
-        with self._lock:
+        version, changed = self._exchange(what, detail, update, passing=passing)
+        if changed:
+            self.tell()
+        return version
+
+    def _exchange(
+        self, what: str, detail: str, update: Callable[[Snapshot], Snapshot], *, passing: bool = False
+    ) -> tuple[int, bool]:
+        """The version that holds then, and whether anything changed."""
+        with deferred(), self._lock:
             before = self.snapshot()
             wanted = update(before)
             if wanted == before:
-                return self.version
+                return self.version, False
             self._state = self._make(wanted)
             version = self.version
             self._narrowings.append(Narrowing(version, changes.widened(wanted, before), passing))
             if what not in _TAKES_BACK:
                 self._remember(before, wanted)
             self._ledger.add_audit(what, self.plugin, detail, current_way())
+            return version, True
+
+    def tell(self) -> None:
+        """Call everybody who observes it."""
         for callback in tuple(self._observers):
             with contextlib.suppress(Exception):
                 callback(self)
-        return version
 
     def _remember(self, before: Snapshot, after: Snapshot) -> None:
         """Keep the grants of each capability that is no longer granted."""

@@ -6,31 +6,25 @@ import atexit
 import contextlib
 import os
 import shutil
+import sys
 import tempfile
 import threading
 import time
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from judicia_notebook import host, labels, loading
+from judicia_notebook import admission, host, labels, loading
+from judicia_notebook.admission import Options
 from judicia_notebook.changes import Snapshot
 from judicia_notebook.delivery import deliver
 from judicia_notebook.engine import cache
+from judicia_notebook.engine.interrupts import deferred, do_all
 from judicia_notebook.engine.memory import MemoryPool
-from judicia_notebook.errors import (
-    LoadError,
-    ManifestError,
-    NoSuchPlugin,
-    PolicyError,
-    ResourceExhausted,
-    did_you_mean,
-    stays_in_process,
-    tells_interrupts,
-)
-from judicia_notebook.grants import parse_grants
+from judicia_notebook.errors import NoSuchPlugin, ResourceExhausted, did_you_mean, stays_in_process, tells_interrupts
 from judicia_notebook.host import wasi
 from judicia_notebook.host.dispatcher import Dispatcher
 from judicia_notebook.host.ownership import Owners
@@ -40,7 +34,7 @@ from judicia_notebook.measuring import Telling
 from judicia_notebook.metrics.recorder import CallRecord, Recorder
 from judicia_notebook.plugin import Plugin
 from judicia_notebook.policy import Policy, current_way
-from judicia_notebook.quotas import DEFAULTS, Quota, as_quota, check_within, make_quota, overlay
+from judicia_notebook.quotas import Quota, as_quota, overlay
 from judicia_notebook.targets import Platform
 from judicia_notebook.workers import Workers
 
@@ -48,8 +42,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from anywidget import AnyWidget
 
-    from judicia_notebook.instances import Instances
-    from judicia_notebook.loading import Source
+    from judicia_notebook.admission import Place, Request
+    from judicia_notebook.instances import Instance, Instances
+    from judicia_notebook.loading import Code, Read, Source
     from judicia_notebook.manifest import Manifest
 
 CEILING_CPU, CEILING_WALL = 60.0, 600.0
@@ -112,10 +107,9 @@ class Runtime(Telling):
         self._own_data_dir: Path | None = None
         self._data_lock = threading.Lock()
         self._plugins: dict[str, Plugin] = {}
-        self._options: dict[str, _Options] = {}
         self._everything: weakref.WeakSet[Plugin] = weakref.WeakSet()  # unloaded ones may still be running
         self._lock = threading.RLock()
-        self._closed = False
+        self._closing = self._closed = False
         self.owner = os.getpid()
         _open.add(self)
 
@@ -150,7 +144,8 @@ class Runtime(Telling):
             A .wasm or .wat file, wasm bytes or WAT text, or a bundled example.
         name : str, optional
             What to call it; by default what it calls itself. A loaded name is replaced in place: old handles stay
-            valid, and what is not said here (grants, quotas, ...) is kept.
+            valid, and what is not said here (grants, quotas, ...) is kept. So it is where the same file is loaded
+            again; another one that calls itself by a loaded name comes in under a new name, and that is said.
         grant : iterable of str
             Such as ``["wall_clock", "read_database=submissions"]``.
         quota : Quota or dict, optional
@@ -178,18 +173,20 @@ class Runtime(Telling):
             A bad grant or quota; likewise.
         """
         self._check_open()
-        if name is not None:
-            _check_name(name)
-        _check_choice("on_denied", on_denied, ("error", "trap"))
-        _check_choice("unknown_imports", unknown_imports, ("error", "trap"))
-        grants = parse_grants([grant] if isinstance(grant, str) else grant)
-        wanted = as_quota(quota)
-        check_within(self.ceiling, wanted)
-        kept = self._options.get(name or "", _Options())
-        options = _Options(manifest or kept.manifest, abi or kept.abi, unknown_imports or kept.unknown_imports)
+        named = self._plugins.get(name) if name is not None else None
+        options = Options(manifest, abi, unknown_imports).over(named.options if named is not None else Options())
+        request = admission.check(
+            self.ceiling,
+            name=name,
+            grant=grant,
+            quota=quota,
+            config=config,
+            instances=instances,
+            on_denied=on_denied,
+            options=options,
+        )
         found = loading.read(source, manifest=options.manifest, wanted_abi=options.abi)
-        lowered = _lowered_by(found.manifest, self.ceiling, loading.label(source))
-        chosen = name or found.manifest.name
+        start = request.start(found.manifest, self.ceiling, loading.label(source))
         code = loading.load(
             found,
             self._platform.dispatcher,
@@ -197,32 +194,50 @@ class Runtime(Telling):
             cache_folder=self._platform.cache_folder,
             isolate=isolate_compile,
         )
-        with self._lock:
-            plugin = self._plugins.get(chosen)
-            known = plugin is not None
-            if plugin is None:
-                start = Snapshot(grants, overlay(lowered, wanted.given()), on_denied or "error")  # type: ignore[arg-type]
-                _check_instances(instances, start.quota)
-                policy = Policy(chosen, self.recorder, ceiling=self.ceiling, initial=start)
-                plugin = Plugin(
-                    chosen,
-                    code,
-                    self._platform,
-                    policy,
-                    instances=instances or 1,
-                    config=config or {},
-                    on_unload=self._forget,
-                )
-                self._plugins[chosen] = plugin
-                self._everything.add(plugin)
-            else:
-                _check_instances(instances, overlay(plugin.policy.quota, wanted.given()))
-                plugin.policy.merge(grants, wanted, on_denied, what="load")  # type: ignore[arg-type]  # checked above
-                plugin.replace(code, instances=instances, config=config)
-            self._options[chosen] = options
-            self.host.plugin_loaded(plugin)
-            detail = "; ".join(plugin.changes) or f"{loading.label(source)} {code.digest[:12]}"
-            self.recorder.add_audit("reload" if known else "load", chosen, detail, current_way())
+        return self._admit(request, found, start, code)
+
+    def _admit(self, request: Request, found: Read, start: Snapshot, code: Code) -> Plugin:
+        """Give a module its name: all of it or nothing."""
+        told: Policy | None = None
+        idle: list[Instance] = []
+        try:
+            with deferred():
+                with self._lock:
+                    self._check_open()
+                    place = admission.find_place(request, found, start, self._plugins)
+                    plugin = place.plugin or self._add(place, request, start, code)
+                    if place.plugin is not None:
+                        told, idle = _renew(plugin, request, code)
+                    self.host.plugin_loaded(plugin)
+                    detail = "; ".join(plugin.changes) or f"{loading.label(found.source)} {code.digest[:12]}"
+                    what = "load" if place.plugin is None else "reload"
+                    self.recorder.add_audit(what, plugin.name, detail, current_way())
+                plugin.retire(idle)
+        finally:  # code of guests and of observers runs without the lock: it may load and unload, or wait for who does
+            if told is not None:
+                told.tell()
+        if place.note:
+            sys.stderr.write(f"{place.note[:1].upper()}{place.note[1:]}.\n")
+        return plugin
+
+    def _add(self, place: Place, request: Request, start: Snapshot, code: Code) -> Plugin:
+        """A plugin of a name that was free."""
+        admission.check_instances(request.instances, start.quota)
+        plugin = Plugin(
+            place.name,
+            code,
+            self._platform,
+            Policy(place.name, self.recorder, ceiling=self.ceiling, initial=start),
+            instances=request.instances or 1,
+            config=request.config or {},
+            on_unload=self._forget,
+            claimed=code.manifest.name if request.name is None else "",
+            options=request.options,
+        )
+        if place.note:
+            plugin.changes = (place.note,)
+        self._plugins[place.name] = plugin
+        self._everything.add(plugin)
         return plugin
 
     def inspect(self, source: Source) -> Inspection:
@@ -261,11 +276,10 @@ class Runtime(Telling):
         with self._lock:
             if plugin.unloaded:
                 return False
-            plugin.unloaded = True
             self.host.plugin_unloaded(plugin)
             if self._plugins.get(plugin.name) is plugin:
                 del self._plugins[plugin.name]
-                self._options.pop(plugin.name, None)
+            plugin.unloaded = True  # last: what was interrupted before this line is done again
             return True
 
     def clear(self) -> None:
@@ -275,16 +289,25 @@ class Runtime(Telling):
                 self.unload(name)
 
     def close(self) -> None:
-        """Unload everything and take no more; the records stay readable."""
+        """Unload everything and take no more; the records stay readable.
+
+        Ctrl-C ends a wait or a hook, and the next step follows; it is raised when all is done.
+        """
         if self._closed or self.owner != os.getpid():
             return
-        self.clear()
+        with deferred(), self._lock:
+            self._closing = True
+        plugins = tuple(self._everything)
+        do_all(
+            *(plugin.unload for plugin in plugins),
+            lambda: self._wait_for_calls(CLOSE_SECONDS),
+            self._platform.workers.close,
+            self.host.close,
+            *(plugin.unload for plugin in plugins),  # again, where that was interrupted before it began
+            *(partial(plugin.let_go, "unloaded") for plugin in plugins),  # what one that failed half-way has left
+            lambda: self._remove_data_dir() if self._own_data_dir is not None else None,
+        )
         self._closed = True
-        self._wait_for_calls(CLOSE_SECONDS)
-        self._platform.workers.close()
-        self.host.close()
-        if self._own_data_dir is not None:
-            self._remove_data_dir()
 
     def end_calls(self) -> None:
         """Take no more calls, cancel those there are, and wait a moment for them to end."""
@@ -300,13 +323,13 @@ class Runtime(Telling):
             time.sleep(0.002)
 
     def _check_open(self) -> None:
-        if self._closed:
+        if self._closing:
             raise ResourceExhausted("This runtime is closed.", hint="rt = jn.Runtime() starts another.")
 
     @property
     def closed(self) -> bool:
         """Whether `close` was called."""
-        return self._closed
+        return self._closing
 
     @property
     def data_dir(self) -> Path:
@@ -440,6 +463,14 @@ def get_runtime() -> Runtime:
         return _shared
 
 
+def _renew(plugin: Plugin, request: Request, code: Code) -> tuple[Policy | None, list[Instance]]:
+    """Exchange a plugin's code; the policy whose observers are to be told, and the instances that are left over."""
+    admission.check_instances(request.instances, overlay(plugin.policy.quota, request.quota.given()))
+    changed = plugin.policy.merge(request.grants, request.quota, request.on_denied, what="load")
+    idle = plugin.replace(code, instances=request.instances, config=request.config, options=request.options)
+    return plugin.policy if changed else None, idle
+
+
 def _living(runtime: weakref.ref[Runtime]) -> Runtime:
     """The runtime itself, for a part of it that must not keep it alive."""
     found = runtime()
@@ -469,55 +500,3 @@ def _remove(folder: Path, owner: int) -> None:
     """Remove a runtime's temporary folder, unless this is a forked child of its owner."""
     if os.getpid() == owner:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-class _Options(NamedTuple):
-    """What a load said of how to read the file; kept for the next load under the same name."""
-
-    manifest: Any = None
-    abi: str | None = None
-    unknown_imports: str | None = None
-
-
-def _lowered_by(manifest: Manifest, ceiling: Quota, source: str) -> Quota:
-    """The defaults, with what the manifest lowers by itself; what it asks beyond waits for the user.
-
-    Raises
-    ------
-    ManifestError
-        A quota kind or value that does not exist.
-    """
-    try:
-        asked = make_quota(manifest.quota)
-    except PolicyError as error:
-        raise ManifestError(error.message, source=source) from None
-    lowered: dict[str, Any] = {}
-    for kind, most in DEFAULTS.given().items():
-        value = getattr(asked, kind)
-        bounds = [bound for bound in (most, getattr(ceiling, kind)) if isinstance(bound, int | float)]
-        if isinstance(value, int | float) and (not bounds or value <= min(bounds)):
-            lowered[kind] = value
-        elif bounds and isinstance(most, int | float) and min(bounds) < most:
-            lowered[kind] = min(bounds)
-    return overlay(DEFAULTS, lowered)
-
-
-def _check_choice(name: str, value: str | None, choices: tuple[str, ...]) -> None:
-    if value is not None and value not in choices:
-        raise PolicyError(f"{name} is {' or '.join(map(repr, choices))}, not {value!r}.")
-
-
-def _check_instances(instances: Any, quota: Quota) -> None:
-    if instances is None or instances == "fresh":
-        return
-    if isinstance(instances, bool) or not isinstance(instances, int) or instances < 1:
-        raise PolicyError(f"instances is a number from 1 or 'fresh', not {instances!r}.")
-    if isinstance(quota.instances, int) and instances > quota.instances:
-        raise PolicyError(f"instances={instances} is above the plugin's quota of {quota.instances} instances.")
-
-
-def _check_name(name: str) -> None:
-    from judicia_notebook.manifest import NAME
-
-    if not NAME.fullmatch(name):
-        raise LoadError(f"a plugin's name is of a-z, 0-9, _ and -, beginning with a letter; {name!r} is not")

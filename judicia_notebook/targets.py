@@ -32,13 +32,20 @@ class Platform:
     workers: Workers
 
 
+class Making(NamedTuple):
+    """What new instances of a plugin are made of: exchanged together, so that no code is handed another's config."""
+
+    code: Code
+    config: Mapping[str, Any]
+
+
 class Activity:
-    """A plugin's running calls, the place of the last one's row, and the code new instances are made of."""
+    """A plugin's running calls, the place of the last one's row, and what new instances are made of."""
 
-    __slots__ = ("code", "last", "running")
+    __slots__ = ("last", "making", "running")
 
-    def __init__(self, code: Code) -> None:
-        self.code = code
+    def __init__(self, making: Making) -> None:
+        self.making = making
         self.last = -1
         self.running: dict[int, Call] = {}
 
@@ -58,6 +65,8 @@ class Target(NamedTuple):
         """The same plugin, another function."""
         return self._replace(subject=self.subject._replace(function=function))
 
-    def on(self, code: Code) -> Target:
+    def on(self, making: Making) -> Target:
         """The same function, in other code: the plugin was replaced while the call waited."""
-        return self._replace(code=code, subject=self.subject._replace(digest=code.digest, abi=code.abi))
+        code, config = making
+        subject = self.subject._replace(digest=code.digest, abi=code.abi)
+        return self._replace(code=code, config=config, subject=subject)

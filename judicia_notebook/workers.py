@@ -19,6 +19,7 @@ from collections.abc import Callable
 from functools import partial
 
 from judicia_notebook.engine import threads
+from judicia_notebook.engine.interrupts import Changed
 from judicia_notebook.engine.safety import THREAD_STACK
 from judicia_notebook.errors import ResourceExhausted
 
@@ -57,10 +58,8 @@ class Workers:
     def __init__(self, name: str = "judicia-call", most: int = MOST) -> None:
         self._name = name
         self._most = most
-        # Re-entrant: a signal handler that cancels a queued call may come in while its thread is inside. It is entered
-        # as itself, not as the Condition, whose own __enter__ an exception can leave with the lock held.
-        self._lock = threading.RLock()
-        self._ready = threading.Condition(self._lock)
+        # Its lock is re-entrant: a signal handler that cancels a queued call may come in while its thread is inside.
+        self._ready = Changed()
         self._waiting: deque[_Job] = deque()
         self._threads: set[_Worker] = set()
         self._idle: set[_Worker] = set()
@@ -82,7 +81,7 @@ class Workers:
             There is no thread and the system gives none; the work is not done.
         """
         job = _Job(work, lost)
-        with self._lock:
+        with self._ready:
             self._waiting.append(job)
             if self._is_staffed():
                 return
@@ -90,7 +89,7 @@ class Workers:
         try:
             self._hire()
         except ResourceExhausted:
-            with self._lock:
+            with self._ready:
                 if self._threads or job not in self._waiting:
                     return  # one that is there will come to it
                 self._waiting.remove(job)
@@ -98,17 +97,15 @@ class Workers:
 
     def check(self) -> None:
         """Look for threads that have ended at their work: it is told, and they are replaced."""
-        with self._lock:
+        with self._ready:
             ended = [thread for thread in self._threads if thread.begun and not thread.is_alive()]
         for thread in ended:
             self._leave(thread, RuntimeError("its thread has ended"))
 
-    def wait_for(
-        self, changed: threading.Condition, predicate: Callable[[], bool], timeout: float | None = None
-    ) -> bool:
-        """Wait for what the work here brings about, as `Condition.wait_for` does, and look after its threads."""
+    def wait_until(self, changed: Changed, predicate: Callable[[], bool], timeout: float | None = None) -> bool:
+        """Wait for what the work here brings about, without the lock of `changed`, and look after its threads."""
         until = float("inf") if timeout is None else time.monotonic() + timeout
-        while not changed.wait_for(predicate, max(0.0, min(LOOK_SECONDS, until - time.monotonic()))):
+        while not changed.wait_until(predicate, max(0.0, min(LOOK_SECONDS, until - time.monotonic()))):
             if time.monotonic() >= until:
                 return False
             self.check()
@@ -116,7 +113,7 @@ class Workers:
 
     def close(self) -> None:
         """Let the idle threads end, and the others when they have done what they do."""
-        with self._lock:
+        with self._ready:
             self._closed = True
             self._ready.notify_all()
 
@@ -136,7 +133,7 @@ class Workers:
         ------
         ResourceExhausted
         """
-        with self._lock:
+        with self._ready:
             if self._is_staffed() or len(self._threads) >= self._most:
                 return
             thread = _Worker(lambda: self._serve(thread), self._name)
@@ -150,7 +147,7 @@ class Workers:
                     threading.stack_size(before)
             threads.wait_for_arrival(thread, _PURPOSE)
         except BaseException:
-            with self._lock:
+            with self._ready:
                 self._threads.discard(thread)
             raise
 
@@ -173,7 +170,7 @@ class Workers:
     def _next(self, me: _Worker) -> _Job | None:
         """What to do next; None when there was nothing for a while, and the thread is to end."""
         until = time.monotonic() + IDLE_SECONDS
-        with self._lock:
+        with self._ready:
             self._idle.add(me)
             try:
                 while not self._waiting:
@@ -190,7 +187,7 @@ class Workers:
 
     def _leave(self, thread: _Worker, error: BaseException) -> None:
         """Strike off a thread that ends or has ended; its work is told, and what waits gets another thread."""
-        with self._lock:
+        with self._ready:
             self._threads.discard(thread)
             self._idle.discard(thread)
             job, thread.job = thread.job, None
@@ -205,7 +202,7 @@ class Workers:
         try:
             self._hire()
         except ResourceExhausted as error:
-            with self._lock:
+            with self._ready:
                 if self._threads:
                     return
                 abandoned, self._waiting = self._waiting, deque()

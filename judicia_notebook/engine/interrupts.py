@@ -1,4 +1,4 @@
-"""Signals during a call on the main thread: Ctrl-C, the stop button, an alarm.
+"""Signals on the main thread, during a call or what may not be left half done: Ctrl-C, the stop button, an alarm.
 
 Python runs signal handlers at the first bytecode it gets, and during a call that is the first bytecode of a callback,
 *before* any ``try`` in it: what a handler raises there is printed by ctypes and lost, and Wasmtime goes on with what
@@ -9,6 +9,8 @@ there, once everything is recorded.
 - Each handler that is a Python function is wrapped in a `_Deferring` at the next call, and stays wrapped between calls
   (setting one costs more than a call), where it just passes through. ipykernel sets its own around every cell; a call
   in the cell wraps that one.
+- `deferred` holds back what handlers raise for the length of a ``with`` block: the steps that load, unload or free
+  something are done all or none. A call inside such a block is still ended at once; what ended it goes on from there.
 - A wrapper keeps the handler it was made for, so that putting an old handler back works in any order.
 """
 
@@ -18,6 +20,7 @@ import _signal  # type: ignore[import-not-found]  # signal.getsignal makes an en
 import signal
 import threading
 from collections.abc import Callable
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -29,6 +32,10 @@ _NEVER = {"SIGKILL", "SIGSTOP"}
 _HANDLED = tuple(int(one) for one in signal.Signals if one.name not in _CAUGHT_BY_WASMTIME | _NEVER)
 _seen: list[Any] = []  # the handlers as they were left, in the order of _HANDLED
 _running: list[Invocation] = []  # on the main thread, outermost first
+_blocks = 0  # of `deferred`, around what the main thread does now
+_held_back: list[BaseException] = []
+SLICE = 0.05
+"""Seconds that a handler's exception is held back at most while the main thread waits."""
 
 
 class _Deferring:
@@ -40,14 +47,104 @@ class _Deferring:
         self._handler = handler
 
     def __call__(self, number: int, frame: Any) -> None:
-        if not _running:
+        if not _running and not _blocks:
             self._handler(number, frame)
             return
         try:
             self._handler(number, frame)
         except BaseException as error:
+            if not _running:
+                _held_back.append(error)
             for invocation in tuple(_running):
                 invocation.interrupt(error)
+
+
+class deferred:  # noqa: N801  # reads as a statement: with deferred()
+    """What signal handlers raise on the main thread inside this block is raised at its end, the first of it.
+
+    The block may take no longer than a person who presses Ctrl-C will wait, calls into guests left aside.
+    """
+
+    __slots__ = ("_on_main",)
+
+    def __enter__(self) -> None:
+        global _blocks
+        self._on_main = threading.get_ident() == _MAIN
+        if not self._on_main:
+            return
+        if not _blocks and not _running:
+            if list(map(_signal.getsignal, _HANDLED)) != _seen:
+                _wrap_all()
+            _held_back.clear()  # of a block whose end was interrupted itself
+        _blocks += 1  # the last line that an interrupt can prevent
+
+    def __exit__(self, *_: object) -> None:
+        global _blocks
+        if not self._on_main:
+            return
+        _blocks -= 1
+        if _held_back and not _blocks and not _running:
+            error = _held_back[0]
+            _held_back.clear()
+            raise error
+
+
+def do_all(*steps: Callable[[], object]) -> None:
+    """Take every step, also when one before it was interrupted or failed; the first thing raised goes on at the end."""
+    first: BaseException | None = None
+    for step in steps:
+        try:
+            step()
+        except BaseException as error:
+            first = first or error
+    if first is not None:
+        raise first
+
+
+def wait_until(look: Callable[[float | None], bool], seconds: float | None = None) -> bool:
+    """Wait with what Python's own locks offer: ``look(seconds)`` waits so long at most and answers whether it is over.
+
+    A handler that raises while a Condition waits leaves it without its lock, and then the wait ends in a RuntimeError.
+    So on the main thread the wait is cut into slices, and what handlers raise comes between two of them.
+    """
+    if threading.get_ident() != _MAIN:
+        return look(seconds)
+    until = None if seconds is None else monotonic() + seconds
+    while True:
+        left = SLICE if until is None else min(SLICE, max(0.0, until - monotonic()))
+        with deferred():
+            over = look(left)
+        if over or (until is not None and monotonic() >= until):
+            return over
+
+
+class Changed(type(threading.RLock())):  # type: ignore[misc]  # the class has no public name
+    """A Condition that may be held on the main thread. Its ``with`` is the lock's own, which no signal can come into.
+
+    A Condition's is a function in Python: where a handler raises in it, the lock is held for ever.
+    """
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition(self)
+        self.notify = self._condition.notify
+        self.notify_all = self._condition.notify_all
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait to be notified, with the lock held; on threads that no signal comes to."""
+        return self._condition.wait(seconds)
+
+    def wait_for(self, predicate: Callable[[], bool], seconds: float | None = None) -> bool:
+        """Wait for something to be so, with the lock held; on threads that no signal comes to."""
+        return self._condition.wait_for(predicate, seconds)
+
+    def wait_until(self, predicate: Callable[[], bool], seconds: float | None = None) -> bool:
+        """Wait for something to be so, without the lock; on any thread."""
+
+        def look(seconds: float | None) -> bool:
+            with self:
+                return self.wait_for(predicate, seconds)
+
+        return wait_until(look, seconds)
 
 
 def enter(invocation: Invocation) -> bool:

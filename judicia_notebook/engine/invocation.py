@@ -33,23 +33,27 @@ class Latch:
     An Event's lock may be held by the very wait that the handler interrupts; here the lock is all there is.
     """
 
-    __slots__ = ("_lock",)
+    __slots__ = ("_lock", "is_set")
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._lock.acquire()
+        self.is_set = False
 
     def set(self) -> None:
         """Let everybody go on who waits or will."""
+        self.is_set = True
         with contextlib.suppress(RuntimeError):  # set already
             self._lock.release()
 
     def wait(self, seconds: float = -1) -> bool:
         """Wait until it is set, or so long; whether it is."""
-        if not self._lock.acquire(timeout=seconds):
-            return False
-        self.set()
-        return True
+        try:
+            self._lock.acquire(timeout=seconds)
+        finally:  # an interrupt may come when the lock was just taken, and others wait for it, too
+            if self.is_set:
+                self.set()
+        return self.is_set
 
 
 class Spent(NamedTuple):

@@ -14,9 +14,12 @@ import os
 import platform
 import threading
 from ctypes import byref, c_void_p
+from functools import partial
 from typing import TYPE_CHECKING
 
 from judicia_notebook.engine import cache, capi, isolation, memory, safety
+from judicia_notebook.engine.interrupts import deferred
+from judicia_notebook.engine.remains import leave
 from judicia_notebook.engine.ticks import Ticker
 from judicia_notebook.errors import CompileError, InvalidModule, ResourceExhausted
 
@@ -81,10 +84,11 @@ def _reservation() -> int:
 class Module:
     """A compiled module. It is shared by everybody who loads the same bytes; the engine keeps it."""
 
-    __slots__ = ("_pointer", "digest", "from_cache")
+    __slots__ = ("__weakref__", "_pointer", "_remains", "digest", "from_cache")
 
     def __init__(self, pointer: int, digest: str, from_cache: bool) -> None:
         self._pointer: int | None = pointer
+        self._remains = leave(self, partial(capi.module_delete, pointer))  # a load may be interrupted anywhere
         self.digest = digest
         self.from_cache = from_cache
 
@@ -96,9 +100,8 @@ class Module:
 
     def close(self) -> None:
         """Let go of it. Instances made from it keep what they need."""
-        pointer, self._pointer = self._pointer, None
-        if pointer is not None:
-            capi.module_delete(pointer)
+        self._pointer = None
+        self._remains.free()
 
 
 class Engine:
@@ -138,12 +141,13 @@ class Engine:
     def fetch(self, digest: str, cache_folder: Path | None) -> Module | None:
         """The module of this digest as an earlier `compile` left it in the cache."""
         safety.check_process()
-        kept = cache.find(cache_folder, digest, self.key) if cache_folder else None
-        if kept is None:
-            return None
-        with kept:
-            pointer = self._deserialize(kept.path)
-        return None if pointer is None else Module(pointer, digest, from_cache=True)
+        with deferred():  # an open file and a module of Wasmtime's are held by numbers alone meanwhile
+            kept = cache.find(cache_folder, digest, self.key) if cache_folder else None
+            if kept is None:
+                return None
+            with kept:
+                pointer = self._deserialize(kept.path)
+            return None if pointer is None else Module(pointer, digest, from_cache=True)
 
     def compile(
         self, wasm: bytes, digest: str, *, cache_folder: Path | None = None, apart: CompileLimits | None = None
@@ -178,20 +182,22 @@ class Engine:
         CompileError
         """
         pointer = c_void_p()
-        error = capi.module_new(self.pointer, wasm, len(wasm), byref(pointer))
-        if error:
-            raise CompileError(_refusal(capi.take_error(error)))
-        return Module(pointer.value or 0, digest, from_cache=False)
+        with deferred():  # Wasmtime's compiler cannot be interrupted; what it made is to be let go of
+            error = capi.module_new(self.pointer, wasm, len(wasm), byref(pointer))
+            if error:
+                raise CompileError(_refusal(capi.take_error(error)))
+            return Module(pointer.value or 0, digest, from_cache=False)
 
     def _compile_apart(self, wasm: bytes, digest: str, cache_folder: Path | None, limits: CompileLimits) -> Module:
         compiled = isolation.compile_apart(wasm, self.reservation, limits)
         if cache_folder:
             cache.keep(cache_folder, digest, self.key, compiled)
         pointer = c_void_p()
-        error = capi.module_deserialize(self.pointer, compiled, len(compiled), byref(pointer))
-        if error:
-            raise CompileError(_refusal(capi.take_error(error)))
-        return Module(pointer.value or 0, digest, from_cache=False)
+        with deferred():
+            error = capi.module_deserialize(self.pointer, compiled, len(compiled), byref(pointer))
+            if error:
+                raise CompileError(_refusal(capi.take_error(error)))
+            return Module(pointer.value or 0, digest, from_cache=False)
 
     def _deserialize(self, path: str) -> int | None:
         """Map a compiled module; None where Wasmtime does not take it."""
@@ -266,5 +272,5 @@ def get_engine() -> Engine:
         Address space is too small, or this is a forked child: the engine's threads did not survive the fork.
     """
     safety.check_process()
-    with _lock:
+    with deferred(), _lock:
         return _start()

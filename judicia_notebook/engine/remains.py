@@ -3,7 +3,8 @@
 A finalizer in Python runs wherever the last reference happens to go, and what a signal handler raises inside of one,
 Ctrl-C for example, Python prints and forgets. So here the finalizer is C code alone: it puts the remains into a queue.
 They are freed by `sweep`, which loads, unloads and new instances begin with. Whoever knows that an object is over calls
-`Remains.free` and leaves nothing to be swept.
+`Remains.free` and leaves nothing to be swept. Freeing is one step: no signal comes between taking the remains off the
+list and handing them to Wasmtime, or into what Wasmtime calls meanwhile.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from typing import Any
+
+from judicia_notebook.engine.interrupts import deferred
 
 _dead: deque[Remains] = deque()
 _kept: dict[int, Remains] = {}
@@ -25,8 +28,9 @@ class Remains(weakref.ref[Any]):
 
     def free(self) -> None:
         """Free it now, unless somebody has; from any thread."""
-        if _kept.pop(id(self), None) is not None:
-            self._free()
+        with deferred():
+            if _kept.pop(id(self), None) is not None:
+                self._free()
 
     def forget(self) -> None:
         """Somebody else has freed it."""
@@ -44,8 +48,9 @@ def leave(owner: object, free: Callable[[], object]) -> Remains:
 def sweep() -> None:
     """Free what was left behind."""
     while _dead:
-        try:
-            remains = _dead.popleft()
-        except IndexError:  # another thread took the last
-            return
-        remains.free()
+        with deferred():
+            try:
+                remains = _dead.popleft()
+            except IndexError:  # another thread took the last
+                return
+            remains.free()

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
+from judicia_notebook.engine.interrupts import do_all
 from judicia_notebook.errors import stays_in_process
 from judicia_notebook.policy import Ledger, current_way
 
@@ -129,10 +130,8 @@ class Host:
 
     def close(self) -> None:
         """Let go of whatever services hold open."""
-        for service in self._services:
-            close = getattr(service, "close", None)
-            if close is not None:
-                close()
+        closes = (getattr(service, "close", None) for service in self._services)
+        do_all(*(close for close in closes if close is not None))
 
     def _one(self, kind: type[T]) -> T:
         return next(one for one in self._services if isinstance(one, kind))

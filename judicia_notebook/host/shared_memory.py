@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 
+from judicia_notebook.engine.interrupts import deferred
 from judicia_notebook.engine.invocation import SLICE
 from judicia_notebook.errors import PolicyError, ResourceExhausted, printable
 from judicia_notebook.host.dispatcher import Operation, ServiceError
@@ -336,7 +337,7 @@ class SharedMemory:
 
     def close(self) -> None:
         """Close all regions."""
-        with self._lock:
+        with deferred(), self._lock:
             self._closed = True
             regions, self._regions = self._regions, {}
         for region in regions.values():

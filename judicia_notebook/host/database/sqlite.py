@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy
 from sqlalchemy.pool import QueuePool
 
+from judicia_notebook.engine.interrupts import deferred
 from judicia_notebook.errors import printable
 from judicia_notebook.host.database import guard, space
 from judicia_notebook.host.database.job import Access, Job, missing_grant
@@ -100,7 +101,7 @@ class SqliteDatabase:
     def close(self) -> None:
         """Close all connections; one that a statement still runs on is closed when it ends."""
         self._closed = True
-        with self._lock:
+        with deferred(), self._lock:
             engines, self._engines = self._engines, {}
         for engine in engines.values():
             engine.dispose()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from judicia_notebook import suggestions
 from judicia_notebook.engine import safety, wire
+from judicia_notebook.engine.interrupts import Changed
 from judicia_notebook.errors import InvalidPayload, NoSuchPlugin, PolicyError, ResourceExhausted, stays_in_process
 from judicia_notebook.grants import is_grant
 from judicia_notebook.host.dispatcher import ServiceError
@@ -73,8 +74,7 @@ class Events:
     """
 
     def __init__(self, unix_ns: Callable[[], int] = time.time_ns) -> None:
-        self.lock = threading.RLock()
-        self.changed = threading.Condition(self.lock)
+        self.changed = Changed()
         self.workers = Workers("judicia-event", AT_ONCE)
         self.limits = EventLimits()
         self._unix_ns = unix_ns
@@ -348,7 +348,7 @@ class Events:
     def _receiver(self, parked: Parked) -> Subscriber:
         """Who gets it now: a plugin may have been loaded again since."""
         found = parked.callback if parked.kind == "callback" else self._plugins.get(parked.subscriber)
-        if found is None or found.closed:
+        if found is None or found.closed or (isinstance(found, PluginSubscriber) and not found.succeeds(parked)):
             raise NoSuchPlugin(f"{parked.subscriber} receives no events any more.")
         if not found.may_receive(parked.emitted.type):
             grant = f"subscribe_events={parked.emitted.type}"
@@ -377,9 +377,10 @@ class Events:
         with self.changed:
             for subscriber in self._everybody():
                 subscriber.wake()
-            if not self.workers.wait_for(self.changed, self._is_quiet, timeout):
+        if not self.workers.wait_until(self.changed, self._is_quiet, timeout):
+            with self.changed:
                 busy = ", ".join(f"{one.name} ({one.queued + 1})" for one in self._everybody() if not one.quiet)
-                raise TimeoutError(f"After {timeout} s there are still events for {busy}.")
+            raise TimeoutError(f"After {timeout} s there are still events for {busy}.")
 
     def _is_quiet(self) -> bool:
         return all(subscriber.quiet for subscriber in self._everybody())
@@ -440,8 +441,8 @@ class Events:
         """Deliver nothing any more, and wait a moment for callbacks that run, but for one this is called from."""
         self.end()
         own = threading.get_ident()
+        self.changed.wait_until(lambda: all(one.quiet or one.thread == own for one in self._callbacks), seconds)
         with self.changed:
-            self.changed.wait_for(lambda: all(one.quiet or one.thread == own for one in self._callbacks), seconds)
             self._callbacks.clear()
 
 

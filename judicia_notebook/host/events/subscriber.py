@@ -26,6 +26,7 @@ from judicia_notebook.host.events.patterns import matches, may
 from judicia_notebook.workers import Attendance
 
 if TYPE_CHECKING:
+    from judicia_notebook.engine.interrupts import Changed
     from judicia_notebook.host.events.limits import EventLimits
     from judicia_notebook.policy import Policy
     from judicia_notebook.workers import Workers
@@ -42,6 +43,7 @@ class Plugin(Protocol):
 
     name: str
     policy: Policy
+    claimed: str
 
 
 class Deliver(Protocol):
@@ -75,6 +77,8 @@ class Parked:
     error: str
     traceback: str
     callback: Subscriber | None = None  # a plugin is looked for by its name, so that an unloaded one is not kept
+    plugin: weakref.ref[Plugin] | None = None
+    digest: str = ""
 
     @property
     def size(self) -> int:
@@ -94,8 +98,7 @@ class Parked:
 class House(Protocol):
     """What all subscribers of a runtime share."""
 
-    lock: threading.RLock
-    changed: threading.Condition
+    changed: Changed
     workers: Workers
     limits: EventLimits
 
@@ -133,7 +136,7 @@ class Subscriber:
         self.current: Emitted | None = None
         self._queue: deque[_Waiting] = deque()
         self._queued_bytes = 0
-        self._attendance = Attendance(house.workers, house.lock, self._serve, self._lost)
+        self._attendance = Attendance(house.workers, house.changed, self._serve, self._lost)
 
     # What differs between plugins and callbacks ----------------------------------------------------------------
 
@@ -223,7 +226,7 @@ class Subscriber:
             self._deliver(waiting)
 
     def _next(self) -> _Waiting | None:
-        with self.house.lock:
+        with self.house.changed:
             self.current = None
             if not self._queue:
                 self.thread = 0
@@ -252,7 +255,7 @@ class Subscriber:
             attempts += 1
             error = self._attempt(waiting)
             parked = None if error is None else _parked(event, self, attempts, error)
-            with self.house.lock:
+            with self.house.changed:
                 if parked is None:
                     self._settle(event, "delivered")
                     return
@@ -268,7 +271,7 @@ class Subscriber:
         return self.closed or not self.may_receive(event.type)
 
     def _is_wanted(self, event: Emitted) -> bool:
-        with self.house.lock:
+        with self.house.changed:
             if self._is_over(event):
                 self._settle(event, "dropped" if self.closed else "revoked")
                 return False
@@ -308,6 +311,11 @@ class PluginSubscriber(Subscriber):
         self._cancel: Callable[[str], None] | None = None
 
     @property
+    def identity(self) -> tuple[weakref.ref[Plugin], str]:
+        """The plugin, and the digest of its file."""
+        return self._plugin, self._digest
+
+    @property
     def plugin(self) -> Plugin | None:
         """The plugin, if its runtime is still there."""
         return self._plugin()
@@ -317,6 +325,12 @@ class PluginSubscriber(Subscriber):
         added = [one for one in self.patterns if one not in self._from_manifest] if digest == self._digest else []
         self._digest, self._from_manifest = digest, tuple(from_manifest)
         self.patterns = list(dict.fromkeys((*self._from_manifest, *added)))
+
+    def succeeds(self, parked: Parked) -> bool:
+        """Whether it is the plugin that a delivery was for, the same file, or one that the user gave its name to."""
+        plugin = self.plugin
+        same = parked.plugin is not None and parked.plugin() is plugin
+        return plugin is not None and (same or self._digest == parked.digest or not plugin.claimed)
 
     def may_receive(self, event_type: str) -> bool:
         return may(self.policy.state, "subscribe_events", self.name, event_type)
@@ -375,5 +389,5 @@ def _parked(event: Emitted, subscriber: Subscriber, attempts: int, error: BaseEx
             told = "".join(traceback.format_exception(error))[-_TRACEBACK_CHARACTERS:]
     except Exception:  # a callback's exception may be anything, also one that cannot say what it is
         text = type(error).__name__
-    callback = subscriber if subscriber.kind == "callback" else None
-    return Parked(event, subscriber.name, subscriber.kind, attempts, printable(text, 1000), told, callback)
+    whose = (None, *subscriber.identity) if isinstance(subscriber, PluginSubscriber) else (subscriber,)
+    return Parked(event, subscriber.name, subscriber.kind, attempts, printable(text, 1000), told, *whose)

@@ -35,6 +35,7 @@ from uvicorn import Config
 from uvicorn import Server as Uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from judicia_notebook.engine import interrupts
 from judicia_notebook.errors import ResourceExhausted
 from judicia_notebook.host.http.incoming import TOO_LONG, Asked, Incoming, check_size
 from judicia_notebook.host.http.messages import Response, refusal
@@ -132,15 +133,18 @@ class Listener:
         except RuntimeError as error:
             self._socket.close()
             raise ResourceExhausted(f"The system gives no thread for a server: {error}.") from None
-        if not self._starts():
+        try:
+            if not self._starts():
+                raise ResourceExhausted("The server did not start.", hint="The log may say why; another try may help.")
+        except BaseException:
             self.close()
             self._socket.close()
-            raise ResourceExhausted("The server did not start.", hint="The log may say why; another try may help.")
+            raise
 
     def _starts(self) -> bool:
         """Whether it takes requests soon."""
         until = monotonic() + START_SECONDS
-        while not self._started.wait(0.05) and self._thread.is_alive() and monotonic() < until:
+        while not interrupts.wait_until(self._started.wait, 0.05) and self._thread.is_alive() and monotonic() < until:
             pass
         return self._started.is_set() and self._thread.is_alive()
 

@@ -7,13 +7,13 @@ All state is under one lock. Displays are called outside of it, on the sender's 
 from __future__ import annotations
 
 import itertools
-import threading
 from collections.abc import Iterable, Mapping
 from time import monotonic, perf_counter_ns
 from typing import TYPE_CHECKING, Any, Self
 
 from judicia_notebook import suggestions
 from judicia_notebook.engine import safety, wire
+from judicia_notebook.engine.interrupts import Changed
 from judicia_notebook.errors import InvalidPayload, PolicyError, ResourceExhausted, stays_in_process
 from judicia_notebook.host.dispatcher import ServiceError
 from judicia_notebook.host.displays import show
@@ -60,8 +60,7 @@ class Notifications:
     """
 
     def __init__(self) -> None:
-        self.lock = threading.RLock()
-        self.changed = threading.Condition(self.lock)
+        self.changed = Changed()
         self.workers = Workers("judicia-notify", AT_ONCE)
         self.limits = Limits()
         self._outboxes: list[Outbox] = []
@@ -282,9 +281,10 @@ class Notifications:
         with self.changed:
             for outbox in self._outboxes:
                 outbox.wake()
-            if not self.workers.wait_for(self.changed, self._is_quiet, timeout):
+        if not self.workers.wait_until(self.changed, self._is_quiet, timeout):
+            with self.changed:
                 busy = ", ".join(f"{one.target.name} ({one.queued + 1})" for one in self._outboxes if not one.quiet)
-                raise TimeoutError(f"After {timeout} s there are still notifications for {busy}.")
+            raise TimeoutError(f"After {timeout} s there are still notifications for {busy}.")
 
     def _is_quiet(self) -> bool:
         return all(outbox.quiet for outbox in self._outboxes)
@@ -332,7 +332,7 @@ class Notifications:
             self._closed = True
             for outbox in self._outboxes:
                 outbox.close()
-            self.changed.wait_for(self._is_quiet, max(0.0, until - monotonic()))
+        self.changed.wait_until(self._is_quiet, max(0.0, until - monotonic()))
         self.workers.close()
 
 

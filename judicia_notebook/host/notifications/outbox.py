@@ -9,7 +9,6 @@ Whether the sender may still send is asked again before each attempt: what was q
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -19,6 +18,7 @@ from judicia_notebook.host.notifications.targets import Target
 from judicia_notebook.workers import Attendance
 
 if TYPE_CHECKING:
+    from judicia_notebook.engine.interrupts import Changed
     from judicia_notebook.host.notifications.limits import Limits
     from judicia_notebook.policy import Policy
     from judicia_notebook.workers import Workers
@@ -61,8 +61,7 @@ class Parked:
 class House(Protocol):
     """What all outboxes of a runtime share."""
 
-    lock: threading.RLock
-    changed: threading.Condition
+    changed: Changed
     workers: Workers
     limits: Limits
 
@@ -98,7 +97,7 @@ class Outbox:
         self.closed = False
         self.current: Outgoing | None = None
         self._queue: deque[Outgoing] = deque()
-        self._attendance = Attendance(house.workers, house.lock, self._serve, self._lost)
+        self._attendance = Attendance(house.workers, house.changed, self._serve, self._lost)
 
     @property
     def queued(self) -> int:
@@ -152,7 +151,7 @@ class Outbox:
             self._send(outgoing)
 
     def _next(self) -> Outgoing | None:
-        with self.house.lock:
+        with self.house.changed:
             self.current = self._queue[0] if self._queue else None  # noted before it leaves the queue
             if self.current is None:
                 self._attendance.end()
@@ -177,7 +176,7 @@ class Outbox:
         while self._is_wanted(outgoing):
             attempts += 1
             error = self.target.deliver(outgoing.notification)
-            with self.house.lock:
+            with self.house.changed:
                 if not error:
                     self._settle(outgoing, "delivered")
                     return
@@ -195,7 +194,7 @@ class Outbox:
         return self.closed or not outgoing.allowed
 
     def _is_wanted(self, outgoing: Outgoing) -> bool:
-        with self.house.lock:
+        with self.house.changed:
             if self._is_over(outgoing):
                 self._settle(outgoing, "dropped" if self.closed else "revoked")
                 return False
