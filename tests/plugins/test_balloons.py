@@ -126,3 +126,35 @@ def test_a_frozen_solve_is_told_when_it_is_unfrozen(rt: jn.Runtime, balloons: jn
         ("A", "lund", True),
         ("B", "oslo", True),
     ]
+
+
+def test_a_team_that_turns_out_to_be_the_first_keeps_its_one_balloon(rt: jn.Runtime) -> None:
+    balloons = rt.load("example:balloons", grant=GRANTS, config={"every": True})
+    board = rt.load("example:scoreboard", grant=SCOREBOARD)
+    board.call("configure", {"freeze_minute": 60})
+    feed(rt, [Run("1", "lund", "A", 61, "wrong_answer"), Run("2", "oslo", "A", 62)])
+    for team, titles in (("oslo", ["Balloon for A"]), ("lund", ["Balloon for A", "First solve of A"])):
+        board.call("unfreeze", {"team": team})
+        rt.host.events.flush(PATIENCE)
+        assert told(rt) == titles
+    message = rt.host.notifications.history.iloc[-1]["message"]
+    assert message == "oslo is the first to solve A, in minute 62: it has its balloon already."
+    solve(rt, "A", "oslo", first=False, minute=62)  # the same again
+    assert [(one["team"], one["first"]) for one in balloons.call("handed")] == [("oslo", True)]
+    assert len(told(rt)) == 2
+
+
+def test_without_tables_too_the_first_keeps_its_one_balloon(rt: jn.Runtime) -> None:
+    balloons = rt.load("example:balloons", grant=GRANTS[:2], config={"every": True})
+    solve(rt, "A", "oslo", first=False)
+    rt.host.events.emit("scoreboard.first_solve", {"team": "oslo", "problem": "A", "minute": 12, "first": True})
+    rt.host.events.flush(PATIENCE)
+    assert told(rt) == ["Balloon for A", "First solve of A"]
+    assert [(one["team"], one["first"]) for one in balloons.call("handed")] == [("oslo", True)]
+
+
+def test_a_problem_is_called_by_its_label(rt: jn.Runtime) -> None:
+    rt.load("example:balloons", grant=GRANTS, config={"colours": {"C": "red"}})
+    solve(rt, "asteroids", "lund", label="C")
+    (row,) = rt.host.notifications.history.itertuples()
+    assert (row.title, row.metadata["problem"], row.metadata["colour"]) == ("First solve of C", "asteroids", "red")

@@ -90,6 +90,33 @@ def test_the_page_shows_what_the_public_may_know(rt: jn.Runtime, board: jn.Plugi
     assert Page(ask(board)[2]).rows[3] == ["3", "oslo", "1", "90", "", "★ 70 2 tries"]
 
 
+def test_the_board_is_the_main_part_of_the_page(rt: jn.Runtime, board: jn.Plugin) -> None:
+    for runs in ([], RUNS):
+        feed(rt, runs)
+        html = ask(board)[2]
+        assert html.count("<main>") == html.count("</main>") == 1
+        main = html.partition("<main>")[2].partition("</main>")[0]
+        assert ("<table>" in main) == bool(runs)
+        assert "<header>" not in main
+        assert "<footer>" not in main
+
+
+def test_a_run_that_is_not_judged_yet_says_so(rt: jn.Runtime, board: jn.Plugin) -> None:
+    feed(rt, [*RUNS[:2], Run("9", "oslo", "A", 5, "pending")])
+    page = Page(ask(board)[2])
+    assert "3 teams, 1 problem, 1 solve 1 run not judged yet" in page.text
+    assert "? waits for a judgement" in page.text
+    assert page.rows[1] == ["1", "lund", "1", "10", "10 1 try"]
+
+
+def test_problems_are_called_by_their_labels(rt: jn.Runtime, board: jn.Plugin) -> None:
+    feed(rt, RUNS)
+    board.call("configure", {"labels": {"A": "Asteroids", "C": HOSTILE}, "problems": ["A", "B", "C"]})
+    page = Page(ask(board)[2])
+    assert page.rows[0][4:] == ["Asteroids", "B", HOSTILE]
+    assert page.elements.isdisjoint({"script", "img"})
+
+
 def test_the_page_brings_its_style_and_nothing_that_runs_or_is_fetched(rt: jn.Runtime, board: jn.Plugin) -> None:
     feed(rt, RUNS)
     html = ask(board)[2]

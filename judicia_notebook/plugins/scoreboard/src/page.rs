@@ -44,12 +44,15 @@ fn add_summary(page: &mut String, settings: &Settings, board: &Standings) -> fmt
     write!(page, "<p>{}, ", Count(board.rows.len(), "team"))?;
     write!(page, "{}, {}", Count(board.problems.len(), "problem"), Count(solved, "solve"))?;
     if let (true, Some(minute)) = (board.frozen, settings.freeze_minute) {
-        match pending {
+        match board.hidden {
             0 => write!(page, " <b class=\"state\">freezes at minute {}</b>", minute)?,
-            _ => {
-                write!(page, " <b class=\"state\">frozen since minute {}: {} open</b>", minute, Count(pending, "run"))?
+            open => {
+                write!(page, " <b class=\"state\">frozen since minute {}: {} open</b>", minute, Count(open, "run"))?
             }
         }
+    }
+    if pending > board.hidden {
+        write!(page, " <b class=\"state\">{} not judged yet</b>", Count(pending - board.hidden, "run"))?;
     }
     page.push_str("</p>");
     Ok(())

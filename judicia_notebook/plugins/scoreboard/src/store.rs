@@ -18,8 +18,8 @@ use crate::verdicts::Meaning;
 
 /// Runs fetched at once: well within what a query may give, however long their texts are.
 const PAGE: usize = 2000;
-/// Runs written at once: well within what a statement may be long.
-const ROWS: usize = 100;
+/// Runs written at once: a statement takes 200 parameters.
+const ROWS: usize = 33;
 
 const TABLES: [&str; 4] = [
     "CREATE TABLE IF NOT EXISTS scoreboard_runs (submission text PRIMARY KEY, team text NOT NULL, \
