@@ -14,18 +14,8 @@ from judicia_notebook.engine.locals import HEAVY, check_locals, compile_work
 from judicia_notebook.engine.module_info import ModuleInfo
 from judicia_notebook.engine.sections import read_module
 from judicia_notebook.errors import CompileLimit, InvalidModule
-from tests.engine.bombs import (
-    MAGIC,
-    NOTHING,
-    SHAPES,
-    bodies,
-    joined_by_a_table,
-    joined_locals,
-    leb,
-    section,
-    signature,
-    vector,
-)
+from tests.engine.bomb_parts import MAGIC, NOTHING, bodies, leb, section, signature, vector
+from tests.engine.bombs import SHAPES, joined_by_a_table, joined_locals
 
 
 def module(types: list[bytes], *functions: tuple[int, bytes]) -> bytes:
