@@ -35,7 +35,7 @@ def repeated(text: str, in_each: int = 200, frame: str = FRAME) -> Make:
     before, what, after = last.split(MARKED)
 
     def make(count: int) -> bytes:
-        in_this = min(in_each, count)
+        in_this = max(1, min(in_each, count))
         codes = [before + what * in_this + after] * round(count / in_this)
         kinds = leb(2 + len(codes)) + parts[3][-3:-1] + parts[3][-1:] * len(codes)
         changed = {**parts, 3: kinds, 10: vector(leb(len(code)) + code for code in [*others, *codes])}
