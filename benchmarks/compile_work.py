@@ -1,7 +1,7 @@
 """What compiling takes, beside what `compile_work` says it takes: one module for each thing that costs the compiler.
 
-Run it as ``python benchmarks/compile_work.py [--share SHARE] [WORD ...]``: the things whose names hold one of the words,
-or all of them. Each module is made so big that its work is estimated at that share of `HEAVY`, the most that is
+Run it as ``python benchmarks/compile_work.py [--share SHARE] [WORD ...]``: the things whose names hold one of the
+words, or all of them. Each module is made so big that its work is estimated at that share of `HEAVY`, the most that is
 compiled in the kernel's process; at the whole of it, some take ten seconds and 0.7 GiB. A child process compiles them.
 
 - *CPU* is that of all the compiler's threads, *memory* the most that the child held beyond what it held before.

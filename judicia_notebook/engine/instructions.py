@@ -18,7 +18,9 @@ from typing import Final, NamedTuple
 
 BRANCH_TABLE: Final = 0x0E
 
-_NUMBER = rb"[\x80-\xff]*[\x00-\x7f]"  # LEB128, padded or not
+_NUMBER = (
+    rb"[\x80-\xff]{0,9}[\x00-\x7f]"  # LEB128, padded or not; without a bound, a row of 0xD2 takes the square of it
+)
 _TYPE = rb"(?:[\x63\x64]" + _NUMBER + rb"|" + _NUMBER + rb")"
 _MEMORY = (  # alignment, and where its bit 6 says so a memory's index; the offset
     rb"(?:[\x00-\x3f]|[\x80-\xbf]" + _NUMBER + rb"|(?:[\x40-\x7f]|[\xc0-\xff]" + _NUMBER + rb")" + _NUMBER + rb")"

@@ -25,9 +25,15 @@ from judicia_notebook.units import format_size, format_time
 DEFAULT_ABOVE = 4 << 20
 """Bytes of wasm above which a module is compiled apart unless the caller says otherwise."""
 
+WAY_OUT = (
+    "isolate_compile=False compiles it in this process, without limits, if you trust it; where compiled modules are "
+    "kept, the next load is quick. Fewer data segments, fewer types and shorter functions take less."
+)
+
 _CHILD = "import sys; sys.path[:] = {path!r}; from judicia_notebook.engine import isolation; isolation.child()"
 _HEADER = struct.Struct("<QQQQ")
 _REFUSED = "refused: "
+_THREAD_BYTES = 256 << 20
 _OVER = 3  # the child's exit code for a limit it hit and noticed
 _BOUNDED = importlib.util.find_spec("resource") is not None  # Windows has no such limits
 
@@ -60,10 +66,12 @@ def compile_apart(wasm: bytes, reservation: int, limits: CompileLimits) -> bytes
     if not _BOUNDED:
         raise CompileLimit(
             "this system cannot limit what a compiler's process takes, so it is not compiled",
-            hint="isolate_compile=False compiles it in this process, without limits, if you trust it.",
+            hint=WAY_OUT,
         )
     command = [sys.executable, "-c", _CHILD.format(path=[entry or str(Path.cwd()) for entry in sys.path])]
-    environment = {**os.environ, "RUST_BACKTRACE": "0"}
+    # Each of the compiler's threads sets address space aside, 64 MiB and more: sixty-four would take all of a gigabyte.
+    threads = min(os.cpu_count() or 1, max(1, limits.memory_bytes // _THREAD_BYTES))
+    environment = {**os.environ, "RUST_BACKTRACE": "0", "RAYON_NUM_THREADS": str(threads)}
     header = _HEADER.pack(reservation, limits.memory_bytes, limits.compiled_bytes, limits.cpu_seconds)
     try:
         child = subprocess.Popen(
@@ -75,9 +83,7 @@ def compile_apart(wasm: bytes, reservation: int, limits: CompileLimits) -> bytes
         try:
             compiled, said = child.communicate(header + wasm, timeout=limits.wall_seconds)
         except subprocess.TimeoutExpired:
-            raise CompileLimit(
-                f"compiling it took more than {format_time(limits.wall_seconds)}, and the compiler was ended"
-            ) from None
+            raise _ended(format_time(limits.wall_seconds)) from None
         finally:
             if child.poll() is None:  # a timeout, or Ctrl-C
                 child.kill()
@@ -91,11 +97,13 @@ def _why(code: int, said: str, limits: CompileLimits) -> CompileError:
     if said.startswith(_REFUSED):
         return CompileError(said.removeprefix(_REFUSED))
     if code < 0 or code == _OVER:  # Rust aborts where memory ends, the system kills where CPU time does
-        return CompileLimit(
-            f"compiling it took more than {format_size(limits.memory_bytes)} of memory or "
-            f"{format_time(limits.cpu_seconds)} of CPU time, and the compiler was ended"
-        )
+        memory, cpu = format_size(limits.memory_bytes), format_time(limits.cpu_seconds)
+        return _ended(f"{memory} of memory or {cpu} of CPU time")
     return CompileError(f"the compiler's process failed: {said.splitlines()[-1] if said else f'exit code {code}'}")
+
+
+def _ended(limit: str) -> CompileLimit:
+    return CompileLimit(f"compiling it took more than {limit}, and the compiler was ended", hint=WAY_OUT)
 
 
 def _lower(kind: int, soft: int, hard: int) -> None:

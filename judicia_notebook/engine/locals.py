@@ -29,7 +29,9 @@ _GLOBALS, _ELEMENTS, _CODE, _DATA = 6, 9, 10, 11
 HEAVY: Final = 12_000_000
 """The work up to which a module is compiled in this process: at worst some ten seconds and 0.7 GiB.
 
-A unit of work is a microsecond of CPU time or 61 bytes of memory, whichever a thing takes more of."""
+A unit of work is a microsecond of CPU time or `UNIT_BYTES` of memory, whichever a thing takes more of."""
+
+UNIT_BYTES: Final = 61
 
 
 class Body(NamedTuple):
@@ -198,6 +200,10 @@ _BULK_JOINS = {8: 1, 10: 1, 11: 1, 12: 6, 14: 9, 15: 5, 17: 2}
 """Those that begin with 0xFC, by the number after it; from 12 on they are about tables."""
 
 
+_PER_VALUE_HANDED = 0.15  # and for each place where control flow meets: blocks that hand values on cost their square
+_HELD = 8  # while a body is compiled, its instructions take some 500 bytes for each microsecond that they take
+
+
 class _BodyWork(NamedTuple):
     """What a body takes, and what of it is held while it is compiled."""
 
@@ -242,7 +248,7 @@ def _body_work(module: ModuleInfo, body: Body) -> _BodyWork:
             work += count * _BULK_WORK[instruction[1]]
             joins += count * _BULK_JOINS.get(instruction[1], 0)
             continue
-        work += count * _WORK[opcode]
+        work += count * _WORK.get(opcode, math.inf)
         if opcode in _JOINS:
             joins += count * _JOINS[opcode]
             values = _values(module, instruction)
@@ -255,26 +261,17 @@ def _body_work(module: ModuleInfo, body: Body) -> _BodyWork:
     return _BodyWork(work + carried + _square(body.end - body.start), _HELD * work + carried)
 
 
-_PER_VALUE_HANDED = 0.15
-_HELD = 8  # a body's instructions take some 500 bytes while it is compiled for each microsecond that they take
-
-
 def _values(module: ModuleInfo, instruction: bytes) -> int:
     """How many values a call or block takes and gives, where its type says so."""
     opcode = instruction[0]
     if opcode in _BLOCKS:
         if (len(instruction) == 2 and instruction[1] & 0x40) or instruction[1] in {0x63, 0x64}:
             return 0  # one value at most, and no index
-        index = immediate(instruction)
-        kind = module.types[index] if index < len(module.types) else None
-    elif opcode == _CALL:
-        index = immediate(instruction)
-        kind = module.functions[index] if index < len(module.functions) else None
-    elif opcode == _CALL_INDIRECT:
-        index = immediate(instruction)
-        kind = module.types[index] if index < len(module.types) else None
-    else:
+    elif opcode not in {_CALL, _CALL_INDIRECT}:
         return 0
+    kinds = module.functions if opcode == _CALL else module.types
+    index = immediate(instruction)
+    kind = kinds[index] if index < len(kinds) else None
     return 0 if kind is None else len(kind.params) + len(kind.results)
 
 

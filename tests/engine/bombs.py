@@ -12,83 +12,53 @@ import base64
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, Self
 
-from judicia_notebook.engine.locals import compile_work
-from judicia_notebook.engine.process import assemble
+from judicia_notebook.engine.locals import UNIT_BYTES, compile_work
 from judicia_notebook.engine.sections import read_module
+from judicia_notebook.errors import CompileLimit
+from tests.engine.bomb_instructions import CONTROL, FRAME, INSTRUCTIONS, MARK, repeated
+from tests.engine.bomb_parts import (
+    FUNCREF,
+    I32,
+    MAGIC,
+    NOTHING,
+    V128,
+    Make,
+    bodies,
+    leb,
+    numbered,
+    section,
+    signature,
+    signed,
+    vector,
+)
 
-Make = Callable[[int], bytes]
-
-MAGIC = b"\0asm\1\0\0\0"
-I32, I64, V128, FUNCREF = b"\x7f", b"\x7e", b"\x7b", b"\x70"
-NOTHING = b"\x60\0\0"
 LARGEST = 4 << 20  # bytes: a bigger file is compiled apart, whatever is in it
-
-
-# --- the binary format -----------------------------------------------------------------------------------------------
-
-
-def leb(number: int) -> bytes:
-    out = b""
-    while number > 0x7F:
-        out += bytes([number & 0x7F | 0x80])
-        number >>= 7
-    return out + bytes([number])
-
-
-def signed(number: int) -> bytes:
-    """A number from 0 on, as ``i32.const`` has it."""
-    out = b""
-    while number > 0x3F:
-        out += bytes([number & 0x7F | 0x80])
-        number >>= 7
-    return out + bytes([number])
-
-
-def vector(entries: Iterable[bytes]) -> bytes:
-    listed = list(entries)
-    return leb(len(listed)) + b"".join(listed)
-
-
-def section(number: int, content: bytes) -> bytes:
-    return bytes([number]) + leb(len(content)) + content
-
-
-def signature(params: int, results: int, kind: bytes = I32) -> bytes:
-    return b"\x60" + leb(params) + kind * params + leb(results) + kind * results
-
-
-def bodies(*codes: bytes) -> bytes:
-    """The code section; each body is its declarations of locals and its instructions."""
-    return section(10, vector(leb(len(code)) + code for code in codes))
-
-
-def numbered(count: int, entry: Callable[[int], bytes]) -> bytes:
-    return leb(count) + b"".join(map(entry, range(count)))
 
 
 ONE = section(1, vector([NOTHING]))
 FUNCTION = section(3, b"\x01\0")
 EMPTY = bodies(b"\0\x0b")
 OUTSIDE = section(2, b"\x01\x01a\x01b\x03\x7f\0")  # an imported i32: no offset that it gives is known before
+PLACED = b"\x23\0"
 PAGE = section(5, b"\x01\0\x01")
 
 
 # --- sections --------------------------------------------------------------------------------------------------------
 
 
-def data(count: int, offset: bytes = b"", flags: bytes = b"\0") -> bytes:
-    """Data segments of a byte each, eight bytes apart unless an offset is given."""
-    pages = section(5, b"\x01\0" + leb(count // 8192 + 1))
-    segments = numbered(count, lambda number: flags + (offset or b"\x41" + signed(8 * number)) + b"\x0b\x01x")
-    return MAGIC + OUTSIDE + pages + section(11, segments)
+def data(count: int, offset: bytes = b"", flags: bytes = b"\0", content: bytes = b"x") -> bytes:
+    """Data segments, 64 bytes apart unless an offset is given."""
+    pages = section(5, b"\x01\0" + leb(count // 1024 + 1))
+    behind = b"\x0b" + leb(len(content)) + content
+    segments = numbered(count, lambda number: flags + (offset or b"\x41" + signed(64 * number)) + behind)
+    return MAGIC + (OUTSIDE if offset.startswith(PLACED) else b"") + pages + section(11, segments)
 
 
-def elements(*, table: int, segments: bytes) -> bytes:
+def elements(*, table: int, segments: bytes, outside: bytes = b"") -> bytes:
     tables = section(4, b"\x01\x70\0" + leb(table))
-    return MAGIC + ONE + OUTSIDE + FUNCTION + tables + section(9, segments) + EMPTY
+    return MAGIC + ONE + outside + FUNCTION + tables + section(9, segments) + EMPTY
 
 
 def expressions(count: int) -> bytes:
@@ -102,7 +72,7 @@ def passive_expressions(count: int) -> bytes:
 
 def placed_elsewhere(count: int) -> bytes:
     """Segments whose place only the host knows."""
-    return elements(table=9, segments=leb(count) + b"\0\x23\0\x0b\x01\0" * count)
+    return elements(table=9, segments=leb(count) + b"\0\x23\0\x0b\x01\0" * count, outside=OUTSIDE)
 
 
 def past_the_end(count: int) -> bytes:
@@ -113,13 +83,14 @@ def past_the_end(count: int) -> bytes:
 
 def long_offsets(count: int) -> bytes:
     sums = b"\x41\x00\x41\x01\x6a"
-    return elements(table=9, segments=leb(count) + (b"\0\x23\0" + sums * 50 + b"\x6a" * 50 + b"\x0b\x01\0") * count)
+    return elements(table=9, segments=leb(count) + (b"\0\x41\0" + sums * 50 + b"\x6a" * 50 + b"\x0b\x01\0") * count)
 
 
 def globals_of(initializer: bytes, kind: bytes = I32) -> Make:
     def make(count: int) -> bytes:
+        outside = OUTSIDE if initializer.startswith(PLACED) else b""
         return (
-            MAGIC + ONE + OUTSIDE + FUNCTION + section(6, leb(count) + (kind + b"\x01" + initializer) * count) + EMPTY
+            MAGIC + ONE + outside + FUNCTION + section(6, leb(count) + (kind + b"\x01" + initializer) * count) + EMPTY
         )
 
     return make
@@ -169,8 +140,9 @@ def tables(count: int) -> bytes:
 
 SECTIONS: dict[str, Make] = {
     "data segments": data,
-    "data segments placed by a global": lambda count: data(count, b"\x23\0"),
-    "data segments with long offsets": lambda count: data(count, b"\x23\0" + b"\x41\x01\x6a" * 100),
+    "data segments placed by a global": lambda count: data(count, PLACED),
+    "data segments of 60 bytes": lambda count: data(count, content=b"y" * 60),
+    "data segments with long offsets": lambda count: data(count, PLACED + b"\x41\x01\x6a" * 100),
     "data segments of memory 0 by number": lambda count: data(count, flags=b"\x02\0"),
     "elements that are expressions": expressions,
     "passive elements that are expressions": passive_expressions,
@@ -180,7 +152,7 @@ SECTIONS: dict[str, Make] = {
     "globals": globals_of(b"\x41\0\x0b"),
     "globals of vectors": globals_of(b"\xfd\x0c" + b"\1" * 16 + b"\x0b", V128),
     "globals that refer to a function": globals_of(b"\xd2\0\x0b", FUNCREF),
-    "globals that copy a global": globals_of(b"\x23\0\x0b"),
+    "globals that copy a global": globals_of(PLACED + b"\x0b"),
     "globals that are sums": globals_of(b"\x41\0" + b"\x41\x01\x6a" * 100 + b"\x0b"),
     "types": types(10),
     "types of 100 parameters": types(100),
@@ -197,217 +169,15 @@ SECTIONS: dict[str, Make] = {
 }
 
 
-# --- instructions ----------------------------------------------------------------------------------------------------
-
-MARK = "(drop (i64.const 0x123456789))"
-MARKED = b"\x42\x89\xcf\x95\x9a\x12\x1a"
-FRAME = f"""(module
-  (type $nothing (func)) (type $four (func (param i32 i64 f32 f64) (result i32)))
-  (import "a" "b" (func $imported))
-  (memory 1) (memory $second 1) (table $t 10 funcref)
-  (global $g (mut i32) (i32.const 1)) (global $r (mut funcref) (ref.null func))
-  (global $w (mut v128) (v128.const i32x4 0 0 0 0))
-  (elem $e func $empty) (data $d "abc") (export "empty" (func $empty))
-  (func $empty) (func $four (param i32 i64 f32 f64) (result i32) i32.const 0)
-  (func (local $i i32) (local $j i64) (local $x f32) (local $y f64) (local $v v128)
-    (local.set $i (i32.load (i32.const 0))) (local.set $j (i64.load (i32.const 8))) (local.set $x (f32.load (i32.const 0)))
-    (local.set $y (f64.load (i32.const 8))) (local.set $v (v128.load (i32.const 0)))
-    {MARK} %s {MARK}
-    (i32.store (i32.const 0) (local.get $i)) (i64.store (i32.const 8) (local.get $j)) (f32.store (i32.const 0) (local.get $x))
-    (f64.store (i32.const 8) (local.get $y)) (v128.store (i32.const 0) (local.get $v))))"""
-
-
-def _number(content: bytes, at: int) -> tuple[int, int]:
-    """The number at `at`, and where it ends."""
-    number = shift = 0
-    while True:
-        number |= (content[at] & 0x7F) << shift
-        at, shift = at + 1, shift + 7
-        if content[at - 1] < 0x80:
-            return number, at
-
-
-def _pieces(content: bytes, at: int) -> Iterator[bytes]:
-    """What lies there one after the other, each with its size before it."""
-    while at < len(content):
-        size, at = _number(content, at)
-        yield content[at : at + size]
-        at += size
-
-
-def _parts(module: bytes) -> Iterator[tuple[int, bytes]]:
-    """The sections that have no name."""
-    at = len(MAGIC)
-    while at < len(module):
-        number = module[at]
-        size, at = _number(module, at + 1)
-        if number:
-            yield number, module[at : at + size]
-        at += size
-
-
-def repeated(text: str, in_each: int = 200, frame: str = FRAME) -> Make:
-    """Functions that hold what the text says, again and again."""
-    parts = dict(_parts(assemble(frame % text)))
-    *others, last = _pieces(parts[10], 1)
-    before, what, after = last.split(MARKED)
-
-    def make(count: int) -> bytes:
-        in_this = min(in_each, count)
-        codes = [before + what * in_this + after] * round(count / in_this)
-        kinds = leb(2 + len(codes)) + parts[3][-3:-1] + parts[3][-1:] * len(codes)
-        changed = {**parts, 3: kinds, 10: vector(leb(len(code)) + code for code in [*others, *codes])}
-        return MAGIC + b"".join(section(number, content) for number, content in changed.items())
-
-    return make
-
-
-def _numeric() -> Iterator[tuple[str, str]]:
-    """Instructions on numbers, each of them on the result of the one before."""
-    for kind, name in (("i32", "i"), ("i64", "j")):
-        here = f"(local.get ${name})"
-        for each in [
-            "add",
-            "sub",
-            "mul",
-            "div_s",
-            "div_u",
-            "rem_s",
-            "rem_u",
-            "and",
-            "or",
-            "xor",
-            "shl",
-            "shr_s",
-            "shr_u",
-            "rotl",
-            "rotr",
-        ]:
-            for other in (here, f"({kind}.const 7)"):
-                yield f"{kind}.{each} {other}", f"(local.set ${name} ({kind}.{each} {here} {other}))"
-        for each in ["clz", "ctz", "popcnt", "extend8_s", "extend16_s"]:
-            yield f"{kind}.{each}", f"(local.set ${name} ({kind}.{each} {here}))"
-        other = here if kind == "i32" else "(i64.extend_i32_s (local.get $i))"
-        for each in ("eq", "lt_s", "ge_u"):
-            yield f"{kind}.{each}", f"(local.set $i ({kind}.{each} {here} {other}))"
-    for kind, name in (("f32", "x"), ("f64", "y")):
-        here = f"(local.get ${name})"
-        for each in ["add", "sub", "mul", "div", "min", "max", "copysign"]:
-            yield f"{kind}.{each}", f"(local.set ${name} ({kind}.{each} {here} ({kind}.const 7)))"
-        for each in ["abs", "neg", "ceil", "floor", "trunc", "nearest", "sqrt"]:
-            yield f"{kind}.{each}", f"(local.set ${name} ({kind}.{each} {here}))"
-        yield f"{kind}.lt", f"(local.set ${name} ({kind}.convert_i32_s ({kind}.lt {here} ({kind}.const 7))))"
-        for whole in ("i32", "i64"):
-            for how in ("trunc_sat", "trunc"):
-                there = f"({whole}.{how}_{kind}_u {here})"
-                yield f"{whole}.{how}_{kind}_u", f"(local.set ${name} ({kind}.convert_{whole}_u {there}))"
-    yield "f64.promote_f32", "(local.set $y (f64.promote_f32 (f32.demote_f64 (local.get $y))))"
-
-
-def _vectors() -> Iterator[tuple[str, str]]:
-    """Instructions on vectors: of each group the dearest, and some that are none of these."""
-    here = "(local.get $v)"
-    for each in [
-        "i64x2.mul",
-        "i8x16.add",
-        "i8x16.swizzle",
-        "i16x8.q15mulr_sat_s",
-        "i32x4.dot_i16x8_s",
-        "i16x8.extmul_high_i8x16_u",
-        "i8x16.min_s",
-        "i64x2.gt_s",
-        "i8x16.narrow_i16x8_u",
-        "f32x4.min",
-        "f32x4.max",
-        "f64x2.max",
-        "f64x2.add",
-        "f64x2.div",
-        "f32x4.pmin",
-        "f32x4.eq",
-        "v128.xor",
-    ]:
-        yield each, f"(local.set $v ({each} {here} {here}))"
-    for each in [
-        "i32x4.trunc_sat_f32x4_u",
-        "i32x4.trunc_sat_f64x2_u_zero",
-        "i32x4.extadd_pairwise_i16x8_u",
-        "i8x16.popcnt",
-        "i64x2.abs",
-        "f32x4.sqrt",
-        "f64x2.nearest",
-        "f64x2.convert_low_i32x4_u",
-        "f32x4.demote_f64x2_zero",
-        "v128.not",
-        "i16x8.extend_high_i8x16_u",
-    ]:
-        yield each, f"(local.set $v ({each} {here}))"
-    for each in ("i8x16.shr_s", "i8x16.shl", "i64x2.shr_s"):
-        yield each, f"(local.set $v ({each} {here} (local.get $i)))"
-    yield "v128.const", f"(local.set $v (v128.xor {here} (v128.const i64x2 12345 6789)))"
-    lanes = "0 17 2 3 4 21 6 7 8 9 26 11 12 13 14 31"
-    yield "i8x16.shuffle", f"(local.set $v (i8x16.shuffle {lanes} {here} (global.get $w)))"
-    yield "i8x16.bitmask", f"(local.set $v (i8x16.splat (i8x16.bitmask {here})))"
-    yield "v128.load8_lane", f"(local.set $v (v128.load8_lane 3 (local.get $i) {here}))"
-    address = f"(i32.wrap_i64 (i64x2.extract_lane 0 {here}))"
-    yield "v128.load8_splat", f"(local.set $v (v128.load8_splat {address}))"
-    yield "v128.load8x8_u", f"(local.set $v (v128.load8x8_u {address}))"
-
-
-ZERO = "(i32.const 0)"
-CONTROL = {
-    "nop": "nop",
-    "drop": "(drop (i32.const 1))",
-    "select": "(local.set $i (select (local.get $i) (i32.const 1) (local.get $i)))",
-    "select with a type": "(global.set $r (select (result funcref) (global.get $r) (ref.null func) (local.get $i)))",
-    "global.set": "(global.set $g (i32.add (global.get $g) (i32.const 1)))",
-    "global.set of a reference": "(global.set $r (ref.func $empty))",
-    "i32.load": "(local.set $i (i32.load (local.get $i)))",
-    "i32.load of the second memory": "(local.set $i (i32.load $second (local.get $i)))",
-    "i32.load far away": "(local.set $i (i32.load offset=0x7fffffff (local.get $i)))",
-    "i64.store": "(i64.store (local.get $i) (i64.add (i64.load (local.get $i)) (i64.const 1)))",
-    "i32.store8": "(i32.store8 (local.tee $i (i32.add (local.get $i) (i32.const 4))) (i32.const 1))",
-    "ref.func": "(drop (ref.func $empty))",
-    "ref.is_null": "(drop (ref.is_null (global.get $r)))",
-    "table.get": f"(drop (table.get $t {ZERO}))",
-    "table.set": f"(table.set $t {ZERO} (ref.null func))",
-    "table.size": "(drop (table.size $t))",
-    "table.grow": f"(drop (table.grow $t (ref.null func) {ZERO}))",
-    "table.fill": f"(table.fill $t {ZERO} (ref.null func) {ZERO})",
-    "table.copy": f"(table.copy $t $t {ZERO} {ZERO} {ZERO})",
-    "table.init": f"(table.init $t $e {ZERO} {ZERO} {ZERO})",
-    "elem.drop": "(elem.drop $e)",
-    "data.drop": "(data.drop $d)",
-    "memory.size": "(drop (memory.size))",
-    "memory.grow": f"(drop (memory.grow {ZERO}))",
-    "memory.fill": f"(memory.fill {ZERO} {ZERO} {ZERO})",
-    "memory.copy": f"(memory.copy {ZERO} {ZERO} {ZERO})",
-    "memory.copy between two": f"(memory.copy $second 0 {ZERO} {ZERO} {ZERO})",
-    "memory.init": f"(memory.init $d {ZERO} {ZERO} {ZERO})",
-    "call": "(call $empty)",
-    "call of an import": "(call $imported)",
-    "call with values": f"(drop (call $four {ZERO} (i64.const 0) (f32.const 0) (f64.const 0)))",
-    "call_indirect": "(call_indirect $t (type $nothing) (local.get $i))",
-    "call_indirect with values": "(drop (call_indirect $t (type $four) (local.get $i) (i64.const 0) (f32.const 0)"
-    " (f64.const 0) (local.get $i)))",
-    "block": "(block (br 0))",
-    "block with a result": "(drop (block (result i32) (i32.const 1)))",
-    "loop": "(loop)",
-    "loop and br_if": "(loop (br_if 0 (local.get $i)))",
-    "loop and br": "(loop (br 0))",
-    "if": "(if (local.get $i) (then))",
-    "if and else": "(if (local.get $i) (then (local.set $i (i32.const 1))) (else (local.set $i (i32.const 2))))",
-    "br_if": "(block (br_if 0 (local.get $i)))",
-    "br_table": "(block (br_table 0 (local.get $i)))",
-    "br_table of 60": f"(block (br_table {'0 ' * 60} (local.get $i)))",
-    "return": "(if (local.get $i) (then return))",
-    "unreachable": "(if (local.get $i) (then unreachable))",
-}
-INSTRUCTIONS = {name: repeated(text) for name, text in [*CONTROL.items(), *_numeric(), *_vectors()]}
-
-
 # --- shapes ----------------------------------------------------------------------------------------------------------
 
 MANY = 300
+ALONE = ("loop", "loop and br_if", "br_if", "table.get", "table.copy", "table.grow", "call_indirect")
+BESIDE = (
+    *ALONE,
+    *("nop", "if", "call", "table.init", "table.fill", "memory.fill", "memory.grow", "memory.copy", "memory.init"),
+    *("ref.func", "i32.load", "br_table of 60", "return"),
+)
 
 
 ALL = 1 << 30
@@ -489,11 +259,8 @@ def table_of_labels(count: int) -> bytes:
 
 BRANCH = b"\x41\0\x0d\0"
 SHAPES: dict[str, Make] = {
-    **{f"{name}, all in one function": in_one_function(name) for name in ("loop", "loop and br_if", "br_if", "table.get",
-       "table.copy", "table.grow", "call_indirect")},
-    **{f"{name} beside locals": beside_locals(name) for name in ("nop", "loop", "loop and br_if", "br_if", "if", "call",
-       "table.get", "table.copy", "table.grow", "table.init", "table.fill", "call_indirect", "memory.fill", "memory.grow",
-       "memory.copy", "memory.init", "ref.func", "i32.load", "br_table of 60", "return")},
+    **{f"{name}, all in one function": in_one_function(name) for name in ALONE},
+    **{f"{name} beside locals": beside_locals(name) for name in BESIDE},
     **{f"loops that hand {values} on": handed_on(values, opcode=b"\x03") for values in (1, 10, 100, 1000)},
     "loops in loops that hand 1 on": handed_on(1, opcode=b"\x03", nested=True),
     "loops in loops that hand 1000 on": handed_on(1000, opcode=b"\x03", nested=True),
@@ -514,26 +281,32 @@ SHAPES: dict[str, Make] = {
     "values below loops": above_values,
     "a table of labels": table_of_labels,
     "locals": lambda count: MAGIC + ONE + FUNCTION + bodies(b"\x01" + leb(min(count, 50_000)) + b"\x7f\x0b"),
-}  # fmt: skip
+}
 
 BOMBS = SECTIONS | INSTRUCTIONS | SHAPES
-ENDLESS_IN_VAIN = {"imports", "locals", "tables"}
-"""These may not be so many that they are heavy by themselves."""
 
 
 def sized(make: Make, work: float) -> bytes:
-    """The smallest such bomb whose work is estimated to be at least that, within a factor of 1.2."""
-    low = high = 1
-    while (bomb := make(high)) and compile_work(read_module(bomb)) < work and high < 1 << 22 and len(bomb) < LARGEST:
+    """The smallest such bomb whose work is estimated to be at least that, more or less; smaller where none can be."""
+
+    def is_enough(count: int) -> bool:
+        try:
+            module = make(count)
+            return len(module) > LARGEST or compile_work(read_module(module), enough=work) >= work
+        except CompileLimit:  # it would be refused unseen
+            return True
+
+    low, high = 0, 1
+    while not is_enough(high) and high < 1 << 22:
         low, high = high, high * 2
-    for _ in range(3):
+    for _ in range(4):
         middle = (low + high) // 2
-        tried = make(middle)
-        if compile_work(read_module(tried)) < work:
-            low = middle
-        else:
-            high, bomb = middle, tried
-    return bomb
+        low, high = (low, middle) if middle == low or is_enough(middle) else (middle, high)
+    try:
+        read_module(make(high))
+    except CompileLimit:
+        high = low
+    return make(high)
 
 
 # --- measuring -------------------------------------------------------------------------------------------------------
@@ -574,7 +347,7 @@ class Cost(NamedTuple):
     @property
     def work(self) -> float:
         """In the units of the estimate."""
-        return max(self.seconds * 1e6, self.memory_bytes / 61)
+        return max(self.seconds * 1e6, self.memory_bytes / UNIT_BYTES)
 
 
 class Compiler:

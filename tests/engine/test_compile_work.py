@@ -10,22 +10,14 @@ import pytest
 
 import judicia_notebook as jn
 from judicia_notebook.engine.binary_format import DEFAULT
+from judicia_notebook.engine.isolation import DEFAULT_ABOVE
 from judicia_notebook.engine.locals import HEAVY, check_locals, compile_work
 from judicia_notebook.engine.module_info import ModuleInfo
 from judicia_notebook.engine.sections import read_module
 from judicia_notebook.errors import CompileLimit, InvalidModule
-from tests.engine.bombs import (
-    MAGIC,
-    NOTHING,
-    SHAPES,
-    bodies,
-    joined_by_a_table,
-    joined_locals,
-    leb,
-    section,
-    signature,
-    vector,
-)
+from tests.engine.bomb_instructions import INSTRUCTIONS
+from tests.engine.bomb_parts import MAGIC, NOTHING, bodies, leb, section, signature, vector
+from tests.engine.bombs import SECTIONS, SHAPES, joined_by_a_table, joined_locals
 
 
 def module(types: list[bytes], *functions: tuple[int, bytes]) -> bytes:
@@ -47,6 +39,11 @@ BOMBS = {
     "calls with many parameters": SHAPES["calls that hand 1000 on"](1000),
     "many locals in many loops": joined_locals(2000, 2000),
     "a table that hands many locals on": joined_by_a_table(20_000, 700),
+    "data segments, as a Go program has them": SECTIONS["data segments"](28_848),
+    "types": SECTIONS["types"](99_000),
+    "functions that are elements": SECTIONS["functions that are elements"](29_000),
+    "table.get": INSTRUCTIONS["table.get"](400_000),
+    "table.copy": INSTRUCTIONS["table.copy"](300_000),
     "functions without end": module([NOTHING], *[(0, b"\0\x0b")] * 200_000),
     "deep nesting": module([NOTHING], (0, b"\0" + b"\x41\0\x04\x40" * 60_000 + b"\x0b" * 60_001)),
 }
@@ -54,7 +51,7 @@ BOMBS = {
 
 @pytest.mark.parametrize("name", BOMBS)
 def test_a_small_file_that_would_keep_the_compiler_busy_is_known_as_heavy(name: str) -> None:
-    assert len(BOMBS[name]) < 1 << 20
+    assert len(BOMBS[name]) < DEFAULT_ABOVE
     assert compile_work(read_module(BOMBS[name]), enough=HEAVY) > HEAVY
 
 

@@ -228,6 +228,25 @@ def test_the_compiler_may_not_take_all_the_memory_there_is(
     assert gone(compilers)
 
 
+def test_the_compiler_has_no_more_threads_than_its_memory_allows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("RAYON_NUM_THREADS", "64")  # as on a machine with as many cores
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    engine = process.get_engine()
+    assert isolation.compile_apart(module(200, 10), engine.reservation, CompileLimits(memory_bytes=256 * MIB))
+
+
+def test_what_ends_the_compiler_says_what_else_there_is(rt: jn.Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "CompileLimits", lambda: CompileLimits(wall_seconds=0.3))
+    with pytest.raises(jn.CompileLimit) as error:
+        rt.load(SLOW, name="guest", isolate_compile=True)
+    assert "isolate_compile=False" in error.value.hint
+    assert "300 ms" in error.value.message
+    assert rt.load(SLOW, name="guest", isolate_compile=False).raw("sum")(1) >= 1
+    assert rt.load(SLOW, name="again")._code.from_cache  # as the hint says
+
+
 def test_what_comes_back_from_the_compiler_is_bounded() -> None:
     engine = process.get_engine()
     compiled = isolation.compile_apart(WAT_BYTES, engine.reservation, CompileLimits())
