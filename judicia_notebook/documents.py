@@ -10,6 +10,7 @@ reads on after the document's name: ``is not UTF-8 (byte 7)``.
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import os
@@ -22,7 +23,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from judicia_notebook.engine import wire
-from judicia_notebook.engine.json_shape import MAX_VALUES, MOST_DEPTH, check_shape
+from judicia_notebook.engine.json_shape import MAX_VALUES, MOST_DEPTH, check_shape, uncollected
 
 T = TypeVar("T")
 
@@ -70,13 +71,7 @@ def parse_json(data: bytes | memoryview) -> Any:
     text = _decode(bytes(data))
     _check_nesting(_JSON_TOKEN, text)
     try:
-        value = json.loads(
-            text,
-            object_pairs_hook=_without_duplicates,
-            parse_constant=_no_constant,
-            parse_float=parse_float,
-            parse_int=_parse_int,
-        )
+        value = uncollected(_strict, text)
     except json.JSONDecodeError as error:
         raise ValueError(f"is not JSON: {error.msg} (line {error.lineno}, column {error.colno})") from None
     if "\\u" in text:
@@ -125,7 +120,7 @@ def parse_any_json(text: str, *, values: int = MAX_VALUES) -> Any:
     [1, nan]
     """
     check_shape(text.encode("utf-8", "surrogatepass"), MOST_DEPTH, values)
-    return json.loads(text)
+    return uncollected(json.loads, text)
 
 
 def parse_toml(data: bytes | str) -> dict[str, Any]:
@@ -211,6 +206,15 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         name = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
         raise ValueError(f"has the key {name[:80]!r} twice")
     return found
+
+
+_strict = functools.partial(
+    json.loads,
+    object_pairs_hook=_without_duplicates,
+    parse_constant=_no_constant,
+    parse_float=parse_float,
+    parse_int=_parse_int,
+)
 
 
 def _check_surrogates(value: Any) -> None:

@@ -31,6 +31,7 @@ from judicia_notebook.engine.json_shape import (
     check_shape,
     count_colons,
     has_long_number,
+    uncollected,
 )
 from judicia_notebook.engine.room import check_room, is_limited
 from judicia_notebook.errors import InvalidPayload
@@ -149,7 +150,7 @@ def _reads_as(data: bytes, value: Any) -> bool:
     if is_limited(len(data)):
         check_room(room_for(data))
     try:
-        return bool(_decoder_of(numbers).decode(data) == value)
+        return bool(uncollected(_decoder_of(numbers).decode, data) == value)
     except (TypeError, ValueError):  # arrays have no single truth
         return False
 
@@ -230,7 +231,7 @@ def reread(data: bytes) -> Any:
     """The value of JSON that this package wrote, of values which were within bounds before."""
     if is_limited(len(data)):
         check_room(room_for(data))
-    return _decoder_of(data.translate(_NUMBERS)).decode(data)
+    return uncollected(_decoder_of(data.translate(_NUMBERS)).decode, data)
 
 
 def room_for(data: bytes) -> int:
@@ -268,7 +269,7 @@ def decode(data: bytes, max_depth: int = MAX_DEPTH, max_values: int = MAX_VALUES
     if long_number and _holds(numbers, _TOO_LONG_NUMBER) and has_long_number(data, look):
         raise ValueError(f"JSON with a number of more than {MAX_DIGITS} digits")
     try:
-        value = _decoder_of(numbers, look).decode(data)
+        value = uncollected(_decoder_of(numbers, look).decode, data)
     except RecursionError:
         raise ValueError("JSON nested deeper than Python's recursion limit allows here") from None
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
