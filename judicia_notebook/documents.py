@@ -23,11 +23,14 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from judicia_notebook.engine import wire
-from judicia_notebook.engine.json_shape import MAX_VALUES, MOST_DEPTH, check_shape, uncollected
+from judicia_notebook.engine.json_shape import MAX_VALUES, MOST_DEPTH, TooManyValues, check_shape, uncollected
 
 T = TypeVar("T")
 
 MAXIMUM_DEPTH: Final = 64
+MAXIMUM_VALUES: Final = 50_000
+"""Of a JSON text, with its keys."""
+
 MAXIMUM_KEY_PARTS: Final = 16
 """Parts of one dotted key: the work of a TOML decoder grows with their square."""
 
@@ -37,8 +40,6 @@ MAXIMUM_NUMBER_LENGTH: Final = 400
 INTEGERS: Final = range(-(1 << 63), 1 << 64)
 """What a signed or unsigned 64-bit integer holds."""
 
-# A string that is not closed runs to the end, so that no text makes the search start over and over.
-_JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|(?P<open>[\[{])|(?P<close>[\]}])', re.DOTALL)
 _TOML_TOKEN = re.compile(
     r"""
       (?: \"{3} (?:[^\\]|\\.)*? (?:\"{3,5}|\\?\Z)  |  '{3} .*? (?:'{3,5}|\Z)
@@ -58,7 +59,7 @@ def parse_json(data: bytes | memoryview) -> Any:
     Raises
     ------
     ValueError
-        It is anything else, or nested deeper than `MAXIMUM_DEPTH`.
+        It is anything else, or nested deeper than `MAXIMUM_DEPTH`, or has more than `MAXIMUM_VALUES`.
 
     Examples
     --------
@@ -69,7 +70,7 @@ def parse_json(data: bytes | memoryview) -> Any:
     ValueError: has the key 'a' twice
     """
     text = _decode(bytes(data))
-    _check_nesting(_JSON_TOKEN, text)
+    _check_shape(bytes(data))
     try:
         value = uncollected(_strict, text)
     except json.JSONDecodeError as error:
@@ -137,7 +138,7 @@ def parse_toml(data: bytes | str) -> dict[str, Any]:
     {'quota': {'cpu': '50ms'}}
     """
     text = data if isinstance(data, str) else _decode(data)
-    _check_nesting(_TOML_TOKEN, text)
+    _check_nesting(text)
     try:
         return tomllib.loads(text, parse_float=parse_float)
     except ValueError as error:  # a TOMLDecodeError, or the refusal of a number
@@ -231,9 +232,19 @@ def _decode(data: bytes) -> str:
         raise ValueError(f"is not UTF-8 (byte {error.start})") from None
 
 
-def _check_nesting(token: re.Pattern[str], text: str) -> None:
+def _check_shape(data: bytes) -> None:
+    try:
+        check_shape(data, MAXIMUM_DEPTH, MAXIMUM_VALUES)
+    except TooManyValues:
+        raise ValueError(f"has more than {MAXIMUM_VALUES} values") from None
+    except ValueError:
+        raise ValueError(f"is nested deeper than {MAXIMUM_DEPTH} levels") from None
+
+
+def _check_nesting(text: str) -> None:
+    """Refuse TOML that is too deep or has too long a key."""
     depth = dots = 0
-    for match in token.finditer(text):
+    for match in _TOML_TOKEN.finditer(text):
         match match.lastgroup:
             case None:
                 continue

@@ -74,14 +74,14 @@ def check_shape(data: bytes, max_depth: int, max_values: int, look: Look | None 
         return
     level, values = 0, 1
     for marks in _outside_strings(data, None, _DELETED[_MARKS if counted else b"[]{}"], look):
-        if counted:
-            values += sum(map(marks.count, (b",", b":", b"[", b"{")))
-            if values > max_values:
-                raise TooManyValues(max_values, values)
         brackets = marks.translate(_PARENTHESES, b",:")
         if _deepest(brackets, level, max_depth) > max_depth:
             raise ValueError(f"JSON nested deeper than {max_depth}")
         level += brackets.count(b"(") - brackets.count(b")")
+        if counted:
+            values += sum(map(marks.count, (b",", b":", b"[", b"{")))
+            if values > max_values:
+                raise TooManyValues(max_values, values)
 
 
 def _deepest(brackets: bytes, level: int, allowed: int) -> int:
