@@ -10,6 +10,7 @@ reads on after the document's name: ``is not UTF-8 (byte 7)``.
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import os
@@ -22,11 +23,14 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from judicia_notebook.engine import wire
-from judicia_notebook.engine.json_shape import MAX_VALUES, MOST_DEPTH, check_shape
+from judicia_notebook.engine.json_shape import MAX_VALUES, MOST_DEPTH, TooManyValues, check_shape, uncollected
 
 T = TypeVar("T")
 
 MAXIMUM_DEPTH: Final = 64
+MAXIMUM_VALUES: Final = 50_000
+"""Of a JSON text, with its keys."""
+
 MAXIMUM_KEY_PARTS: Final = 16
 """Parts of one dotted key: the work of a TOML decoder grows with their square."""
 
@@ -36,8 +40,6 @@ MAXIMUM_NUMBER_LENGTH: Final = 400
 INTEGERS: Final = range(-(1 << 63), 1 << 64)
 """What a signed or unsigned 64-bit integer holds."""
 
-# A string that is not closed runs to the end, so that no text makes the search start over and over.
-_JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|(?P<open>[\[{])|(?P<close>[\]}])', re.DOTALL)
 _TOML_TOKEN = re.compile(
     r"""
       (?: \"{3} (?:[^\\]|\\.)*? (?:\"{3,5}|\\?\Z)  |  '{3} .*? (?:'{3,5}|\Z)
@@ -57,7 +59,7 @@ def parse_json(data: bytes | memoryview) -> Any:
     Raises
     ------
     ValueError
-        It is anything else, or nested deeper than `MAXIMUM_DEPTH`.
+        It is anything else, or nested deeper than `MAXIMUM_DEPTH`, or has more than `MAXIMUM_VALUES`.
 
     Examples
     --------
@@ -68,15 +70,9 @@ def parse_json(data: bytes | memoryview) -> Any:
     ValueError: has the key 'a' twice
     """
     text = _decode(bytes(data))
-    _check_nesting(_JSON_TOKEN, text)
+    _check_shape(bytes(data))
     try:
-        value = json.loads(
-            text,
-            object_pairs_hook=_without_duplicates,
-            parse_constant=_no_constant,
-            parse_float=parse_float,
-            parse_int=_parse_int,
-        )
+        value = uncollected(_strict, text)
     except json.JSONDecodeError as error:
         raise ValueError(f"is not JSON: {error.msg} (line {error.lineno}, column {error.colno})") from None
     if "\\u" in text:
@@ -125,7 +121,7 @@ def parse_any_json(text: str, *, values: int = MAX_VALUES) -> Any:
     [1, nan]
     """
     check_shape(text.encode("utf-8", "surrogatepass"), MOST_DEPTH, values)
-    return json.loads(text)
+    return uncollected(json.loads, text)
 
 
 def parse_toml(data: bytes | str) -> dict[str, Any]:
@@ -142,7 +138,7 @@ def parse_toml(data: bytes | str) -> dict[str, Any]:
     {'quota': {'cpu': '50ms'}}
     """
     text = data if isinstance(data, str) else _decode(data)
-    _check_nesting(_TOML_TOKEN, text)
+    _check_nesting(text)
     try:
         return tomllib.loads(text, parse_float=parse_float)
     except ValueError as error:  # a TOMLDecodeError, or the refusal of a number
@@ -213,6 +209,15 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
+_strict = functools.partial(
+    json.loads,
+    object_pairs_hook=_without_duplicates,
+    parse_constant=_no_constant,
+    parse_float=parse_float,
+    parse_int=_parse_int,
+)
+
+
 def _check_surrogates(value: Any) -> None:
     try:
         json.dumps(value, ensure_ascii=False).encode()
@@ -227,9 +232,19 @@ def _decode(data: bytes) -> str:
         raise ValueError(f"is not UTF-8 (byte {error.start})") from None
 
 
-def _check_nesting(token: re.Pattern[str], text: str) -> None:
+def _check_shape(data: bytes) -> None:
+    try:
+        check_shape(data, MAXIMUM_DEPTH, MAXIMUM_VALUES)
+    except TooManyValues:
+        raise ValueError(f"has more than {MAXIMUM_VALUES} values") from None
+    except ValueError:
+        raise ValueError(f"is nested deeper than {MAXIMUM_DEPTH} levels") from None
+
+
+def _check_nesting(text: str) -> None:
+    """Refuse TOML that is too deep or has too long a key."""
     depth = dots = 0
-    for match in token.finditer(text):
+    for match in _TOML_TOKEN.finditer(text):
         match match.lastgroup:
             case None:
                 continue

@@ -104,7 +104,8 @@ def test_a_deep_recursion_is_told_in_one_frame() -> None:
     ]
 
 
-@pytest.mark.parametrize("kind", sorted(KINDS))
+# Deeper JSON breaks the ABI, and is no QuotaExceeded: how deep it may be is bounded below the numbers here.
+@pytest.mark.parametrize("kind", sorted(KINDS.keys() - {"json_depth"}))
 def test_what_a_quota_error_suggests_can_be_set_and_is_enough(kind: str) -> None:
     unit = KINDS[kind].unit
     used, limit = (0.0713, 0.05) if unit == "s" else (100_001, 100_000)

@@ -13,10 +13,11 @@ length alone, a slice at a time; between two slices other threads and signals ge
 
 from __future__ import annotations
 
+import gc
 from array import array
 from collections.abc import Callable, Iterator
 from itertools import accumulate
-from typing import Final
+from typing import Any, Final
 
 MAX_DEPTH: Final = 128
 MOST_DEPTH: Final = 400
@@ -73,14 +74,14 @@ def check_shape(data: bytes, max_depth: int, max_values: int, look: Look | None 
         return
     level, values = 0, 1
     for marks in _outside_strings(data, None, _DELETED[_MARKS if counted else b"[]{}"], look):
-        if counted:
-            values += sum(map(marks.count, (b",", b":", b"[", b"{")))
-            if values > max_values:
-                raise TooManyValues(max_values, values)
         brackets = marks.translate(_PARENTHESES, b",:")
         if _deepest(brackets, level, max_depth) > max_depth:
             raise ValueError(f"JSON nested deeper than {max_depth}")
         level += brackets.count(b"(") - brackets.count(b")")
+        if counted:
+            values += sum(map(marks.count, (b",", b":", b"[", b"{")))
+            if values > max_values:
+                raise TooManyValues(max_values, values)
 
 
 def _deepest(brackets: bytes, level: int, allowed: int) -> int:
@@ -106,6 +107,21 @@ def has_long_number(data: bytes, look: Look | None = None) -> bool:
             return True
         before = (before + digits)[-MAX_DIGITS:]
     return False
+
+
+def uncollected(decode: Callable[[Any], Any], text: bytes | str) -> Any:
+    """What `decode` makes of a text, without Python's collector meanwhile.
+
+    It would walk all the new arrays and objects again and again, under the lock, and could free none: nine tenths of
+    the time. Should another thread switch the collector while a decoder calls back into Python, ours is the last word.
+    """
+    if len(text) < SLICE or not gc.isenabled():
+        return decode(text)
+    try:  # at once: a signal may raise behind each of these lines
+        gc.disable()
+        return decode(text)
+    finally:
+        gc.enable()
 
 
 def _outside_strings(data: bytes, table: bytes | None, deleted: bytes, look: Look | None) -> Iterator[bytes]:

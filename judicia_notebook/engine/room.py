@@ -14,16 +14,6 @@ from typing import Final
 ALLOCATOR: Final = 2 << 20
 """Python's own allocator asks for 1 MiB at a time, and glibc's for somewhat more than it was asked for."""
 
-_LOOKED_FROM: Final = 4096
-
-
-def is_limited(size: int) -> bool:
-    """Whether there may be less room than any program could want. A look costs: it is taken for a larger size only."""
-    global _limited
-    if size >= _LOOKED_FROM:
-        _limited = _has_limit()
-    return _limited
-
 
 def _has_limit() -> bool:
     if sys.platform == "win32":
@@ -34,7 +24,15 @@ def _has_limit() -> bool:
     return any(resource.getrlimit(kind)[0] != resource.RLIM_INFINITY for kind in kinds)
 
 
-_limited = _has_limit()
+limited = _has_limit()
+"""Whether there may be less room than any program could want, as it was seen last."""
+
+
+def look() -> bool:
+    """`limited`, as it is now; it takes a microsecond."""
+    global limited
+    limited = _has_limit()
+    return limited
 
 
 def check_room(size: int) -> None:

@@ -23,6 +23,7 @@ from typing import Any
 
 import msgspec
 
+from judicia_notebook.engine import room
 from judicia_notebook.engine.json_shape import (
     MAX_DEPTH,
     MAX_DIGITS,
@@ -31,8 +32,8 @@ from judicia_notebook.engine.json_shape import (
     check_shape,
     count_colons,
     has_long_number,
+    uncollected,
 )
-from judicia_notebook.engine.room import check_room, is_limited
 from judicia_notebook.errors import InvalidPayload
 
 _ORDINARY_RECURSION = 3000  # completion libraries raise Python's 1000 to this
@@ -54,6 +55,7 @@ _LAID_OUT_FROM = 1024
 _MANY_DOUBTFUL = _DOUBTFUL * 50  # bytes; without an exponent they are long
 _DIGITS_OF_HARD = b"0" * 150
 _PIECE = 1 << 20
+_SMALL = 4096
 _FLOATS_A_LOOK = 1000
 _BYTES_A_BYTE = 4  # a text with one wide character has all of them wide
 _BYTES_A_VALUE = 110  # measured: 100 for short texts of wide characters, 87 for objects in objects
@@ -104,8 +106,8 @@ def encode(value: Any) -> bytes:
     try:
         if sys.getrecursionlimit() > _ORDINARY_RECURSION:
             _check_nesting(value)
-        if is_limited(0):
-            check_room(_PAYLOAD_ROOM)
+        if room.limited:
+            room.check_room(_PAYLOAD_ROOM)
         data = _encoder.encode(value)
         if not _reads_as(data, value):
             if b"null" in data or _LONG_NUMBER in data.translate(_NUMBERS):
@@ -146,10 +148,8 @@ def _reads_as(data: bytes, value: Any) -> bool:
     numbers = data.translate(_NUMBERS)
     if _may_be_deep(data, MAX_DEPTH) or _LONG_NUMBER in numbers:
         return False
-    if is_limited(len(data)):
-        check_room(room_for(data))
     try:
-        return bool(_decoder_of(numbers).decode(data) == value)
+        return bool(_read(data, numbers) == value)
     except (TypeError, ValueError):  # arrays have no single truth
         return False
 
@@ -226,11 +226,18 @@ def _decoder_of(numbers: bytes, look: Look | None = None) -> msgspec.json.Decode
     return _rounding_decoder if look is None else msgspec.json.Decoder(float_hook=_finite_with_looks(look))
 
 
+def _read(data: bytes, numbers: bytes, look: Look | None = None) -> Any:
+    """Decode what was measured before."""
+    if len(data) < _SMALL and not room.limited:
+        return _decoder.decode(data)
+    if room.look():
+        room.check_room(room_for(data))
+    return uncollected(_decoder_of(numbers, look).decode, data)
+
+
 def reread(data: bytes) -> Any:
     """The value of JSON that this package wrote, of values which were within bounds before."""
-    if is_limited(len(data)):
-        check_room(room_for(data))
-    return _decoder_of(data.translate(_NUMBERS)).decode(data)
+    return _read(data, data.translate(_NUMBERS))
 
 
 def room_for(data: bytes) -> int:
@@ -261,14 +268,12 @@ def decode(data: bytes, max_depth: int = MAX_DEPTH, max_values: int = MAX_VALUES
         Not UTF-8, not JSON, duplicate keys, an integer beyond 64 bits, or nested deeper than `max_depth`.
     """
     check_shape(data, max_depth, max_values, look)
-    if is_limited(len(data)):
-        check_room(room_for(data))
     numbers = data.translate(_NUMBERS)
     long_number = _holds(numbers, _LONG_NUMBER)
     if long_number and _holds(numbers, _TOO_LONG_NUMBER) and has_long_number(data, look):
         raise ValueError(f"JSON with a number of more than {MAX_DIGITS} digits")
     try:
-        value = _decoder_of(numbers, look).decode(data)
+        value = _read(data, numbers, look)
     except RecursionError:
         raise ValueError("JSON nested deeper than Python's recursion limit allows here") from None
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:

@@ -76,12 +76,13 @@ def delay(rt: jn.Runtime) -> Callable[[Callable[[], object]], float]:
 
         thread = threading.Thread(target=run)
         slowest = 0.0
-        thread.start()
+        began = time.perf_counter()
+        thread.start()  # which may come back late
         while thread.is_alive():
-            began = time.perf_counter()
             error = specimen.attempt("spin", {"ms": 20_000}, quota={"wall": "100ms"}).error
             assert isinstance(error, jn.QuotaExceeded)
             slowest = max(slowest, time.perf_counter() - began)
+            began = time.perf_counter()
         thread.join()
         assert not failed
         return slowest
@@ -336,7 +337,7 @@ alive()
     assert said == ["True", "alive"]
 
 
-@pytest.mark.wall({"judicia_notebook.documents:_check_nesting": "lambda *_: None"})
+@UNMEASURED
 def test_a_deep_manifest_does_not_overrun_the_stack(survives: Survives) -> None:
     said = survives(
         DEEP
@@ -496,7 +497,7 @@ def test_values_for_which_there_is_no_memory_end_the_call_and_not_the_process(su
         DEEP
         + GROWTH
         + """
-p = writer(b"[" + b'{"a":0},' * 60_000 + b"0]")
+p = writer(b"[" + b'"a text",' * 200_000 + b"0]")
 p.attempt("answer")
 size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 ballast, kinds = [], set()
