@@ -15,11 +15,9 @@ from typing import Any
 
 import pytest
 
-REPORT = Path(os.environ["JUDICIA_WALL_REPORT"])
-
 
 def _say(**line: Any) -> None:
-    with REPORT.open("a", encoding="utf-8") as file:
+    with Path(os.environ["JUDICIA_WALL_REPORT"]).open("a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")
 
 
