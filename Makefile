@@ -5,6 +5,7 @@
 #   make test      lint, then all tests                 make bench     what a call costs
 #   make lint      lint alone                           make clean     remove all that make has made
 #   make demo      the quickstart without a browser, and an HTML report
+#   make walls     every attack, with the wall taken down that withstands it
 #   make soak      thousands of loads, calls, cancels and interrupts: is anything kept?
 #
 # ARGS="..." is handed on, for example  make test ARGS="-k quota"  or  make lab ARGS="--port 9999".
@@ -14,7 +15,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test lint demo plugins bench soak clean
+.PHONY: help lab test walls lint demo plugins bench soak clean
 
 help:
 	@sed -n '/^#/!q;s/^#[ ]\{0,1\}//p' Makefile
@@ -27,6 +28,9 @@ demo: $(VENV)/.lab
 
 test: lint
 	@$(BIN)/python -m pytest $(ARGS)
+
+walls: $(VENV)/.dev
+	@ALL_WALLS=1 $(BIN)/python -m pytest tests/hostile/test_walls.py $(ARGS)
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check --quiet
