@@ -37,6 +37,22 @@ def feed(rt: jn.Runtime, runs: Iterable[Run]) -> None:
     rt.host.events.flush(PATIENCE)
 
 
+def emit(rt: jn.Runtime, *runs: tuple[Any, str, str, int, str]) -> None:
+    """Judgements with ids, and times in whole minutes, as another system may give them."""
+    for number, team, problem, minute, verdict in runs:
+        judged = {"id": number, "team": team, "problem": problem, "time_ms": minute * 60_000, "verdict": verdict}
+        rt.host.events.emit("submission.judged", judged)
+    rt.host.events.flush(PATIENCE)
+
+
+def solves(rt: jn.Runtime) -> list[tuple[str, str, str]]:
+    """What was announced, in its order: what, problem and team."""
+    announced = [event for event in rt.host.events.history.itertuples() if event.type.startswith("scoreboard.")]
+    return [
+        (event.type.removeprefix("scoreboard."), event.payload["problem"], event.payload["team"]) for event in announced
+    ]
+
+
 def table(standings: dict[str, Any]) -> list[tuple[Any, ...]]:
     """What a board says of the teams: rank, team, solved, penalty, and what its cells show."""
     return [

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import judicia_notebook as jn
-from tests.plugins.icpc import PATIENCE, PATIENT, Run, feed, model, table
+from tests.plugins.icpc import PATIENCE, PATIENT, Run, emit, feed, model, solves, table
 
 GRANTS = ["read_database", "write_database", "subscribe_events=submission.judged", "emit_event", "register_routes"]
 
@@ -32,14 +32,6 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'tables'}"
     return str(request.getfixturevalue("postgresql"))
-
-
-def solves(rt: jn.Runtime) -> list[tuple[str, str, str]]:
-    """What was announced, in its order: what, problem and team."""
-    announced = [event for event in rt.host.events.history.itertuples() if event.type.startswith("scoreboard.")]
-    return [
-        (event.type.removeprefix("scoreboard."), event.payload["problem"], event.payload["team"]) for event in announced
-    ]
 
 
 # --- the rules -------------------------------------------------------------------------------------------------------
@@ -171,97 +163,6 @@ def test_what_is_frozen_is_announced_when_it_is_unfrozen(rt: jn.Runtime, board: 
     assert board.call("unfreeze") == {"announced": 1}
     assert board.call("unfreeze") == {"announced": 0}
     assert solves(rt)[2:] == [("solved", "B", "graz"), ("first_solve", "B", "graz"), ("solved", "A", "graz")]
-
-
-# --- verdicts --------------------------------------------------------------------------------------------------------
-
-
-def emit(rt: jn.Runtime, *runs: tuple[Any, str, str, int, str]) -> None:
-    """Judgements with ids, and times in whole minutes, as another system may give them."""
-    for number, team, problem, minute, verdict in runs:
-        judged = {"id": number, "team": team, "problem": problem, "time_ms": minute * 60_000, "verdict": verdict}
-        rt.host.events.emit("submission.judged", judged)
-    rt.host.events.flush(PATIENCE)
-
-
-def test_verdicts_of_the_contest_api_mean_what_they_say(rt: jn.Runtime, board: jn.Plugin) -> None:
-    emit(rt, *[(number, "t", "A", number, one) for number, one in enumerate(["JE", "pending", "AC", "accepted"])])
-    row = board.call("standings")["rows"][0]
-    assert (row["cells"][0]["shown"], row["penalty_minutes"]) == ("1/2", 2)
-    assert not rt.host.events.parked
-
-
-@pytest.mark.parametrize(
-    ("verdict", "shown"),
-    [
-        *[(one, "1/9") for one in ("accepted", "AC", "APE")],
-        *[
-            (one, "2/9")
-            for one in ("wrong_answer", "WA", "TLE", "RTE", "MLE", "OLE", "PE", "NO", "SV", "RE", "memory_limit")
-        ],
-        *[(one, "1/9") for one in ("compile_error", "CE", "CTL", "SE")],
-        *[(one, "1/9") for one in ("pending", "JE", "CS", "judging")],
-    ],
-)
-def test_a_known_verdict_is_not_scored_by_chance(rt: jn.Runtime, board: jn.Plugin, verdict: str, shown: str) -> None:
-    emit(rt, (1, "t", "A", 1, verdict), (2, "t", "A", 9, "accepted"))
-    solves_itself = verdict in ("accepted", "AC", "APE")
-    assert board.call("standings")["rows"][0]["cells"][0]["shown"] == ("1/1" if solves_itself else shown)
-
-
-def test_an_unknown_verdict_is_refused_and_counts_once_a_setting_names_it(rt: jn.Runtime, board: jn.Plugin) -> None:
-    emit(rt, (1, "t", "A", 1, "BAD"), (2, "t", "A", 9, "OK"))
-    says = [one.error for one in rt.host.events.parked]
-    assert "bad_request: submission `1`: no setting names the verdict `BAD`" in says[0]
-    assert '{"costly_verdicts": ["BAD"]}' in says[0]
-    assert board.call("submissions") == []
-    board.call("configure", {"costly_verdicts": ["BAD"], "solving_verdicts": ["OK"]})
-    assert rt.host.events.replay() == 2
-    rt.host.events.flush(PATIENCE)
-    assert table(board.call("standings")) == [(1, "t", 1, 29, "2/9")]
-    assert solves(rt) == [("solved", "A", "t"), ("first_solve", "A", "t")]
-
-
-def test_what_a_verdict_means_can_be_changed_and_is_announced(rt: jn.Runtime, board: jn.Plugin) -> None:
-    emit(rt, (1, "t", "A", 1, "compile_error"), (2, "t", "A", 9, "presentation_error"))
-    assert table(board.call("standings")) == [(1, "t", 0, 0, "1/--")]
-    settings = board.call(
-        "configure", {"solving_verdicts": ["presentation_error"], "costly_verdicts": ["compile_error"]}
-    )
-    assert "presentation_error" not in settings["costly_verdicts"]
-    assert "compile_error" not in settings["free_verdicts"]
-    assert {"accepted", "AC"} <= set(settings["solving_verdicts"])
-    assert table(board.call("standings")) == [(1, "t", 1, 29, "2/9")]
-    assert solves(rt) == [("solved", "A", "t"), ("first_solve", "A", "t")]
-    assert board.call("configure", settings) == settings
-
-
-@pytest.mark.parametrize(
-    ("settings", "says"),
-    [
-        ({"solving_verdicts": ["wrong_answer"]}, "field `solving_verdicts`: `wrong_answer` is a rejection"),
-        ({"pending_verdicts": ["accepted"]}, "field `pending_verdicts`: `accepted` is what solves a problem"),
-        ({"free_verdicts": ["pending"]}, "field `free_verdicts`: `pending` is a run without a judgement"),
-        ({"free_verdicts": ["X"], "costly_verdicts": ["X"]}, "`X` is among the `costly_verdicts`, too"),
-        ({"free_verdicts": "CE"}, "field `free_verdicts`"),
-    ],
-)
-def test_a_verdict_that_would_mean_two_things_is_refused(board: jn.Plugin, settings: dict[str, Any], says: str) -> None:
-    before = board.call("configure")
-    with pytest.raises(jn.GuestError) as caught:
-        board.call("configure", settings)
-    assert says in caught.value.message
-    assert board.call("configure") == before
-
-
-def test_a_judgement_takes_the_place_of_a_pending_one_in_any_order(rt: jn.Runtime, board: jn.Plugin) -> None:
-    emit(rt, (1, "a", "A", 1, "pending"), (2, "b", "A", 2, "AC"))
-    assert board.call("standings")["problems"][0]["first"] is None
-    assert solves(rt) == [("solved", "A", "b")]
-    emit(rt, (1, "a", "A", 1, "WA"), (1, "a", "A", 1, "pending"))
-    assert board.call("standings")["problems"][0]["first"] == "b"
-    assert solves(rt) == [("solved", "A", "b"), ("first_solve", "A", "b")]
-    assert not rt.host.events.parked
 
 
 # --- the order of runs -----------------------------------------------------------------------------------------------

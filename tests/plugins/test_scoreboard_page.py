@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 import unicodedata
 from html.parser import HTMLParser
@@ -107,6 +108,25 @@ def test_a_run_that_is_not_judged_yet_says_so(rt: jn.Runtime, board: jn.Plugin) 
     assert "3 teams, 1 problem, 1 solve 1 run not judged yet" in page.text
     assert "? waits for a judgement" in page.text
     assert page.rows[1] == ["1", "lund", "1", "10", "10 1 try"]
+
+
+def luminance(colour: str) -> float:
+    """The relative luminance of WCAG."""
+    digits = "".join(2 * digit for digit in colour) if len(colour) == 3 else colour
+    channels = [int(digits[at : at + 2], 16) / 255 for at in (0, 2, 4)]
+    linear = [one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_all_text_stands_out_from_its_ground(board: jn.Plugin, scheme: int) -> None:
+    palette = dict(re.findall(r"--(\w+):#(\w+)", re.findall(r":root{[^}]*}", ask(board)[2])[scheme]))
+    grounds = {"ink": ("paper", "solved", "tried", "pending", "state"), "note": ("solved", "tried", "pending")}
+    grounds |= {"faint": ("paper", "head"), "link": ("paper",), "onfirst": ("first",)}
+    for text, behind in grounds.items():
+        for ground in behind:
+            dark, light = sorted(luminance(palette[name]) for name in (text, ground))
+            assert (light + 0.05) / (dark + 0.05) >= 4.5, (text, ground)
 
 
 def test_problems_are_called_by_their_labels(rt: jn.Runtime, board: jn.Plugin) -> None:
