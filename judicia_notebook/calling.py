@@ -16,6 +16,7 @@ from collections.abc import Callable
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from judicia_notebook import facts
 from judicia_notebook.engine import interrupts, safety
 from judicia_notebook.engine.abi import Exchange
 from judicia_notebook.engine.invocation import UNCOUNTED_JSON
@@ -47,6 +48,7 @@ from judicia_notebook.units import format_time
 if TYPE_CHECKING:
     from judicia_notebook.engine.invocation import Invocation
     from judicia_notebook.engine.limits import Limits
+    from judicia_notebook.engine.memory import MemoryAccount
     from judicia_notebook.engine.sandbox import Observer
     from judicia_notebook.metrics.recorder import Recorder
     from judicia_notebook.policy import CappedBudget, Policy
@@ -280,6 +282,11 @@ class Call:
             raise RuntimeError("this call is not in an instance")
         return self.instance.sandbox
 
+    @property
+    def account(self) -> MemoryAccount | None:
+        """The memories of the instance it is or was in."""
+        return None if self.instance is None else self.instance.sandbox.account
+
     def exchange(self, request: bytes) -> bytes | None:
         """Hand the request to the function this call is for, and take its answer; only inside.
 
@@ -390,9 +397,8 @@ class Call:
         began = self.started_ns != 0 or isinstance(error, CallError)
         if not began or (isinstance(error, JudiciaError) and not isinstance(error, CallError)):
             return
-        if isinstance(error, GuestTrap) and self.scope.denials:
-            denied = sorted(set(self.scope.denials.values()))
-            error.hint = f"It was denied before: %plugin grant {self.scope.plugin} {' '.join(denied)}"
+        if isinstance(error, CallError):
+            facts.complete(error, self.scope, self.account)
         self._record(error)
         self.target.activity.last = self.record_position
         collected(self.platform.recorder, self.scope.call_id)

@@ -226,9 +226,12 @@ class CallError(JudiciaError):
     plugin, function : str
     record : CallRecord or None
         The row of `Runtime.calls` for this call.
+    facts : tuple of str
+        Sentences on what came before the end: what the guest said last, the memory it was refused, whose limit it was.
     """
 
     outcome = "failed"
+    facts: tuple[str, ...] = ()
 
     def __init__(self, message: str = "", *, plugin: str = "", function: str = "", hint: str = "") -> None:
         super().__init__(message, hint=hint)
@@ -385,12 +388,28 @@ def tells_interrupts(message: str) -> Callable[[F], F]:
 def describe(error: JudiciaError) -> list[str]:
     """The sentences for an error: what happened first, then what to do about it."""
     if isinstance(error, CallError):
-        lines = _describe_call(error)
+        first, *rest = _describe_call(error)
+        lines = [_with_facts(first, error.facts), *rest]
     elif isinstance(error, LoadError):
         lines = _describe_load(error)
     else:
         lines = [printable(error.message, 1000)]
     return lines + [f"  {line}" for line in error.hint.splitlines()]
+
+
+def _with_facts(sentence: str, facts: Sequence[str]) -> str:
+    """A line that ends with the facts; the guest's own words may end without a full stop."""
+    if facts and not sentence.endswith((".", "!", "?")):
+        sentence += "."
+    return " ".join([sentence, *(printable(fact) for fact in facts)])
+
+
+def refused_memory(error: QuotaExceeded) -> tuple[str, list[str]]:
+    """That a limit of memory refused a call some, as a fact; and the lines that say how to allow it more."""
+    wanted, limit = format_quantity(error.used, "bytes"), format_quantity(error.limit, "bytes")
+    facts = " ".join([f"Its memory quota of {limit} refused it {wanted}.", *error.facts])
+    more = error.hint.splitlines() or [line.strip() for line in _allow_more(error)]
+    return facts, more
 
 
 def _describe_call(error: CallError) -> list[str]:

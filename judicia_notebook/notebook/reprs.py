@@ -202,7 +202,8 @@ def run_card(result: RunResult) -> Card:
     blocks = [Block(stream, data.decode("utf-8", "replace")) for stream, data in written if data]
     cost = [Row("cost", record.cost_line())] if record is not None else []
     title = "ok" if result.returncode == 0 else f"exit status {result.returncode}"
-    return Card(title, "" if blocks else "wrote nothing", (*blocks, *cost))
+    hints = [Line(line) for line in result.hint.splitlines()]
+    return Card(title, "" if blocks else "wrote nothing", (*blocks, *cost, *hints))
 
 
 def bench_card(bench: Bench) -> Card:

@@ -1,0 +1,61 @@
+"""What is known of a call that ended badly, beyond its error: what it said last, what it was refused and denied.
+
+Errors end up in a cell, a row and another error's text, where the log and the account of memory are far away.
+"""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from judicia_notebook.engine.traps import memory_exceeded
+from judicia_notebook.errors import AbiViolation, CallError, GuestError, GuestTrap, printable, refused_memory
+
+if TYPE_CHECKING:
+    from judicia_notebook.engine.memory import MemoryAccount
+    from judicia_notebook.host.scope import CallScope
+
+WORDS = 300
+"""Characters of the guest's last words at most."""
+
+
+def complete(error: CallError, scope: CallScope, account: MemoryAccount | None) -> None:
+    """Add to an error of this call what belongs to it; an error that has its record was another call's."""
+    if error.record is not None or not isinstance(error, GuestError | GuestTrap | AbiViolation):
+        return
+    exited = scope.process is not None and error is scope.process.exited
+    words = last_words(scope) if exited or not isinstance(error, GuestError) else ""
+    said = [f"It said: {printable(words, WORDS)}"] if words else []
+    fact, more = _refused(scope, account)
+    error.facts = (*error.facts, *said, *fact)
+    error.hint = "\n".join([*error.hint.splitlines(), *more, *denied_before(scope)])
+
+
+def hint_of_exit(scope: CallScope, account: MemoryAccount | None) -> str:
+    """For a command that came to its end: the lines above, without what stands in its stderr already."""
+    failed = scope.process is not None and scope.process.status != 0
+    fact, more = _refused(scope, account) if failed else ([], [])
+    return "\n".join([*fact, *more, *denied_before(scope)])
+
+
+def _refused(scope: CallScope, account: MemoryAccount | None) -> tuple[list[str], list[str]]:
+    """That the guest was refused memory, and the lines that allow it more; nothing where it was not."""
+    if account is None or account.refused is None:
+        return [], []
+    fact, more = refused_memory(memory_exceeded(scope, account))
+    return [fact], more
+
+
+def last_words(scope: CallScope) -> str:
+    """The panic's text or the last line of stderr; without any, the last line of the log that is an error."""
+    process = scope.process
+    return (process.last_words() if process is not None else "") or scope.last_error
+
+
+def denied_before(scope: CallScope) -> list[str]:
+    """The line that grants what the call was denied, if it was denied anything. A guest may have named the scope."""
+    denied = sorted(set(scope.denials.values()))
+    if not denied:
+        return []
+    grants = " ".join(shlex.quote(printable(one, 180)) for one in denied)
+    return [f"It was denied before: %plugin grant {scope.plugin} {grants}"]
