@@ -172,10 +172,22 @@ class UnknownImport(LoadError):
         What it imports.
     known : tuple of str
         The modules this runtime offers.
+    others : tuple of (module, name, kind)
+        What else it imports that is not offered.
     """
 
-    def __init__(self, module: str, name: str, *, kind: str = "func", known: Iterable[str] = ()) -> None:
-        super().__init__(f"imports {module}.{name}")
+    def __init__(
+        self,
+        module: str,
+        name: str,
+        *,
+        kind: str = "func",
+        known: Iterable[str] = (),
+        others: Iterable[tuple[str, str, str]] = (),
+        hint: str = "",
+    ) -> None:
+        super().__init__(f"imports {module}.{name}", hint=hint)
+        self.others = tuple(others)
         self.module = module
         self.name = name
         self.kind = kind
@@ -437,13 +449,22 @@ def _describe_load(error: LoadError) -> list[str]:
     return [f"{printable(error.source) + ': ' if error.source else ''}{first}", *rest]
 
 
+_NAMED_IMPORTS = 8
+
+
 def _unknown_import(error: UnknownImport) -> str:
-    what = printable(f"{error.module}.{error.name}", 160) + ("" if error.kind == "func" else f" (a {error.kind})")
-    anyway = ' (unknown_imports="trap" loads it anyway)' if error.kind == "func" else ""
     source = printable(error.source) or "the module"
+    more, few = len(error.others), error.others[:_NAMED_IMPORTS]
+    rest = ", ".join(_import(*one) for one in few) + (f", ... {more - len(few)} more" if more > len(few) else "")
+    also = f" Nor does it offer {more} more that it imports: {rest}." if more else ""
     return (
-        f"{source} imports {what}, which this runtime does not offer. Known modules: {', '.join(error.known)}{anyway}"
+        f"{source} imports {_import(error.module, error.name, error.kind)}, which this runtime does not offer.{also}"
+        f" Known modules: {', '.join(error.known)}"
     )
+
+
+def _import(module: str, name: str, kind: str) -> str:
+    return printable(f"{module}.{name}", 160) + ("" if kind == "func" else f" (a {kind})")
 
 
 def _lost(error: CallError) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+from judicia_notebook.engine.abi import suspicion
 from judicia_notebook.engine.traps import memory_exceeded
 from judicia_notebook.errors import AbiViolation, CallError, GuestError, GuestTrap, printable, refused_memory
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from judicia_notebook.engine.memory import MemoryAccount
     from judicia_notebook.host.scope import CallScope
 
+SHOWN_BYTES = 48
 WORDS = 300
 """Characters of the guest's last words at most."""
 
@@ -59,3 +61,26 @@ def denied_before(scope: CallScope) -> list[str]:
         return []
     grants = " ".join(shlex.quote(printable(one, 180)) for one in denied)
     return [f"It was denied before: %plugin grant {scope.plugin} {grants}"]
+
+
+def no_json(scope: CallScope, answer: bytes, error: ValueError) -> AbiViolation:
+    """The error for an answer that cannot be read: what is wrong, what stands there, and a suspicion."""
+    if not answer:
+        text = "its answer is empty, which is no JSON"
+    else:
+        asked = suspicion(scope.packed >> 32, scope.packed & 0xFFFFFFFF)
+        text = f"its answer is not the JSON of the ABI: {error}; {shown(answer)}{asked}"
+    return AbiViolation(text, plugin=scope.plugin, function=scope.function)
+
+
+def shown(data: bytes) -> str:
+    """Bytes as Python writes them, or how they begin.
+
+    Examples
+    --------
+    >>> shown(b"hello")
+    "it is b'hello'"
+    """
+    if len(data) <= SHOWN_BYTES:
+        return f"it is {data!r}"
+    return f"its {len(data)} bytes begin with {data[:SHOWN_BYTES]!r}"

@@ -13,10 +13,10 @@ import stat
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from judicia_notebook import manifest as manifests
 from judicia_notebook.engine import abi
@@ -27,8 +27,10 @@ from judicia_notebook.engine.process import assemble, get_engine
 from judicia_notebook.engine.sandbox import HostFunction, Linkage
 from judicia_notebook.engine.sections import identify, read_module
 from judicia_notebook.engine.slots import NUMBERS
+from judicia_notebook.engine.wat_lines import with_place
 from judicia_notebook.errors import (
     AbiMismatch,
+    CompileError,
     CompileLimit,
     GuestTrap,
     InvalidModule,
@@ -41,6 +43,7 @@ from judicia_notebook.errors import (
     did_you_mean,
     printable,
 )
+from judicia_notebook.foreign import makers_of
 from judicia_notebook.machine import memory_limit
 from judicia_notebook.units import format_size, format_time
 
@@ -60,6 +63,8 @@ EXAMPLE = "example:"
 Source = str | bytes | os.PathLike[str]
 RAW_ABI, WASI_ABI = "raw", "wasi"
 START, REACTOR_INITIALIZE = "_start", "_initialize"
+ENTRIES = abi.RESERVED | {START, REACTOR_INITIALIZE}
+"""What an ABI has a use for, and a person has not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +104,16 @@ def callable_functions(module: ModuleInfo, abi_name: str) -> dict[str, FuncType]
 def exported_functions(module: ModuleInfo) -> dict[str, FuncType]:
     """Every exported function."""
     return {one.name: one.type for one in module.exports if one.kind == "func" and one.type is not None}
+
+
+def numeric_exports(module: ModuleInfo, abi_name: str) -> dict[str, FuncType]:
+    """The exports that `Plugin.raw` calls, without those that the ABI or WASI has a use for."""
+    kept = {*callable_functions(module, abi_name), *ENTRIES}
+    return {
+        name: kind
+        for name, kind in exported_functions(module).items()
+        if name not in kept and NUMBERS.issuperset((*kind.params, *kind.results))
+    }
 
 
 # Where it comes from ------------------------------------------------------------------------------------------
@@ -213,6 +228,8 @@ class Read:
     manifest: Manifest
     manifest_origin: str
     abi: str
+    text: bytes = b""
+    """The WAT it was assembled from, if it was."""
 
 
 def read(source: Source, *, manifest: Any = None, wanted_abi: str | None = None) -> Read:
@@ -225,12 +242,16 @@ def read(source: Source, *, manifest: Any = None, wanted_abi: str | None = None)
     try:
         data, path = _find(source)
         wasm = _to_wasm(data, path)
-        module = read_module(wasm)
+        text = data if wasm is not data else b""
+        try:
+            module = read_module(wasm)
+        except InvalidModule as error:
+            raise _in_the_text(error, text, None) from None
         found, origin = (
             (manifests.from_value(manifest), "given") if manifest is not None else manifests.read_manifest(module, path)
         )
         chosen = _choose_abi(module, found, str(origin), wanted_abi)
-        return Read(source, path, wasm, hashlib.sha256(wasm).hexdigest(), module, found, str(origin), chosen)
+        return Read(source, path, wasm, hashlib.sha256(wasm).hexdigest(), module, found, str(origin), chosen, text)
     except ManifestError as error:
         raise ManifestError(
             f"{error.source}: {error.message}" if error.source else error.message, source=label(source)
@@ -238,6 +259,30 @@ def read(source: Source, *, manifest: Any = None, wanted_abi: str | None = None)
     except LoadError as error:
         error.source = error.source or label(source)
         raise
+
+
+E = TypeVar("E", bound=LoadError)
+
+
+def _in_the_text(error: E, text: bytes, module: ModuleInfo | None) -> E:
+    """The error with the line of the WAT in place of a byte of the binary that nobody has seen."""
+    placed = with_place(error.message, text.decode("utf-8", "replace"), module) if text else None
+    return error if placed is None else type(error)(placed, hint=error.hint)
+
+
+_GC_TYPE = "gc types are disallowed but found type which requires gc"
+_NO_EXTERNREF = (
+    "Of the reference types only funcref is on here; externref is not. Rust 1.82 and later: leave out wasm-bindgen, "
+    "or build with RUSTFLAGS=-Ctarget-cpu=mvp and -Zbuild-std. clang: -mno-reference-types."
+)
+
+
+def _refused(error: CompileError, found: Read) -> CompileError:
+    """The compiler's refusal, in words and with what to do where that is known."""
+    if _GC_TYPE in error.message:
+        error = CompileError(error.message.replace(_GC_TYPE, "it has the type externref, which is off"))
+        error.hint = _NO_EXTERNREF
+    return _in_the_text(error, found.text, found.module)
 
 
 def _choose_abi(module: ModuleInfo, manifest: Manifest, origin: str, wanted: str | None) -> str:
@@ -298,9 +343,12 @@ def load(
             check_locals(found.module)
             apart = _may_be_heavy(found) if isolate is None else isolate
             with announced(f"{label(found.source)} ({format_size(len(found.wasm))})"):
-                compiled = engine.compile(
-                    found.wasm, found.digest, cache_folder=cache_folder, apart=_compile_limits() if apart else None
-                )
+                try:
+                    compiled = engine.compile(
+                        found.wasm, found.digest, cache_folder=cache_folder, apart=_compile_limits() if apart else None
+                    )
+                except CompileError as error:
+                    raise _refused(error, found) from None
         try:
             linkage = Linkage(engine, compiled, found.module, used, trap_unknown=trap_unknown)
         finally:
@@ -365,14 +413,15 @@ def announced(what: str) -> Iterator[None]:
             sys.stderr.write(f"... {end.format(format_time(time.monotonic() - began))}\n")
 
 
-def _resolve(imports: Iterable[Import], dispatcher: Dispatcher, *, trap_unknown: bool) -> Iterable[Any]:
+def _resolve(imports: Sequence[Import], dispatcher: Dispatcher, *, trap_unknown: bool) -> Iterable[Any]:
     done = set()
+    missing = [one for one in imports if one.kind != "func" or dispatcher.find(one.module, one.name) is None]
+    if missing and not (trap_unknown and all(one.kind == "func" for one in missing)):
+        raise _unknown(missing, dispatcher)
     for wanted in imports:
         key = (wanted.module, wanted.name)
         function = dispatcher.find(*key) if wanted.kind == "func" else None
         if function is None:
-            if not trap_unknown or wanted.kind != "func":
-                raise _unknown(wanted, dispatcher)
             if key not in done and (made := _trapping(wanted)) is not None:
                 yield made
             done.add(key)
@@ -403,8 +452,16 @@ def _trapping(wanted: Import) -> HostFunction | None:
     return HostFunction(wanted.module, wanted.name, kind.params, kind.results, trap)
 
 
-def _unknown(wanted: Import, dispatcher: Dispatcher) -> UnknownImport:
-    return UnknownImport(wanted.module, wanted.name, kind=wanted.kind, known=dispatcher.modules)
+def _unknown(missing: Sequence[Import], dispatcher: Dispatcher) -> UnknownImport:
+    """The error for imports that are not offered: all of them, whose they are, and the way around."""
+    first, *others = dict.fromkeys((one.module, one.name, one.kind) for one in missing)
+    lines = makers_of(missing)
+    if all(one.kind == "func" for one in missing):
+        lines.append('unknown_imports="trap" loads it anyway; on a line that is  --unknown-imports trap')
+    else:
+        lines.append("Only functions can be left to trap, so unknown_imports does not load it.")
+    module, name, kind = first
+    return UnknownImport(module, name, kind=kind, known=dispatcher.modules, others=others, hint="\n".join(lines))
 
 
 def differences(old: Code, new: Code) -> tuple[str, ...]:
@@ -430,7 +487,7 @@ def not_callable(plugin: str, code: Code, function: str) -> JudiciaError:
         return NoSuchFunction(f"{plugin} is a WASI command: it has no functions to call.", hint=hint)
     if function in code.functions and code.abi == RAW_ABI:
         return AbiMismatch(
-            f"{plugin} was loaded as raw: it lacks what ABI 1 needs (memory, judicia_alloc, judicia_free).",
+            f"{plugin} was loaded as raw: {_why_raw(code)}.",
             hint=f'Its numeric exports can be called: p.raw("{function}")(...)',
         )
     if function in code.functions:
@@ -438,4 +495,10 @@ def not_callable(plugin: str, code: Code, function: str) -> JudiciaError:
             f"{plugin}.{function} is {code.functions[function]}, and a call needs (i32, i32) -> i64.",
             hint=f'p.raw("{function}")(...) calls it with numbers.',
         )
-    return NoSuchFunction(f"{plugin} exports no function {function!r}.{did_you_mean(function, code.callable)}")
+    there = numeric_exports(code.module, code.abi) if code.abi == RAW_ABI else code.callable
+    return NoSuchFunction(f"{plugin} exports no function {function!r}.{did_you_mean(function, there)}")
+
+
+def _why_raw(code: Code) -> str:
+    missing = abi.missing_exports(code.module)
+    return f"it lacks what ABI 1 needs: {', '.join(missing)}" if missing else 'abi="raw" was asked for'

@@ -23,7 +23,6 @@ from judicia_notebook.command import RunResult, run
 from judicia_notebook.engine import wire
 from judicia_notebook.engine.remains import sweep
 from judicia_notebook.errors import (
-    AbiViolation,
     CallError,
     JudiciaError,
     NoSuchFunction,
@@ -31,6 +30,7 @@ from judicia_notebook.errors import (
     did_you_mean,
     stays_in_process,
 )
+from judicia_notebook.facts import no_json
 from judicia_notebook.grants import read_requests
 from judicia_notebook.handles import CallHandle, in_background
 from judicia_notebook.host.scope import CallScope
@@ -505,8 +505,7 @@ def _decode(call: Call, answer: bytes | None) -> Any:
     try:
         return call.read(answer, CallScope.read_json)
     except ValueError as error:
-        text = f"its answer is not the JSON of the ABI: {error}" if answer else "its answer is empty, which is no JSON"
-        raise AbiViolation(text, plugin=scope.plugin, function=scope.function) from None
+        raise no_json(scope, answer, error) from None
 
 
 def _kind(wanted: Instances, code: Code) -> Instances:

@@ -31,6 +31,13 @@ def violation(invocation: Invocation, text: str) -> AbiViolation:
     return AbiViolation(text, plugin=invocation.plugin, function=invocation.function)
 
 
+def suspicion(pointer: int, length: int) -> str:
+    """A question to put behind an error about bytes that are not what they should be; empty without a reason."""
+    if not pointer < length:
+        return ""
+    return f" (its pointer {pointer} is less than its length {length}: were the two swapped?)"
+
+
 def missing_exports(module: ModuleInfo) -> list[str]:
     """What the ABI needs and the module lacks or exports with another type; empty if it fits."""
     wrong = []
@@ -189,11 +196,15 @@ class Exchange:
     def _take(self, packed: int, pointer: int, length: int, invocation: Invocation) -> bytes | None:
         answer_pointer, answer_length = packed >> 32, packed & 0xFFFFFFFF
         answer: bytes | None = None
+        invocation.packed = packed
         if packed:
             limit = invocation.budget.limits.answer_bytes
             if answer_length > limit:
                 self.sandbox.broken = True
-                raise invocation.exceeded("answer", limit, answer_length, "bytes")
+                error = invocation.exceeded("answer", limit, answer_length, "bytes")
+                if asked := suspicion(answer_pointer, answer_length):
+                    error.facts = (*error.facts, asked.strip())
+                raise error
             answer = self.read(answer_pointer, answer_length, invocation, "its answer") if answer_length else b""
         same = answer_pointer == pointer and answer_length == length
         apart = answer_pointer >= pointer + length or pointer >= answer_pointer + answer_length

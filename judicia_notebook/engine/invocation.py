@@ -86,6 +86,8 @@ class Invocation:
         The memories of the instance it is in.
     host_ns : int
         Time spent in host functions so far.
+    packed : int
+        Where the answer lay, as the guest returned it.
     ended : JudiciaError or None
         Why the call was stopped from outside the guest; the first reason wins.
     interrupted : BaseException or None
@@ -101,6 +103,7 @@ class Invocation:
     spent = Spent()
     outer: Invocation | None = None
     account: MemoryAccount | None = None
+    packed = 0
     ended: JudiciaError | None = None
     failure: BaseException | None = None
     interrupted: BaseException | None = None
