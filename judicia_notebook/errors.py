@@ -526,7 +526,7 @@ def _allow_more(error: QuotaExceeded) -> list[str]:
     if at_the_ceiling:
         return [f"  That is the runtime's ceiling. A higher one:  jn.Runtime(ceiling=jn.Quota({error.quota}={python}))"]
     if error.per_call:
-        way = "run" if error.record is not None and error.record.abi == "wasi" else "call"
+        way = "run" if error.function == "_start" else "call"
         return [f"  To allow more:  p.{way}(..., quota=jn.Quota({error.quota}={python}))"]
     line = f"%plugin quota {error.plugin} --{flag} {text}     or  p.policy.set_quota({error.quota}={python})"
     return [f"  To allow more:  {line}"]

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from judicia_notebook.engine.memory import MemoryAccount
     from judicia_notebook.host.scope import CallScope
 
-SHOWN_BYTES = 48
+SHOWN_BYTES = 32
+"""Of an answer that cannot be read."""
+
 WORDS = 300
 """Characters of the guest's last words at most."""
 

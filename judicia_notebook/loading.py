@@ -180,7 +180,10 @@ def _read_bounded(path: Path) -> bytes:
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except FileNotFoundError:
-        raise LoadError("there is no such file") from None
+        folder = path.absolute().parent
+        raise LoadError(
+            f"there is no such file in {folder}{'' if folder.is_dir() else ', which is no folder'}"
+        ) from None
     except OSError as error:
         raise LoadError(f"it cannot be read ({error.strerror})") from None
     try:
@@ -295,11 +298,14 @@ def _choose_abi(module: ModuleInfo, manifest: Manifest, origin: str, wanted: str
         return RAW_ABI
     if wanted == WASI_ABI or (wanted is None and missing and _is_command(module)):
         if not _is_command(module):
-            raise AbiMismatch(f"it is no WASI command, which exports memory and {START} () -> ()")
+            found = exported_functions(module).get(START)
+            lacks = f"its {START} is {found}" if found else f"it exports no {START}"
+            lacks = "it exports no memory" if found == FuncType() else lacks
+            raise AbiMismatch(f"it is no WASI command, which exports memory and {START} () -> (): {lacks}")
         return WASI_ABI
     if not missing:
         if misshapen := abi.misshapen_hooks(module):
-            raise AbiMismatch(f"its {', '.join(misshapen)} must be a function (i32, i32) -> i64")
+            raise AbiMismatch(f"its {', its '.join(misshapen)}, and must be a function (i32, i32) -> i64")
         return abi.NAME
     meant = any(module.export(name) is not None for name in (abi.ALLOC, abi.FREE))  # nobody has these by chance
     if wanted == abi.NAME or origin != "derived" or meant:

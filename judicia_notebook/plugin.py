@@ -302,7 +302,7 @@ class Plugin(Measuring):
                 f"{self.name} exports no function {export!r}.{did_you_mean(export, self._code.functions)}"
             )
         if not {*kind.params, *kind.results} <= {"i32", "i64", "f32", "f64"}:
-            raise NoSuchFunction(f"{self.name}.{export} is {kind}, and only numbers can be passed.")
+            raise NoSuchFunction(f"{self.name}.{export} is {kind}, and only i32, i64, f32 and f64 can be passed.")
         return RawFunction(self, export, kind)
 
     def run(

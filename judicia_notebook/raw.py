@@ -80,7 +80,7 @@ class RawFunction:
         """
         plugin = self._plugin
         target = plugin.target(self.name, loading.RAW_ABI)
-        arguments = [(row,) if isinstance(row, str) or not isinstance(row, Iterable) else tuple(row) for row in rows]
+        arguments = [tuple(row) if isinstance(row, Iterable) and not isinstance(row, str) else (row,) for row in rows]
         packed = [self._pack(target.code, numbers, f"row {row}: ") for row, numbers in enumerate(arguments)]
 
         def body(call: Call) -> list[Any]:
