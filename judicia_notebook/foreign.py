@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import islice
 from typing import Final, NamedTuple
 
 from judicia_notebook.engine.module_info import Import
@@ -18,6 +19,8 @@ class Maker(NamedTuple):
     instead: str
 
 
+_LOOKED_AT = 1000  # imports, of which a file may have a hundred thousand
+_LONGEST = 200  # characters of a name that any maker gives
 _MEMORY_INSTEAD = "link without --import-memory: a plugin has its memory itself, and exports it as `memory`"
 
 _MAKERS: Final = (
@@ -62,15 +65,15 @@ _MAKERS: Final = (
 def makers_of(imports: Iterable[Import]) -> list[str]:
     """Lines on whose these imports are and what to do instead, each once."""
     lines: dict[str, None] = {}
-    for one in imports:
+    for one in islice(imports, _LOOKED_AT):
         if one.kind == "memory":
             lines[f"Its memory is imported: {_MEMORY_INSTEAD}."] = None
             continue
-        maker = next((it for it in _MAKERS if re.fullmatch(it.module, one.module) and _names(it, one.name)), None)
+        maker = next((it for it in _MAKERS if _is(it.module, one.module) and _is(it.name, one.name)), None)
         if maker is not None:
             lines[f"These imports are {maker.what}: {maker.instead}."] = None
     return list(lines)
 
 
-def _names(maker: Maker, name: str) -> bool:
-    return re.fullmatch(maker.name, name) is not None
+def _is(pattern: str, name: str) -> bool:
+    return len(name) <= _LONGEST and re.fullmatch(pattern, name) is not None
