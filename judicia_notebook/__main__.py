@@ -222,7 +222,12 @@ def run(options: argparse.Namespace) -> int:
     try:
         with jn.Runtime() as runtime:
             plugin = runtime.load(
-                options.source, name=options.name, grant=options.grant, quota=quota or None, on_denied=options.on_denied
+                options.source,
+                name=options.name,
+                grant=options.grant,
+                quota=quota or None,
+                on_denied=options.on_denied,
+                unknown_imports=options.unknown_imports,
             )
             return run_command(plugin, options) if plugin.abi == "wasi" else run_function(plugin, options)
     except jn.JudiciaError as error:
@@ -231,8 +236,14 @@ def run(options: argparse.Namespace) -> int:
 
 def run_function(plugin: jn.Plugin, options: argparse.Namespace) -> int:
     """Calls a function and prints its answer as JSON."""
+    if plugin.abi == "raw" and options.words:
+        numbers = [read_payload(word) for word in options.words[1:]]
+        print(json.dumps(plugin.raw(options.words[0])(*numbers)))
+        return 0
     if not 1 <= len(options.words) <= 2:
-        functions = ", ".join(printable(name, 80) for name in plugin.functions[:20]) or "none that takes JSON"
+        numeric = ", ".join(printable(name, 80) for name in plugin.inspect().numeric[:20])
+        functions = ", ".join(printable(name, 80) for name in plugin.functions[:20])
+        functions = functions or (f"{numeric}, with numbers" if numeric else "none that takes JSON")
         raise WrongUsage(
             f"{plugin.name} takes the name of a function and at most one JSON value. Its functions: {functions}"
         )
@@ -378,6 +389,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--name", help="what to call it (default: what its manifest says)")
     command.add_argument("--on-denied", choices=("error", "trap"), default="error", help="default: %(default)s")
+    command.add_argument(
+        "--unknown-imports",
+        choices=("error", "trap"),
+        default="error",
+        help="a function import that is not offered refuses the load, or traps when called (default: %(default)s)",
+    )
     for kind, example in _QUOTAS.items():
         as_written = int if kind == "fuel" else str
         command.add_argument(f"--{kind}", type=as_written, metavar=example, help=f"limit of {kind} for the call")

@@ -12,11 +12,11 @@ for an instance is kept apart.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from judicia_notebook import suggestions
+from judicia_notebook import facts
 from judicia_notebook.engine import interrupts, safety
 from judicia_notebook.engine.abi import Exchange
 from judicia_notebook.engine.invocation import UNCOUNTED_JSON
@@ -37,7 +37,6 @@ from judicia_notebook.errors import (
     describe,
     interrupted,
 )
-from judicia_notebook.grants import is_grant
 from judicia_notebook.host.scope import CallScope
 from judicia_notebook.instances import Instance, Ticket
 from judicia_notebook.labels import collected, current_call, label_text
@@ -50,6 +49,7 @@ from judicia_notebook.units import format_time
 if TYPE_CHECKING:
     from judicia_notebook.engine.invocation import Invocation
     from judicia_notebook.engine.limits import Limits
+    from judicia_notebook.engine.memory import MemoryAccount
     from judicia_notebook.engine.sandbox import Observer
     from judicia_notebook.metrics.recorder import Recorder
     from judicia_notebook.policy import CappedBudget, Policy
@@ -285,6 +285,11 @@ class Call:
             raise RuntimeError("this call is not in an instance")
         return self.instance.sandbox
 
+    @property
+    def account(self) -> MemoryAccount | None:
+        """The memories of the instance it is or was in."""
+        return None if self.instance is None else self.instance.sandbox.account
+
     def exchange(self, request: bytes) -> bytes | None:
         """Hand the request to the function this call is for, and take its answer; only inside.
 
@@ -395,8 +400,8 @@ class Call:
         began = self.started_ns != 0 or isinstance(error, CallError)
         if not began or (isinstance(error, JudiciaError) and not isinstance(error, CallError)):
             return
-        if isinstance(error, GuestTrap) and self.scope.denials:
-            error.hint = _to_grant(self.scope.plugin, self.scope.denials.values())
+        if isinstance(error, CallError):
+            facts.complete(error, self.scope, self.account)
         self._record(error)
         self.target.activity.last = self.record_position
         collected(self.platform.recorder, self.scope.call_id)
@@ -484,12 +489,6 @@ def hook(target: Target, name: str) -> Call:
         call.exchange(request)
 
     return Call(target.at(name), target.policy, run, size_in=len(request), origin="lifecycle")
-
-
-def _to_grant(plugin: str, denied: Iterable[str]) -> str:
-    """The line that allows what a call was denied: as far as it means anything, since scopes may be a guest's."""
-    grants = [grant for grant in sorted(set(denied)) if is_grant(grant)]
-    return suggestions.hint("It was denied before: ", suggestions.magic("grant", plugin, *grants)) if grants else ""
 
 
 def _observer(recorder: Recorder) -> Observer:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from judicia_notebook import loading
 from judicia_notebook.errors import GuestError, InvalidPayload, NoSuchFunction
+from judicia_notebook.facts import hint_of_exit
 from judicia_notebook.host.wasi.process import Process
 
 if TYPE_CHECKING:
@@ -35,16 +36,20 @@ class RunResult:
     stdout, stderr : bytes
         What it wrote. Each line is a row of `Plugin.logs`, too.
     record : CallRecord or None
+    hint : str
+        What it was refused or denied, and the lines that allow it; empty where it had all that it asked for.
     """
 
     returncode: int
     stdout: bytes
     stderr: bytes
     record: CallRecord | None
+    hint: str = ""
 
     def __repr__(self) -> str:
         stdout, stderr = _shown.repr(self.stdout), _shown.repr(self.stderr)
-        return f"RunResult(returncode={self.returncode}, stdout={stdout}, stderr={stderr})"
+        hint = "".join(f"\n  {line}" for line in self.hint.splitlines())
+        return f"RunResult(returncode={self.returncode}, stdout={stdout}, stderr={stderr}){hint}"
 
 
 class Command(Protocol):
@@ -87,7 +92,8 @@ def run(plugin: Command, args: Sequence[str], stdin: bytes | str, quota: Quota |
     except GuestError as error:
         if error is not process.exited:
             raise
-    return RunResult(process.status, process.collected("stdout"), process.collected("stderr"), made.record)
+    hint = hint_of_exit(made.scope, made.account)
+    return RunResult(process.status, process.collected("stdout"), process.collected("stderr"), made.record, hint)
 
 
 def _texts(name: str, args: Any) -> list[str]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from judicia_notebook.engine import abi
-from judicia_notebook.errors import AbiViolation
+from judicia_notebook.facts import no_json
 
 if TYPE_CHECKING:
     from judicia_notebook.calling import Call
@@ -78,7 +78,7 @@ def deliver(
         try:
             return call.read(answer or b"", read)
         except ValueError as error:
-            raise AbiViolation(f"its answer: {error}", plugin=scope.plugin, function=scope.function) from None
+            raise no_json(scope, answer or b"", error) from None
 
     target = plugin.target(hook, abi.NAME)
     call = plugin.begin(target, None, exchange, finish=finish, size_in=len(payload), origin=origin)

@@ -150,10 +150,22 @@ class UnknownImport(LoadError):
         What it imports.
     known : tuple of str
         The modules this runtime offers.
+    others : tuple of (module, name, kind)
+        What else it imports that is not offered.
     """
 
-    def __init__(self, module: str, name: str, *, kind: str = "func", known: Iterable[str] = ()) -> None:
-        super().__init__(f"imports {module}.{name}")
+    def __init__(
+        self,
+        module: str,
+        name: str,
+        *,
+        kind: str = "func",
+        known: Iterable[str] = (),
+        others: Iterable[tuple[str, str, str]] = (),
+        hint: str = "",
+    ) -> None:
+        super().__init__(f"imports {module}.{name}", hint=hint)
+        self.others = tuple(others)
         self.module = module
         self.name = name
         self.kind = kind
@@ -204,9 +216,12 @@ class CallError(JudiciaError):
     plugin, function : str
     record : CallRecord or None
         The row of `Runtime.calls` for this call.
+    facts : tuple of str
+        Sentences on what came before the end: what the guest said last, the memory it was refused, whose limit it was.
     """
 
     outcome = "failed"
+    facts: tuple[str, ...] = ()
 
     def __init__(self, message: str = "", *, plugin: str = "", function: str = "", hint: str = "") -> None:
         super().__init__(message, hint=hint)
@@ -378,12 +393,28 @@ def describe(error: JudiciaError) -> list[str]:
     """The sentences for an error: what happened first, then what to do about it."""
     if isinstance(error, CallError):
         first, *rest = _describe_call(error)
+        first = _with_facts(first, error.facts)
     elif isinstance(error, LoadError):
         first, *rest = _describe_load(error)
     else:
         first, rest = printable(error.message, 1000), []
     hints = [f"  {line}" for line in error.hint.split("\n") if line]
     return [printable(line, _LONGEST) for line in (first, *rest, *hints)]
+
+
+def _with_facts(sentence: str, facts: Sequence[str]) -> str:
+    """A line that ends with the facts; the guest's own words may end without a full stop."""
+    if facts and not sentence.endswith((".", "!", "?")):
+        sentence += "."
+    return " ".join([sentence, *(printable(fact) for fact in facts)])
+
+
+def refused_memory(error: QuotaExceeded) -> tuple[str, list[str]]:
+    """That a limit of memory refused a call some, as a fact; and the lines that say how to allow it more."""
+    wanted, limit = format_quantity(error.used, "bytes"), format_quantity(error.limit, "bytes")
+    facts = " ".join([f"Its memory quota of {limit} refused it {wanted}.", *error.facts])
+    more = error.hint.splitlines() or [line.strip() for line in _allow_more(error)]
+    return facts, more
 
 
 def _describe_call(error: CallError) -> list[str]:
@@ -416,13 +447,22 @@ def _describe_load(error: LoadError) -> list[str]:
     return [f"{printable(error.source) + ': ' if error.source else ''}{first}", *rest]
 
 
+_NAMED_IMPORTS = 8
+
+
 def _unknown_import(error: UnknownImport) -> str:
-    what = printable(f"{error.module}.{error.name}", 160) + ("" if error.kind == "func" else f" (a {error.kind})")
-    anyway = ' (unknown_imports="trap" loads it anyway)' if error.kind == "func" else ""
     source = printable(error.source) or "the module"
+    more, few = len(error.others), error.others[:_NAMED_IMPORTS]
+    rest = ", ".join(_import(*one) for one in few) + (f", ... {more - len(few)} more" if more > len(few) else "")
+    also = f" Nor does it offer {more} more that it imports: {rest}." if more else ""
     return (
-        f"{source} imports {what}, which this runtime does not offer. Known modules: {', '.join(error.known)}{anyway}"
+        f"{source} imports {_import(error.module, error.name, error.kind)}, which this runtime does not offer.{also}"
+        f" Known modules: {', '.join(error.known)}"
     )
+
+
+def _import(module: str, name: str, kind: str) -> str:
+    return printable(f"{module}.{name}", 160) + ("" if kind == "func" else f" (a {kind})")
 
 
 def _lost(error: CallError) -> str:
@@ -485,7 +525,7 @@ def _allow_more(error: QuotaExceeded) -> list[str]:
         quota = suggestions.python("jn.Quota", **kinds)
         return _indented("That is the runtime's ceiling. A higher one:  ", f"jn.Runtime(ceiling={quota})")
     if error.per_call:
-        way = "run" if error.record is not None and error.record.abi == "wasi" else "call"
+        way = "run" if error.function == "_start" else "call"
         return _indented("To allow more:  ", f"p.{way}(..., quota={suggestions.python('jn.Quota', **kinds)})")
     line = suggestions.magic("quota", error.plugin, **{error.quota: text})
     return _indented("To allow more:  ", line, suggestions.python("p.policy.set_quota", **kinds))

@@ -44,6 +44,10 @@ class Inspection:
         The whole attack surface: what is not here the plugin cannot reach.
     functions : tuple of str
         What `Plugin.call` can call.
+    numeric : tuple of str
+        What `Plugin.raw` can call, with its type.
+    others : tuple of str
+        The exports that are none of these and that no ABI has a use for, with their kind.
     exports : tuple of (name, kind, type)
     memories : tuple of (int, int or None)
         Minimum and maximum, in bytes.
@@ -68,6 +72,8 @@ class Inspection:
     manifest_origin: str
     imports: tuple[ImportedFunction, ...]
     functions: tuple[str, ...]
+    numeric: tuple[str, ...]
+    others: tuple[str, ...]
     exports: tuple[tuple[str, str, str], ...]
     memories: tuple[tuple[int, int | None], ...]
     tables: tuple[tuple[int, int | None], ...]
@@ -97,6 +103,8 @@ class Inspection:
             f"  file        {format_size(self.size)}, sha256 {self.digest[:12]}, manifest: {self.manifest_origin}",
             *(f"  {what:<11} {listed(names)}" for what, names in self.rights),
             f"  functions   {', '.join(printable(name, 60) for name in self.functions) or 'none'}",
+            *([f"  numbers     {listed(self.numeric)}"] if self.numeric else []),
+            *([f"  exports     {listed(self.others)}"] if self.others else []),
         ]
         for one in self.imports:
             takes = "unknown here" if not one.known else one.capability or "no capability needed"
@@ -147,6 +155,8 @@ def inspect(found: Read | Code, dispatcher: Dispatcher, *, name: str = "", grant
             for one in module.imports
         ),
         functions=tuple(loading.callable_functions(module, found.abi)),
+        numeric=tuple(f"{name}{kind}" for name, kind in loading.numeric_exports(module, found.abi).items()),
+        others=_others(module, found.abi),
         exports=tuple((one.name, one.kind, str(one.type) if one.type else "") for one in module.exports),
         memories=tuple((one.minimum_pages * PAGE, _pages(one.maximum_pages)) for one in module.memories),
         tables=tuple((one.minimum, one.maximum) for one in module.tables),
@@ -154,6 +164,20 @@ def inspect(found: Read | Code, dispatcher: Dispatcher, *, name: str = "", grant
         sections=_sections(module),
         requests=read_requests(found.manifest.capabilities),
         granted=tuple(sorted(granted)),
+    )
+
+
+def _others(module: ModuleInfo, abi_name: str) -> tuple[str, ...]:
+    """Exports that are not functions, and functions that take more than numbers."""
+    shown = {
+        *loading.callable_functions(module, abi_name),
+        *loading.numeric_exports(module, abi_name),
+        *loading.ENTRIES,
+    }
+    return tuple(
+        f"{one.name}{one.type}" if one.type is not None else f"{one.name} ({one.kind})"
+        for one in module.exports
+        if one.name not in shown
     )
 
 

@@ -176,9 +176,16 @@ class InstancePool:
                 ticket.granted = True
                 return
             if self in _inside.here.pools:
-                raise PluginNotReady(f"{self.plugin} was called from its own host call, and has no other instance.")
+                raise PluginNotReady(
+                    f"{self.plugin} was called from its own host call, and has no other instance.",
+                    hint="To give it more:  rt.load(..., instances=2)",
+                )
             if len(self._waiting) >= queue_limit:
-                raise ResourceExhausted(f"{len(self._waiting)} calls of {self.plugin} are waiting already.")
+                line = f"%plugin quota {self.plugin} --queue {2 * queue_limit or 1}"
+                raise ResourceExhausted(
+                    f"{len(self._waiting)} calls of {self.plugin} are waiting already, and {queue_limit} may wait.",
+                    hint=f"To let more wait:  {line}     or  p.policy.set_quota(queue={2 * queue_limit or 1})",
+                )
             self._waiting.append(ticket)
 
     def collect(self, ticket: Ticket, scope: CallScope) -> Instance | None:

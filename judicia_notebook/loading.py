@@ -13,10 +13,10 @@ import stat
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from judicia_notebook import manifest as manifests
 from judicia_notebook import suggestions
@@ -29,8 +29,10 @@ from judicia_notebook.engine.process import assemble, get_engine
 from judicia_notebook.engine.sandbox import HostFunction, Linkage
 from judicia_notebook.engine.sections import identify, read_module
 from judicia_notebook.engine.slots import NUMBERS
+from judicia_notebook.engine.wat_lines import with_place
 from judicia_notebook.errors import (
     AbiMismatch,
+    CompileError,
     CompileLimit,
     GuestTrap,
     InvalidModule,
@@ -43,6 +45,7 @@ from judicia_notebook.errors import (
     did_you_mean,
     printable,
 )
+from judicia_notebook.foreign import makers_of
 from judicia_notebook.machine import memory_limit
 from judicia_notebook.units import format_size, format_time
 
@@ -62,6 +65,8 @@ EXAMPLE = "example:"
 Source = str | bytes | os.PathLike[str]
 RAW_ABI, WASI_ABI = "raw", "wasi"
 START, REACTOR_INITIALIZE = "_start", "_initialize"
+ENTRIES = abi.RESERVED | {START, REACTOR_INITIALIZE}
+"""What an ABI has a use for, and a person has not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +106,16 @@ def callable_functions(module: ModuleInfo, abi_name: str) -> dict[str, FuncType]
 def exported_functions(module: ModuleInfo) -> dict[str, FuncType]:
     """Every exported function."""
     return {one.name: one.type for one in module.exports if one.kind == "func" and one.type is not None}
+
+
+def numeric_exports(module: ModuleInfo, abi_name: str) -> dict[str, FuncType]:
+    """The exports that `Plugin.raw` calls, without those that the ABI or WASI has a use for."""
+    kept = {*callable_functions(module, abi_name), *ENTRIES}
+    return {
+        name: kind
+        for name, kind in exported_functions(module).items()
+        if name not in kept and NUMBERS.issuperset((*kind.params, *kind.results))
+    }
 
 
 # Where it comes from ------------------------------------------------------------------------------------------
@@ -175,7 +190,10 @@ def _read_bounded(path: Path) -> bytes:
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except FileNotFoundError:
-        raise LoadError("there is no such file") from None
+        folder = path.absolute().parent
+        raise LoadError(
+            f"there is no such file in {folder}{'' if folder.is_dir() else ', which is no folder'}"
+        ) from None
     except OSError as error:
         raise LoadError(f"it cannot be read ({error.strerror})") from None
     try:
@@ -223,6 +241,8 @@ class Read:
     manifest: Manifest
     manifest_origin: str
     abi: str
+    text: bytes = b""
+    """The WAT it was assembled from, if it was."""
 
 
 def read(source: Source, *, manifest: Any = None, wanted_abi: str | None = None) -> Read:
@@ -235,14 +255,17 @@ def read(source: Source, *, manifest: Any = None, wanted_abi: str | None = None)
     try:
         data, path = _find(source)
         wasm = _to_wasm(data, path)
-        module = read_module(wasm)
+        text = data if wasm is not data else b""
+        try:
+            module = read_module(wasm)
+        except InvalidModule as error:
+            raise _in_the_text(error, text, None) from None
         found, origin = (
             (manifests.from_value(manifest), "given") if manifest is not None else manifests.read_manifest(module, path)
         )
         chosen = _choose_abi(module, found, str(origin), wanted_abi)
-        return Read(
-            _anchored(source, path), path, wasm, hashlib.sha256(wasm).hexdigest(), module, found, str(origin), chosen
-        )
+        digest = hashlib.sha256(wasm).hexdigest()
+        return Read(_anchored(source, path), path, wasm, digest, module, found, str(origin), chosen, text)
     except ManifestError as error:
         raise ManifestError(
             f"{error.source}: {error.message}" if error.source else error.message, source=label(source)
@@ -250,6 +273,30 @@ def read(source: Source, *, manifest: Any = None, wanted_abi: str | None = None)
     except LoadError as error:
         error.source = error.source or label(source)
         raise
+
+
+E = TypeVar("E", bound=LoadError)
+
+
+def _in_the_text(error: E, text: bytes, module: ModuleInfo | None) -> E:
+    """The error with the line of the WAT in place of a byte of the binary that nobody has seen."""
+    placed = with_place(error.message, text.decode("utf-8", "replace"), module) if text else None
+    return error if placed is None else type(error)(placed, hint=error.hint)
+
+
+_GC_TYPE = "gc types are disallowed but found type which requires gc"
+_NO_EXTERNREF = (
+    "Of the reference types only funcref is on here; externref is not. Rust 1.82 and later: leave out wasm-bindgen, "
+    "or build with RUSTFLAGS=-Ctarget-cpu=mvp and -Zbuild-std. clang: -mno-reference-types."
+)
+
+
+def _refused(error: CompileError, found: Read) -> CompileError:
+    """The compiler's refusal, in words and with what to do where that is known."""
+    if _GC_TYPE in error.message:
+        error = CompileError(error.message.replace(_GC_TYPE, "it has the type externref, which is off"))
+        error.hint = _NO_EXTERNREF
+    return _in_the_text(error, found.text, found.module)
 
 
 def _choose_abi(module: ModuleInfo, manifest: Manifest, origin: str, wanted: str | None) -> str:
@@ -262,11 +309,14 @@ def _choose_abi(module: ModuleInfo, manifest: Manifest, origin: str, wanted: str
         return RAW_ABI
     if wanted == WASI_ABI or (wanted is None and missing and _is_command(module)):
         if not _is_command(module):
-            raise AbiMismatch(f"it is no WASI command, which exports memory and {START} () -> ()")
+            found = exported_functions(module).get(START)
+            lacks = f"its {START} is {found}" if found else f"it exports no {START}"
+            lacks = "it exports no memory" if found == FuncType() else lacks
+            raise AbiMismatch(f"it is no WASI command, which exports memory and {START} () -> (): {lacks}")
         return WASI_ABI
     if not missing:
         if misshapen := abi.misshapen_hooks(module):
-            raise AbiMismatch(f"its {', '.join(misshapen)} must be a function (i32, i32) -> i64")
+            raise AbiMismatch(f"its {', its '.join(misshapen)}, and must be a function (i32, i32) -> i64")
         return abi.NAME
     meant = any(module.export(name) is not None for name in (abi.ALLOC, abi.FREE))  # nobody has these by chance
     if wanted == abi.NAME or origin != "derived" or meant:
@@ -310,9 +360,12 @@ def load(
             check_locals(found.module)
             apart = _may_be_heavy(found) if isolate is None else isolate
             with announced(f"{label(found.source)} ({format_size(len(found.wasm))})"):
-                compiled = engine.compile(
-                    found.wasm, found.digest, cache_folder=cache_folder, apart=_compile_limits() if apart else None
-                )
+                try:
+                    compiled = engine.compile(
+                        found.wasm, found.digest, cache_folder=cache_folder, apart=_compile_limits() if apart else None
+                    )
+                except CompileError as error:
+                    raise _refused(error, found) from None
         with deferred():
             try:
                 linkage = Linkage(engine, compiled, found.module, used, trap_unknown=trap_unknown)
@@ -379,14 +432,15 @@ def announced(what: str) -> Iterator[None]:
             sys.stderr.write(f"... {end.format(format_time(time.monotonic() - began))}\n")
 
 
-def _resolve(imports: Iterable[Import], dispatcher: Dispatcher, *, trap_unknown: bool) -> Iterable[Any]:
+def _resolve(imports: Sequence[Import], dispatcher: Dispatcher, *, trap_unknown: bool) -> Iterable[Any]:
     done = set()
+    missing = [one for one in imports if one.kind != "func" or dispatcher.find(one.module, one.name) is None]
+    if missing and not (trap_unknown and all(one.kind == "func" for one in missing)):
+        raise _unknown(missing, dispatcher)
     for wanted in imports:
         key = (wanted.module, wanted.name)
         function = dispatcher.find(*key) if wanted.kind == "func" else None
         if function is None:
-            if not trap_unknown or wanted.kind != "func":
-                raise _unknown(wanted, dispatcher)
             if key not in done and (made := _trapping(wanted)) is not None:
                 yield made
             done.add(key)
@@ -418,8 +472,16 @@ def _trapping(wanted: Import) -> HostFunction | None:
     return HostFunction(wanted.module, wanted.name, kind.params, kind.results, trap)
 
 
-def _unknown(wanted: Import, dispatcher: Dispatcher) -> UnknownImport:
-    return UnknownImport(wanted.module, wanted.name, kind=wanted.kind, known=dispatcher.modules)
+def _unknown(missing: Sequence[Import], dispatcher: Dispatcher) -> UnknownImport:
+    """The error for imports that are not offered: all of them, whose they are, and the way around."""
+    first, *others = dict.fromkeys((one.module, one.name, one.kind) for one in missing)
+    lines = makers_of(missing)
+    if all(one.kind == "func" for one in missing):
+        lines.append('unknown_imports="trap" loads it anyway; on a line that is  --unknown-imports trap')
+    else:
+        lines.append("Only functions can be left to trap, so unknown_imports does not load it.")
+    module, name, kind = first
+    return UnknownImport(module, name, kind=kind, known=dispatcher.modules, others=others, hint="\n".join(lines))
 
 
 def differences(old: Code, new: Code) -> tuple[str, ...]:
@@ -446,7 +508,7 @@ def not_callable(plugin: str, code: Code, function: str) -> JudiciaError:
     raw = f"{way}(...)" if (way := suggestions.python("p.raw", function)) else ""
     if function in code.functions and code.abi == RAW_ABI:
         return AbiMismatch(
-            f"{plugin} was loaded as raw: it lacks what ABI 1 needs (memory, judicia_alloc, judicia_free).",
+            f"{plugin} was loaded as raw: {_why_raw(code)}.",
             hint=suggestions.hint("Its numeric exports can be called: ", raw),
         )
     if function in code.functions:
@@ -454,4 +516,10 @@ def not_callable(plugin: str, code: Code, function: str) -> JudiciaError:
             f"{plugin}.{function} is {code.functions[function]}, and a call needs (i32, i32) -> i64.",
             hint=f"{raw} calls it with numbers." if raw else "",
         )
-    return NoSuchFunction(f"{plugin} exports no function {function!r}.{did_you_mean(function, code.callable)}")
+    there = numeric_exports(code.module, code.abi) if code.abi == RAW_ABI else code.callable
+    return NoSuchFunction(f"{plugin} exports no function {function!r}.{did_you_mean(function, there)}")
+
+
+def _why_raw(code: Code) -> str:
+    missing = abi.missing_exports(code.module)
+    return f"it lacks what ABI 1 needs: {', '.join(missing)}" if missing else 'abi="raw" was asked for'

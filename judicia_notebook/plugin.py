@@ -25,7 +25,6 @@ from judicia_notebook.engine import wire
 from judicia_notebook.engine.interrupts import deferred
 from judicia_notebook.engine.remains import sweep
 from judicia_notebook.errors import (
-    AbiViolation,
     CallError,
     JudiciaError,
     NoSuchFunction,
@@ -33,6 +32,7 @@ from judicia_notebook.errors import (
     did_you_mean,
     stays_in_process,
 )
+from judicia_notebook.facts import no_json
 from judicia_notebook.grants import read_requests
 from judicia_notebook.handles import CallHandle, in_background
 from judicia_notebook.host.scope import CallScope
@@ -308,7 +308,7 @@ class Plugin(Measuring):
                 f"{self.name} exports no function {export!r}.{did_you_mean(export, self._code.functions)}"
             )
         if not {*kind.params, *kind.results} <= {"i32", "i64", "f32", "f64"}:
-            raise NoSuchFunction(f"{self.name}.{export} is {kind}, and only numbers can be passed.")
+            raise NoSuchFunction(f"{self.name}.{export} is {kind}, and only i32, i64, f32 and f64 can be passed.")
         return RawFunction(self, export, kind)
 
     def run(
@@ -531,8 +531,7 @@ def _decode(call: Call, answer: bytes | None) -> Any:
     try:
         return call.read(answer, CallScope.read_json)
     except ValueError as error:
-        text = f"its answer is not the JSON of the ABI: {error}" if answer else "its answer is empty, which is no JSON"
-        raise AbiViolation(text, plugin=scope.plugin, function=scope.function) from None
+        raise no_json(scope, answer, error) from None
 
 
 def _kind(wanted: Instances, code: Code) -> Instances:

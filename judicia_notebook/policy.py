@@ -138,6 +138,10 @@ class Policy:
         """Never: these limits are the plugin's, not a call's."""
         return False
 
+    def cut_from(self, _kind: str, /) -> float | None:
+        """None: nothing was given to a call."""
+        return None
+
     def ceiling_of(self, kind: str, /) -> float | None:
         """What the runtime allows at most of this kind; seconds, bytes or a count."""
         most = getattr(self._ceiling, kind)
@@ -386,6 +390,12 @@ class CappedBudget:
         own = getattr(self._own, kind)
         others = (getattr(self._policy.quota, kind), getattr(self._policy.ceiling, kind))
         return own not in (None, NOT_GIVEN) and all(other in (None, NOT_GIVEN) or own <= other for other in others)
+
+    def cut_from(self, kind: str, /) -> float | None:
+        """The call's own limit of this kind, where the plugin's is less."""
+        own, other = getattr(self._own, kind), getattr(self._policy.quota, kind)
+        given = own not in (None, NOT_GIVEN) and other not in (None, NOT_GIVEN)
+        return own if given and own > other else None
 
     def ceiling_of(self, kind: str, /) -> float | None:
         """What the runtime allows at most of this kind."""

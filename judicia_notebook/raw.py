@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from judicia_notebook import loading
 from judicia_notebook.engine.slots import pack_numbers
-from judicia_notebook.errors import InvalidPayload, NoSuchFunction, stays_in_process
+from judicia_notebook.errors import InvalidPayload, NoSuchFunction, did_you_mean, stays_in_process
 from judicia_notebook.text import printable
 
 if TYPE_CHECKING:
@@ -81,8 +81,8 @@ class RawFunction:
         """
         plugin = self._plugin
         target = plugin.target(self.name, loading.RAW_ABI)
-        arguments = [tuple(row) if isinstance(row, Iterable) else (row,) for row in rows]
-        packed = [self._pack(target.code, numbers) for numbers in arguments]
+        arguments = [tuple(row) if isinstance(row, Iterable) and not isinstance(row, str) else (row,) for row in rows]
+        packed = [self._pack(target.code, numbers, f"row {row}: ") for row, numbers in enumerate(arguments)]
 
         def body(call: Call) -> list[Any]:
             same = call.target.code is target.code
@@ -99,14 +99,14 @@ class RawFunction:
         sandbox.run(export)
         return export.read()
 
-    def _pack(self, code: Code, numbers: tuple[float, ...]) -> bytes:
+    def _pack(self, code: Code, numbers: tuple[float, ...], place: str = "") -> bytes:
         where, kind = f"{self._plugin.name}.{self.name}", code.functions.get(self.name)
         if kind is None:
-            raise NoSuchFunction(f"{where} is gone: the plugin was replaced.")
+            raise NoSuchFunction(f"{where} is gone: the plugin was replaced.{did_you_mean(self.name, code.functions)}")
         try:
             return pack_numbers(kind.params, numbers)
         except ValueError as error:
-            raise InvalidPayload(f"{where} is {kind}, and {numbers!r} does not fit: {error}.") from None
+            raise InvalidPayload(f"{where} is {kind}: {place}{error}.") from None
 
     def __repr__(self) -> str:
         return f"<{self._plugin.name}.{printable(self.name, 160)} {self.type}>"

@@ -24,7 +24,8 @@ import re
 from dataclasses import dataclass
 from importlib import resources
 
-from judicia_notebook.authoring._wat_syntax import Form, String, SyntaxProblem, Unclosed, Word, parse
+from judicia_notebook.engine.wat_lines import place, pointed
+from judicia_notebook.engine.wat_syntax import Form, String, SyntaxProblem, Unclosed, Word, parse
 from judicia_notebook.errors import InvalidModule
 
 PAGE_BYTES = 65536
@@ -64,11 +65,8 @@ def compile_wat(source: str) -> str:
 
 
 def _unclosed(source: str, start: int) -> str:
-    line = source.count("\n", 0, start) + 1
-    column = start - (source.rfind("\n", 0, start) + 1) + 1
-    shown = source.splitlines()[line - 1]
-    pointed = f"{line:>6} | {shown}\n{'':>6} | {'^':>{column}}"
-    return f"this `(` is never closed: line {line}, column {column}\n{pointed}"
+    line, column = place(source, start)
+    return f"this `(` is never closed: line {line}, column {column}\n{pointed(source, start)}"
 
 
 def _inner(module: Form) -> tuple[Form, ...]:

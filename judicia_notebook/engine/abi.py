@@ -11,7 +11,7 @@ from ctypes import memmove
 from time import perf_counter_ns
 from typing import TYPE_CHECKING
 
-from judicia_notebook.errors import AbiViolation, CallError, Cancelled, QuotaExceeded
+from judicia_notebook.errors import AbiViolation, CallError, Cancelled, GuestTrap, QuotaExceeded
 
 if TYPE_CHECKING:
     from judicia_notebook.engine.invocation import Invocation
@@ -29,6 +29,17 @@ HOOKS = ("on_initialize", "on_event", "on_http_request", "on_cleanup")
 
 def violation(invocation: Invocation, text: str) -> AbiViolation:
     return AbiViolation(text, plugin=invocation.plugin, function=invocation.function)
+
+
+def suspicion(pointer: int, length: int) -> str:
+    """A question to put behind an error about bytes that are not what they should be; empty without a reason."""
+    if not 0 < pointer < length:
+        return ""
+    return f" (its pointer {pointer} is less than its length {length}: were the two swapped?)"
+
+
+def _why(error: CallError) -> str:
+    return f" ({error.trap.replace('_', ' ')})" if isinstance(error, GuestTrap) else ""
 
 
 def missing_exports(module: ModuleInfo) -> list[str]:
@@ -49,7 +60,7 @@ def misshapen_hooks(module: ModuleInfo) -> list[str]:
     """Lifecycle hooks whose type is not that of every call."""
     found = [export for name in HOOKS if (export := module.export(name)) is not None]
     return [
-        export.name
+        f"{export.name} is {export.type if export.type is not None else f'a {export.kind}'}"
         for export in found
         if export.kind != "func" or export.type is None or (export.type.params, export.type.results) != CALL
     ]
@@ -136,7 +147,7 @@ class Exchange:
         except (QuotaExceeded, Cancelled):
             raise
         except CallError as error:
-            raise violation(invocation, f"{ALLOC}({length}) did not return") from error
+            raise violation(invocation, f"{ALLOC}({length}) did not return{_why(error)}") from error
         pointer = alloc.words[0]
         memory = self.sandbox.memory
         if pointer == 0:
@@ -144,7 +155,7 @@ class Exchange:
             if account.refused is not None:
                 wanted, limit, _ = account.refused
                 raise invocation.exceeded("memory", limit, wanted, "bytes")
-            raise violation(invocation, f"{ALLOC}({length}) answered 0")
+            raise violation(invocation, f"{ALLOC}({length}) answered 0, which says that it has no room")
         if memory is None or pointer + length > memory.size:
             size = memory.size if memory else 0
             raise violation(invocation, f"{ALLOC}({length}) answered {pointer:#x}, beyond its memory of {size} bytes")
@@ -200,21 +211,26 @@ class Exchange:
         except (QuotaExceeded, Cancelled):
             raise
         except CallError as error:
-            raise violation(invocation, f"{FREE}({pointer:#x}, {length}) did not return") from error
+            raise violation(invocation, f"{FREE}({pointer:#x}, {length}) did not return{_why(error)}") from error
 
     def _take(self, packed: int, pointer: int, length: int, invocation: Invocation) -> bytes | None:
         answer_pointer, answer_length = packed >> 32, packed & 0xFFFFFFFF
         answer: bytes | None = None
+        invocation.packed = packed
         if packed:
             limit = invocation.budget.limits.answer_bytes
             if answer_length > limit:
                 self.sandbox.broken = True
-                raise invocation.exceeded("answer", limit, answer_length, "bytes")
+                error = invocation.exceeded("answer", limit, answer_length, "bytes")
+                if asked := suspicion(answer_pointer, answer_length):
+                    error.facts = (*error.facts, asked.strip())
+                raise error
             answer = self.read(answer_pointer, answer_length, invocation, "its answer") if answer_length else b""
         same = answer_pointer == pointer and answer_length == length
         apart = answer_pointer >= pointer + length or pointer >= answer_pointer + answer_length
         if answer_length and length and not same and not apart:
-            raise violation(invocation, "its answer overlaps the request without being the request")
+            regions = f"{answer_length} bytes at {answer_pointer:#x}, and {length} at {pointer:#x}"
+            raise violation(invocation, f"its answer overlaps the request without being the request: {regions}")
         if answer_length and not same:
             self.free(answer_pointer, answer_length, invocation)
         if length:

@@ -76,6 +76,29 @@ def read_instructions(code: bytes) -> Instructions | None:
     return Instructions(counts, targets)
 
 
+def instruction_at(code: bytes, at: int) -> int | None:
+    r"""The number of the instruction that the byte at `at` belongs to, from 0; None where there is none.
+
+    Examples
+    --------
+    >>> instruction_at(bytes.fromhex("20 00 20 00 6a 0b"), 4)
+    2
+    """
+    number = position = 0
+    while at >= 0 and position < len(code):
+        found = _INSTRUCTION.match(code, position)
+        if found is None:
+            return number if position == at else None
+        position = found.end()
+        if found[0][0] == BRANCH_TABLE:
+            count, position = _number(code, found.start() + 1)
+            position = _after(code, position, min(count, len(code)) + 1)
+        if at < position:
+            return number
+        number += 1
+    return number if at == len(code) else None
+
+
 def immediate(instruction: bytes) -> int:
     """The first number after the opcode."""
     return _number(instruction, 1)[0]

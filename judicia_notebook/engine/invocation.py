@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from judicia_notebook.engine import wire
 from judicia_notebook.errors import Cancelled, JudiciaError, QuotaExceeded
+from judicia_notebook.units import format_quantity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -89,6 +90,8 @@ class Invocation:
         The memories of the instance it is in.
     host_ns : int
         Time spent in host functions so far.
+    packed : int
+        Where the answer lay, as the guest returned it.
     ended : JudiciaError or None
         Why the call was stopped from outside the guest; the first reason wins.
     interrupted : BaseException or None
@@ -104,6 +107,7 @@ class Invocation:
     spent = Spent()
     outer: Invocation | None = None
     account: MemoryAccount | None = None
+    packed = 0
     ended: JudiciaError | None = None
     failure: BaseException | None = None
     interrupted: BaseException | None = None
@@ -236,7 +240,7 @@ class Invocation:
 
     def exceeded(self, quota: str, limit: float, used: float, unit: str) -> QuotaExceeded:
         """The error for a quota of this call."""
-        return QuotaExceeded(
+        error = QuotaExceeded(
             quota=quota,
             limit=limit,
             used=used,
@@ -246,6 +250,11 @@ class Invocation:
             per_call=self.budget.is_own(quota),
             ceiling=self.budget.ceiling_of(quota),
         )
+        cut = self.budget.cut_from(quota)
+        if cut is not None:
+            given = format_quantity(cut, unit)
+            error.facts = (f"That is the plugin's own limit: a call's quota of {given} does not raise it.",)
+        return error
 
     def wait(self, seconds: float) -> JudiciaError | None:
         """Let `seconds` pass for a host service, or less: a limit or a cancel ends it and is returned."""

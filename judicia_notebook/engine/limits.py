@@ -35,6 +35,9 @@ class Budget(Protocol):
     def is_own(self, kind: str, /) -> bool:
         """Whether the limit of this kind was set for this call alone."""
 
+    def cut_from(self, kind: str, /) -> float | None:
+        """What the call itself was given, where that is more than the limit in force; seconds, bytes or a count."""
+
     def ceiling_of(self, kind: str, /) -> float | None:
         """What nobody may set the limit of this kind above; seconds, bytes or a count."""
 
@@ -50,6 +53,10 @@ class FixedBudget:
     def is_own(self, _kind: str, /) -> bool:
         """Never: nobody set it for a call."""
         return False
+
+    def cut_from(self, _kind: str, /) -> float | None:
+        """None: nothing was given to a call."""
+        return None
 
     def ceiling_of(self, _kind: str, /) -> float | None:
         """None: there is nothing above."""

@@ -316,6 +316,17 @@ def _bodies(module: ModuleInfo, limits: SectionLimits) -> Iterator[Body]:
         cursor.pos, cursor.end = after, end
 
 
+def body_at(module: ModuleInfo, at: int) -> Body | None:
+    """The function body that has the byte at `at`, if one has.
+
+    Raises
+    ------
+    CompileLimit, InvalidModule
+        As `check_locals`.
+    """
+    return next((body for body in _bodies(module, DEFAULT) if body.start <= at <= body.end), None)
+
+
 def _declared(cursor: TypeCursor) -> int:
     """The locals of the body that the cursor is at the beginning of."""
     found = 0

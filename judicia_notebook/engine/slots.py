@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import operator
 import struct
 from ctypes import c_size_t, c_uint32, c_uint64, c_void_p
+from typing import Any
 
 from judicia_notebook.engine import capi
+from judicia_notebook.errors import printable
 
 NUMBERS = frozenset({"i32", "i64", "f32", "f64"})
 """The types that can be passed."""
@@ -46,8 +49,45 @@ def pack_numbers(kinds: tuple[str, ...], numbers: tuple[float, ...]) -> bytes:
             for kind, number in zip(kinds, numbers, strict=True)
         ]
         return layout(kinds, signed=False).pack(*unsigned)
-    except (struct.error, OverflowError, TypeError, ValueError) as error:
-        raise ValueError(str(error)) from None
+    except (struct.error, OverflowError, TypeError, ValueError):
+        raise ValueError(_misfit(kinds, numbers)) from None
+
+
+def _misfit(kinds: tuple[str, ...], numbers: tuple[Any, ...]) -> str:
+    """What is wrong with these arguments, in the words of WebAssembly's types."""
+    if len(kinds) != len(numbers):
+        takes = "no numbers" if not kinds else "1 number" if len(kinds) == 1 else f"{len(kinds)} numbers"
+        given = "none was given" if not numbers else f"{len(numbers)} {'was' if len(numbers) == 1 else 'were'} given"
+        return f"it takes {takes}, {given}"
+    wrongs = (_wrong(kind, number) for kind, number in zip(kinds, numbers, strict=True))
+    found = (f"argument {place} {wrong}" for place, wrong in enumerate(wrongs, 1) if wrong)
+    return next(found, "an argument does not fit its type")
+
+
+def _wrong(kind: str, number: Any) -> str:
+    """What is wrong with one argument; empty where it fits."""
+    if kind in {"f32", "f64"}:
+        try:
+            layout((kind,), signed=True).pack(number)
+        except (struct.error, OverflowError, TypeError):
+            if isinstance(number, int | float):
+                return f"is not within the range of {kind}"
+            return f"is {_noun(number)}, and {kind} takes a number"
+        return ""
+    try:
+        whole = operator.index(number)
+    except TypeError:
+        return f"is {_noun(number)}, and {kind} takes a whole number"
+    bits = int(kind[1:])
+    return "" if -(1 << (bits - 1)) <= whole < 1 << bits else f"is not within {bits} bits"
+
+
+def _noun(value: Any) -> str:
+    """What a value is, for people."""
+    if value is None:
+        return "None"
+    nouns = {str: "a text", float: "a float", complex: "a complex number", bytes: "bytes", list: "a list"}
+    return nouns.get(type(value)) or f"of the type {printable(type(value).__name__, 60)}"
 
 
 class Slots:

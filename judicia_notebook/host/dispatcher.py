@@ -193,8 +193,11 @@ class _ServiceCall(HostCall):
             raise ServiceError("quota_exceeded", str(error)) from None
         except MemoryError:
             raise ServiceError("failed", "there is no memory to read the request") from None
-        except (ValueError, msgspec.ValidationError) as error:
+        except msgspec.ValidationError as error:
             raise ServiceError("bad_request", _without_offsets(str(error))) from None
+        except ValueError as error:
+            asked = abi.suspicion(pointer, length) if length else ""
+            raise ServiceError("bad_request", f"{_without_offsets(str(error))}{asked}") from None
         if self.operation.target is not None:
             self.target = self.operation.target(request)
         return request

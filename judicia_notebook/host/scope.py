@@ -32,6 +32,8 @@ class CallScope(Invocation):
         Of the code it runs in, as `Plugin.digest`.
     host_calls, denied : int
         Of this call, so far.
+    last_error : str
+        The last line of level ``error`` that the guest wrote to its log.
     noted : str
         What a service has to say to the user of the host call it answers; it goes into its row.
     reported : GuestError or None
@@ -46,6 +48,7 @@ class CallScope(Invocation):
     denied = 0
     denials: Mapping[str, str] = MappingProxyType({})
     log_bytes = 0
+    last_error = ""
     noted = ""
     reported: GuestError | None = None
     process: Process | None = None
@@ -111,6 +114,8 @@ class CallScope(Invocation):
 
     def log(self, level: str, message: str, fields: dict[str, Any] | None = None, stream: str = "log") -> None:
         """Write a line to the plugin's log."""
+        if level == "error":
+            self.last_error = message
         self.recorder.add_log(
             self.call_id, self.plugin, perf_counter_ns() - self.recorder.began_ns, level, message, fields, stream
         )

@@ -259,6 +259,10 @@ _LOAD_OPTIONS = (
         ("--on-denied",), "a denied host call is answered with an error value, or ends the call",
         "error|trap", "on_denied", choices=ON_DENIED,
     ),
+    Argument(
+        ("--unknown-imports",), "a function import that is not offered refuses the load, or traps when it is called",
+        "error|trap", "on_denied", choices=ON_DENIED,
+    ),
 )  # fmt: skip
 _RUN_ARGUMENTS = (
     Argument(("plugin",), "the name of a loaded WASI command", "NAME", completes="programs"),

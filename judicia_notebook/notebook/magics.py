@@ -352,6 +352,8 @@ def _load_options(given: Namespace) -> dict[str, Any]:
         options["instances"] = given.instances
     if given.on_denied is not None:
         options["on_denied"] = given.on_denied
+    if given.unknown_imports is not None:
+        options["unknown_imports"] = given.unknown_imports
     return options
 
 

@@ -59,16 +59,18 @@ def _plugin_rows(plugin: Plugin) -> list[Row]:
     rows = [Row("about", plugin.manifest.description)] if plugin.manifest.description else []
     return [
         *rows,
-        _entry_row(plugin),
+        *_entry_rows(plugin),
         *_rights_rows(plugin.inspect()),
         Row("quota", _limits(plugin.policy.quota)),
     ]
 
 
-def _entry_row(plugin: Plugin) -> Row:
+def _entry_rows(plugin: Plugin) -> list[Row]:
     if plugin.is_command:
-        return Row("runs", f"as a WASI command: {suggestions.magic('run', plugin.name)}")
-    return Row("functions", _names(name for name in plugin.functions if not name.startswith(HOOK_PREFIX)))
+        return [Row("runs", f"as a WASI command: {suggestions.magic('run', plugin.name)}")]
+    names = _names(name for name in plugin.functions if not name.startswith(HOOK_PREFIX))
+    numeric = plugin.inspect().numeric
+    return [Row("functions", names), *([Row("numbers", _names(numeric))] if numeric else [])]
 
 
 def _rights_rows(inspection: Inspection) -> list[Row]:
@@ -217,7 +219,8 @@ def run_card(result: RunResult) -> Card:
     blocks = [Block(stream, data.decode("utf-8", "replace")) for stream, data in written if data]
     cost = [Row("cost", record.cost_line())] if record is not None else []
     title = "ok" if result.returncode == 0 else f"exit status {result.returncode}"
-    return Card(title, "" if blocks else "wrote nothing", (*blocks, *cost))
+    hints = [Line(line) for line in result.hint.splitlines()]
+    return Card(title, "" if blocks else "wrote nothing", (*blocks, *cost, *hints))
 
 
 def bench_card(bench: Bench) -> Card:
@@ -247,6 +250,8 @@ def inspection_card(inspection: Inspection) -> Card:
         Row("manifest", inspection.manifest_origin),
         *_rights_rows(inspection),
         Row("functions", _names(inspection.functions)),
+        Row("numbers", _names(inspection.numeric)) if inspection.numeric else None,
+        Row("exports", _names(inspection.others)) if inspection.others else None,
         Row("memory", memories or "none"),
         Row("start function", inspection.start_function) if inspection.start_function else None,
     ]

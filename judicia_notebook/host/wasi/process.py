@@ -7,6 +7,8 @@ against the answer quota.
 
 from __future__ import annotations
 
+import re
+from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
 
 _KEPT_OF_A_LINE = 4 * (MESSAGE_LIMIT + 1)  # a character has at most four bytes, and no more characters are recorded
 _LINES_BETWEEN_LOOKS = 1024
+_LAST_LINES = 40  # a panic's or exception's text is among them, and a short backtrace after it
+_LAST_BYTES = 1000  # of each
+_PANIC = re.compile(r"(thread '.*' panicked at |panic: |fatal error: )")
+_NO_LINES = ("note: ", "stack backtrace:", "goroutine ", "[signal ")
 
 
 class Output:
@@ -31,12 +37,13 @@ class Output:
         Whether all of it is kept.
     """
 
-    __slots__ = ("_line", "collected", "stream")
+    __slots__ = ("_line", "collected", "last", "stream")
 
     def __init__(self, stream: str, *, collect: bool) -> None:
         self.stream = stream
         self.collected: bytearray | None = bytearray() if collect else None
         self._line = bytearray()
+        self.last: deque[bytes] = deque(maxlen=_LAST_LINES if stream == "stderr" else 0)
 
     def add(self, scope: CallScope, data: bytes) -> None:
         """Take bytes in, and log the lines they complete.
@@ -62,6 +69,8 @@ class Output:
         self._line += data[start : min(end, start + _KEPT_OF_A_LINE - len(self._line))]
 
     def _log(self, scope: CallScope) -> None:
+        if self._line.strip():
+            self.last.append(bytes(self._line[:_LAST_BYTES]))
         scope.log("info", self._line.decode("utf-8", "replace"), stream=self.stream)
         self._line.clear()
 
@@ -124,6 +133,14 @@ class Process:
     def collected_bytes(self) -> int:
         """How much was collected of both streams."""
         return sum(len(output.collected or b"") for output in self.outputs.values())
+
+    def last_words(self) -> str:
+        """What it wrote to stderr last: the panic's text where there is one, or the last line; once all is flushed."""
+        lines = [line.decode("utf-8", "replace").strip() for line in self.outputs["stderr"].last]
+        for place, line in reversed(list(enumerate(lines))):
+            if _PANIC.match(line):
+                return " ".join(lines[place : place + 2]) if line.endswith(":") else line
+        return next((line for line in reversed(lines) if not line.startswith(_NO_LINES)), "")
 
     def flush(self, scope: CallScope) -> None:
         """Log what is left; at the end of the call."""
