@@ -15,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from judicia_notebook import host, labels, loading
+from judicia_notebook import host, labels, loading, resetting
 from judicia_notebook.changes import Snapshot
 from judicia_notebook.delivery import deliver
 from judicia_notebook.engine import cache
@@ -177,7 +177,7 @@ class Runtime(Telling):
         PolicyError
             A bad grant or quota; likewise.
         """
-        self._check_open()
+        self.check_open()
         if name is not None:
             _check_name(name)
         _check_choice("on_denied", on_denied, ("error", "trap"))
@@ -268,11 +268,38 @@ class Runtime(Telling):
                 self._options.pop(plugin.name, None)
             return True
 
-    def clear(self) -> None:
-        """Unload everything; the records stay."""
-        for name in tuple(self._plugins):
+    def clear(self) -> resetting.Removal:
+        """Unload everything; plugins' files, tables and events and all records stay, as what is returned says."""
+        names = tuple(self._plugins)
+        for name in names:
             with contextlib.suppress(NoSuchPlugin):
                 self.unload(name)
+        return resetting.unloaded(names)
+
+    reset = resetting.reset
+
+    def end_running(self, seconds: float) -> int:
+        """Cancel the calls of plugins that are unloaded, and wait for their end; how many have not ended by then."""
+        for plugin in tuple(self._everything):
+            if plugin.unloaded:
+                plugin.cancel_calls("the runtime is reset")
+        self._wait_for_calls(seconds)
+        return sum(plugin.busy for plugin in tuple(self._everything))
+
+    @contextlib.contextmanager
+    def forgetting(self) -> Iterator[None]:
+        """Have no plugin loaded inside the block.
+
+        Raises
+        ------
+        ResourceExhausted
+            There is one already.
+        """
+        with self._lock:
+            if self._plugins:
+                raise ResourceExhausted(f"Meanwhile {', '.join(self._plugins)} was loaded; nothing was removed.")
+            yield
+            self._platform.dispatcher.rates.clear()
 
     def close(self) -> None:
         """Unload everything and take no more; the records stay readable."""
@@ -299,7 +326,13 @@ class Runtime(Telling):
         while time.monotonic() < until and any(plugin.busy for plugin in tuple(self._everything)):
             time.sleep(0.002)
 
-    def _check_open(self) -> None:
+    def check_open(self) -> None:
+        """Pass while it is not closed.
+
+        Raises
+        ------
+        ResourceExhausted
+        """
         if self._closed:
             raise ResourceExhausted("This runtime is closed.", hint="rt = jn.Runtime() starts another.")
 

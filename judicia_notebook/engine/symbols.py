@@ -24,7 +24,7 @@ def function_starts(compiled: bytes) -> dict[int, int]:
     """The function numbers of a serialized module, by where the code of each begins; none where it is no such file."""
     try:
         return dict(_read(memoryview(compiled)))
-    except (struct.error, IndexError, ValueError):
+    except (struct.error, IndexError, ValueError, OverflowError):
         return {}
 
 

@@ -314,8 +314,10 @@ class PluginMagic:
         return rows if len(rows) else getattr(runtime.plugin(name), frame)  # which raises NoSuchPlugin
 
     def _clear(self, _: Namespace) -> None:
-        self._runtime.clear()
-        print("All plugins are unloaded. What their calls cost is still recorded.")
+        print(self._runtime.clear())
+
+    def _reset(self, given: Namespace) -> None:
+        print(self._runtime.reset(confirm=given.yes))
 
     # Policy ---------------------------------------------------------------------------------------------------
 

@@ -407,9 +407,22 @@ def test_unload_and_clear_take_plugins_away_and_keep_their_records(checker: Kern
     checker.run("s = %plugin stats checker")
     assert checker.value("s.index.tolist()") == [("checker", "check")]
     assert checker.run("%plugin stats nobody").error == "NoSuchPlugin"
-    assert checker.run("%plugin clear").status == "ok"
+    cleared = checker.run("%plugin clear")
+    assert "What plugins left stays" in cleared.output
     assert checker.value("list(rt.plugins)") == []
     assert checker.value("'check' in rt.calls['function'].astype(str).tolist()")
+
+
+def test_reset_says_what_would_go_and_does_it_only_with_yes(checker: Kernel) -> None:
+    told = checker.run("%plugin reset")
+    assert "Nothing is removed yet" in told.output
+    assert "1 plugin: checker" in told.output
+    assert "%plugin reset --yes" in told.output
+    assert checker.value("list(rt.plugins)") == ["checker"]
+    assert "Removed:" in checker.run("%plugin reset --yes").output
+    assert checker.value("[list(rt.plugins), rt.audit['via'].tolist()]") == [[], ["magic"]]
+    assert "--yes" in checker.run("%plugin reset --help").output
+    assert "unexpected: now" in checker.run("%plugin reset now").output
 
 
 # --- errors ----------------------------------------------------------------------------------------------------------

@@ -200,6 +200,10 @@ class Subscriber:
     def close(self) -> None:
         """Receive nothing any more."""
         self.closed = True
+        self.drop_waiting()
+
+    def drop_waiting(self) -> None:
+        """Let go of what waits."""
         for one in self._queue:
             self._count(one.event, "dropped")
         self._queue.clear()

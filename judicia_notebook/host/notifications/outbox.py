@@ -131,6 +131,10 @@ class Outbox:
     def close(self) -> None:
         """Send nothing any more."""
         self.closed = True
+        self.drop_waiting()
+
+    def drop_waiting(self) -> None:
+        """Let go of what waits."""
         for one in self._queue:
             self._count(one, "dropped")
         self._queue.clear()
