@@ -120,6 +120,7 @@ def _portable_cause(cause: BaseException) -> BaseException:
     return cause
 
 
+_MOST_WRITTEN, _LAST_LINES = 4000, 10  # characters looked at, lines shown, of what a command wrote
 C = TypeVar("C", bound=type)
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -226,9 +227,12 @@ class CallError(JudiciaError):
     plugin, function : str
     record : CallRecord or None
         The row of `Runtime.calls` for this call.
+    stdout, stderr : bytes
+        What a WASI command (`Plugin.run`) had written when it was ended.
     """
 
     outcome = "failed"
+    stdout = stderr = b""
 
     def __init__(self, message: str = "", *, plugin: str = "", function: str = "", hint: str = "") -> None:
         super().__init__(message, hint=hint)
@@ -385,12 +389,28 @@ def tells_interrupts(message: str) -> Callable[[F], F]:
 def describe(error: JudiciaError) -> list[str]:
     """The sentences for an error: what happened first, then what to do about it."""
     if isinstance(error, CallError):
-        lines = _describe_call(error)
-    elif isinstance(error, LoadError):
-        lines = _describe_load(error)
-    else:
-        lines = [printable(error.message, 1000)]
-    return lines + [f"  {line}" for line in error.hint.splitlines()]
+        return [*_describe_call(error), *_hinted(error), *_written(error)]
+    lines = _describe_load(error) if isinstance(error, LoadError) else [printable(error.message, 1000)]
+    return lines + _hinted(error)
+
+
+def _hinted(error: JudiciaError) -> list[str]:
+    return [f"  {line}" for line in error.hint.splitlines()]
+
+
+def _written(error: CallError) -> list[str]:
+    """The last lines that a command wrote before it was ended."""
+    end = error.stdout[-_MOST_WRITTEN:].decode("utf-8", "replace").splitlines()
+    if not end:
+        return []
+    if b"\0" in error.stdout[-_MOST_WRITTEN:]:
+        return [f"  It had written {format_count(len(error.stdout))} bytes that are no text: error.stdout"]
+    lines = end[-_LAST_LINES:]
+    cut = len(lines) < len(end) or len(error.stdout) > _MOST_WRITTEN
+    return [
+        f"  It had written{' (all of it: error.stdout), in the end' if cut else ''}:",
+        *(f"    {printable(line, 200)}" for line in lines),
+    ]
 
 
 def _describe_call(error: CallError) -> list[str]:

@@ -10,6 +10,7 @@ from concurrent.futures import Future, InvalidStateError
 from time import monotonic, perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
+from judicia_notebook.aloud import callback_failed
 from judicia_notebook.engine import interrupts
 from judicia_notebook.errors import JudiciaError, ResourceExhausted, describe, interrupted, stays_in_process
 from judicia_notebook.instances import Ticket
@@ -101,6 +102,11 @@ class CallHandle:
         """Its row, once it has ended."""
         return self._call.record if self._future.done() else None
 
+    @property
+    def held_by(self) -> str:
+        """The calls that have the instances it may be waiting for, in words; empty where there is none."""
+        return self._call.target.instances.held_by
+
     def cancel(self) -> bool:
         """End it, whether it waits or runs; it raises `Cancelled` then. Whether there was anything left to end."""
         if self._future.done():
@@ -150,8 +156,15 @@ class CallHandle:
         return self._future.exception(0)
 
     def add_done_callback(self, callback: Callable[[CallHandle], object]) -> None:
-        """Have `callback(handle)` called when it has ended, on the thread that ran it."""
-        self._future.add_done_callback(lambda _: callback(self))
+        """Have `callback(handle)` called when it has ended, on the thread that ran it. What it raises is logged."""
+
+        def called(_: object) -> None:
+            try:
+                callback(self)
+            except Exception as error:
+                callback_failed("A callback for the end of a call", callback, error)
+
+        self._future.add_done_callback(called)
 
     def __await__(self) -> Generator[Any, None, Any]:
         return asyncio.wrap_future(self._future).__await__()

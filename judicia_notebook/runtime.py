@@ -36,7 +36,7 @@ from judicia_notebook.host.dispatcher import Dispatcher
 from judicia_notebook.host.ownership import Owners
 from judicia_notebook.inspection import Inspection, inspect
 from judicia_notebook.machine import MOST_MEMORY, memory_ceiling
-from judicia_notebook.measuring import Telling
+from judicia_notebook.measuring import Measurement, Telling
 from judicia_notebook.metrics.recorder import CallRecord, Recorder
 from judicia_notebook.plugin import Plugin
 from judicia_notebook.policy import Policy, current_way
@@ -276,8 +276,6 @@ class Runtime(Telling):
                 self.unload(name)
         return resetting.unloaded(names)
 
-    reset = resetting.reset
-
     def end_running(self, seconds: float) -> int:
         """Cancel the calls of plugins that are unloaded, and wait for their end; how many have not ended by then."""
         for plugin in tuple(self._everything):
@@ -432,32 +430,6 @@ class Runtime(Telling):
 
     def __repr__(self) -> str:
         return f"<Runtime with {', '.join(self._plugins) or 'no plugins'}>"
-
-
-class Measurement:
-    """The calls of one ``with rt.measure()`` block, also while it is still open."""
-
-    def __init__(self, runtime: Runtime, call_ids: list[int]) -> None:
-        self._runtime = runtime
-        self._call_ids = call_ids
-
-    def _of(self, frame: pd.DataFrame) -> pd.DataFrame:
-        return frame[frame["call_id"].isin(self._call_ids)].reset_index(drop=True)
-
-    @property
-    def calls(self) -> pd.DataFrame:
-        """Their rows of `Runtime.calls`."""
-        return self._of(self._runtime.calls)
-
-    @property
-    def host_calls(self) -> pd.DataFrame:
-        """Their rows of `Runtime.host_calls`."""
-        return self._of(self._runtime.host_calls)
-
-    @property
-    def samples(self) -> pd.DataFrame:
-        """Their rows of `Runtime.samples`."""
-        return self._of(self._runtime.samples)
 
 
 _shared: Runtime | None = None

@@ -16,6 +16,7 @@ import threading
 from ctypes import byref, c_void_p
 from typing import TYPE_CHECKING
 
+from judicia_notebook import aloud
 from judicia_notebook.engine import cache, capi, isolation, memory, safety
 from judicia_notebook.engine.ticks import Ticker
 from judicia_notebook.errors import CompileError, InvalidModule, ResourceExhausted
@@ -267,4 +268,13 @@ def get_engine() -> Engine:
     """
     safety.check_process()
     with _lock:
-        return _start()
+        engine = _start()
+    if not memory.AVAILABLE:
+        aloud.fallback("memory", "This system has no own linear memories: quotas hold for each memory by itself.")
+    elif engine.reservation < _RESERVATIONS[0]:
+        aloud.fallback(
+            "reservation",
+            f"There is little address space ({engine.reservation >> 20} MiB for each memory; see ulimit -v), so that "
+            "each access is checked, which is slower.",
+        )
+    return engine

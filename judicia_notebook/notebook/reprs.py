@@ -352,7 +352,10 @@ def show_handle(handle: CallHandle) -> None:
     from judicia_notebook.notebook.live.background import make_handle_card
 
     publish: Callable[..., Any] = display.display
-    publish(make_handle_card(handle))
+    shown = publish(make_handle_card(handle), display_id=True)
+    if shown is not None and not handle.done():
+        # A notebook that is saved later has no kernel to ask: what it keeps is what was displayed last.
+        handle.add_done_callback(lambda _: shown.update(make_handle_card(handle)))
 
 
 class _Others:

@@ -12,7 +12,6 @@ The platform's role needs CREATEROLE, and CREATE on the database; it need not be
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import re
 import secrets
@@ -25,6 +24,7 @@ from typing import Final, TypeVar
 
 import sqlalchemy
 
+from judicia_notebook import aloud
 from judicia_notebook.errors import printable
 from judicia_notebook.host.database.job import Access
 from judicia_notebook.host.database.limits import Limits
@@ -310,8 +310,15 @@ def _settings(tenant: Tenant) -> Iterator[str]:
 def _limit_temporary_files(connection: sqlalchemy.Connection, tenant: Tenant) -> None:
     """Where the platform's role may; a superuser lets it with GRANT SET ON PARAMETER temp_file_limit."""
     kilobytes = max(1, tenant.limits.statement_bytes >> 10)
-    with contextlib.suppress(sqlalchemy.exc.DBAPIError), connection.begin_nested():
-        connection.exec_driver_sql(f"ALTER ROLE {tenant.login} SET temp_file_limit = {kilobytes}")
+    try:
+        with connection.begin_nested():
+            connection.exec_driver_sql(f"ALTER ROLE {tenant.login} SET temp_file_limit = {kilobytes}")
+    except sqlalchemy.exc.DBAPIError:
+        aloud.fallback(
+            "temp_file_limit",
+            "PostgreSQL does not let the platform's role limit what a statement writes to the server's disk; a "
+            "superuser lets it:  GRANT SET ON PARAMETER temp_file_limit TO ...",
+        )
 
 
 def _stale(connection: sqlalchemy.Connection, schema: str) -> list[str]:

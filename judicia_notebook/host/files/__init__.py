@@ -32,11 +32,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import msgspec
 
+from judicia_notebook import aloud
 from judicia_notebook.errors import printable, stays_in_process
 from judicia_notebook.host.dispatcher import Code, Operation, ServiceError
 from judicia_notebook.host.files import names
 from judicia_notebook.host.files.accounts import Account, Parts
-from judicia_notebook.host.files.beneath import FOLDER, Opening, best_opening, enter, open_root, opened, sync
+from judicia_notebook.host.files.beneath import FOLDER, Openat2, Opening, best_opening, enter, open_root, opened, sync
 from judicia_notebook.host.files.errands import Errand, Errands
 from judicia_notebook.host.files.limits import KINDS, Limits
 from judicia_notebook.host.files.tree import Entry, Tree
@@ -277,6 +278,8 @@ class FilesService:
             raise ServiceError(
                 "failed", "there are no files here: this system cannot open what lies beneath a folder safely"
             )
+        if opening.name != Openat2.name:
+            aloud.fallback("files", f"Paths of plugins' files are resolved {opening.name}: there is no openat2 here.")
         plugin, digest, limits = scope.plugin, scope.digest, self.limits
 
         def do(errand: Errand[T]) -> T:
