@@ -73,11 +73,22 @@ class CallHandle:
     def _wait(self, timeout: float | None) -> None:
         """Wait for the end, and look now and then whether the thread is still there that it is to come from."""
         until = float("inf") if timeout is None else monotonic() + timeout
+        if not self._ticket.granted and not self._future.done():
+            self._wait_for_its_turn(until)
         while not self._future.done() and (left := until - monotonic()) > 0:
             with contextlib.suppress(TimeoutError):
                 self._future.exception(min(left, LOOK_SECONDS))
                 return
             self._workers.check()
+
+    def _wait_for_its_turn(self, until: float) -> None:
+        """Wait for an instance, and say for what if that takes long."""
+        with self._call.target.instances.telling(self._call.scope) as look:
+            while not self._ticket.woken.wait(max(0.0, min(until - monotonic(), LOOK_SECONDS))):
+                self._workers.check()
+                look()
+                if monotonic() >= until:
+                    return
 
     @property
     def plugin(self) -> str:

@@ -10,7 +10,8 @@ import itertools
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING, Literal
 
@@ -159,19 +160,32 @@ class InstancePool:
         self.join(ticket, queue_limit)
         if not ticket.granted:
             remove = scope.on_cancel(ticket.wake)
-            began, told = monotonic(), False
             try:
-                while not ticket.woken.wait(SLICE if scope.outer is not None else LOOK_SECONDS):
-                    if scope.ends_with_outer():
-                        break
-                    self._look_for_the_dead()
-                    told = told or (monotonic() - began >= TOLD_AFTER and self._tell(scope))
+                with self.telling(scope) as look:
+                    while not ticket.woken.wait(SLICE if scope.outer is not None else LOOK_SECONDS):
+                        if scope.ends_with_outer():
+                            break
+                        self._look_for_the_dead()
+                        look()
             finally:
                 remove()
-                if told:
-                    self._telling = False
-                    aloud.say(f"... {printable(scope.where, 160)} waited {format_time(monotonic() - began)}.")
         return self.collect(ticket, scope)
+
+    @contextmanager
+    def telling(self, scope: CallScope) -> Iterator[Callable[[], None]]:
+        """For the wait of a call: what is given, called now and then, says for what it waits once that takes long."""
+        began, told = monotonic(), False
+
+        def look() -> None:
+            nonlocal told
+            told = told or (monotonic() - began >= TOLD_AFTER and self._tell(scope))
+
+        try:
+            yield look
+        finally:
+            if told:
+                self._telling = False
+                aloud.say(f"... {printable(scope.where, 160)} waited {format_time(monotonic() - began)}.")
 
     def _tell(self, scope: CallScope) -> bool:
         """Say what a call waits for, unless another one that waits has just said it."""

@@ -14,7 +14,7 @@ import pytest
 import judicia_notebook as jn
 from judicia_notebook import aloud
 from judicia_notebook.authoring.wat import compile_wat
-from judicia_notebook.engine import process
+from judicia_notebook.engine import memory, process
 from judicia_notebook.host.displays import show_with
 from judicia_notebook.host.files.beneath import StepByStep
 
@@ -61,6 +61,22 @@ def test_a_call_that_waits_for_longer_than_a_second_says_for_what(
     number = busy.call.scope.call_id
     assert said[0] == f"guest.echo waits for an instance of guest, held by call {number} (guest.spin) ..."
     assert said[1].startswith("... guest.echo waited ")
+
+
+def test_whoever_waits_for_a_call_in_the_background_is_told_too(
+    p: jn.Plugin, capsys: pytest.CaptureFixture[str]
+) -> None:
+    busy, waiting = p.submit("spin", {}), p.submit("echo", 1)
+    until(busy.running)
+    with pytest.raises(TimeoutError):
+        waiting.result(0.1)
+    timer = threading.Timer(1.8, busy.cancel)
+    timer.start()
+    assert waiting.result(SOON) == 1
+    timer.join()
+    said = capsys.readouterr().err
+    assert f"guest.echo waits for an instance of guest, held by call {busy.call.scope.call_id} (guest.spin) ..." in said
+    assert "... guest.echo waited " in said
 
 
 def test_of_many_calls_that_wait_one_says_so(p: jn.Plugin, capsys: pytest.CaptureFixture[str]) -> None:
@@ -231,7 +247,7 @@ def test_what_the_engine_lacks_is_said_once(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, value: Any, said: str
 ) -> None:
     engine = process.get_engine()
-    where = engine if name == "reservation" else process.memory
+    where = engine if name == "reservation" else memory
     monkeypatch.setattr(where, name, value)
     for _ in range(2):
         process.get_engine()

@@ -388,6 +388,17 @@ def test_log_shows_what_a_plugin_wrote(specimen: Kernel) -> None:
     )
 
 
+def test_log_shows_whole_messages(specimen: Kernel) -> None:
+    message = "a line of very many words, " * 12 + "and its end"
+    specimen.run(f'%plugin call specimen.log {{"n": 1, "message": "{message}"}}')
+    shown = specimen.run("%plugin log specimen").value
+    assert message in shown["text/html"]
+    assert message in shown["text/plain"]
+    specimen.run("lines = %plugin log specimen\nimport pickle\nsame = pickle.loads(pickle.dumps(lines)).equals(lines)")
+    assert specimen.value("same")
+    assert specimen.value("lines.head(1)['message'].iloc[0]") in {"a line", message}
+
+
 def test_plot_draws_a_picture_of_every_kind_of_one_plugin_and_of_all(checker: Kernel) -> None:
     checker.run(f"%plugin call checker.check {ACCEPTED}")
     for kind in commands.PLOTS:
