@@ -231,16 +231,18 @@ def _function_names(thread: dict[str, Any], linkage: Linkage) -> list[str]:
     texts, functions, frames = thread["stringArray"], thread["funcTable"]["name"], thread["frameTable"]
     addresses = thread["nativeSymbols"]["address"]
     starts = function_starts(_serialized(linkage))
-    written = {
-        function: linkage.function_names.get(starts.get(addresses[symbol], -1))
+    numbers = {
+        function: starts[addresses[symbol]]
         for function, symbol in zip(frames["func"], frames["nativeSymbol"], strict=True)
-        if symbol is not None
+        if symbol is not None and addresses[symbol] in starts
     }
     found = []
     for function, name in enumerate(functions):
-        plain = written.get(function)
-        demangled = plain is None or plain.startswith(_MANGLED)  # then Wasmtime has read it
-        found.append(function_name(texts[name] if demangled else str(plain), linkage.export_names))
+        symbol = texts[name]
+        written = linkage.function_names.get(numbers.get(function, -1))
+        if written is not None and not written.startswith(_MANGLED):  # a mangled one Wasmtime has read
+            symbol = written or f"<wasm function {numbers[function]}>"
+        found.append(function_name(symbol, linkage.export_names))
     return found
 
 

@@ -95,7 +95,7 @@ class Owners:
             self._known.add((plugin, digest))
 
     def names(self) -> dict[str, str]:
-        """The plugins that have an owner here, by what their files and folders are called."""
+        """The plugins that left data here, by what their files and folders are called."""
         folder = self.data_dir() / "owners"
         found = {}
         for path in sorted(folder.glob("*.json")):

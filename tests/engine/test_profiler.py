@@ -220,6 +220,12 @@ def test_a_name_that_reads_like_a_mangled_type_is_shown_as_it_is_written(rt: jn.
     assert set(found) <= {*LIKE_A_CPP_TYPE, "both"}
 
 
+def test_a_function_with_an_empty_name_is_shown_by_its_number(rt: jn.Runtime) -> None:
+    found = innermost(watch(rt.load(named({"$f": ""}), name="named"), "both").samples)
+    assert set(found) <= {"function 3", "both"}
+    assert "function 3" in found
+
+
 def test_mangled_names_of_cpp_and_rust_are_shown_as_their_authors_wrote_them(rt: jn.Runtime) -> None:
     names = {"$cpp": "_Z3addii", "$old": "_ZN7checker5judge17h0123456789abcdefE", "$new": "_RNvCs1234_7checker5parse"}
     found = innermost(watch(rt.load(named(names), name="named"), "both").samples)
