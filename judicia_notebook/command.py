@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from judicia_notebook import loading
-from judicia_notebook.errors import GuestError, InvalidPayload, NoSuchFunction
+from judicia_notebook.errors import CallError, GuestError, InvalidPayload, NoSuchFunction
 from judicia_notebook.facts import hint_of_exit
 from judicia_notebook.host.wasi.process import Process
 
@@ -89,8 +89,9 @@ def run(plugin: Command, args: Sequence[str], stdin: bytes | str, quota: Quota |
     made = plugin.begin(target, quota, body, size_in=size)
     try:
         made.run()
-    except GuestError as error:
+    except CallError as error:
         if error is not process.exited:
+            error.stdout, error.stderr = process.collected("stdout"), process.collected("stderr")
             raise
     hint = hint_of_exit(made.scope, made.account)
     return RunResult(process.status, process.collected("stdout"), process.collected("stderr"), made.record, hint)

@@ -98,6 +98,7 @@ def _portable_cause(cause: BaseException) -> BaseException:
     return cause
 
 
+_MOST_WRITTEN, _LAST_LINES = 4000, 10  # characters looked at, lines shown, of what a command wrote
 C = TypeVar("C", bound=type)
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -218,10 +219,13 @@ class CallError(JudiciaError):
         The row of `Runtime.calls` for this call.
     facts : tuple of str
         Sentences on what came before the end: what the guest said last, the memory it was refused, whose limit it was.
+    stdout, stderr : bytes
+        What a WASI command (`Plugin.run`) had written when it was ended.
     """
 
     outcome = "failed"
     facts: tuple[str, ...] = ()
+    stdout = stderr = b""
 
     def __init__(self, message: str = "", *, plugin: str = "", function: str = "", hint: str = "") -> None:
         super().__init__(message, hint=hint)
@@ -399,7 +403,8 @@ def describe(error: JudiciaError) -> list[str]:
     else:
         first, rest = printable(error.message, 1000), []
     hints = [f"  {line}" for line in error.hint.split("\n") if line]
-    return [printable(line, _LONGEST) for line in (first, *rest, *hints)]
+    written = _written(error) if isinstance(error, CallError) else []
+    return [printable(line, _LONGEST) for line in (first, *rest, *hints, *written)]
 
 
 def _with_facts(sentence: str, facts: Sequence[str]) -> str:
@@ -415,6 +420,21 @@ def refused_memory(error: QuotaExceeded) -> tuple[str, list[str]]:
     facts = " ".join([f"Its memory quota of {limit} refused it {wanted}.", *error.facts])
     more = error.hint.splitlines() or [line.strip() for line in _allow_more(error)]
     return facts, more
+
+
+def _written(error: CallError) -> list[str]:
+    """The last lines that a command wrote before it was ended."""
+    end = error.stdout[-_MOST_WRITTEN:].decode("utf-8", "replace").splitlines()
+    if not end:
+        return []
+    if b"\0" in error.stdout[-_MOST_WRITTEN:]:
+        return [f"  It had written {format_count(len(error.stdout))} bytes that are no text: error.stdout"]
+    lines = end[-_LAST_LINES:]
+    cut = len(lines) < len(end) or len(error.stdout) > _MOST_WRITTEN
+    return [
+        f"  It had written{' (all of it: error.stdout), in the end' if cut else ''}:",
+        *(f"    {printable(line, 200)}" for line in lines),
+    ]
 
 
 def _describe_call(error: CallError) -> list[str]:

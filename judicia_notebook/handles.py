@@ -10,6 +10,7 @@ from concurrent.futures import Future, InvalidStateError, wait
 from time import monotonic, perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
+from judicia_notebook.aloud import callback_failed
 from judicia_notebook.engine import interrupts
 from judicia_notebook.errors import JudiciaError, ResourceExhausted, describe, interrupted, stays_in_process
 from judicia_notebook.instances import Ticket
@@ -73,6 +74,8 @@ class CallHandle:
     def _wait(self, timeout: float | None) -> bool:
         """Wait for the end, and look now and then whether the thread is still there that it is to come from."""
         until = float("inf") if timeout is None else monotonic() + timeout
+        if not self._ticket.granted and not self._future.done():
+            self._wait_for_its_turn(until)
         while not interrupts.wait_until(self._is_over, min(LOOK_SECONDS, max(0.0, until - monotonic()))):
             if monotonic() >= until:
                 return False
@@ -81,6 +84,15 @@ class CallHandle:
 
     def _is_over(self, seconds: float | None) -> bool:
         return not wait([self._future], seconds).not_done
+
+    def _wait_for_its_turn(self, until: float) -> None:
+        """Wait for an instance, and say for what if that takes long."""
+        with self._call.target.instances.telling(self._call.scope) as look:
+            while not self._ticket.woken.wait(max(0.0, min(until - monotonic(), LOOK_SECONDS))):
+                self._workers.check()
+                look()
+                if monotonic() >= until:
+                    return
 
     @property
     def plugin(self) -> str:
@@ -104,6 +116,11 @@ class CallHandle:
     def record(self) -> CallRecord | None:
         """Its row, once it has ended."""
         return self._call.record if self._future.done() else None
+
+    @property
+    def held_by(self) -> str:
+        """The calls that have the instances it may be waiting for, in words; empty where there is none."""
+        return self._call.target.instances.held_by
 
     def cancel(self) -> bool:
         """End it, whether it waits or runs; it raises `Cancelled` then. Whether there was anything left to end."""
@@ -156,8 +173,15 @@ class CallHandle:
         return self._future.exception(0)
 
     def add_done_callback(self, callback: Callable[[CallHandle], object]) -> None:
-        """Have `callback(handle)` called when it has ended, on the thread that ran it."""
-        self._future.add_done_callback(lambda _: callback(self))
+        """Have `callback(handle)` called when it has ended, on the thread that ran it. What it raises is logged."""
+
+        def called(_: object) -> None:
+            try:
+                callback(self)
+            except Exception as error:
+                callback_failed("A callback for the end of a call", callback, error)
+
+        self._future.add_done_callback(called)
 
     def __await__(self) -> Generator[Any, None, Any]:
         return asyncio.wrap_future(self._future).__await__()

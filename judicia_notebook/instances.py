@@ -10,11 +10,15 @@ import itertools
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from time import monotonic
 from typing import TYPE_CHECKING, Literal
 
+from judicia_notebook import aloud
 from judicia_notebook.engine.invocation import SLICE, Latch
-from judicia_notebook.errors import PluginNotReady, ResourceExhausted
+from judicia_notebook.errors import PluginNotReady, ResourceExhausted, printable
+from judicia_notebook.units import format_names, format_time
 
 if TYPE_CHECKING:
     from judicia_notebook.engine.abi import Exchange
@@ -25,6 +29,8 @@ if TYPE_CHECKING:
 
 Instances = int | Literal["fresh"]
 LOOK_SECONDS = 0.5
+TOLD_AFTER = 1.0
+"""Seconds after which a call that waits says for what."""
 _ON_ITS_WAY = None  # its turn has come, and its thread not yet
 _numbers = itertools.count(1)
 
@@ -119,6 +125,7 @@ class InstancePool:
         self._waiting: deque[Ticket] = deque()
         self.is_busy_with = self._busy.__contains__
         self._closed = False
+        self._telling = False  # whether a call that waits has said so
 
     def may_begin(self) -> bool:
         """Whether one more instance may be in use now."""
@@ -154,13 +161,50 @@ class InstancePool:
         if not ticket.granted:
             remove = scope.on_cancel(ticket.wake)
             try:
-                while not ticket.woken.wait(SLICE if scope.outer is not None else LOOK_SECONDS):
-                    if scope.ends_with_outer():
-                        break
-                    self._look_for_the_dead()
+                with self.telling(scope) as look:
+                    while not ticket.woken.wait(SLICE if scope.outer is not None else LOOK_SECONDS):
+                        if scope.ends_with_outer():
+                            break
+                        self._look_for_the_dead()
+                        look()
             finally:
                 remove()
         return self.collect(ticket, scope)
+
+    @contextmanager
+    def telling(self, scope: CallScope) -> Iterator[Callable[[], None]]:
+        """For the wait of a call: what is given, called now and then, says for what it waits once that takes long."""
+        began, told = monotonic(), False
+
+        def look() -> None:
+            nonlocal told
+            told = told or (monotonic() - began >= TOLD_AFTER and self._tell(scope))
+
+        try:
+            yield look
+        finally:
+            if told:
+                self._telling = False
+                aloud.say(f"... {printable(scope.where, 160)} waited {format_time(monotonic() - began)}.")
+
+    def _tell(self, scope: CallScope) -> bool:
+        """Say what a call waits for, unless another one that waits has just said it."""
+        with self._lock:
+            if self._telling or not self._busy:
+                return False
+            self._telling = True
+            waiting = len(self._waiting)
+        queue = f"; {waiting} calls wait" if waiting > 1 else ""
+        where = printable(scope.where, 160)
+        aloud.say(f"{where} waits for an instance of {self.plugin}, held by {self.held_by}{queue} ...")
+        return True
+
+    @property
+    def held_by(self) -> str:
+        """The calls that have the instances, in words."""
+        with self._lock:
+            busy = [f"call {one.call_id} ({printable(one.where, 160)})" for one in self._busy]
+        return format_names(busy, most=3)
 
     def join(self, ticket: Ticket, queue_limit: int) -> None:
         """Stand in the queue; the ticket is granted at once where nobody is before it. `collect` must follow.

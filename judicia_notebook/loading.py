@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import os
 import stat
-import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,8 +17,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from judicia_notebook import aloud, suggestions
 from judicia_notebook import manifest as manifests
-from judicia_notebook import suggestions
 from judicia_notebook.engine import abi
 from judicia_notebook.engine.interrupts import deferred
 from judicia_notebook.engine.isolation import DEFAULT_ABOVE, CompileLimits
@@ -358,6 +357,8 @@ def load(
         compiled = engine.fetch(found.digest, cache_folder)
         if compiled is None:
             check_locals(found.module)
+            if cache_folder is None:
+                aloud.fallback("cache", "There is no folder for compiled modules, so that every load compiles.")
             apart = _may_be_heavy(found) if isolate is None else isolate
             with announced(f"{label(found.source)} ({format_size(len(found.wasm))})"):
                 try:
@@ -415,8 +416,7 @@ def announced(what: str) -> Iterator[None]:
 
     def say() -> None:
         said.set()
-        sys.stderr.write(f"Compiling {what} ...\n")
-        sys.stderr.flush()
+        aloud.say(f"Compiling {what} ...")
 
     timer = threading.Timer(1.0, say)
     timer.daemon = True
@@ -429,7 +429,7 @@ def announced(what: str) -> Iterator[None]:
     finally:
         timer.cancel()
         if said.is_set():
-            sys.stderr.write(f"... {end.format(format_time(time.monotonic() - began))}\n")
+            aloud.say(f"... {end.format(format_time(time.monotonic() - began))}")
 
 
 def _resolve(imports: Sequence[Import], dispatcher: Dispatcher, *, trap_unknown: bool) -> Iterable[Any]:

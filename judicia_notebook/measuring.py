@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from judicia_notebook import benching, keeping, profiling, tracing
+from typing import TYPE_CHECKING
+
+from judicia_notebook import benching, keeping, profiling, resetting, tracing
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from judicia_notebook.runtime import Runtime
 
 
 class Measuring:
@@ -14,9 +21,36 @@ class Measuring:
 
 
 class Telling:
-    """The methods of `Runtime` that tell what its calls did."""
+    """The methods of `Runtime` that tell what its calls did, or remove what is told."""
 
     trace = tracing.trace_call
     capture_payloads = tracing.capture_payloads
     export_trace = tracing.export_trace
     save = keeping.save
+    reset = resetting.reset
+
+
+class Measurement:
+    """The calls of one ``with rt.measure()`` block, also while it is still open."""
+
+    def __init__(self, runtime: Runtime, call_ids: list[int]) -> None:
+        self._runtime = runtime
+        self._call_ids = call_ids
+
+    def _of(self, frame: pd.DataFrame) -> pd.DataFrame:
+        return frame[frame["call_id"].isin(self._call_ids)].reset_index(drop=True)
+
+    @property
+    def calls(self) -> pd.DataFrame:
+        """Their rows of `Runtime.calls`."""
+        return self._of(self._runtime.calls)
+
+    @property
+    def host_calls(self) -> pd.DataFrame:
+        """Their rows of `Runtime.host_calls`."""
+        return self._of(self._runtime.host_calls)
+
+    @property
+    def samples(self) -> pd.DataFrame:
+        """Their rows of `Runtime.samples`."""
+        return self._of(self._runtime.samples)

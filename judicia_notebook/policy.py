@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol, get_args
 
 from judicia_notebook import changes
+from judicia_notebook.aloud import callback_failed
 from judicia_notebook.capabilities import CAPABILITIES
 from judicia_notebook.changes import OnDenied, Snapshot
 from judicia_notebook.engine.interrupts import deferred
@@ -325,7 +326,8 @@ class Policy:
     def observe(self, callback: Callable[[Policy], object]) -> Callable[[], None]:
         """Have `callback(policy)` called after each change, outside the lock, on the changing thread.
 
-        What it raises is kept out of the way of whoever made the change. Returns what takes it off again.
+        What it raises is logged once, and kept out of the way of whoever made the change. Returns what takes it off
+        again.
         """
         self._observers.append(callback)
 
@@ -361,8 +363,10 @@ class Policy:
     def tell(self) -> None:
         """Call everybody who observes it."""
         for callback in tuple(self._observers):
-            with contextlib.suppress(Exception):
+            try:
                 callback(self)
+            except Exception as error:
+                callback_failed("An observer of policies", callback, error)
 
     def _remember(self, before: Snapshot, after: Snapshot) -> None:
         """Keep the grants of each capability that is no longer granted."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
-from judicia_notebook import admission, host, labels, loading
+from judicia_notebook import admission, host, labels, loading, resetting
 from judicia_notebook.admission import Options
 from judicia_notebook.changes import Snapshot
 from judicia_notebook.delivery import deliver
@@ -30,7 +30,7 @@ from judicia_notebook.host.dispatcher import Dispatcher
 from judicia_notebook.host.ownership import Owners
 from judicia_notebook.inspection import Inspection, inspect
 from judicia_notebook.machine import MOST_MEMORY, memory_ceiling
-from judicia_notebook.measuring import Telling
+from judicia_notebook.measuring import Measurement, Telling
 from judicia_notebook.metrics.recorder import CallRecord, Recorder
 from judicia_notebook.plugin import Plugin
 from judicia_notebook.policy import Policy, current_way
@@ -172,7 +172,7 @@ class Runtime(Telling):
         PolicyError
             A bad grant or quota; likewise.
         """
-        self._check_open()
+        self.check_open()
         named = self._plugins.get(name) if name is not None else None
         options = Options(manifest, abi, unknown_imports).over(named.options if named is not None else Options())
         request = admission.check(
@@ -203,7 +203,7 @@ class Runtime(Telling):
         try:
             with deferred():
                 with self._lock:
-                    self._check_open()
+                    self.check_open()
                     place = admission.find_place(request, found, start, self._plugins)
                     plugin = place.plugin or self._add(place, request, start, code)
                     if place.plugin is not None:
@@ -282,11 +282,36 @@ class Runtime(Telling):
             plugin.unloaded = True  # last: what was interrupted before this line is done again
             return True
 
-    def clear(self) -> None:
-        """Unload everything; the records stay."""
-        for name in tuple(self._plugins):
+    def clear(self) -> resetting.Removal:
+        """Unload everything; plugins' files, tables and events and all records stay, as what is returned says."""
+        names = tuple(self._plugins)
+        for name in names:
             with contextlib.suppress(NoSuchPlugin):
                 self.unload(name)
+        return resetting.unloaded(names)
+
+    def end_running(self, seconds: float) -> int:
+        """Cancel the calls of plugins that are unloaded, and wait for their end; how many have not ended by then."""
+        for plugin in tuple(self._everything):
+            if plugin.unloaded:
+                plugin.cancel_calls("the runtime is reset")
+        self._wait_for_calls(seconds)
+        return sum(plugin.busy for plugin in tuple(self._everything))
+
+    @contextlib.contextmanager
+    def forgetting(self) -> Iterator[None]:
+        """Have no plugin loaded inside the block.
+
+        Raises
+        ------
+        ResourceExhausted
+            There is one already.
+        """
+        with self._lock:
+            if self._plugins:
+                raise ResourceExhausted(f"Meanwhile {', '.join(self._plugins)} was loaded; nothing was removed.")
+            yield
+            self._platform.dispatcher.rates.clear()
 
     def close(self) -> None:
         """Unload everything and take no more; the records stay readable.
@@ -322,7 +347,13 @@ class Runtime(Telling):
         while time.monotonic() < until and any(plugin.busy for plugin in tuple(self._everything)):
             time.sleep(0.002)
 
-    def _check_open(self) -> None:
+    def check_open(self) -> None:
+        """Pass while it is not closed.
+
+        Raises
+        ------
+        ResourceExhausted
+        """
         if self._closing:
             raise ResourceExhausted("This runtime is closed.", hint="rt = jn.Runtime() starts another.")
 
@@ -422,32 +453,6 @@ class Runtime(Telling):
 
     def __repr__(self) -> str:
         return f"<Runtime with {', '.join(self._plugins) or 'no plugins'}>"
-
-
-class Measurement:
-    """The calls of one ``with rt.measure()`` block, also while it is still open."""
-
-    def __init__(self, runtime: Runtime, call_ids: list[int]) -> None:
-        self._runtime = runtime
-        self._call_ids = call_ids
-
-    def _of(self, frame: pd.DataFrame) -> pd.DataFrame:
-        return frame[frame["call_id"].isin(self._call_ids)].reset_index(drop=True)
-
-    @property
-    def calls(self) -> pd.DataFrame:
-        """Their rows of `Runtime.calls`."""
-        return self._of(self._runtime.calls)
-
-    @property
-    def host_calls(self) -> pd.DataFrame:
-        """Their rows of `Runtime.host_calls`."""
-        return self._of(self._runtime.host_calls)
-
-    @property
-    def samples(self) -> pd.DataFrame:
-        """Their rows of `Runtime.samples`."""
-        return self._of(self._runtime.samples)
 
 
 _shared: Runtime | None = None

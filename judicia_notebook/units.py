@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import operator
 import re
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import SupportsIndex
 
@@ -141,3 +142,16 @@ def format_quantity(value: float, unit: str) -> str:
     if unit == "bytes":
         return format_size(value)
     return f"{format_count(value)} {unit}" if unit else format_count(value)
+
+
+def format_names(names: Iterable[str], most: int = 10) -> str:
+    """Names for a sentence; of very many, the first.
+
+    Examples
+    --------
+    >>> format_names(["checker", "specimen"]), format_names("abcd", most=2)
+    ('checker, specimen', 'a, b and 2 more')
+    """
+    some = list(names)
+    more = f" and {len(some) - most} more" if len(some) > most else ""
+    return ", ".join(some[:most]) + more

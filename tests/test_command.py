@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import threading
 from typing import Any
 
@@ -170,6 +171,57 @@ def test_a_trap_is_raised_and_what_was_written_before_is_in_the_log(rt: jn.Runti
     assert not trap.value.state_lost
 
 
+def lines_until(stop: str) -> bytes:
+    """A command that writes three lines and half a fourth, and then does something that ends it."""
+    text = "one\\ntwo\\nthree\\nfo"
+    body = f"(call $print (i32.const 1) (i32.const 64) (i32.const 16)) {stop}"
+    return start(body, f'(data (i32.const 64) "{text}")')
+
+
+ENDLESS = "(loop $again (br $again))"
+
+
+@pytest.mark.parametrize(
+    ("stop", "quota", "kind"),
+    [
+        ("unreachable", None, jn.GuestTrap),
+        (ENDLESS, {"cpu": "50ms"}, jn.QuotaExceeded),
+        (ENDLESS, {"fuel": 100_000}, jn.QuotaExceeded),
+        (ENDLESS, {"wall": "100ms", "cpu": "10s"}, jn.QuotaExceeded),
+    ],
+)
+def test_what_was_written_up_to_a_stop_is_in_the_error_and_shown(
+    rt: jn.Runtime, stop: str, quota: dict[str, Any] | None, kind: type[jn.CallError]
+) -> None:
+    p = rt.load(lines_until(stop), name="p")
+    with pytest.raises(kind) as ended:
+        p.run(quota=quota)
+    assert (ended.value.stdout, ended.value.stderr) == (b"one\ntwo\nthree\nfo", b"")
+    said = str(ended.value).splitlines()
+    assert said[-5:] == ["  It had written:", "    one", "    two", "    three", "    fo"]
+    assert pickle.loads(pickle.dumps(ended.value)).stdout == ended.value.stdout
+
+
+def test_what_was_written_up_to_a_cancel_is_in_the_error(rt: jn.Runtime) -> None:
+    p = rt.load(lines_until(ENDLESS), name="p", quota={"cpu": "20s"})
+    timer = threading.Timer(0.2, p.cancel_calls)
+    timer.start()
+    with pytest.raises(jn.Cancelled) as ended:
+        p.run()
+    timer.join()
+    assert ended.value.stdout == b"one\ntwo\nthree\nfo"
+
+
+def test_of_much_that_was_written_the_end_is_shown(rt: jn.Runtime) -> None:
+    p = rt.load(lines_until("(loop $m (call $print (i32.const 1) (i32.const 64) (i32.const 4)) (br $m))"), name="p")
+    with pytest.raises(jn.QuotaExceeded) as ended:
+        p.run(quota={"log": 500, "cpu": "20s"})
+    said = str(ended.value).splitlines()
+    assert "  It had written (all of it: error.stdout), in the end:" in said
+    assert said[-1] == "    one"
+    assert len(said) <= 14
+
+
 # --- limits ----------------------------------------------------------------------------------------------------------
 
 SPAM = start("(loop $again (call $print (i32.const 1) (i32.const 1024) (i32.const 1000)) (br $again))")
@@ -180,9 +232,11 @@ def test_output_beyond_the_log_quota_ends_the_run(rt: jn.Runtime) -> None:
     with pytest.raises(jn.QuotaExceeded) as ended:
         p.run()
     assert (ended.value.quota, ended.value.limit) == ("log", 1 << 20)
+    written = f"{len(ended.value.stdout):_}".replace("_", " ")
     assert str(ended.value).splitlines() == [
         "spam._start wrote 1 049 000 bytes of log, more than its limit of 1 MiB, and was stopped.",
         '  To allow more:  %plugin quota spam --log 2MiB     or  p.policy.set_quota(log="2MiB")',
+        f"  It had written {written} bytes that are no text: error.stdout",
     ]
 
 
@@ -194,6 +248,7 @@ def test_output_beyond_the_answer_quota_ends_the_run(rt: jn.Runtime) -> None:
     assert str(ended.value).splitlines() == [
         "spam._start answered 10.7 KiB, more than its limit of 10 KiB, and was stopped.",
         '  To allow more:  p.run(..., quota=jn.Quota(answer="16KiB"))',
+        "  It had written 10 240 bytes that are no text: error.stdout",
     ]
     assert ended.value.record is not None
     assert ended.value.record.bytes_out == 10 << 10

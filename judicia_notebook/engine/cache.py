@@ -23,6 +23,8 @@ import time
 from pathlib import Path
 from typing import Self
 
+from judicia_notebook import aloud
+
 MAX_BYTES = 2 << 30
 """The cache is trimmed to this, oldest files first."""
 
@@ -129,9 +131,13 @@ def find(folder: Path, digest: str, key: str) -> Kept | None:
 
 
 def keep(folder: Path, digest: str, key: str, compiled: bytes) -> None:
-    """Put a compiled module into the cache; quietly not, where that is impossible."""
-    if not usable(folder):
-        return
+    """Put a compiled module into the cache; where that is impossible, it is said once."""
+    if not usable(folder) or not _kept(folder, f"{digest}-{key}-{len(compiled)}{_SUFFIX}", compiled):
+        why = trouble(folder) or "it cannot be written"
+        aloud.fallback("cache", f"Compiled modules are not kept in {folder}, so that every load compiles: {why}.")
+
+
+def _kept(folder: Path, name: str, compiled: bytes) -> bool:
     with contextlib.suppress(OSError):
         descriptor, temporary = tempfile.mkstemp(dir=folder, suffix=".part")
         try:
@@ -139,11 +145,14 @@ def keep(folder: Path, digest: str, key: str, compiled: bytes) -> None:
                 file.write(compiled)
                 file.flush()
                 os.fsync(file.fileno())
-            Path(temporary).rename(folder / f"{digest}-{key}-{len(compiled)}{_SUFFIX}")
+            Path(temporary).rename(folder / name)
         except BaseException:
             Path(temporary).unlink()
             raise
-        _trim(folder)
+        with contextlib.suppress(OSError):
+            _trim(folder)
+        return True
+    return False
 
 
 def _trim(folder: Path) -> None:

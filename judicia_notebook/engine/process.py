@@ -17,6 +17,7 @@ from ctypes import byref, c_void_p
 from functools import partial
 from typing import TYPE_CHECKING
 
+from judicia_notebook import aloud
 from judicia_notebook.engine import cache, capi, isolation, memory, safety
 from judicia_notebook.engine.interrupts import deferred
 from judicia_notebook.engine.remains import leave
@@ -273,4 +274,13 @@ def get_engine() -> Engine:
     """
     safety.check_process()
     with deferred(), _lock:
-        return _start()
+        engine = _start()
+    if not memory.AVAILABLE:
+        aloud.fallback("memory", "This system has no own linear memories: quotas hold for each memory by itself.")
+    elif engine.reservation < _RESERVATIONS[0]:
+        aloud.fallback(
+            "reservation",
+            f"There is little address space ({engine.reservation >> 20} MiB for each memory; see ulimit -v), so that "
+            "each access is checked, which is slower.",
+        )
+    return engine

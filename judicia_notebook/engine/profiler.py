@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from judicia_notebook.engine import capi
 from judicia_notebook.engine.remains import leave
 from judicia_notebook.engine.rust_names import demangle
+from judicia_notebook.engine.symbols import function_starts
 from judicia_notebook.errors import JudiciaError, printable
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ MOST_HOST_SAMPLES: Final = 20_000
 MOST_DEPTH, _OUTERMOST = 200, 150
 _NAME_LIMIT = 200
 _LEFT_OUT = "… {} frames …"
+_MANGLED: Final = ("_Z", "__Z")  # what no author writes; any other name is meant as it stands
 
 
 class Sampled(NamedTuple):
@@ -179,7 +181,7 @@ class GuestProfiler:
         if error:
             raise JudiciaError(f"Wasmtime's profiler failed: {capi.take_error(error)}")
         thread = json.loads(capi.take_bytes(vector))["threads"][0]
-        read = _stacks(thread, self.linkage.export_names)
+        read = _stacks(thread, self.linkage)
         samples, at_ms = [], 0.0
         table = thread["samples"]
         for delta, stack, (host, took) in zip(table["timeDeltas"], table["stack"], self._events, strict=True):
@@ -201,10 +203,10 @@ def _new(linkage: Linkage, name: str) -> int:
     return pointer
 
 
-def _stacks(thread: dict[str, Any], exports: dict[int, str]) -> Callable[[int | None], tuple[str, ...]]:
+def _stacks(thread: dict[str, Any], linkage: Linkage) -> Callable[[int | None], tuple[str, ...]]:
     """Reads a stack of Wasmtime's tables: an index in, the names of its functions out."""
-    table, frames, functions = thread["stackTable"], thread["frameTable"]["func"], thread["funcTable"]["name"]
-    names = [function_name(thread["stringArray"][name], exports) for name in functions]
+    table, frames = thread["stackTable"], thread["frameTable"]["func"]
+    names = _function_names(thread, linkage)
     known: dict[int | None, tuple[str, ...]] = {None: ()}
 
     def read(stack: int | None) -> tuple[str, ...]:
@@ -222,6 +224,38 @@ def _stacks(thread: dict[str, Any], exports: dict[int, str]) -> Callable[[int | 
         return known[stack]
 
     return read
+
+
+def _function_names(thread: dict[str, Any], linkage: Linkage) -> list[str]:
+    """The names of the functions of Wasmtime's table, in its order."""
+    texts, functions, frames = thread["stringArray"], thread["funcTable"]["name"], thread["frameTable"]
+    addresses = thread["nativeSymbols"]["address"]
+    starts = function_starts(_serialized(linkage))
+    numbers = {
+        function: starts[addresses[symbol]]
+        for function, symbol in zip(frames["func"], frames["nativeSymbol"], strict=True)
+        if symbol is not None and addresses[symbol] in starts
+    }
+    found = []
+    for function, name in enumerate(functions):
+        symbol = texts[name]
+        written = linkage.function_names.get(numbers.get(function, -1))
+        if written is not None and not written.startswith(_MANGLED):  # a mangled one Wasmtime has read
+            symbol = written or f"<wasm function {numbers[function]}>"
+        found.append(function_name(symbol, linkage.export_names))
+    return found
+
+
+def _serialized(linkage: Linkage) -> bytes:
+    module = capi.instance_pre_module(linkage.pre)
+    try:
+        vector = capi.ByteVector()
+        error = capi.module_serialize(module, byref(vector))
+        if error:
+            raise JudiciaError(f"Wasmtime's profiler failed: {capi.take_error(error)}")
+        return capi.take_bytes(vector)
+    finally:
+        capi.module_delete(module)
 
 
 def function_name(symbol: str, exports: dict[int, str]) -> str:

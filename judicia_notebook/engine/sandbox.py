@@ -172,6 +172,7 @@ class Linkage:
         exported = [one for one in info.exports if one.kind == "func"]
         self.engine = engine
         self.export_names = {one.index: one.name for one in exported}
+        self.function_names = info.names
         self.export_types = {one.name: one.type for one in exported if one.type is not None}
         self._keys: list[int] = []
         pre = c_void_p()

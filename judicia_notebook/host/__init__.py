@@ -7,11 +7,11 @@ plugin's memory, only a checked request and a `CallScope`. Adding a service is a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from judicia_notebook.engine.interrupts import do_all
-from judicia_notebook.errors import stays_in_process
+from judicia_notebook.errors import ResourceExhausted, stays_in_process
 from judicia_notebook.policy import Ledger, current_way
 
 if TYPE_CHECKING:
@@ -127,6 +127,27 @@ class Host:
         self._owners.adopt(plugin, digest)
         self.database.adopt(plugin, digest)
         self._ledger.add_audit("adopt", plugin, digest[:12], current_way())
+
+    def kept(self) -> Iterator[str]:
+        """What services keep of plugins, in words."""
+        for service in self._services:
+            kept = getattr(service, "kept", None)
+            if kept is not None:
+                yield from kept()
+
+    def forget(self) -> list[str]:
+        """Have services remove what they keep of plugins; what could not be removed, in words."""
+        failed = []
+        for service in self._services:
+            forget = getattr(service, "forget", None)
+            try:
+                if forget is not None:
+                    forget()
+            except (OSError, ResourceExhausted) as error:
+                failed.append(f"{service.module}: {str(error).rstrip('.')}")
+        if not failed:
+            self._owners.forget()  # last: data without its owner would be anybody's
+        return failed
 
     def close(self) -> None:
         """Let go of whatever services hold open."""

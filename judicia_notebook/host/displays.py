@@ -5,9 +5,10 @@ A module of its own, so that registering a display loads neither the services no
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
+
+from judicia_notebook.aloud import callback_failed
 
 if TYPE_CHECKING:
     from judicia_notebook.host.notifications.notification import Notification
@@ -20,7 +21,7 @@ _displays: list[Display] = []
 def show_with(display: Display) -> Callable[[], None]:
     """Have `display(notification)` called for each notification, on the thread that sends it.
 
-    What it raises is kept out of the sender's way. Returns what takes it off again.
+    What it raises is logged once, and kept out of the sender's way. Returns what takes it off again.
     """
     _displays.append(display)
 
@@ -34,5 +35,7 @@ def show_with(display: Display) -> Callable[[], None]:
 def show(notification: Notification) -> None:
     """Call all displays."""
     for display in tuple(_displays):
-        with contextlib.suppress(Exception):
+        try:
             display(notification)
+        except Exception as error:
+            callback_failed("A display of notifications", display, error)

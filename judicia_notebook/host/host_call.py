@@ -26,6 +26,11 @@ class RateMeter:
         self._lock = threading.Lock()
         self._seconds: dict[tuple[str, str], tuple[int, int]] = {}
 
+    def clear(self) -> None:
+        """Have every plugin begin anew."""
+        with self._lock:
+            self._seconds.clear()
+
     def admit(self, plugin: str, capability: str, limit: int) -> bool:
         now = int(monotonic())
         with self._lock:

@@ -13,15 +13,20 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import secrets
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from judicia_notebook.documents import parse_json_as
+from judicia_notebook.errors import printable
 from judicia_notebook.host.dispatcher import ServiceError
+
+_FOLDER: Final = re.compile(r"[0-9a-f]{32}")
 
 
 def folder_name(plugin: str) -> str:
@@ -88,6 +93,23 @@ class Owners:
             if digest not in owner.digests:
                 _replace(path, _Owner(plugin, (*owner.digests, digest)))
             self._known.add((plugin, digest))
+
+    def names(self) -> dict[str, str]:
+        """The plugins that left data here, by what their files and folders are called."""
+        folder = self.data_dir() / "owners"
+        found = {}
+        for path in sorted(folder.glob("*.json")):
+            if _FOLDER.fullmatch(path.stem):
+                owner = _read(path)
+                found[path.stem] = printable(owner.plugin if owner is not None else "", 80) or path.stem
+        return found
+
+    def forget(self) -> None:
+        """Let the names be anybody's again: what was kept under them is gone."""
+        with self._lock:
+            for one in self.names():
+                (self.data_dir() / "owners" / f"{one}.json").unlink(missing_ok=True)
+            self._known.clear()
 
     def _path(self, plugin: str) -> Path:
         folder = self.data_dir() / "owners"

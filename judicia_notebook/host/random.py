@@ -41,6 +41,11 @@ class RandomService:
             "bytes", self.draw, capability="random", request=Bytes, target=lambda request: f"{request.length} bytes"
         )
 
+    def forget(self) -> None:
+        """Begin each plugin's stream anew."""
+        with self._lock:
+            self._streams.clear()
+
     def draw(self, scope: CallScope, request: Bytes) -> dict[str, str]:
         """That many bytes, as base64."""
         return {"base64": base64.b64encode(self.next_bytes(scope.plugin, request.length)).decode()}

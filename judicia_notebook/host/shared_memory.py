@@ -35,7 +35,7 @@ from judicia_notebook.errors import PolicyError, ResourceExhausted, printable
 from judicia_notebook.host.dispatcher import Operation, ServiceError
 from judicia_notebook.host.limits import changed
 from judicia_notebook.quotas import MOST, QuotaKind
-from judicia_notebook.units import format_size
+from judicia_notebook.units import format_names, format_size
 
 if TYPE_CHECKING:
     import numpy as np
@@ -335,10 +335,20 @@ class SharedMemory:
         """
         self.limits = changed(self.limits, KINDS, "shared memory", kinds)
 
+    def kept(self) -> Iterator[str]:
+        """The open regions, in words."""
+        if regions := self.regions:
+            yield f"{len(regions)} shared region{'s' if len(regions) > 1 else ''}: {format_names(regions)}"
+
     def close(self) -> None:
-        """Close all regions."""
+        """Close all regions, and make no more."""
         with deferred(), self._lock:
             self._closed = True
+        self.forget()
+
+    def forget(self) -> None:
+        """Close all regions. Arrays that were taken from them stay as they are."""
+        with deferred(), self._lock:
             regions, self._regions = self._regions, {}
         for region in regions.values():
             region.close()

@@ -61,6 +61,12 @@ class Captures:
                 _, dropped = self._calls.popitem(last=False)
                 self._weight -= sum(len(one.data) + _ENTRY_BYTES for one in dropped.values())
 
+    def clear(self) -> None:
+        """Forget all of them."""
+        with self._lock:
+            self._calls.clear()
+            self._weight = 0
+
     def of(self, call_id: int) -> dict[tuple[int, str], Captured]:
         """What is kept of a call."""
         with self._lock:

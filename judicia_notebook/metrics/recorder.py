@@ -251,6 +251,12 @@ class Recorder:
         tables = ("calls", "host_calls", "samples", "logs", "audit", "denials", "policies")
         return {name: getattr(self, name).dropped for name in tables}
 
+    def clear(self) -> None:
+        """Forget all rows; numbers of calls and policies go on."""
+        for name in self.dropped:
+            getattr(self, name).clear()
+        self.captures.clear()
+
     def mark(self) -> Mark:
         """Where the tables end now; a frame takes positions of two marks as `start` and `stop`."""
         return Mark(*(getattr(self, name).end for name in Mark._fields))

@@ -117,6 +117,13 @@ class Table:
             chunk.filled = row + 1
             return chunk.start + row
 
+    def clear(self) -> None:
+        """Forget all rows. The positions of those that follow go on from theirs."""
+        with self._lock:
+            self._chunk = Chunk(self._chunk.start + self._chunk.filled, 0, 0)
+            self._sealed.clear()
+            self._sealed_rows = self._sealed_key_bytes = self.dropped = 0
+
     @property
     def end(self) -> int:
         """The position the next row will get; also how many rows were ever added."""

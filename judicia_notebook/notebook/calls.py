@@ -26,8 +26,15 @@ class Ended(NamedTuple):
     value: Any = None
 
 
-def perform(plugin: Plugin, function: str, call: Callable[[], Any], options: Namespace) -> Ended:
+def perform(
+    plugin: Plugin, function: str, call: Callable[[], Any], options: Namespace, *, shown: bool = False
+) -> Ended:
     """Make a call, and say what it cost where that is asked for or something was denied.
+
+    Parameters
+    ----------
+    shown : bool
+        Whether the value will be seen with its cost beside it, as a `RunResult` is.
 
     Raises
     ------
@@ -49,13 +56,15 @@ def perform(plugin: Plugin, function: str, call: Callable[[], Any], options: Nam
         return Ended(well=False)
     record = value.record if isinstance(value, RunResult) else plugin.last
     if expected is None:
-        _print_cost(record, always=options.verbose)
+        if not shown:
+            _print_cost(record, always=options.verbose)
         return Ended(well=True, value=value)
     if expected == "denied" and record is not None and record.denied:
         _show_expected(expected, _went_on(plugin, record), record)
         return Ended(well=False)
     if isinstance(value, RunResult) and record is not None and record.outcome == expected:
-        _show_expected(expected, f"{plugin.name} exited with status {value.returncode}.", record)
+        sentence = f"{plugin.name} exited with status {value.returncode}."
+        _show_expected(expected, sentence, None if shown else record)
         return Ended(well=True, value=value)  # a status raises nothing, and what it wrote is worth seeing
     raise JudiciaError(
         f"{plugin.name}.{function} was expected to end with {expected}, but went well.",
@@ -85,6 +94,8 @@ def _check(error: CallError, expected: str) -> None:
     denied = record.denied if record is not None else 0
     if error.outcome == expected or (expected == "denied" and denied):
         _show_expected(expected, describe(error)[0], record)
+        if error.stdout:
+            print(error.stdout.decode("utf-8", "replace"))
         return
     raise JudiciaError(
         f"{error.where} was expected to end with {expected}, but ended with {error.outcome}.",

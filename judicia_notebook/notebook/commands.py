@@ -337,7 +337,13 @@ COMMANDS: tuple[Command, ...] = (
     Command("unload", "Unload a plugin. Its records stay.", (_PLUGIN,), ("%plugin unload checker",)),
     Command("examples", "The bundled example plugins."),
     Command("doctor", "What works on this machine, what is degraded, and why."),
-    Command("clear", "Unload all plugins. Their records stay."),
+    Command("clear", "Unload all plugins. Their files, tables, events and records stay."),
+    Command(
+        "reset",
+        "Remove all plugins with their files, tables, events and records. Without --yes, say what would go.",
+        (Argument(("--yes",), "remove it; there is no way back"),),
+        ("%plugin reset", "%plugin reset --yes"),
+    ),
     Command(
         "grant",
         "Allow capabilities, from the plugin's next host call on.",

@@ -56,6 +56,7 @@ class PluginMagic:
     def __init__(self, shell: Any) -> None:
         self._shell = shell
         self._locals: Mapping[str, Any] = {}
+        self._shows_value = False  # whether IPython will show what the line that runs returns
 
     def run(self, line: str, cell: str | None = None, local_ns: Mapping[str, Any] | None = None) -> Any:
         """One ``%plugin`` line, or ``%%plugin`` cell.
@@ -72,15 +73,15 @@ class PluginMagic:
         JudiciaError
             What the plugin, its policy or a file was the cause of.
         """
-        quiet = self._is_silenced(line) if cell is None else False
+        is_value = cell is not None or self._is_the_value(line)
+        quiet = is_value and cell is None and lines.without_semicolon(line) != line.rstrip()
+        self._shows_value = is_value and not quiet
         self._locals = local_ns or {}
         value = self._run_line(lines.without_semicolon(line), cell)
         return None if quiet else value
 
-    def _is_silenced(self, line: str) -> bool:
-        """Whether the cell's value is this line and ends in ``;``. One that is assigned keeps its value."""
-        if lines.without_semicolon(line) == line.rstrip():
-            return False
+    def _is_the_value(self, line: str) -> bool:
+        """Whether the cell's value is this line; one that is assigned is not."""
         cell = self._shell.history_manager.input_hist_raw[-1].rstrip()
         return bool(cell.splitlines()[-1:] == [f"%plugin {line}".rstrip()])
 
@@ -171,7 +172,10 @@ class PluginMagic:
             _check_variable(command, given.out)
         stdin = cell if cell is not None else given.stdin or ""
         quota = commands.given_quota(given, commands.RUN_KINDS)
-        ended = calls.perform(plugin, START, lambda: plugin.run(line.args, stdin, quota=quota or None), given)
+        shown = self._shows_value and not (cell is not None and given.out)
+        ended = calls.perform(
+            plugin, START, lambda: plugin.run(line.args, stdin, quota=quota or None), given, shown=shown
+        )
         result: RunResult | None = self._handed_back(ended, given.out if cell is not None else None)
         return result
 
@@ -294,7 +298,9 @@ class PluginMagic:
         if logs.empty:
             print(f"{given.plugin} has written nothing to its log.")
             return None
-        return logs[["at", "level", "message", "fields", "stream", "call_id"]]
+        from judicia_notebook.notebook.logs import log_of
+
+        return log_of(logs)
 
     def _plot(self, given: Namespace) -> Any:
         from judicia_notebook import plots
@@ -314,8 +320,10 @@ class PluginMagic:
         return rows if len(rows) else getattr(runtime.plugin(name), frame)  # which raises NoSuchPlugin
 
     def _clear(self, _: Namespace) -> None:
-        self._runtime.clear()
-        print("All plugins are unloaded. What their calls cost is still recorded.")
+        print(self._runtime.clear())
+
+    def _reset(self, given: Namespace) -> None:
+        print(self._runtime.reset(confirm=given.yes))
 
     # Policy ---------------------------------------------------------------------------------------------------
 

@@ -372,7 +372,11 @@ def show_handle(handle: CallHandle) -> None:
     from judicia_notebook.notebook.live.background import make_handle_card
 
     publish: Callable[..., Any] = display.display
-    publish(make_handle_card(handle))
+    card = make_handle_card(handle)
+    shown = publish(card, display_id=True)
+    if shown is not None and not handle.done():
+        # A notebook that is saved later has no kernel to ask: what it keeps is what was displayed last.
+        handle.add_done_callback(lambda _: shown.update(card))
 
 
 class _Others:

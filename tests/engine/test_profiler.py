@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +13,7 @@ import judicia_notebook as jn
 from judicia_notebook.engine import profiler as guest_profiler
 from judicia_notebook.engine.process import Engine, get_engine
 from judicia_notebook.engine.profiler import MOST_DEPTH, GuestProfiler, Sampled, fast_ticks, function_name
+from judicia_notebook.engine.symbols import function_starts
 
 Load = Callable[..., jn.Plugin]
 
@@ -192,3 +194,52 @@ def test_a_profiler_is_finished_once(load: Load) -> None:
 )
 def test_functions_have_the_names_people_know_them_by(symbol: str, name: str) -> None:
     assert function_name(symbol, {7: "run"}) == name
+
+
+def named(names: dict[str, str]) -> str:
+    """A module with a function for each of these identifiers of WAT, each under its name; `both` calls them all."""
+    functions = "\n".join(f"(func {one} (@name {json.dumps(name)}) {count_to(400_000)})" for one, name in names.items())
+    calls = " ".join(f"(call {one})" for one in names)
+    return f"""(module (import "judicia:clock" "now" (func $now (param i32 i32) (result i64)))
+        (memory (export "memory") 1)
+        (func (export "judicia_alloc") (param i32) (result i32) (i32.const 1024))
+        (func (export "judicia_free") (param i32 i32))
+        {functions}
+        (func (export "both") (param i32 i32) (result i64) (local $n i32)
+          (loop {calls} (br_if 0 (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 20))))
+          (i64.const 0)))"""
+
+
+LIKE_A_CPP_TYPE = ["a", "i", "f", "v", "z", "Pi", "PKc", "3foo", "St", "Ss", "Sa", "Dn", "ff", "A5_i", "RNvC1a1b"]
+
+
+def test_a_name_that_reads_like_a_mangled_type_is_shown_as_it_is_written(rt: jn.Runtime) -> None:
+    plugin = rt.load(named({f"$f{at}": name for at, name in enumerate(LIKE_A_CPP_TYPE)}), name="named")
+    found = innermost(watch(plugin, "both").samples)
+    assert set(LIKE_A_CPP_TYPE) <= set(found)
+    assert set(found) <= {*LIKE_A_CPP_TYPE, "both"}
+
+
+def test_a_function_with_an_empty_name_is_shown_by_its_number(rt: jn.Runtime) -> None:
+    found = innermost(watch(rt.load(named({"$f": ""}), name="named"), "both").samples)
+    assert set(found) <= {"function 3", "both"}
+    assert "function 3" in found
+
+
+def test_mangled_names_of_cpp_and_rust_are_shown_as_their_authors_wrote_them(rt: jn.Runtime) -> None:
+    names = {"$cpp": "_Z3addii", "$old": "_ZN7checker5judge17h0123456789abcdefE", "$new": "_RNvCs1234_7checker5parse"}
+    found = innermost(watch(rt.load(named(names), name="named"), "both").samples)
+    assert {"add(int, int)", "checker::judge", "checker::parse"} <= set(found)
+
+
+def test_without_the_symbols_of_the_compiled_code_names_are_what_wasmtime_says(
+    rt: jn.Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guest_profiler, "function_starts", lambda _: {})
+    found = innermost(watch(rt.load(named({"$cpp": "_Z3addii"}), name="named"), "both").samples)
+    assert "add(int, int)" in found
+
+
+@pytest.mark.parametrize("data", [b"", b"\x7fELF", b"\x7fELF\x02\x01" + b"\xff" * 100, b"\x7fELF\x01\x01" + b"\0" * 58])
+def test_what_is_no_compiled_module_has_no_function_starts(data: bytes) -> None:
+    assert function_starts(data) == {}

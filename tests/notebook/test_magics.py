@@ -388,6 +388,17 @@ def test_log_shows_what_a_plugin_wrote(specimen: Kernel) -> None:
     )
 
 
+def test_log_shows_whole_messages(specimen: Kernel) -> None:
+    message = "a line of very many words, " * 12 + "and its end"
+    specimen.run(f'%plugin call specimen.log {{"n": 1, "message": "{message}"}}')
+    shown = specimen.run("%plugin log specimen").value
+    assert message in shown["text/html"]
+    assert message in shown["text/plain"]
+    specimen.run("lines = %plugin log specimen\nimport pickle\nsame = pickle.loads(pickle.dumps(lines)).equals(lines)")
+    assert specimen.value("same")
+    assert specimen.value("lines.head(1)['message'].iloc[0]") in {"a line", message}
+
+
 def test_plot_draws_a_picture_of_every_kind_of_one_plugin_and_of_all(checker: Kernel) -> None:
     checker.run(f"%plugin call checker.check {ACCEPTED}")
     for kind in commands.PLOTS:
@@ -407,9 +418,22 @@ def test_unload_and_clear_take_plugins_away_and_keep_their_records(checker: Kern
     checker.run("s = %plugin stats checker")
     assert checker.value("s.index.tolist()") == [("checker", "check")]
     assert checker.run("%plugin stats nobody").error == "NoSuchPlugin"
-    assert checker.run("%plugin clear").status == "ok"
+    cleared = checker.run("%plugin clear")
+    assert "What plugins left stays" in cleared.output
     assert checker.value("list(rt.plugins)") == []
     assert checker.value("'check' in rt.calls['function'].astype(str).tolist()")
+
+
+def test_reset_says_what_would_go_and_does_it_only_with_yes(checker: Kernel) -> None:
+    told = checker.run("%plugin reset")
+    assert "Nothing is removed yet" in told.output
+    assert "1 plugin: checker" in told.output
+    assert "%plugin reset --yes" in told.output
+    assert checker.value("list(rt.plugins)") == ["checker"]
+    assert "Removed:" in checker.run("%plugin reset --yes").output
+    assert checker.value("[list(rt.plugins), rt.audit['via'].tolist()]") == [[], ["magic"]]
+    assert "--yes" in checker.run("%plugin reset --help").output
+    assert "unexpected: now" in checker.run("%plugin reset now").output
 
 
 # --- errors ----------------------------------------------------------------------------------------------------------

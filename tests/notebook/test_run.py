@@ -144,6 +144,43 @@ def test_the_cost_is_printed_where_it_is_asked_for_or_something_was_denied(copy:
 
 
 @pytest.mark.parametrize(
+    "cell",
+    [
+        "%plugin run copy -v",
+        "%plugin run asks",
+        "%plugin run asks -v",
+        "%%plugin run copy -v\nsome input",
+        "%plugin run copy --stdin x -v ;",
+        "%plugin run copy --expect guest_error -- fail",
+        "x = 1\n%plugin run copy -v",
+        "%plugin run copy -v\nx = 1",
+        "r = %plugin run copy -v",
+        "%%plugin run copy -o r -v\nsome input",
+        "%plugin run endless --cpu 20ms --expect quota_cpu",
+    ],
+)
+def test_the_cost_is_said_once(copy: Kernel, cell: str) -> None:
+    output = copy.run(cell).output
+    assert output.count(" cpu)") == 1, output
+
+
+def test_a_run_that_is_stopped_shows_what_it_wrote(copy: Kernel) -> None:
+    copy.run("import judicia_notebook as jn")
+    text = r"before the end\n"
+    source = f"""(module
+      (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+      (memory (export "memory") 1) (data (i32.const 64) "{text}")
+      (func (export "_start")
+        (i32.store (i32.const 0) (i32.const 64)) (i32.store (i32.const 4) (i32.const 15))
+        (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
+        (loop $again (br $again))))"""
+    copy.run(f"_ = jn.get_runtime().load({source!r}, name='talks')")
+    assert "    before the end" in copy.run("%plugin run talks --cpu 20ms").traceback
+    assert "before the end" in copy.run("%plugin run talks --cpu 20ms --expect quota_cpu").stdout
+    assert "    before the end" in copy.run("rt.plugin('talks').run(quota={'cpu': '20ms'})").traceback
+
+
+@pytest.mark.parametrize(
     ("line", "error", "said"),
     [
         ("%plugin run chekcer", "NoSuchPlugin", "Did you mean 'checker'?"),

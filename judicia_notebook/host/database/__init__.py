@@ -36,6 +36,7 @@ from judicia_notebook.host.files.errands import Errand, Errands
 from judicia_notebook.host.limits import changed
 from judicia_notebook.host.ownership import Owners
 from judicia_notebook.text import with_plugin_text
+from judicia_notebook.units import format_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,6 +107,23 @@ class DatabaseService:
 
                 self._opened = SqliteDatabase(lambda: self._owners.data_dir() / "database", self._owners)
             return self._opened
+
+    def kept(self) -> Iterator[str]:
+        """Whose tables are kept, in words."""
+        with _told_to_the_user():
+            found = self._backend.kept() if self._may_keep else []
+        if found:
+            yield f"tables of {len(found)} plugin{'s' if len(found) > 1 else ''}: {format_names(found)}"
+
+    def forget(self) -> None:
+        """Remove the tables of all plugins; the platform's are the user's."""
+        with _told_to_the_user():
+            if self._may_keep:
+                self._backend.forget()
+
+    @property
+    def _may_keep(self) -> bool:
+        return self._opened is not None or (self._owners.data_dir() / "database").is_dir()
 
     # For plugins --------------------------------------------------------------------------------------------
 
@@ -263,7 +281,7 @@ def _backend_of(url: str) -> Backend:
     if parsed.drivername in ("sqlite", "sqlite+pysqlite"):
         from judicia_notebook.host.database.sqlite import SqliteDatabase
 
-        return SqliteDatabase(*_folder(parsed))
+        return SqliteDatabase(*_folder(parsed), alone=True)
     if parsed.drivername in ("postgresql", "postgresql+psycopg"):
         if sys.platform == "win32":
             raise PolicyError("PostgreSQL is offered on Linux and macOS.")

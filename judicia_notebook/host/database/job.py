@@ -115,6 +115,12 @@ class Backend(Protocol):
     def read_table(self, name: str) -> tuple[list[str], list[Sequence[Any]]]:
         """Columns and rows of a platform table."""
 
+    def kept(self) -> list[str]:
+        """The plugins that have tables."""
+
+    def forget(self) -> None:
+        """Remove the plugins' tables, and leave the platform's."""
+
     def adopt(self, plugin: str, digest: str) -> None:
         """Let this file have the tables that another left under its name."""
 

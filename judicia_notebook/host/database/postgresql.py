@@ -72,6 +72,11 @@ class PostgresqlDatabase:
     def close(self) -> None:
         """Close all connections, and remove the login roles."""
         self._closed = True
+        self._leave()
+        self._roles.close()
+
+    def _leave(self) -> None:
+        """Close the plugins' connections, and remove their login roles."""
         with self._lock:
             tenants, self._tenants = self._tenants, {}
         for tenant in tenants.values():
@@ -79,7 +84,16 @@ class PostgresqlDatabase:
                 tenant.engine.dispose()
             with contextlib.suppress(ServiceError, sqlalchemy.exc.DBAPIError):
                 self._roles.drop(tenant)
-        self._roles.close()
+
+    def kept(self) -> list[str]:
+        """The plugins that have a schema."""
+        return self._roles.plugins()
+
+    def forget(self) -> None:
+        """Remove the plugins' schemas with all that is in them, and leave the platform's."""
+        self._leave()
+        again(self._roles.forget)
+        self._digests.clear()
 
     # Statements ---------------------------------------------------------------------------------------------
 

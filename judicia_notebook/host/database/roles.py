@@ -12,8 +12,8 @@ The platform's role needs CREATEROLE, and CREATE on the database; it need not be
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
+import re
 import secrets
 import threading
 import time
@@ -24,6 +24,8 @@ from typing import Final, TypeVar
 
 import sqlalchemy
 
+from judicia_notebook import aloud
+from judicia_notebook.errors import printable
 from judicia_notebook.host.database.job import Access
 from judicia_notebook.host.database.limits import Limits
 from judicia_notebook.host.database.statements import PLATFORM
@@ -37,6 +39,8 @@ _STALE_SECONDS: Final = 86_400
 _ATTEMPTS: Final = 8
 _RACES: Final = ("23505", "42710", "42P06", "40001", "40P01", "XX000")
 """Somebody made the same thing at the same moment."""
+
+_SCHEMA: Final = re.compile(r"judicia_[0-9a-f]{32}")
 
 T = TypeVar("T")
 
@@ -131,6 +135,22 @@ class Roles:
         """Let this file have what another left under its name."""
         with self.transaction() as connection:
             _own(connection, self.schema_of(plugin), plugin, digest)
+
+    def plugins(self) -> list[str]:
+        """The plugins whose schemas have an owner."""
+        with self.transaction() as connection:
+            found = connection.exec_driver_sql(f"SELECT DISTINCT plugin FROM {ADMIN}.owners ORDER BY plugin")
+            return [printable(row[0], 80) for row in found]
+
+    def forget(self) -> None:
+        """Remove the schemas of all plugins, and whose they were; the roles that owned them stay, and own nothing."""
+        with self.transaction() as connection:
+            execute = connection.exec_driver_sql
+            execute(f"LOCK TABLE {ADMIN}.owners IN SHARE ROW EXCLUSIVE MODE")
+            for (schema,) in execute(f"SELECT DISTINCT schema FROM {ADMIN}.owners").fetchall():
+                if _SCHEMA.fullmatch(schema):
+                    execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+            execute(f"DELETE FROM {ADMIN}.owners")
 
     def tenant(self, plugin: str, digest: str, limits: Limits) -> Tenant:
         """Schema and roles for a plugin, made if need be.
@@ -290,8 +310,15 @@ def _settings(tenant: Tenant) -> Iterator[str]:
 def _limit_temporary_files(connection: sqlalchemy.Connection, tenant: Tenant) -> None:
     """Where the platform's role may; a superuser lets it with GRANT SET ON PARAMETER temp_file_limit."""
     kilobytes = max(1, tenant.limits.statement_bytes >> 10)
-    with contextlib.suppress(sqlalchemy.exc.DBAPIError), connection.begin_nested():
-        connection.exec_driver_sql(f"ALTER ROLE {tenant.login} SET temp_file_limit = {kilobytes}")
+    try:
+        with connection.begin_nested():
+            connection.exec_driver_sql(f"ALTER ROLE {tenant.login} SET temp_file_limit = {kilobytes}")
+    except sqlalchemy.exc.DBAPIError:
+        aloud.fallback(
+            "temp_file_limit",
+            "PostgreSQL does not let the platform's role limit what a statement writes to the server's disk; a "
+            "superuser lets it:  GRANT SET ON PARAMETER temp_file_limit TO ...",
+        )
 
 
 def _stale(connection: sqlalchemy.Connection, schema: str) -> list[str]:

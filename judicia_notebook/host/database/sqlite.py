@@ -77,13 +77,16 @@ class SqliteDatabase:
         Where the files are; asked at first use.
     owners : Owners
         Whose the tables under a plugin's name are.
+    alone : bool
+        Whether the owners are of this folder alone; else private files are theirs, too.
     """
 
     postgresql = False
 
-    def __init__(self, folder: Callable[[], Path], owners: Owners) -> None:
+    def __init__(self, folder: Callable[[], Path], owners: Owners, *, alone: bool = False) -> None:
         self._folder = folder
         self._owners = owners
+        self._alone = alone
         self._lock = threading.Lock()
         self._engines: dict[str, sqlalchemy.Engine] = {}
         self._gate = Gate()
@@ -105,6 +108,23 @@ class SqliteDatabase:
             engines, self._engines = self._engines, {}
         for engine in engines.values():
             engine.dispose()
+
+    def kept(self) -> list[str]:
+        """The plugins that have a file."""
+        return [plugin for name, plugin in self._owners.names().items() if self._file(name).exists()]
+
+    def forget(self) -> None:
+        """Remove the plugins' files, and leave the platform's."""
+        with self._lock:
+            platform = self._engines.pop("platform", None)
+            engines, self._engines = self._engines, {} if platform is None else {"platform": platform}
+        for engine in engines.values():
+            engine.dispose()
+        for name in self._owners.names():
+            for suffix in ("-wal", "-shm", "-journal", ""):
+                self._file(name).with_name(f"{name}.sqlite3{suffix}").unlink(missing_ok=True)
+        if self._alone:
+            self._owners.forget()
 
     # Statements ---------------------------------------------------------------------------------------------
 

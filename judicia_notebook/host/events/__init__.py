@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -62,6 +62,14 @@ class EventsService:
             request=Subscribe,
             target=lambda request: str(request.pattern),
         )
+
+    def kept(self) -> Iterator[str]:
+        """What is kept of events, in words."""
+        return self.events.kept()
+
+    def forget(self) -> None:
+        """Forget all events."""
+        self.events.forget()
 
     def close(self) -> None:
         """Deliver nothing any more."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -426,6 +426,24 @@ class Events:
     def _check_open(self) -> None:
         if self._closed:
             raise ResourceExhausted("This runtime is closed.", hint="rt = jn.Runtime() starts another.")
+
+    def kept(self) -> Iterator[str]:
+        """What is kept of events, in words."""
+        with self.changed:
+            events, parked = len(self._history), len(self._parked)
+        if events or parked:
+            yield f"events: {events} in the history, {parked} parked"
+
+    def forget(self) -> None:
+        """Forget all events; what waits for a callback is dropped, and the callbacks stay."""
+        with self.changed:
+            for subscriber in self._everybody():
+                subscriber.drop_waiting()
+            self._history.clear()
+            self._parked.clear()
+            self._refused = dict.fromkeys(self._refused, 0)
+            self._noted.clear()
+        self._rates.clear()
 
     def end(self) -> None:
         """Deliver nothing any more."""

@@ -52,6 +52,11 @@ class Bounded:
             self._bytes -= self._size(self._kept.popleft())
             self.dropped += 1
 
+    def clear(self) -> None:
+        """Forget all of them, and how many went."""
+        self._kept.clear()
+        self._bytes = self.dropped = 0
+
     def remove(self, one: Any) -> None:
         """Take one out again.
 

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from judicia_notebook.aloud import callback_failed
 from judicia_notebook.errors import Cancelled, JudiciaError, PluginNotReady, describe, printable
 from judicia_notebook.host.events.event import Emitted, Event, Fate, current_event
 from judicia_notebook.host.events.patterns import matches, may
@@ -203,6 +204,10 @@ class Subscriber:
     def close(self) -> None:
         """Receive nothing any more."""
         self.closed = True
+        self.drop_waiting()
+
+    def drop_waiting(self) -> None:
+        """Let go of what waits."""
         for one in self._queue:
             self._count(one.event, "dropped")
         self._queue.clear()
@@ -375,7 +380,11 @@ class CallbackSubscriber(Subscriber):
         return True
 
     def hand_over(self, event: Emitted) -> None:
-        self._callback(event.open())
+        try:
+            self._callback(event.open())
+        except Exception as error:
+            callback_failed("A callback for events (it is tried again, then parked)", self._callback, error)
+            raise
 
 
 def _parked(event: Emitted, subscriber: Subscriber, attempts: int, error: BaseException) -> Parked:

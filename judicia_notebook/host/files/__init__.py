@@ -23,6 +23,7 @@ import binascii
 import contextlib
 import errno
 import os
+import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -31,16 +32,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import msgspec
 
+from judicia_notebook import aloud
 from judicia_notebook.errors import printable, stays_in_process
 from judicia_notebook.host.dispatcher import Code, Operation, ServiceError
 from judicia_notebook.host.files import names
 from judicia_notebook.host.files.accounts import Account, Parts
-from judicia_notebook.host.files.beneath import FOLDER, Opening, best_opening, enter, open_root, opened, sync
+from judicia_notebook.host.files.beneath import FOLDER, Openat2, Opening, best_opening, enter, open_root, opened, sync
 from judicia_notebook.host.files.errands import Errand, Errands
 from judicia_notebook.host.files.limits import KINDS, Limits
 from judicia_notebook.host.files.tree import Entry, Tree
 from judicia_notebook.host.limits import changed
 from judicia_notebook.host.ownership import Owners, folder_name
+from judicia_notebook.units import format_names
 
 if TYPE_CHECKING:
     from judicia_notebook.host.scope import CallScope
@@ -145,9 +148,29 @@ class FilesService:
         """Let the threads go."""
         self._errands.close()
 
+    def kept(self) -> Iterator[str]:
+        """Whose private folders hold anything, in words."""
+        found = [name for folder, name in self._owners.names().items() if _holds_anything(self._content(folder))]
+        if found:
+            yield f"files of {len(found)} plugin{'s' if len(found) > 1 else ''}: {format_names(found)}"
+
+    def forget(self) -> None:
+        """Remove all private folders; mapped ones are the user's."""
+        if (self._owners.data_dir() / "files").is_symlink():
+            raise OSError(errno.ELOOP, "the folder of private folders is a link, which is not followed")
+        for folder in self._owners.names():
+            holder = self._content(folder).parent
+            if holder.exists():
+                shutil.rmtree(holder)
+        with self._lock:
+            self._accounts.clear()  # by inode, and the next folder may get the same
+
+    def _content(self, folder: str) -> Path:
+        return self._owners.data_dir() / "files" / folder / "content"
+
     def folder(self, plugin: str) -> Path:
         """Where a plugin's private folder is, whether or not there is anything in it yet."""
-        return self._owners.data_dir() / "files" / folder_name(plugin) / "content"
+        return self._content(folder_name(plugin))
 
     def set_limits(self, **kinds: int | str) -> None:
         """Change limits, from the next request on; what is not named stays. Sizes are bytes or text such as ``"1MiB"``.
@@ -255,6 +278,8 @@ class FilesService:
             raise ServiceError(
                 "failed", "there are no files here: this system cannot open what lies beneath a folder safely"
             )
+        if opening.name != Openat2.name:
+            aloud.fallback("files", f"Paths of plugins' files are resolved {opening.name}: there is no openat2 here.")
         plugin, digest, limits = scope.plugin, scope.digest, self.limits
 
         def do(errand: Errand[T]) -> T:
@@ -320,6 +345,10 @@ def _private(opening: Opening, data: int, plugin: str) -> int:
         os.close(holder)
         raise
     return holder
+
+
+def _holds_anything(folder: Path) -> bool:
+    return folder.is_dir() and any(folder.iterdir())
 
 
 def _mapped(scopes: Iterable[str]) -> dict[str, list[str]]:

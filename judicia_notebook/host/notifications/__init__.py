@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -55,6 +55,14 @@ class NotificationsService:
             request=Send,
             target=lambda request: printable(request.recipient, 200),
         )
+
+    def kept(self) -> Iterator[str]:
+        """What is kept of notifications, in words."""
+        return self.notifications.kept()
+
+    def forget(self) -> None:
+        """Forget all notifications."""
+        self.notifications.forget()
 
     def close(self) -> None:
         """Send nothing any more."""

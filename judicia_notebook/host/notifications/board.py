@@ -7,7 +7,7 @@ All state is under one lock. Displays are called outside of it, on the sender's 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from time import monotonic, perf_counter_ns
 from typing import TYPE_CHECKING, Any, Self
 
@@ -324,6 +324,22 @@ class Notifications:
     def _check_open(self) -> None:
         if self._closed:
             raise ResourceExhausted("This runtime is closed.", hint="rt = jn.Runtime() starts another.")
+
+    def kept(self) -> Iterator[str]:
+        """What is kept of notifications, in words."""
+        with self.changed:
+            sent, parked = len(self._history), len(self._parked)
+        if sent or parked:
+            yield f"notifications: {sent} in the history, {parked} parked"
+
+    def forget(self) -> None:
+        """Forget all notifications; what waits for a target is dropped, and the targets stay."""
+        with self.changed:
+            for outbox in self._outboxes:
+                outbox.drop_waiting()
+            self._history.clear()
+            self._parked.clear()
+        self._rates.clear()
 
     def close(self, seconds: float = CLOSE_SECONDS) -> None:
         """Send nothing any more, and wait a moment for what is being sent."""

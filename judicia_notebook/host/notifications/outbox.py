@@ -9,6 +9,7 @@ Whether the sender may still send is asked again before each attempt: what was q
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from judicia_notebook.policy import Policy
     from judicia_notebook.workers import Workers
 
+_log = logging.getLogger("judicia_notebook")
 RETRY_FACTOR = 4
 LONGEST_PAUSE = 60.0
 
@@ -95,6 +97,7 @@ class Outbox:
         self.house = house
         self.counts = dict.fromkeys((*FATES, "retried"), 0)
         self.closed = False
+        self._told = False
         self.current: Outgoing | None = None
         self._queue: deque[Outgoing] = deque()
         self._attendance = Attendance(house.workers, house.changed, self._serve, self._lost)
@@ -130,6 +133,10 @@ class Outbox:
     def close(self) -> None:
         """Send nothing any more."""
         self.closed = True
+        self.drop_waiting()
+
+    def drop_waiting(self) -> None:
+        """Let go of what waits."""
         for one in self._queue:
             self._count(one, "dropped")
         self._queue.clear()
@@ -172,8 +179,8 @@ class Outbox:
 
     def _send(self, outgoing: Outgoing) -> None:
         """Try until it is taken, given up, or no longer wanted."""
-        attempts = 0
-        while self._is_wanted(outgoing):
+        attempts, given_up = 0, ""
+        while not given_up and self._is_wanted(outgoing):
             attempts += 1
             error = self.target.deliver(outgoing.notification)
             with self.house.changed:
@@ -187,8 +194,20 @@ class Outbox:
                         Parked(outgoing.notification, self.target.name, attempts, error, self, outgoing.policy)
                     )
                     self._settle(outgoing, "parked")
-                    return
-                self._pause(outgoing, attempts)
+                    given_up = error
+                else:
+                    self._pause(outgoing, attempts)
+        if given_up:
+            self._tell(given_up)
+
+    def _tell(self, error: str) -> None:
+        """Log the first delivery that was given up, outside the lock: a handler may send notifications."""
+        if not self._told:
+            self._told = True
+            _log.error(
+                "The target %s did not take a notification: %s. rt.host.notifications.parked holds it; further ones "
+                "are not told.", self.target.name, error,
+            )  # fmt: skip
 
     def _is_over(self, outgoing: Outgoing) -> bool:
         return self.closed or not outgoing.allowed

@@ -117,8 +117,9 @@ def handle_card(handle: CallHandle) -> Card:
     calls = f"{format_count(state.host_calls)} host call{'' if state.host_calls == 1 else 's'}{denied}"
     used = [state.cpu and f"{state.cpu} cpu", calls, state.memory]
     so_far = Row("so far", " · ".join(part for part in [state.elapsed, *used] if part))
+    waits = (Row("waits for", f"an instance, held by {handle.held_by}"),) if state.state == "waiting" else ()
     lines = (Line("To wait for its answer:", "handle.result()"), Line("To end it:", "handle.cancel()"))
-    return Card(title, state.state, (so_far, *lines))
+    return Card(title, state.state, (so_far, *waits, *lines))
 
 
 class HandleSession:

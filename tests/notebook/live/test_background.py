@@ -9,11 +9,16 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from nbclient import NotebookClient
+from nbformat.v4 import new_code_cell, new_notebook
 
 import judicia_notebook as jn
 from judicia_notebook.notebook.live.background import HandleSession, handle_card, handle_state, make_handle_card
+from tests.notebook.conftest import environment
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from judicia_notebook.handles import CallHandle
     from tests.notebook.conftest import Kernel
 
@@ -185,6 +190,36 @@ def test_text_of_a_guest_is_text_in_the_card(specimen: jn.Plugin) -> None:
     assert "<img" not in card.html()
     assert "&lt;img" in card.html()
     assert "\x1b" not in card.text() + handle_state(handle).answer
+
+
+# --- in a saved notebook -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("load", ["%load_ext judicia_notebook\n", ""])
+@pytest.mark.parametrize(
+    ("cell", "wait", "said"),
+    [
+        ("h = p.submit('spin', {'ms': 300})\nh", "h.result()", "in the background · ok"),
+        ("h = p.submit('sleep', {'ms': 60_000})\nh", "h.cancel(); h.exception()", "in the background · cancelled"),
+        ("h = p.submit('call_host', {'service': 'log', 'n': 300, 'every_ms': 1})\nh", "h.result()", '"ok": 300'),
+        ("h = p.submit('echo', 1)\nh.result()\nh", "", "in the background · ok"),
+    ],
+)
+def test_a_saved_notebook_shows_how_the_call_ended(
+    load: str, cell: str, wait: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environment(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    first = f"{load}import judicia_notebook as jn\nrt = jn.Runtime()\np = rt.load('example:specimen')"
+    first += "\np.policy.set_quota(wall='2min', cpu='1min')"
+    last = f"{wait}\nimport time; time.sleep(0.3)"
+    book = new_notebook(cells=[new_code_cell(source) for source in (first, cell, last)])
+    NotebookClient(book, timeout=60).execute()
+    (shown,) = book.cells[1].outputs
+    assert said in shown.data["text/plain"]
+    assert "To wait for its answer" not in shown.data["text/plain"] + shown.data["text/html"]
+    assert WIDGET in shown.data
+    assert not any(one.get("output_type") == "display_data" for one in book.cells[2].outputs)
 
 
 # --- in a notebook ---------------------------------------------------------------------------------------------------
