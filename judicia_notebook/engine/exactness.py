@@ -120,7 +120,7 @@ def _check_key(key: Any) -> None:
         raise TypeError(f"an object with the key {plain}, which JSON cannot say")
     if type(plain) is dt.datetime or type(plain) is dt.time:
         _check_zone(plain)
-    elif type(plain) not in _KEYS and type(plain) not in _TEXTS:
+    elif not isinstance(plain, str) and type(plain) not in _KEYS and type(plain) not in _TEXTS:
         raise TypeError(
             f"an object with the key {printable(repr(key), _LONGEST_PART)}: a key is text, a number or a time; "
             "str(...) makes text of it"

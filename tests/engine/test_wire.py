@@ -81,7 +81,7 @@ def test_a_python_value_is_written_as_the_abi_says(value: Any, text: str) -> Non
         (np.int64(-3), "-3"), (np.uint64(INT_MAX), str(INT_MAX)), (np.uint8(7), "7"),
         (np.float64(1.5), "1.5"), (np.float32(2.5), "2.5"), (np.bool_(True), "true"), (np.str_("x"), '"x"'),
         (np.array([[1, 2], [3, 4]]), "[[1,2],[3,4]]"), (np.array(5), "5"), (np.array([], dtype="f8"), "[]"),
-        (np.array(["a", "b"]), '["a","b"]'), (jn.base64(np.bytes_(b"xy")), '"eHk="'), (np.array([True, False]), "[true,false]"),
+        (np.array(["a", "b"]), '["a","b"]'), (np.array([True, False]), "[true,false]"),
         ({np.int64(1): np.arange(3)}, '{"1":[0,1,2]}'),
         (np.datetime64("2025-01-02T03:04:05", "s"), '"2025-01-02T03:04:05"'),
         (np.datetime64("2025-01-02T03:04:05", "us"), '"2025-01-02T03:04:05"'),

@@ -189,8 +189,15 @@ def _kind(table: str, column: str, plain: Any) -> str:
         if isinstance(plain, kind):
             return name
     raise PolicyError(
-        f"Table {table}: column {column!r} holds {plain!r:.80}, which no column can; make it text or a number first."
+        f"Table {table}: column {column!r} holds {_shown(plain)}, which no column can; make it text or a number first."
     )
+
+
+def _shown(value: Any) -> str:
+    try:
+        return repr(value)[:80]
+    except Exception:  # whatever a value's own code raises
+        return f"a {type(value).__name__}"
 
 
 def _is_unicode(text: str) -> bool:
@@ -211,10 +218,14 @@ def _plain(value: Any) -> Any:
     """
     if type(value).__name__ in ("NAType", "NaTType"):
         return None
-    if hasattr(value, "dtype") and value.dtype.kind in "mM" and str(value) == "NaT":
-        return None
-    if is_foreign(value) and (isinstance(value, dt.datetime) or hasattr(value, "dtype")):
-        value = to_plain(value)
+    if is_foreign(value):
+        kind = value.dtype.kind if hasattr(value, "dtype") else ""
+        if kind == "V":
+            raise TypeError(f"a value of {value.dtype}, which has a form of its own: .tolist() makes it plain")
+        if kind in ("m", "M") and str(value) == "NaT":
+            return None
+        if kind or isinstance(value, dt.datetime):
+            value = to_plain(value)
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
