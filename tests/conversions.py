@@ -53,7 +53,8 @@ def numpy_types() -> set[str]:
     made = {kind for name, kind in vars(np.dtypes).items() if name.endswith("DType")}
     own = {kind.type.__name__ for kind in made if issubclass(kind.type, np.generic)}
     others = {kind.__name__ for kind in made if not issubclass(kind.type, np.generic)}
-    return {kind.__name__ for kind in np.sctypeDict.values()} | own | others
+    old = {"bool_": "bool"}  # its name before NumPy 2
+    return {old.get(name, name) for name in {kind.__name__ for kind in np.sctypeDict.values()} | own | others}
 
 
 def pandas_dtypes() -> set[str]:
@@ -157,6 +158,8 @@ BERLIN = AT.replace(tzinfo=zoneinfo.ZoneInfo("Europe/Berlin"))
 ODD_ZONE = AT.replace(tzinfo=dt.timezone(dt.timedelta(minutes=19, seconds=32)))
 ISO = "2025-01-02T03:04:05.123456"
 
+ABSTRACT_ZONE: Any = dt.tzinfo
+
 Sample = tuple[Any, str | None]
 """A value, and the JSON that it becomes; None where it is refused."""
 
@@ -214,7 +217,7 @@ PYTHON: dict[str, list[Sample]] = {
 ANYTHING_ELSE: dict[str, Any] = {
     "ChainMap": collections.ChainMap({"a": 1}), "UserDict": collections.UserDict(a=1),
     "UserList": collections.UserList([1]), "UserString": collections.UserString("a"), "deque": collections.deque([1]),
-    "array": array.array("i", [1]), "tzinfo": dt.tzinfo.__new__(dt.tzinfo), "timezone": dt.UTC,
+    "array": array.array("i", [1]), "tzinfo": ABSTRACT_ZONE(), "timezone": dt.UTC,
     "classmethod": classmethod(id), "staticmethod": staticmethod(len), "property": property(), "super": super(Text),
     "enumerate": enumerate(""), "filter": filter(None, ""), "map": map(len, ""), "zip": zip(strict=True),
     "range": range(3), "reversed": reversed(""), "slice": slice(1), "object": object(),

@@ -148,8 +148,8 @@ def _reads_as(data: bytes, value: Any) -> bool:
 
 def _is_same(read: Callable[[], Any], value: Any) -> bool:
     try:
-        return bool(read() == value)
-    except (TypeError, ValueError):  # arrays have no single truth
+        return (read() == value) is True
+    except (TypeError, ValueError, Warning):  # arrays inside have no single truth, and old NumPy only warns of it
         return False
 
 

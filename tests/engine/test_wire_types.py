@@ -113,7 +113,7 @@ def test_bytes_are_named_by_their_place_and_with_both_ways_out(payload: Any, pla
         (pd.NA, "None"), (pd.NaT, "None"),
         (pd.Timestamp(1, unit="ns"), '.floor("us")'), (np.datetime64(1, "ns"), '.astype("M8[us]")'),
         (range(3), "list("), (collections.ChainMap(), "dict("), (1j, "z.real"),
-        (np.array([(1,)], "i4,"), "x.dtype.names"), ({True: 1}, "str("),
+        (np.array([(1, 2)], "i4,f8"), "x.dtype.names"), ({True: 1}, "str("),
         (Named(1, 2), "._asdict()"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
