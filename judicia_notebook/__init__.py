@@ -49,6 +49,7 @@ from judicia_notebook.errors import (
 if TYPE_CHECKING:
     from judicia_notebook.command import RunResult
     from judicia_notebook.diagnosis import doctor, show_versions
+    from judicia_notebook.engine.plain import base64
     from judicia_notebook.inspection import Inspection
     from judicia_notebook.loading import examples
     from judicia_notebook.manifest import Manifest
@@ -106,6 +107,7 @@ __all__ = [
     "Trace",
     "UnknownImport",
     "__version__",
+    "base64",
     "compare",
     "doctor",
     "examples",
@@ -133,6 +135,7 @@ _LAZY = {
     "RunResult": "command",
     "Runtime": "runtime",
     "Trace": "metrics.traces.story",
+    "base64": "engine.plain",
     "compare": "metrics.runs.comparison",
     "doctor": "diagnosis",
     "examples": "loading",

@@ -17,6 +17,8 @@ errors and counters on an `Invocation`.
 - `isolation` compiling in a child process
 - `selfcheck` a small module through every hot path, at the start
 - `wire`      the JSON of the ABI
+- `plain`     NumPy's and pandas' values as Python's own, exactly
+- `exactness` what writing a payload would change, by its place
 - `traps`     what Wasmtime says went wrong, as our errors
 - `abi`       how a request gets in and an answer out (ABI v1)
 - `sections`  what a module is, read without compiling it

@@ -24,6 +24,7 @@ from typing import Any
 import msgspec
 
 from judicia_notebook.engine import room
+from judicia_notebook.engine.exactness import has_other_keys
 from judicia_notebook.engine.json_shape import (
     MAX_DEPTH,
     MAX_DIGITS,
@@ -34,10 +35,10 @@ from judicia_notebook.engine.json_shape import (
     has_long_number,
     uncollected,
 )
+from judicia_notebook.engine.plain import to_plain
 from judicia_notebook.errors import InvalidPayload
 
 _ORDINARY_RECURSION = 3000  # completion libraries raise Python's 1000 to this
-_NESTED = (dict, list, tuple)
 _ARRAYS = (list, tuple, set, frozenset)
 _PLAIN = (str, int, float, bytes, type(None), type)
 _CONTAINERS = frozenset({dict, list})  # what the decoder makes
@@ -64,44 +65,25 @@ _PAYLOAD_ROOM = 8 << 20
 _SHORTEST_HARD = len("1e300,")
 
 
-def _to_plain(value: Any) -> Any:
-    """NumPy's and pandas' values as plain ones; the names are compared so that neither needs to be there."""
-    module = type(value).__module__.partition(".")[0]
-    if module == "numpy" and hasattr(value, "dtype"):
-        return _from_numpy(value)
-    if module == "pandas" and hasattr(value, "to_pydatetime") and value == value:  # NaT is not itself  # noqa: PLR0124
-        return value.to_pydatetime(warn=False)
-    raise TypeError(f"a {type(value).__module__}.{type(value).__qualname__} has no JSON form")
+_encoder = msgspec.json.Encoder(enc_hook=to_plain)
 
 
-def _from_numpy(value: Any) -> Any:
-    kind = value.dtype.kind
-    if kind in "mM":
-        # Nanoseconds would come out as bare integers; microseconds are what datetime can say.
-        value = value.astype(value.dtype.str[:2] + "8[us]")
-    plain = value.tolist()
-    if kind in "mM" and _holds_none(plain):
-        raise TypeError("a NaT has no JSON form")
-    return float(plain) if type(plain) is type(value) else plain
+def encode(value: Any, name: str = "payload") -> bytes:
+    """A Python value as the JSON a guest gets: exactly, or not at all.
 
+    Dataclasses become objects, datetimes ISO 8601 text, NumPy arrays nested lists; docs/conversions.md has all types.
 
-def _holds_none(plain: Any) -> bool:
-    return plain is None or (isinstance(plain, list) and any(_holds_none(one) for one in plain))
-
-
-_encoder = msgspec.json.Encoder(enc_hook=_to_plain)
-
-
-def encode(value: Any) -> bytes:
-    """A Python value as the JSON a guest gets.
-
-    Dataclasses become objects, datetimes ISO 8601 text, bytes base64 text, NumPy arrays nested lists. pandas' and
-    NumPy's times are written to the microsecond.
+    Parameters
+    ----------
+    value : Any
+    name : str
+        What errors call it.
 
     Raises
     ------
     InvalidPayload
-        A type that has no JSON form, NaN or infinity, an integer beyond 64 bits, a lone surrogate, or nested too deep.
+        A type that has no JSON form, among them bytes; digits that would be lost; NaN or infinity, an integer beyond
+        64 bits, a lone surrogate, or nested too deep.
     """
     try:
         if sys.getrecursionlimit() > _ORDINARY_RECURSION:
@@ -110,17 +92,30 @@ def encode(value: Any) -> bytes:
             room.check_room(_PAYLOAD_ROOM)
         data = _encoder.encode(value)
         if not _reads_as(data, value):
-            if b"null" in data or _LONG_NUMBER in data.translate(_NUMBERS):
-                _check_numbers(msgspec.to_builtins(value, enc_hook=_to_plain, str_keys=True))
-            if (isinstance(value, _NESTED) and _has_other_keys(value)) or _may_be_deep(data, MAX_DEPTH):
-                decode(data, max_values=len(data))  # two keys that read the same, or nested too deep
+            _look_through(value, data, name)
     except RecursionError:
         raise InvalidPayload("The payload is nested too deep or contains itself.") from None
     except InvalidPayload:
         raise
     except (TypeError, ValueError, OverflowError, msgspec.MsgspecError) as error:
+        if isinstance(error, TypeError):
+            has_other_keys(value, name)  # which names the place
         raise InvalidPayload(f"The payload cannot be written as JSON: {error}") from None
     return data
+
+
+def _look_through(value: Any, data: bytes, name: str) -> None:
+    """Refuse what was written as something else than it is."""
+    deep = _may_be_deep(data, MAX_DEPTH)
+    if deep:
+        plain = decode(data, max_values=len(data))
+        if _is_same(lambda: plain, value):
+            return
+    others = has_other_keys(value, name)
+    if b"null" in data or _LONG_NUMBER in data.translate(_NUMBERS):
+        _check_numbers(msgspec.to_builtins(value, enc_hook=to_plain, str_keys=True))
+    if others and not deep:
+        decode(data, max_values=len(data))  # two keys that read the same
 
 
 def _check_nesting(value: Any) -> None:
@@ -148,25 +143,18 @@ def _reads_as(data: bytes, value: Any) -> bool:
     numbers = data.translate(_NUMBERS)
     if _may_be_deep(data, MAX_DEPTH) or _LONG_NUMBER in numbers:
         return False
+    return _is_same(lambda: _read(data, numbers), value)
+
+
+def _is_same(read: Callable[[], Any], value: Any) -> bool:
     try:
-        return bool(_read(data, numbers) == value)
-    except (TypeError, ValueError):  # arrays have no single truth
+        return (read() == value) is True
+    except (TypeError, ValueError, Warning):  # arrays inside have no single truth, and old NumPy only warns of it
         return False
 
 
 def _may_be_deep(data: bytes, max_depth: int) -> bool:
     return data.count(b"[") + data.count(b"{") > max_depth
-
-
-def _has_other_keys(value: Any) -> bool:
-    """Whether some dict has a key that is no text: ``1`` and ``"1"`` would read the same."""
-    children = value
-    if isinstance(value, dict):
-        if any(type(key) is not str for key in value):
-            _check_numbers([key for key in value if isinstance(key, float)])
-            return True
-        children = value.values()
-    return any(isinstance(child, _NESTED) and _has_other_keys(child) for child in children)
 
 
 def _check_numbers(value: Any) -> None:

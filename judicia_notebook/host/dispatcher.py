@@ -203,7 +203,7 @@ class _ServiceCall(HostCall):
         return request
 
     def _write(self, value: dict[str, Any]) -> int:
-        data = wire.encode(value)
+        data = wire.encode(value, "the answer")
         self.bytes_out = len(data)
         self.capture("answer", data)
         if self.scope.ended is not None:  # time and memory are looked at when the call is done

@@ -246,15 +246,17 @@ def _check_function(name: str, code: Code | loading.Read, function: str) -> None
 def _payload_levels(payloads: Any, contents: dict[str, bytes]) -> list[_Level]:
     if isinstance(payloads, str | bytes) or not isinstance(payloads, Iterable):
         raise TypeError(f"payloads is a list of payloads, or names and payloads; not {type(payloads).__name__}")
+    if hasattr(payloads, "to_dict") and hasattr(payloads, "columns"):  # a frame would give the names of its columns
+        raise TypeError('payloads is a list of payloads; .to_dict("records") makes one of a DataFrame\'s rows')
     named = list(payloads.items()) if isinstance(payloads, Mapping) else [(None, payload) for payload in payloads]
     if not named:
         raise ValueError("there are no payloads to sweep over")
     plain: list[tuple[Any, Any, str]] = []
     for number, (name, payload) in enumerate(named):
-        data = b"" if payload is None else wire.encode(payload)
+        data = b"" if payload is None else wire.encode(payload, f"payloads[{number if name is None else repr(name)}]")
         digest = hashlib.sha256(data).hexdigest()
         contents[digest] = data
-        value = msgspec.json.decode(data) if data else None
+        value = wire.reread(data) if data else None
         plain.append((_payload_name(name, value, number), value, digest))
     fields = _shared_fields([value for _, value, _ in plain])
     return [

@@ -41,14 +41,33 @@ def frame(grid: Grid, entries: Mapping[int, Entry]) -> pd.DataFrame:
 
 
 def _param(values: list[Any]) -> Any:
-    """Numbers as numbers, also where some are missing; everything else as it is."""
+    """A column of one kind as what it is, also where some are missing; as objects where that would change a value."""
     import pandas as pd
 
     present = [value for value in values if value is not None]
-    numbers = bool(present) and all(isinstance(value, int | float) and not isinstance(value, bool) for value in present)
-    if numbers and len(present) < len(values):
-        return pd.array(values, dtype="Int64" if all(isinstance(value, int) for value in present) else "Float64")
-    return pd.Series(values) if values else pd.Series([], dtype="object")
+    dtypes = _DTYPES.get(_kind(present), ("object", "object"))
+    return pd.Series(values, dtype=dtypes[len(present) < len(values)])
+
+
+_DTYPES = {
+    "bool": ("bool", "boolean"), "int64": ("int64", "Int64"), "uint64": ("uint64", "UInt64"),
+    "float": ("float64", "Float64"), "text": ("str", "str"),
+}  # fmt: skip
+"""For each kind the dtype without and with values missing."""
+
+
+def _kind(present: list[Any]) -> str:
+    kinds = set(map(type, present))
+    if kinds == {bool}:
+        return "bool"
+    if kinds == {str}:
+        return "text"
+    if kinds == {int}:
+        low, high = min(present), max(present)
+        return "int64" if low >= -(1 << 63) and high < 1 << 63 else "uint64" if low >= 0 and high < 1 << 64 else ""
+    if kinds and kinds <= {int, float} and all(float(value) == value for value in present):
+        return "float"
+    return ""
 
 
 def _call_columns(calls: list[dict[str, Any]]) -> dict[str, Any]:

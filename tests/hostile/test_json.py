@@ -361,7 +361,7 @@ from judicia_notebook.metrics.runs import cells
 import io, pandas as pd
 pattern = pd.DataFrame({"fields": pd.Series([], dtype="object")})
 text = "fields\\n" + "[" * DEPTH + "]" * DEPTH + "\\n"
-try: cells.read(io.StringIO(text), pattern, 1)
+try: cells.read(io.StringIO(text), pattern, 1, cells.Allowance(10_000_000))
 except ValueError as error: print("deeper" in str(error))
 alive()
 """

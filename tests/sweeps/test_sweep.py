@@ -119,6 +119,23 @@ def test_a_payload_is_called_by_its_name_else_by_itself_else_by_its_place(payloa
     assert frame["param_payload"].tolist() == named
 
 
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [
+        ([1, 2], "int64"), ([2**53 + 1, None], "Int64"), ([2**64 - 1, 0], "uint64"), ([2**64 - 1, None], "UInt64"),
+        ([True, False], "bool"), ([True, None], "boolean"), ([1, 0.5], "float64"), ([1.5, None], "Float64"),
+        ([2**53 + 1, 0.5], "object"), ([2**64 - 1, -1], "object"), ([True, 1], "object"), (["a", 1], "object"),
+        (["a", None], "str or object"),  # the second with pandas 2
+    ],
+)  # fmt: skip
+def test_what_was_varied_comes_back_exactly_with_a_dtype_that_holds_it(values: list[Any], dtype: str) -> None:
+    frame = sweep(SPECIMEN, "echo", [{"value": value} for value in values], repeats=1, warmup=0, order="grid")
+    column = frame["param_value"]
+    assert str(column.dtype) in dtype.split(" or ")
+    told = [None if missing else value for value, missing in zip(column, column.isna(), strict=True)]
+    assert told == values
+
+
 def test_quotas_and_grants_hold_in_their_cells_and_are_told_as_numbers_and_texts() -> None:
     frame = sweep(
         SPECIMEN,

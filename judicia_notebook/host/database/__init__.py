@@ -216,22 +216,23 @@ class DatabaseService:
             self._backend.drop_table(name)
 
     def table(self, name: str) -> pd.DataFrame:
-        """A platform table as it is now.
+        """A platform table as it is now, with the dtypes that its columns were made with.
+
+        A column with missing values stays what it is: ``Int64`` for whole numbers, ``boolean`` for truth values.
+        docs/conversions.md has all of them.
 
         Raises
         ------
         PolicyError
             There is none of this name.
         """
-        import pandas as pd
-
+        from judicia_notebook.host.database.columns import frame
         from judicia_notebook.host.database.tables import check_known
 
         check_known(name, self.tables)
         with _told_to_the_user():
-            columns, rows = self._backend.read_table(name)
-        cells = {column: [row[at] for row in rows] for at, column in enumerate(columns)}
-        return with_plugin_text(pd.DataFrame(cells, columns=columns))
+            kinds, rows = self._backend.read_table(name)
+        return with_plugin_text(frame(kinds, rows))
 
     def set_limits(self, **kinds: float | str) -> None:
         """Change limits, from the next request on; what is not named stays. Sizes may be text such as ``"1MiB"``.

@@ -112,8 +112,8 @@ class Backend(Protocol):
     def tables(self) -> list[str]:
         """The platform tables."""
 
-    def read_table(self, name: str) -> tuple[list[str], list[Sequence[Any]]]:
-        """Columns and rows of a platform table."""
+    def read_table(self, name: str) -> tuple[dict[str, str], list[Sequence[Any]]]:
+        """The columns of a platform table with their kinds, and its rows."""
 
     def kept(self) -> list[str]:
         """The plugins that have tables."""

@@ -24,7 +24,7 @@ from sqlalchemy.pool import QueuePool
 from judicia_notebook.errors import printable
 from judicia_notebook.host.database.job import Access, Job, missing_grant
 from judicia_notebook.host.database.roles import CONNECTIONS, Roles, Tenant, again, tables
-from judicia_notebook.host.database.session import Refused, Session, columns, values
+from judicia_notebook.host.database.session import Refused, Session, columns, kind_of_oid, values
 from judicia_notebook.host.database.statements import PLATFORM
 from judicia_notebook.host.database.tables import make_table, records
 from judicia_notebook.host.database.values import Rows
@@ -308,11 +308,13 @@ class PostgresqlDatabase:
         with self._roles.transaction() as connection:
             return tables(connection)
 
-    def read_table(self, name: str) -> tuple[list[str], list[Sequence[Any]]]:
-        """Columns and rows of a platform table."""
+    def read_table(self, name: str) -> tuple[dict[str, str], list[Sequence[Any]]]:
+        """The columns of a platform table with their kinds, and its rows."""
         with self._roles.transaction() as connection:
             result = connection.exec_driver_sql(f'SELECT * FROM {PLATFORM}."{name}"')
-            return list(result.keys()), [tuple(row) for row in result]
+            types: list[Any] = [column[1] for column in result.cursor.description]
+            kinds = {column: kind_of_oid(oid) for column, oid in zip(result.keys(), types, strict=True)}
+            return kinds, [tuple(row) for row in result]
 
 
 class _RoleGone(Exception):

@@ -39,6 +39,10 @@ _ROOM: Final = 1 << 20
 _BOOL, _BYTEA, _INT8, _INT2, _INT4, _OID = 16, 17, 20, 21, 23, 26
 _FLOAT4, _FLOAT8, _NUMERIC, _MOMENT, _MOMENT_WITH_ZONE = 700, 701, 1700, 1114, 1184
 _UNKNOWN: Final = 0
+_KINDS: Final = {
+    _BOOL: "bool", _BYTEA: "bytes", _INT8: "int", _INT2: "int", _INT4: "int", _FLOAT4: "float", _FLOAT8: "float",
+    25: "text", 1043: "text", 1082: "date", _MOMENT: "moment", _MOMENT_WITH_ZONE: "moment with zone",
+}  # fmt: skip
 
 
 class Refused(Exception):
@@ -209,6 +213,11 @@ def _outgoing(value: Value) -> tuple[bytes | None, int, int]:
     if isinstance(value, str):
         return value.encode(), _UNKNOWN, 0  # so that it can be a moment or a UUID where one is wanted
     return value, _BYTEA, 1
+
+
+def kind_of_oid(oid: int) -> str:
+    """The kind of a column; empty for one that has none of ours."""
+    return _KINDS.get(oid, "")
 
 
 def columns(result: PGresult) -> list[str]:

@@ -31,7 +31,7 @@ from judicia_notebook.host.database.job import Access, Job, missing_grant
 from judicia_notebook.host.database.progress import watched
 from judicia_notebook.host.database.space import Gate
 from judicia_notebook.host.database.statements import PLATFORM
-from judicia_notebook.host.database.tables import make_table, records
+from judicia_notebook.host.database.tables import kind_of_declared, make_table, records
 from judicia_notebook.host.database.values import Rows
 from judicia_notebook.host.dispatcher import ServiceError
 from judicia_notebook.host.files.errands import Left
@@ -336,11 +336,12 @@ class SqliteDatabase:
         with self._platform(write=False) as connection:
             return sorted(sqlalchemy.inspect(connection).get_table_names())
 
-    def read_table(self, name: str) -> tuple[list[str], list[Sequence[Any]]]:
-        """Columns and rows of a platform table."""
+    def read_table(self, name: str) -> tuple[dict[str, str], list[Sequence[Any]]]:
+        """The columns of a platform table with their kinds, and its rows."""
         with self._platform(write=False) as connection:
-            result = connection.exec_driver_sql(f'SELECT * FROM "{name}"')
-            return list(result.keys()), [tuple(row) for row in result]
+            declared = connection.exec_driver_sql(f'PRAGMA table_info("{name}")')
+            kinds = {str(column): kind_of_declared(str(words)) for _, column, words, *_ in declared}
+            return kinds, [tuple(row) for row in connection.exec_driver_sql(f'SELECT * FROM "{name}"')]
 
     def _file(self, name: str) -> Path:
         return self._folder() / f"{name}.sqlite3"

@@ -1,6 +1,9 @@
 """A DataFrame as a table of the platform's: SQLAlchemy's table for it, and its rows as plain values.
 
 SQLite has neither truth values nor moments: there they are 0 and 1, and ISO 8601 text as PostgreSQL's are answered.
+What they stand for is kept in the column's declared type, so that a table comes back as the frame that it was.
+
+A value goes in exactly, or the frame is refused with the column's name: no digit of a number or a time is cut.
 """
 
 from __future__ import annotations
@@ -12,7 +15,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy
+from sqlalchemy.types import UserDefinedType
 
+from judicia_notebook.engine.plain import is_foreign, to_plain
 from judicia_notebook.errors import PolicyError, did_you_mean
 from judicia_notebook.host.database.statements import PLATFORM
 
@@ -23,6 +28,34 @@ _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 _TAKEN: Final = ("sqlite_", "pg_", "judicia_")
 _INT_MIN, _INT_MAX = -(1 << 63), (1 << 63) - 1
 _AT_ONCE = 1000
+_EXACT_IN_FLOAT = 1 << 53
+_NO_COLUMN: Final = ("timedelta64", "duration", "complex", "clongdouble", "period", "interval")
+_DTYPE_KINDS: Final = {"int": "int", "uint": "int", "float": "float", "double": "float", "bool": "bool"}
+
+# SQLite keeps a column's type as it was written, and goes by the TEXT in it. None of these words may hold INT.
+_DECLARED: Final = {
+    "BIGINT": "int", "INTEGER": "int", "DOUBLE": "float", "FLOAT": "float", "BOOLEAN": "bool", "TEXT": "text",
+    "BLOB": "bytes", "DATETIME TEXT": "moment", "DATETIME UTC TEXT": "moment with zone", "DATE TEXT": "date",
+}  # fmt: skip
+_SQLITE_TEXTS: Final = {kind: declared for declared, kind in _DECLARED.items() if declared.startswith("DATE")}
+
+
+class _DeclaredText(UserDefinedType[Any]):
+    """Text in a column that is declared to be more."""
+
+    cache_ok = True
+
+    def __init__(self, declared: str) -> None:
+        self.declared = declared
+
+    def get_col_spec(self, **_more: Any) -> str:
+        """The type's words in CREATE TABLE."""
+        return self.declared
+
+
+def kind_of_declared(declared: str) -> str:
+    """The kind of a SQLite column; empty for one that `make_table` did not make."""
+    return _DECLARED.get(declared.upper(), "")
 
 
 def check_name(name: str) -> None:
@@ -58,6 +91,11 @@ def make_table(name: str, frame: pd.DataFrame, *, postgresql: bool) -> sqlalchem
         Columns that cannot be named, or hold what no column can.
     """
     check_name(name)
+    for column in frame.columns:
+        if not isinstance(column, str | int) or isinstance(column, bool):
+            raise PolicyError(
+                f"Table {name}: {column!r:.80} cannot be a column's name; frame.set_axis(...) renames it."
+            )
     names = [str(column) for column in frame.columns]
     folded = [column.lower() for column in names]
     if not names:
@@ -76,14 +114,20 @@ def make_table(name: str, frame: pd.DataFrame, *, postgresql: bool) -> sqlalchem
 
 
 def _type_of(table: str, column: str, series: Any, *, postgresql: bool) -> Any:
-    found = {_kind(table, column, value) for value in series if not _is_missing(value)} or {_dtype_kind(series)}
+    values = [_checked(table, column, value) for value in series]
+    found = {_kind(table, column, value) for value in values if value is not None} or {
+        _dtype_kind(table, column, series.dtype)
+    }
     if found == {"int", "float"}:
+        _check_exact(table, column, values)
         return sqlalchemy.Double()
     if len(found) > 1:
-        raise PolicyError(f"Table {table}: column {column!r} mixes {' and '.join(sorted(found))}.")
+        raise PolicyError(
+            f"Table {table}: column {column!r} mixes {' and '.join(sorted(found))}; .astype(str) makes text of all."
+        )
     kind = found.pop()
-    if not postgresql and kind in ("bool", "moment", "moment with zone", "date"):
-        return sqlalchemy.Integer() if kind == "bool" else sqlalchemy.Text()
+    if not postgresql and kind in _SQLITE_TEXTS:
+        return _DeclaredText(_SQLITE_TEXTS[kind])
     return {
         "int": sqlalchemy.BigInteger(),
         "float": sqlalchemy.Double(),
@@ -96,42 +140,93 @@ def _type_of(table: str, column: str, series: Any, *, postgresql: bool) -> Any:
     }[kind]
 
 
-def _dtype_kind(series: Any) -> str:
+def _dtype_kind(table: str, column: str, dtype: Any) -> str:
     """For a column without a value."""
-    dtype = str(series.dtype).lower()
-    if dtype.startswith("datetime64"):
-        return "moment with zone" if "," in dtype else "moment"
-    kinds = {"int": "int", "uint": "int", "float": "float", "bool": "bool"}
-    return next((kind for start, kind in kinds.items() if dtype.startswith(start)), "text")
+    name = str(dtype).lower()
+    if name.startswith(_NO_COLUMN):
+        raise PolicyError(
+            f"Table {table}: column {column!r} is {dtype}, which no column can be; .astype(str) makes text."
+        )
+    if name.startswith(("datetime64", "timestamp")):
+        return "moment with zone" if "," in name else "moment"
+    if name.startswith("sparse"):
+        return _dtype_kind(table, column, dtype.subtype)
+    if name == "category":
+        return _dtype_kind(table, column, dtype.categories.dtype)
+    return next((kind for start, kind in _DTYPE_KINDS.items() if name.startswith(start)), "text")
 
 
-def _kind(table: str, column: str, value: Any) -> str:
-    plain = _plain(value)
+def _checked(table: str, column: str, value: Any) -> Any:
+    """A value as Python's own; None where it is missing."""
+    try:
+        return _plain(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise PolicyError(f"Table {table}: column {column!r} holds {error}.") from None
+
+
+def _check_exact(table: str, column: str, values: list[Any]) -> None:
+    """Refuse whole numbers which the floats beside them would round."""
+    for value in values:
+        if isinstance(value, int) and abs(value) > _EXACT_IN_FLOAT and int(float(value)) != value:
+            raise PolicyError(
+                f"Table {table}: column {column!r} mixes int and float, and {value} is no float; .astype(float) rounds "
+                "it, .astype(str) makes text of all."
+            )
+
+
+def _kind(table: str, column: str, plain: Any) -> str:
     if isinstance(plain, bool):
         return "bool"
     if isinstance(plain, int) and _INT_MIN <= plain <= _INT_MAX:
         return "int"
     if isinstance(plain, dt.datetime):
         return "moment with zone" if plain.tzinfo else "moment"
+    if isinstance(plain, str) and ("\0" in plain or not _is_unicode(plain)):
+        raise PolicyError(
+            f"Table {table}: column {column!r} holds {plain!r:.80}, and a text has no NUL and no surrogates."
+        )
     for kind, name in ((float, "float"), (str, "text"), (bytes, "bytes"), (dt.date, "date")):
         if isinstance(plain, kind):
             return name
     raise PolicyError(
-        f"Table {table}: column {column!r} holds {plain!r:.80}, which no column can; make it text or a number first."
+        f"Table {table}: column {column!r} holds {_shown(plain)}, which no column can; make it text or a number first."
     )
 
 
+def _shown(value: Any) -> str:
+    try:
+        return repr(value)[:80]
+    except Exception:  # whatever a value's own code raises
+        return f"a {type(value).__name__}"
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _plain(value: Any) -> Any:
-    """NumPy's and pandas' values as Python's."""
-    if hasattr(value, "to_pydatetime"):
-        return value.to_pydatetime(warn=False)
-    return value.item() if hasattr(value, "dtype") and hasattr(value, "item") else value
+    """NumPy's and pandas' values as Python's; None where one is missing.
 
-
-def _is_missing(value: Any) -> bool:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return True
-    return type(value).__name__ in ("NAType", "NaTType")
+    Raises
+    ------
+    TypeError
+        It would be another value.
+    """
+    if type(value).__name__ in ("NAType", "NaTType"):
+        return None
+    if is_foreign(value):
+        kind = value.dtype.kind if hasattr(value, "dtype") else ""
+        if kind == "V":
+            raise TypeError(f"a value of {value.dtype}, which has a form of its own: .tolist() makes it plain")
+        if kind in ("m", "M") and str(value) == "NaT":
+            return None
+        if kind or isinstance(value, dt.datetime):
+            value = to_plain(value)
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def records(frame: pd.DataFrame, table: sqlalchemy.Table, *, postgresql: bool) -> Iterator[list[dict[str, Any]]]:
@@ -144,10 +239,8 @@ def records(frame: pd.DataFrame, table: sqlalchemy.Table, *, postgresql: bool) -
 
 
 def _stored(value: Any, *, postgresql: bool) -> Any:
-    if _is_missing(value):
-        return None
     plain = _plain(value)
-    if postgresql:
+    if postgresql or plain is None:
         return plain
     if isinstance(plain, bool):
         return int(plain)

@@ -135,7 +135,7 @@ class Events:
             if metadata and name in metadata:
                 raise InvalidPayload(f"metadata: {name!r} is filled by the host.")
         body = wire.encode(payload)
-        plain = wire.decode(wire.encode(dict(metadata or {})))
+        plain = wire.decode(wire.encode(dict(metadata or {}), "metadata"))
         try:
             return self.publish(type, PLATFORM, body, plain, call_id=0)
         except ServiceError as error:

@@ -123,7 +123,7 @@ class Notifications:
         for name, value, known in (("type", type, TYPES), ("urgency", urgency, URGENCIES)):
             if value not in known:
                 raise InvalidPayload(f"{name} is one of {', '.join(known)}, not {value!r}.")
-        packed = wire.encode(dict(metadata or {}))
+        packed = wire.encode(dict(metadata or {}), "metadata")
         try:
             return self.publish(Notification(PLATFORM, recipient, title, message, type, urgency, packed), None)
         except ServiceError as error:

@@ -51,7 +51,8 @@ def _written(column: pd.Series) -> Any:
 
     if isinstance(column.dtype, pd.DatetimeTZDtype):
         plain = column.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("M8[ns]")
-        return pd.Series(np.char.add(np.datetime_as_string(plain, unit="ns"), "Z"), index=column.index, dtype="object")
+        texts = np.where(np.isnat(plain), "", np.char.add(np.datetime_as_string(plain, unit="ns"), "Z"))
+        return pd.Series(texts, index=column.index, dtype="object")
     if pd.api.types.is_object_dtype(column):
         return column.map(lambda value: None if value is None else json.dumps(value, separators=(",", ":")))
     if isinstance(column.dtype, pd.CategoricalDtype):

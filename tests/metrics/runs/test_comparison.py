@@ -391,7 +391,7 @@ def test_the_figure_takes_axes_a_column_and_a_dark_ground() -> None:
         dark = jn.compare(old, new.assign(wall_ms=1.0), ["fuel"]).plot(column="fuel")
     light = Figure()
     axes = light.add_subplot()
-    assert jn.compare(old, new).plot(axes) is light
+    assert jn.compare(old, new).plot(axes) is axes
     assert [label.get_text() for label in axes.get_yticklabels()][-1] == "all"
     assert drawn(dark).get_title(loc="left").startswith("new against old · 95 %")
     assert dark.get_facecolor()[:3] == (0, 0, 0)
