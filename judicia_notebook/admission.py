@@ -149,6 +149,7 @@ class Place(NamedTuple):
     name: str
     plugin: Plugin | None
     note: str = ""
+    keeps: bool = True  # whether the caller said whose place it takes; what was taken away may come back only then
 
 
 def find_place(request: Request, found: Read, start: Snapshot, plugins: Mapping[str, Plugin]) -> Place:
@@ -158,10 +159,12 @@ def find_place(request: Request, found: Read, start: Snapshot, plugins: Mapping[
     claimed = found.manifest.name
     for plugin in plugins.values():
         if plugin.claimed == claimed and may_take_over(plugin, request, found, start):
-            return Place(plugin.name, plugin)
+            return Place(plugin.name, plugin, keeps=is_source_of(plugin, found))
     holder = plugins.get(claimed)
-    if holder is None or may_take_over(holder, request, found, start):
-        return Place(claimed, holder)
+    if holder is None:
+        return Place(claimed, None)
+    if may_take_over(holder, request, found, start):
+        return Place(claimed, holder, keeps=is_source_of(holder, found))
     name = next(name for name in _alternatives(claimed) if name not in plugins)
     return Place(name, None, _note(claimed, name, found, holder))
 
