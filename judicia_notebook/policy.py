@@ -221,7 +221,8 @@ class Policy:
         Raises
         ------
         PolicyError
-            An unknown capability, or a scope of one that is granted without any; nothing is revoked then.
+            An unknown capability, or a scope that is not granted while others of its capability are, or all of it;
+            nothing is revoked then.
         """
         unwanted = parse_grants(grants)
         self._change("revoke", ", ".join(sorted(unwanted)), lambda now: changes.revoking(now, unwanted))

@@ -231,14 +231,14 @@ def test_a_call_that_goes_on_in_old_code_is_not_given_what_is_granted_after_it(r
 
 @FORMER
 def test_a_call_that_goes_on_in_old_code_keeps_its_limits(rt: jn.Runtime) -> None:
-    p = rt.load(SLOW, name="tool", quota={"cpu": "1s"})
+    p = rt.load(SLOW, name="tool", quota={"cpu": "200ms"})
     running = p.submit("given")
     while not running.running():
         time.sleep(0.01)
-    rt.load(module("clock.now"), name="tool", quota={"cpu": "4s"})
+    rt.load(module("clock.now"), name="tool", quota={"cpu": "600ms"})
     error = running.exception(PATIENCE)
     assert isinstance(error, jn.QuotaExceeded)
-    assert error.limit == 1
+    assert error.limit == 0.2
 
 
 def test_what_is_taken_away_is_taken_from_old_code_too(rt: jn.Runtime, home: Path) -> None:
