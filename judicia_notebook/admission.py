@@ -15,8 +15,10 @@ the place of text or bytes whose plugin has nothing but what this load gives as 
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from judicia_notebook import loading
@@ -41,6 +43,12 @@ class Options(NamedTuple):
     manifest: Any = None
     abi: str | None = None
     unknown_imports: str | None = None
+
+    def anchored(self) -> Options:
+        """The same, wherever the notebook goes: a manifest that is a file stays the file that it is."""
+        if not isinstance(self.manifest, str | os.PathLike):
+            return self
+        return self._replace(manifest=Path(self.manifest).absolute())
 
     def over(self, kept: Options) -> Options:
         """These, and of `kept` what these do not say."""

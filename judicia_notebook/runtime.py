@@ -174,7 +174,8 @@ class Runtime(Telling):
         """
         self._check_open()
         named = self._plugins.get(name) if name is not None else None
-        options = Options(manifest, abi, unknown_imports).over(named.options if named is not None else Options())
+        kept = named.options if named is not None else Options()
+        options = Options(manifest, abi, unknown_imports).anchored().over(kept)
         request = admission.check(
             self.ceiling,
             name=name,

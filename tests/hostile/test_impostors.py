@@ -115,6 +115,20 @@ def test_a_reload_after_a_change_of_folder_reads_no_other_file(
     assert p.functions == ("now",)
 
 
+@pytest.mark.wall({"judicia_notebook.admission:Options.anchored": "lambda self: self"})
+def test_a_reload_after_a_change_of_folder_reads_no_other_manifest(
+    rt: jn.Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("mine", "strangers"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "plugin.toml").write_text(f'name = "tool"\nhttp_routes = ["/{folder}"]\n')
+    monkeypatch.chdir(tmp_path / "mine")
+    p = rt.load(module("clock.now"), manifest="plugin.toml", grant=["register_routes"])
+    monkeypatch.chdir(tmp_path / "strangers")
+    rt.reload("tool")
+    assert p.manifest.http_routes == ("/mine",)
+
+
 @SOURCE
 def test_a_link_to_a_file_is_another_path_since_it_may_lead_elsewhere_tomorrow(
     rt: jn.Runtime, home: Path, tmp_path: Path
