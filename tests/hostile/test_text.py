@@ -391,6 +391,37 @@ def test_time_in_the_allocator_is_the_guests(rt: jn.Runtime) -> None:
     assert row.guest_ms > row.encode_ms + row.decode_ms
 
 
+ASKING = """(module
+  (import "judicia:clock" "now" (func $now (param i32 i32) (result i64))) (memory (export "memory") 2)
+  (global $asked (mut i32) (i32.const 0)) (global $n (mut i32) (i32.const 0))
+  (func (export "judicia_alloc") (param i32) (result i32)
+    (if (global.get $asked) (then (global.set $n (i32.const 30000000))
+      (loop $l (global.set $n (i32.sub (global.get $n) (i32.const 1))) (br_if $l (global.get $n)))))
+    (i32.const 1024))
+  (func (export "judicia_free") (param i32 i32))
+  (func (export "go") (param i32 i32) (result i64)
+    (global.set $asked (i32.const 1)) (drop (call $now (i32.const 0) (i32.const 0)))
+    (global.set $asked (i32.const 0)) (i64.const 0)))"""
+
+
+@GUEST_TIME
+def test_time_in_the_allocator_for_the_answer_to_a_host_call_is_not_the_hosts(rt: jn.Runtime) -> None:
+    guest = rt.load(ASKING.encode(), name="guest", grant=["wall_clock"])
+    guest.call("go", 1)
+    row = guest.last
+    assert row is not None
+    assert row.guest_ms > row.host_ms
+
+
+@GUEST_TIME
+def test_the_row_of_a_host_call_has_no_time_of_the_guest(rt: jn.Runtime) -> None:
+    guest = rt.load(ASKING.encode(), name="guest", grant=["wall_clock"])
+    guest.call("go", 1)
+    row = guest.last
+    assert row is not None
+    assert rt.host_calls["wall_ms"].sum() < row.wall_ms / 2
+
+
 MANY = "M" * 5000
 
 
