@@ -435,10 +435,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"unrecognized arguments: {' '.join(handed_on or after)}{hint}")
     try:
         code: int = options.carry_out(options)
+        sys.stdout.flush()
     except WrongUsage as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-        sys.stdout.flush()
     except KeyboardInterrupt:
         return 130  # as a shell counts it
     except BrokenPipeError:

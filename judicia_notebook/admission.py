@@ -15,8 +15,10 @@ the place of text or bytes whose plugin has nothing but what this load gives as 
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from judicia_notebook import loading
@@ -41,6 +43,12 @@ class Options(NamedTuple):
     manifest: Any = None
     abi: str | None = None
     unknown_imports: str | None = None
+
+    def anchored(self) -> Options:
+        """The same, wherever the notebook goes: a manifest that is a file stays the file that it is."""
+        if not isinstance(self.manifest, str | os.PathLike):
+            return self
+        return self._replace(manifest=Path(self.manifest).absolute())
 
     def over(self, kept: Options) -> Options:
         """These, and of `kept` what these do not say."""
@@ -149,6 +157,7 @@ class Place(NamedTuple):
     name: str
     plugin: Plugin | None
     note: str = ""
+    keeps: bool = True  # whether the caller said whose place it takes; what was taken away may come back only then
 
 
 def find_place(request: Request, found: Read, start: Snapshot, plugins: Mapping[str, Plugin]) -> Place:
@@ -158,10 +167,12 @@ def find_place(request: Request, found: Read, start: Snapshot, plugins: Mapping[
     claimed = found.manifest.name
     for plugin in plugins.values():
         if plugin.claimed == claimed and may_take_over(plugin, request, found, start):
-            return Place(plugin.name, plugin)
+            return Place(plugin.name, plugin, keeps=is_source_of(plugin, found))
     holder = plugins.get(claimed)
-    if holder is None or may_take_over(holder, request, found, start):
-        return Place(claimed, holder)
+    if holder is None:
+        return Place(claimed, None)
+    if may_take_over(holder, request, found, start):
+        return Place(claimed, holder, keeps=is_source_of(holder, found))
     name = next(name for name in _alternatives(claimed) if name not in plugins)
     return Place(name, None, _note(claimed, name, found, holder))
 

@@ -43,6 +43,7 @@ from judicia_notebook.labels import collected, current_call, label_text
 from judicia_notebook.loading import REACTOR_INITIALIZE
 from judicia_notebook.metrics.captures import THE_CALL
 from judicia_notebook.metrics.recorder import CallRecord, LimitsInForce
+from judicia_notebook.policy import CappedBudget
 from judicia_notebook.targets import Making
 from judicia_notebook.units import format_time
 
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
     from judicia_notebook.engine.memory import MemoryAccount
     from judicia_notebook.engine.sandbox import Observer
     from judicia_notebook.metrics.recorder import Recorder
-    from judicia_notebook.policy import CappedBudget, Policy
+    from judicia_notebook.policy import FormerPolicy, Policy
     from judicia_notebook.targets import Target
 
 MAKING_FRAMES = 40
@@ -245,6 +246,8 @@ class Call:
         if making.code is not self.target.code:
             self.target = self.target.on(making)
         self.scope.digest = making.code.digest
+        if (former := self.target.activity.former.get(making.code.digest)) is not None:
+            self.hold_to(former)
         try:
             instance = self.instance = found if found is not None else self._make()
         except BaseException:
@@ -277,6 +280,14 @@ class Call:
             raise
         finally:
             sandbox.leave()
+
+    def hold_to(self, policy: FormerPolicy) -> None:
+        """Go on with what the code that it runs in might do before it was replaced; from any thread."""
+        scope, instance = self.scope, self.instance
+        scope.policy = policy
+        scope.budget = scope.budget.under(policy) if isinstance(scope.budget, CappedBudget) else policy
+        if instance is not None:
+            instance.sandbox.account.budget = scope.budget
 
     @property
     def sandbox(self) -> Sandbox:

@@ -47,17 +47,23 @@ def revoking(now: Snapshot, unwanted: Collection[str]) -> Snapshot:
     Raises
     ------
     PolicyError
-        A scope was named, and a grant without any scope goes on allowing it.
+        A scope was named that is not granted by itself, and other grants of its capability stay: one of them may be
+        wider, or it was mistyped.
     """
-    for grant in unwanted:
-        capability = capability_of(grant)
-        if grant not in now.granted and grant != capability and {capability} & set(now.granted) - set(unwanted):
-            raise PolicyError(
-                f"{capability} is granted without a scope, so taking {grant} away would change nothing.",
-                hint=f"To take all of it away: revoke {capability}.",
-            )
+    _check_takes_away(now, unwanted)
     kept = tuple(grant for grant in now.granted if not {grant, capability_of(grant)} & set(unwanted))
     return dataclasses.replace(now, granted=kept)
+
+
+def _check_takes_away(now: Snapshot, unwanted: Collection[str]) -> None:
+    for grant in unwanted:
+        capability = capability_of(grant)
+        stay = [one for one in now.of(capability) if not {one, capability} & set(unwanted)]
+        if stay and grant not in now.granted and grant != capability:
+            raise PolicyError(
+                f"{grant} is not granted by itself, so taking it away would change nothing: {', '.join(stay)} is.",
+                hint=f"To take all of it away: revoke {capability}.",
+            )
 
 
 def scoping(now: Snapshot, capability: str, scopes: Iterable[str]) -> Snapshot:

@@ -101,7 +101,14 @@ def parse_grants(texts: Iterable[str]) -> tuple[str, ...]:
     ------
     PolicyError
     """
+    _check_texts(texts)
     return tuple(dict.fromkeys(one for text in texts for one in parse_grant(text)))
+
+
+def _check_texts(texts: Iterable[str]) -> None:
+    """Refuse a dict, such as `Policy.grants`: of that only the capabilities would be read, and without their scopes."""
+    if isinstance(texts, Mapping):
+        raise PolicyError("Grants are texts such as 'read_database=submissions', not a dict of capabilities.")
 
 
 def _check_scope(capability: str, scope: str) -> str:

@@ -41,7 +41,7 @@ from judicia_notebook.instances import Instance, InstancePool, Instances
 from judicia_notebook.labels import current_call
 from judicia_notebook.measuring import Measuring
 from judicia_notebook.metrics.recorder import CallRecord, Subject
-from judicia_notebook.policy import CappedBudget, Policy, current_way
+from judicia_notebook.policy import CappedBudget, FormerPolicy, Policy, current_way
 from judicia_notebook.quotas import Quota, call_quota, make_quota
 from judicia_notebook.raw import RawFunction
 from judicia_notebook.targets import Activity, Making, Platform, Target
@@ -453,6 +453,17 @@ class Plugin(Measuring):
         call.scope.budget = CappedBudget(self.policy, Quota(cpu=CLEANUP_SECONDS, wall=seconds))
         with contextlib.suppress(JudiciaError):  # it is going anyway, and its row says what happened
             call.run(on=instance)
+
+    def hold_back(self, new: Code) -> None:
+        """Keep the code there is from whatever comes with its successor, or after it; that still runs, or cleans up."""
+        activity, old = self._activity, self._code.digest
+        activity.former.pop(new.digest, None)
+        if new.digest == old:
+            return
+        former = activity.former[old] = FormerPolicy(self.policy, self.policy.snapshot())
+        for call in tuple(activity.running.values()):  # one that begins meanwhile looks there after it has its digest
+            if call.scope.digest == old:
+                call.hold_to(former)
 
     def replace(
         self, code: Code, *, instances: Instances | None, config: Mapping[str, Any] | None, options: Options

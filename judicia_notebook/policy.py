@@ -28,7 +28,7 @@ from judicia_notebook.engine.interrupts import deferred
 from judicia_notebook.engine.limits import Limits
 from judicia_notebook.errors import PolicyError, stays_in_process
 from judicia_notebook.grants import capability_of, parse_grants
-from judicia_notebook.quotas import NOT_GIVEN, Quota, as_quota, check_within, limits_of, make_quota, overlay
+from judicia_notebook.quotas import NOT_GIVEN, Quota, as_quota, check_within, least_of, limits_of, make_quota, overlay
 
 MOST_REMEMBERED = 1000  # changes; all subjects count as narrowed before them
 _TAKES_BACK: Final = frozenset({"restore", "undo"})  # what goes away by these was not revoked by anybody
@@ -226,7 +226,8 @@ class Policy:
         Raises
         ------
         PolicyError
-            An unknown capability, or a scope of one that is granted without any; nothing is revoked then.
+            An unknown capability, or a scope that is not granted while others of its capability are, or all of it;
+            nothing is revoked then.
         """
         unwanted = parse_grants(grants)
         self._change("revoke", ", ".join(sorted(unwanted)), lambda now: changes.revoking(now, unwanted))
@@ -287,6 +288,16 @@ class Policy:
             return dataclasses.replace(wanted, granted=parse_grants(wanted.granted))
 
         return self._change(what, detail, checked)
+
+    def forget(self) -> None:
+        """Have nothing come back by itself that was taken away: at the end of a block, by undo, or as what stood last.
+
+        What holds now stays.
+        """
+        with deferred(), self._lock:
+            self._state = self._make(self.snapshot())
+            self._narrowings.append(Narrowing(self.version, changes.SUBJECTS))
+            self._last.clear()
 
     def restore(self, snapshot: Snapshot) -> None:
         """Bring a snapshot back, whatever happened since."""
@@ -378,6 +389,45 @@ def _names(grants: Iterable[str]) -> Iterable[str]:
     return [grants] if isinstance(grants, str) else grants
 
 
+class FormerPolicy(Policy):
+    """What code may do that goes on after its plugin was given other code: no more than it might, and than is granted.
+
+    What a load gives, and what is granted after it, is for the new code. What is taken away is taken from both.
+    """
+
+    def __init__(self, policy: Policy, most: Snapshot) -> None:  # it is a view, and has no state of its own
+        self.plugin = policy.plugin
+        self._ceiling = policy.ceiling
+        self._policy = policy
+        self._most = most
+        self._seen: tuple[PolicyState, PolicyState] | None = None
+
+    @property
+    def state(self) -> PolicyState:
+        now, seen = self._policy.state, self._seen
+        if seen is None or seen[0] is not now:
+            seen = self._seen = now, self._narrowed(now)
+        return seen[1]
+
+    def _narrowed(self, now: PolicyState) -> PolicyState:
+        granted = tuple(grant for grant in now.granted if grant in self._most.granted)
+        return dataclasses.replace(
+            now,
+            granted=granted,
+            quota=least_of(now.quota, self._most.quota),
+            limits=limits_of(now.quota, self._most.quota, self._ceiling),
+            capabilities=frozenset(map(capability_of, granted)),
+        )
+
+    @property
+    def limits(self) -> Limits:
+        return self.state.limits
+
+    @property
+    def quota(self) -> Quota:
+        return self.state.quota
+
+
 class CappedBudget:
     """A plugin's live limits, and a call's own beneath them: in force is the least of both."""
 
@@ -404,6 +454,10 @@ class CappedBudget:
     def ceiling_of(self, kind: str, /) -> float | None:
         """What the runtime allows at most of this kind."""
         return self._policy.ceiling_of(kind)
+
+    def under(self, policy: Policy) -> CappedBudget:
+        """The call's own limits, beneath those of another policy."""
+        return CappedBudget(policy, self._own)
 
     @property
     def limits(self) -> Limits:

@@ -240,6 +240,11 @@ def _least(*values: Any) -> Any:
     return min(present) if present else None
 
 
+def least_of(quota: Quota, other: Quota) -> Quota:
+    """Of each kind the lower limit."""
+    return Quota(**{kind: _least(getattr(quota, kind), getattr(other, kind)) for kind in KINDS})
+
+
 def limits_of(quota: Quota, *others: Quota) -> Limits:
     """The least of several quotas, as the engine wants it."""
 

@@ -174,7 +174,8 @@ class Runtime(Telling):
         """
         self.check_open()
         named = self._plugins.get(name) if name is not None else None
-        options = Options(manifest, abi, unknown_imports).over(named.options if named is not None else Options())
+        kept = named.options if named is not None else Options()
+        options = Options(manifest, abi, unknown_imports).anchored().over(kept)
         request = admission.check(
             self.ceiling,
             name=name,
@@ -207,7 +208,7 @@ class Runtime(Telling):
                     place = admission.find_place(request, found, start, self._plugins)
                     plugin = place.plugin or self._add(place, request, start, code)
                     if place.plugin is not None:
-                        told, idle = _renew(plugin, request, code)
+                        told, idle = _renew(plugin, request, code, keeps=place.keeps)
                     self.host.plugin_loaded(plugin)
                     detail = "; ".join(plugin.changes) or f"{loading.label(found.source)} {code.digest[:12]}"
                     what = "load" if place.plugin is None else "reload"
@@ -468,9 +469,12 @@ def get_runtime() -> Runtime:
         return _shared
 
 
-def _renew(plugin: Plugin, request: Request, code: Code) -> tuple[Policy | None, list[Instance]]:
+def _renew(plugin: Plugin, request: Request, code: Code, *, keeps: bool) -> tuple[Policy | None, list[Instance]]:
     """Exchange a plugin's code; the policy whose observers are to be told, and the instances that are left over."""
     admission.check_instances(request.instances, overlay(plugin.policy.quota, request.quota.given()))
+    plugin.hold_back(code)  # before anything is given, and nothing below fails: all of it has been checked
+    if not keeps:
+        plugin.policy.forget()
     changed = plugin.policy.merge(request.grants, request.quota, request.on_denied, what="load")
     idle = plugin.replace(code, instances=request.instances, config=request.config, options=request.options)
     return plugin.policy if changed else None, idle

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from judicia_notebook.instances import InstancePool
     from judicia_notebook.loading import Code
     from judicia_notebook.metrics.recorder import Recorder, Subject
-    from judicia_notebook.policy import Policy
+    from judicia_notebook.policy import FormerPolicy, Policy
     from judicia_notebook.quotas import Quota
     from judicia_notebook.workers import Workers
 
@@ -40,12 +40,13 @@ class Making(NamedTuple):
 
 
 class Activity:
-    """A plugin's running calls, the place of the last one's row, and what new instances are made of."""
+    """A plugin's running calls, the place of the last one's row, what new instances are made of, what old code may."""
 
-    __slots__ = ("last", "making", "running")
+    __slots__ = ("former", "last", "making", "running")
 
     def __init__(self, making: Making) -> None:
         self.making = making
+        self.former: dict[str, FormerPolicy] = {}  # by the digest of code that was replaced
         self.last = -1
         self.running: dict[int, Call] = {}
 

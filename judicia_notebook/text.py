@@ -12,7 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from itertools import groupby
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,11 +21,15 @@ if TYPE_CHECKING:
 
 _INVISIBLE = (
     r"\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u2028-\u202e"
-    r"\u2060-\u206f\u2800\u3164\ud800-\udfff\ufeff\uffa0\ufff0-\ufffb\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+    r"\u2060-\u206f\u2800\u3164\ud800-\udfff\ufeff\uffa0\ufff0-\ufffb\ufe00-\ufe0d"
+    r"\U00013430-\U0001345f\U0001bca0-\U0001bca3\U0001d159\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
 # The two joiners are part of emojis and of some scripts' words; anywhere else they only make two texts look the same.
 _LONE_JOINERS = r"(?<![\u0600-\u0dff])\u200c|(?<![\u0600-\u0dff\u2190-\u2bff\ufe0f\U0001f000-\U0001faff])\u200d"
-_UNPRINTABLE = re.compile(f"[{_INVISIBLE}]|{_LONE_JOINERS}")
+# So are the two selectors that draw a sign as text or as an emoji; a digit is one with a keycap.
+_SIGNS = r"\xa9\xae\u203c\u2049\u2122\u2139\u2190-\u2bff\u3030-\u3299\U0001f000-\U0001faff"
+_LONE_SELECTORS = rf"(?<![{_SIGNS}#*0-9])[\ufe0e\ufe0f]|(?<=[#*0-9])[\ufe0e\ufe0f](?!\u20e3)"
+_UNPRINTABLE = re.compile(f"[{_INVISIBLE}]|{_LONE_JOINERS}|{_LONE_SELECTORS}")
 _MOST_MARKS = 4
 """Marks on one letter; what people write needs three."""
 
@@ -57,6 +61,21 @@ def printable(text: str, limit: int = 500) -> str:
     if not (clean.isascii() and clean.isprintable()):
         clean = _without_floods(_UNPRINTABLE.sub("\ufffd", clean))
     return clean[:limit] + "…" if len(clean) > limit else clean
+
+
+def printable_json(value: Any) -> Any:
+    """A value of JSON whose texts, and the names in it, are printable: pandas shows them as they stand.
+
+    Examples
+    --------
+    >>> printable_json({"a": ["x" + chr(27), 1.5]})
+    {'a': ['x\ufffd', 1.5]}
+    """
+    if isinstance(value, str):
+        return printable(value, len(value))
+    if isinstance(value, dict):
+        return {printable(name, len(name)): printable_json(one) for name, one in value.items()}
+    return [printable_json(one) for one in value] if isinstance(value, list) else value
 
 
 def _without_floods(text: str) -> str:

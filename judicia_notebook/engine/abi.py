@@ -71,10 +71,10 @@ class Exchange:
 
     Times of the last exchange, in nanoseconds, are left in `write_ns`, `run_ns` and `read_ns`. What the guest's
     allocator takes for the request and the answer is in none of them: it is the guest's time, and its host calls are
-    the host's.
+    the host's, but for what the allocator takes for their answers.
     """
 
-    __slots__ = ("_alloc", "_allocator_ns", "_free", "_in_allocator", "read_ns", "run_ns", "sandbox", "write_ns")
+    __slots__ = ("_alloc", "_allocator_ns", "_free", "read_ns", "run_ns", "sandbox", "write_ns")
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
@@ -86,7 +86,7 @@ class Exchange:
         self._alloc = sandbox.export(ALLOC) if fits else None
         self._free = sandbox.export(FREE) if fits else None
         self.write_ns = self.run_ns = self.read_ns = 0
-        self._allocator_ns, self._in_allocator = 0, False
+        self._allocator_ns = 0
 
     def reset(self) -> None:
         """Forget the times of the exchange before."""
@@ -118,16 +118,15 @@ class Exchange:
 
     def _run_allocator(self, export: Export, invocation: Invocation) -> None:
         """Run judicia_alloc or judicia_free, and count how long the guest itself is in it."""
-        if self._in_allocator:  # for the answer to a host call that the allocator made: that whole call is host time
-            self.sandbox.run(export)
-            return
         began, host_ns = perf_counter_ns(), invocation.host_ns
-        self._in_allocator = True
         try:
             self.sandbox.run(export)
         finally:
-            self._in_allocator = False
-            self._allocator_ns += perf_counter_ns() - began - (invocation.host_ns - host_ns)
+            took = perf_counter_ns() - began
+            if self.sandbox.in_host_call:  # for its answer: whoever times the host call adds all of it
+                invocation.host_ns -= took
+            else:
+                self._allocator_ns += took - (invocation.host_ns - host_ns)
 
     def write(self, data: bytes, invocation: Invocation) -> int:
         """Copy bytes into memory the guest allocates; where they are.

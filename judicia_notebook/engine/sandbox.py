@@ -107,6 +107,7 @@ def _on_host_call(env: int, caller: int, slots: int, count: int) -> int | None:
             raise RuntimeError("a host call outside any call")
         bound = _bound[env]
         outer, sandbox.in_host_call = sandbox.in_host_call, True
+        before = invocation.host_ns
         profiler = sandbox.profiler if not outer else None
         if profiler is not None:
             profiler.host_call_begins()
@@ -116,9 +117,9 @@ def _on_host_call(env: int, caller: int, slots: int, count: int) -> int | None:
             result = bound.call(sandbox, invocation, *bound.read(ctypes.string_at(slots, bound.size)))
         finally:
             sandbox.in_host_call = outer
-            invocation.host_ns += (took := perf_counter_ns() - began)
+            invocation.host_ns += perf_counter_ns() - began
             if profiler is not None:
-                profiler.host_call_ended(sandbox.store, bound.name, took)
+                profiler.host_call_ended(sandbox.store, bound.name, invocation.host_ns - before)
         if bound.result is not None:
             bound.result.from_address(slots).value = result
         if invocation.failure is None and invocation.check() is None:

@@ -79,6 +79,7 @@ class HostCall:
         """Count the call, do the work, leave the row."""
         began = perf_counter_ns()
         scope = self.scope
+        host_ns = scope.host_ns
         try:
             self._count()
             return work(*arguments)
@@ -96,7 +97,7 @@ class HostCall:
                 self.function,
                 self.target,
                 began - scope.recorder.began_ns,
-                perf_counter_ns() - began,
+                perf_counter_ns() - began + (scope.host_ns - host_ns),  # without the guest's allocator
                 self.bytes_in,
                 self.bytes_out,
                 self.decision,

@@ -39,6 +39,7 @@ from judicia_notebook.metrics.recorder import (
     Recorder,
     shown,
 )
+from judicia_notebook.text import printable_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -172,7 +173,7 @@ def logs(recorder: Recorder, *, plugin: str | None = None, start: int = 0, stop:
         "at": utc(recorder.began_utc, rows["at_ns"]),
         "level": rows.texts(lambda key: key.level),
         "message": rows.values(lambda key: shown(key.message, MESSAGE_LIMIT), "str"),
-        "fields": rows.values(lambda key: wire.reread(key.fields) if key.fields else None, "object"),
+        "fields": rows.values(lambda key: printable_json(wire.reread(key.fields)) if key.fields else None, "object"),
         "stream": rows.texts(lambda key: key.stream),
     }
     return frame(recorder.logs.dropped, columns)

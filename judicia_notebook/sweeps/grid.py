@@ -330,8 +330,7 @@ def _grant_levels(grants: Any) -> list[_Level]:
         if wanted is None:
             levels.append((name or AS_LOADED, None))
             continue
-        texts = [wanted] if isinstance(wanted, str) else list(wanted)
-        granted = parse_grants(texts)
+        granted = parse_grants([wanted] if isinstance(wanted, str) else wanted)
         levels.append((name or ", ".join(granted) or "none", granted))
     return [_Level(granted, {"grants": name}) for name, granted in _unique(levels)]
 

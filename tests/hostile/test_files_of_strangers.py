@@ -220,6 +220,18 @@ def test_what_a_run_calls_itself_does_not_move_the_cursor(parts: dict[str, bytes
     assert run.title()[0].isprintable()
 
 
+@pytest.mark.wall({"judicia_notebook.text:printable_json": "lambda value: value"})
+def test_the_fields_in_a_run_do_not_move_the_cursor(parts: dict[str, bytes], tmp_path: Path) -> None:
+    head = parts["logs.csv"].split(b"\n")[0]
+    row = b'\n,guest,2026-01-01T00:00:00.000000000Z,info,quiet,"{""\\u001b[2J"": ""\\u202e""}",log\n'
+    meta = json.loads(parts["meta.json"])
+    meta["tables"]["logs"]["rows"] = 1
+    strange = parts | {"logs.csv": head + row, "meta.json": json.dumps(meta).encode()}
+    logs = jn.read_run(written(strange, tmp_path / "bad.zip")).logs
+    assert len(logs) == 1
+    assert not set(logs.to_string()) & set("\x1b\u202e")
+
+
 @PRINTABLE
 def test_what_refuses_a_run_does_not_move_the_cursor(parts: dict[str, bytes], tmp_path: Path) -> None:
     bad = parts["host_calls.csv"] + b'1,e,1,c,f,t,1.0,1.0,1,1,"\x1b[2J\xe2\x80\xae",d\n'

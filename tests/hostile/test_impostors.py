@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 import judicia_notebook as jn
 from judicia_notebook.authoring.wat import compile_wat
+from judicia_notebook.notebook.live.panel import PanelSession
 
 PATIENCE = 10
 
@@ -113,6 +115,20 @@ def test_a_reload_after_a_change_of_folder_reads_no_other_file(
     assert p.functions == ("now",)
 
 
+@pytest.mark.wall({"judicia_notebook.admission:Options.anchored": "lambda self: self"})
+def test_a_reload_after_a_change_of_folder_reads_no_other_manifest(
+    rt: jn.Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("mine", "strangers"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "plugin.toml").write_text(f'name = "tool"\nhttp_routes = ["/{folder}"]\n')
+    monkeypatch.chdir(tmp_path / "mine")
+    p = rt.load(module("clock.now"), manifest="plugin.toml", grant=["register_routes"])
+    monkeypatch.chdir(tmp_path / "strangers")
+    rt.reload("tool")
+    assert p.manifest.http_routes == ("/mine",)
+
+
 @SOURCE
 def test_a_link_to_a_file_is_another_path_since_it_may_lead_elsewhere_tomorrow(
     rt: jn.Runtime, home: Path, tmp_path: Path
@@ -155,6 +171,128 @@ def test_a_changed_cell_does_not_get_a_grant_back_by_a_reset(rt: jn.Runtime, hom
 def test_a_changed_cell_does_not_get_quotas_beyond_the_default(rt: jn.Runtime) -> None:
     rt.load(module("clock.now"), quota={"memory": "512MiB", "fuel": None})
     assert rt.load(module("files.read")).policy.quota.memory == 64 << 20
+
+
+# --- what comes after the code is exchanged --------------------------------------------------------------------------
+
+FORMER = pytest.mark.wall({"judicia_notebook.calling:Call.hold_to": "lambda self, policy: None"})
+FORGOTTEN = pytest.mark.wall({"judicia_notebook.policy:Policy.forget": "lambda self: None"})
+
+READ = """(data (i32.const 100) "{\\"path\\": \\"home/secret.txt\\"}")
+  (func $read (result i64) (call $judicia:files.read (i32.const 100) (i32.const 27)))"""
+NAMED = '(@custom "judicia.manifest" "{\\"name\\": \\"scoreboard\\"}")'
+CLEANS_UP = """(func (export "go") (param i32 i32) (result i64) (i64.const 0))
+  (func (export "on_cleanup") (param i32 i32) (result i64) (call $read))"""
+WAITS = """(global $on (mut i32) (i32.const 0))
+  (func (export "go") (param i32 i32) (result i64) (local $end i64)
+    (loop $l
+      (local.set $end (call $read))
+      (br_if $l (i32.eq (i32.load8_u offset=2 (i32.wrap_i64 (i64.shr_u (local.get $end) (i64.const 32))))
+                        (i32.const 101))))  ;; the e of {"error": ...}
+    (local.get $end))"""
+
+
+def old_code(body: str) -> bytes:
+    return compile_wat(READ + body + NAMED).encode()
+
+
+def was_allowed(rt: jn.Runtime) -> bool:
+    return "allowed" in set(rt.host_calls.query("capability == 'read_files'")["decision"])
+
+
+@FORMER
+def test_the_cleanup_of_old_code_is_not_given_what_a_named_load_gives(rt: jn.Runtime, home: Path) -> None:
+    rt.load(old_code(CLEANS_UP), name="tool").call("go")
+    rt.load(module("clock.now"), name="tool", grant=[f"read_files={home}@home"])
+    assert len(rt.host_calls)
+    assert not was_allowed(rt)
+
+
+@FORMER
+def test_the_cleanup_of_an_impostor_is_not_given_what_the_real_file_is_given(rt: jn.Runtime, home: Path) -> None:
+    rt.load(old_code(CLEANS_UP)).call("go")
+    rt.load(module("clock.now", name="scoreboard"), grant=[f"read_files={home}@home"])
+    assert len(rt.host_calls)
+    assert not was_allowed(rt)
+
+
+def replaced_while_it_runs(rt: jn.Runtime, home: Path, *, later: bool) -> bool:
+    """Whether a call that goes on in old code came to read what its successor may read."""
+    grant = f"read_files={home}@home"
+    p = rt.load(old_code(WAITS), name="tool", quota={"cpu": "2s", "wall": "4s"})
+    running = p.submit("go")
+    while not len(rt.host_calls):
+        time.sleep(0.01)
+    rt.load(module("clock.now"), name="tool", grant=() if later else [grant])
+    if later:
+        p.policy.grant(grant)
+    with contextlib.suppress(TimeoutError):
+        running.result(0.5)
+    running.cancel()
+    running.exception(PATIENCE)
+    return was_allowed(rt)
+
+
+@FORMER
+def test_a_call_that_goes_on_in_old_code_is_not_given_what_the_load_gives(rt: jn.Runtime, home: Path) -> None:
+    assert not replaced_while_it_runs(rt, home, later=False)
+
+
+@FORMER
+def test_a_call_that_goes_on_in_old_code_is_not_given_what_is_granted_after_it(rt: jn.Runtime, home: Path) -> None:
+    assert not replaced_while_it_runs(rt, home, later=True)
+
+
+@FORMER
+def test_a_call_that_goes_on_in_old_code_keeps_its_limits(rt: jn.Runtime) -> None:
+    p = rt.load(SLOW, name="tool", quota={"cpu": "200ms"})
+    running = p.submit("given")
+    while not running.running():
+        time.sleep(0.01)
+    rt.load(module("clock.now"), name="tool", quota={"cpu": "600ms"})
+    error = running.exception(PATIENCE)
+    assert isinstance(error, jn.QuotaExceeded)
+    assert error.limit == 0.2
+
+
+def test_what_is_taken_away_is_taken_from_old_code_too(rt: jn.Runtime, home: Path) -> None:
+    p = rt.load(old_code(CLEANS_UP), name="tool", grant=[f"read_files={home}@home"])
+    p.call("go")
+    rt.load(module("clock.now"), name="tool")
+    assert was_allowed(rt)
+    rt.load(old_code(CLEANS_UP), name="tool").call("go")
+    p.policy.revoke("read_files")
+    rt.load(module("clock.now"), name="tool")
+    assert list(rt.host_calls["decision"])[-1] == "denied"
+
+
+@FORGOTTEN
+def test_the_end_of_a_block_gives_nothing_back_to_other_code(rt: jn.Runtime, home: Path) -> None:
+    p = rt.load(module("clock.now"))
+    p.policy.grant(f"read_files={home}@home")
+    with p.policy.temporarily(revoke="read_files"):
+        changed = rt.load(module("files.read"))
+    assert not reads_the_secret(changed)
+
+
+@FORGOTTEN
+def test_what_was_granted_last_is_not_offered_for_other_code(rt: jn.Runtime, home: Path) -> None:
+    p = rt.load(module("clock.now"))
+    p.policy.grant(f"read_files={home}@home")
+    p.policy.revoke("read_files")
+    assert rt.load(module("files.read")).policy.last_grants("read_files") == ()
+
+
+@FORGOTTEN
+def test_undo_in_a_panel_gives_nothing_back_to_other_code(rt: jn.Runtime, home: Path) -> None:
+    p = rt.load(module("clock.now"))
+    p.policy.grant(f"read_files={home}@home")
+    panel = PanelSession(p, lambda message: None)
+    for one in ({"op": "revoke", "grants": ["read_files"]}, {"op": "undo"}):
+        changed = rt.load(module("files.read")) if one["op"] == "undo" else p
+        panel.receive({"type": "do", "id": 1, "plugin": p.name, "view": "page", **one})
+    panel.close()
+    assert not reads_the_secret(changed)
 
 
 REMEMBER = """

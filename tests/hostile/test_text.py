@@ -27,6 +27,8 @@ FRAMES_TOO = pytest.mark.wall({"judicia_notebook.notebook.reprs:_frame_html": "l
 NOTED = pytest.mark.wall({"judicia_notebook.text:with_plugin_text": "lambda frame: frame"})
 PRINTABLE = pytest.mark.wall({"judicia_notebook.text:printable": "lambda text, limit=500: text"})
 SEEN = pytest.mark.wall({"judicia_notebook.text:_UNPRINTABLE": "re.compile(r'[\\x00-\\x1f]')"})
+JSON_TOO = pytest.mark.wall({"judicia_notebook.text:printable_json": "lambda value: value"})
+UNSELECTED = "re.compile(f'[{_INVISIBLE}]'.replace('\\\\ufe00-\\\\ufe0d', ''))"
 NO_FLOODS = pytest.mark.wall({"judicia_notebook.text:_without_floods": "lambda text: text"})
 AS_IT_IS = pytest.mark.wall({"judicia_notebook.metrics.style:AS_IT_IS": "{}"})
 WITHOUT_LATEX = pytest.mark.wall({"judicia_notebook.metrics.style:AS_IT_IS": "{'parse_math': False}"})
@@ -215,6 +217,49 @@ def test_what_cannot_be_seen_is_seen_in_the_reprs(rt: jn.Runtime) -> None:
         assert not set(UNSEEN) & (set(text) - set("[2J")), text
 
 
+def moves_the_cursor(frame: Any) -> bool:
+    """Whether a frame that is shown whole does."""
+    return bool(set(frame.to_string() + frame.to_html()) & set("\x1b\u202e"))
+
+
+@JSON_TOO
+def test_the_fields_of_a_log_line_do_not_move_the_cursor(rt: jn.Runtime) -> None:
+    fields = {f"key{UNSEEN}": [f"quiet{UNSEEN}", {"deep": UNSEEN}]}
+    load(rt, LOG).call("log", {"level": "info", "message": "quiet", "fields": fields})
+    assert "quiet" in rt.logs.to_string()
+    assert not moves_the_cursor(rt.logs)
+
+
+@JSON_TOO
+def test_the_payload_of_an_event_does_not_move_the_cursor(rt: jn.Runtime) -> None:
+    emit = exporting("emit", "(call $judicia:events.emit (local.get 0) (local.get 1))")
+    load(rt, emit, grant=["emit_event"]).call("emit", {"type": "evil.said", "payload": {UNSEEN: UNSEEN}})
+    history = rt.host.events.history
+    assert len(history) == 1
+    assert not moves_the_cursor(history)
+
+
+@JSON_TOO
+def test_what_comes_with_a_notification_does_not_move_the_cursor(rt: jn.Runtime) -> None:
+    send = exporting("send", "(call $judicia:notifications.send (local.get 0) (local.get 1))")
+    request = {"recipient": "you", "title": "t", "message": "m", "metadata": {UNSEEN: UNSEEN}}
+    load(rt, send, grant=["send_notifications"]).call("send", request)
+    history = rt.host.notifications.history
+    assert len(history) == 1
+    assert not moves_the_cursor(history)
+
+
+@pytest.mark.wall({"judicia_notebook.text:_UNPRINTABLE": UNSELECTED})
+def test_two_names_do_not_look_the_same_by_a_selector(rt: jn.Runtime) -> None:
+    shown = load(rt, *(exporting(f"check{one}") for one in ("", "\ufe0f", "\ufe00"))).inspect()
+    assert str(shown).count("\ufffd") == 2
+
+
+def test_an_emoji_stays_one(rt: jn.Runtime) -> None:
+    for text in ("1\ufe0f\u20e3", "\u2764\ufe0f", "\u260e\ufe0e", "\U0001f468\u200d\U0001f469"):
+        assert str(load(rt, exporting(text)).inspect()).count(text) == 1
+
+
 @PRINTABLE
 def test_a_log_line_does_not_move_the_cursor(rt: jn.Runtime) -> None:
     load(rt, LOG).call("log", {"level": "info", "message": f"quiet{UNSEEN}"})
@@ -344,6 +389,37 @@ def test_time_in_the_allocator_is_the_guests(rt: jn.Runtime) -> None:
     row = guest.last
     assert row is not None
     assert row.guest_ms > row.encode_ms + row.decode_ms
+
+
+ASKING = """(module
+  (import "judicia:clock" "now" (func $now (param i32 i32) (result i64))) (memory (export "memory") 2)
+  (global $asked (mut i32) (i32.const 0)) (global $n (mut i32) (i32.const 0))
+  (func (export "judicia_alloc") (param i32) (result i32)
+    (if (global.get $asked) (then (global.set $n (i32.const 30000000))
+      (loop $l (global.set $n (i32.sub (global.get $n) (i32.const 1))) (br_if $l (global.get $n)))))
+    (i32.const 1024))
+  (func (export "judicia_free") (param i32 i32))
+  (func (export "go") (param i32 i32) (result i64)
+    (global.set $asked (i32.const 1)) (drop (call $now (i32.const 0) (i32.const 0)))
+    (global.set $asked (i32.const 0)) (i64.const 0)))"""
+
+
+@GUEST_TIME
+def test_time_in_the_allocator_for_the_answer_to_a_host_call_is_not_the_hosts(rt: jn.Runtime) -> None:
+    guest = rt.load(ASKING.encode(), name="guest", grant=["wall_clock"])
+    guest.call("go", 1)
+    row = guest.last
+    assert row is not None
+    assert row.guest_ms > row.host_ms
+
+
+@GUEST_TIME
+def test_the_row_of_a_host_call_has_no_time_of_the_guest(rt: jn.Runtime) -> None:
+    guest = rt.load(ASKING.encode(), name="guest", grant=["wall_clock"])
+    guest.call("go", 1)
+    row = guest.last
+    assert row is not None
+    assert rt.host_calls["wall_ms"].sum() < row.wall_ms / 2
 
 
 MANY = "M" * 5000

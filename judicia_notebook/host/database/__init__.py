@@ -141,10 +141,10 @@ class DatabaseService:
         if len(request.sql.encode()) > limits.sql_bytes:
             raise ServiceError("quota_exceeded", f"a statement has at most {limits.sql_bytes} bytes")
         params = values.parameters(request.params, limits)
-        policy, plugin, digest = scope.policy, scope.plugin, scope.digest
+        plugin, digest = scope.plugin, scope.digest
 
         def access() -> Access:
-            state = policy.state
+            state = scope.policy.state
             if not state.allows(capability):
                 operation = "execute" if writing else "query"
                 raise ServiceError(
@@ -154,7 +154,7 @@ class DatabaseService:
             return Access(frozenset(map(str.lower, reads)), frozenset(map(str.lower, writes)))
 
         def allows(capability: str) -> bool:
-            return policy.state.allows(capability)
+            return scope.policy.state.allows(capability)
 
         def work(errand: Errand[dict[str, Any]]) -> dict[str, Any]:
             until = time.monotonic() + limits.statement_time

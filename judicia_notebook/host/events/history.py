@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from judicia_notebook.engine import wire
 from judicia_notebook.host.events.event import Emitted, Fate
 from judicia_notebook.metrics.recorder import shown
+from judicia_notebook.text import printable_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,7 +92,9 @@ def history(recorder: Recorder, events: Sequence[Emitted], dropped: int) -> pd.D
         "cause": _texts(event.cause for event in events),
         "call_id": nullable(call_ids, call_ids > 0),
         "bytes": _numbers(event.size for event in events),
-        "payload": _objects(np.empty(len(events), object), (wire.reread(event.payload) for event in events)),
+        "payload": _objects(
+            np.empty(len(events), object), (printable_json(wire.reread(event.payload)) for event in events)
+        ),
         "subscribers": _numbers(event.subscribers for event in events),
         **{str(fate): _numbers(event.fates.get(fate, 0) for event in events) for fate in fates},
     }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from judicia_notebook.host.notifications.notification import FATES, Notification
 from judicia_notebook.metrics.recorder import shown
+from judicia_notebook.text import printable_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +31,7 @@ def history(recorder: Recorder, notifications: Sequence[Notification], dropped: 
         "message": _texts(one.message for one in notifications),
         "type": _texts(one.type for one in notifications),
         "urgency": _texts(one.urgency for one in notifications),
-        "metadata": _objects(one.metadata for one in notifications),
+        "metadata": _objects(printable_json(one.metadata) for one in notifications),
         "targets": _numbers(one.targets for one in notifications),
         **{str(fate): _numbers(one.fates[fate] for one in notifications) for fate in FATES},
     }

@@ -22,6 +22,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 from judicia_notebook.documents import parse_any_json
 from judicia_notebook.errors import printable
 from judicia_notebook.metrics.columns import categories, nullable
+from judicia_notebook.text import printable_json
 from judicia_notebook.units import format_count
 
 if TYPE_CHECKING:
@@ -181,7 +182,7 @@ def _restored(found: pd.Series, pattern: pd.Series, allowance: Allowance, marked
         for text in found:
             if isinstance(text, str):
                 allowance.take(text)
-        values[:] = [parse_any_json(text) if isinstance(text, str) else None for text in found]
+        values[:] = [printable_json(parse_any_json(text)) if isinstance(text, str) else None for text in found]
         return pd.Series(values, dtype="object")
     if _is_text(dtype):
         return pd.Series([_text(text, marked) for text in found], dtype="str")
