@@ -92,7 +92,7 @@ class Runtime(Telling):
         clock: str = "real",
         ceiling: Quota | None = None,
     ) -> None:
-        self.ceiling = Quota(**{**default_ceiling().given(), **as_quota(ceiling).given()})
+        top = Quota(**{**default_ceiling().given(), **as_quota(ceiling).given()})
         self.recorder = Recorder()
         ours = weakref.ref(self)  # the engine keeps services by way of C, where no collector sees a cycle
         owners = Owners(lambda: _living(ours).data_dir)
@@ -101,8 +101,8 @@ class Runtime(Telling):
         self.host.connect(self.recorder, deliver)
         dispatcher = Dispatcher(services)
         dispatcher.add_functions(wasi.functions(services, dispatcher.rates))
-        pool = MemoryPool(2 * int(self.ceiling.memory or MOST_MEMORY))  # type: ignore[arg-type]  # bytes by now
-        self._platform = Platform(dispatcher, self.recorder, pool, self.ceiling, cache.default_folder(), Workers())
+        pool = MemoryPool(2 * int(top.memory or MOST_MEMORY))  # type: ignore[arg-type]  # bytes by now
+        self._platform = Platform(dispatcher, self.recorder, pool, top, cache.default_folder(), Workers())
         self._given_data_dir = Path(data_dir).absolute() if data_dir is not None else None
         self._own_data_dir: Path | None = None
         self._data_lock = threading.Lock()
@@ -112,6 +112,11 @@ class Runtime(Telling):
         self._closing = self._closed = False
         self.owner = os.getpid()
         _open.add(self)
+
+    @property
+    def ceiling(self) -> Quota:
+        """What no quota may exceed; it is said when the runtime is made."""
+        return self._platform.ceiling
 
     # Plugins ------------------------------------------------------------------------------------------------
 

@@ -180,3 +180,8 @@ def test_what_a_manifest_asks_is_never_granted_by_itself(rt: jn.Runtime) -> None
     assert list(p.requested) == ["random", "read_database=a", "read_database=b"]
     p.policy.grant(*p.requested)
     assert list(p.requested) == []
+
+
+def test_a_runtimes_ceiling_is_not_assigned() -> None:
+    with jn.Runtime() as rt, pytest.raises(AttributeError):
+        rt.ceiling = jn.Quota(wall="1s")  # type: ignore[misc]  # policies would not follow it

@@ -11,6 +11,9 @@ import mmap
 import sys
 from typing import Final
 
+if sys.platform != "win32":
+    import resource
+
 ALLOCATOR: Final = 2 << 20
 """Python's own allocator asks for 1 MiB at a time, and glibc's for somewhat more than it was asked for."""
 
@@ -18,10 +21,8 @@ ALLOCATOR: Final = 2 << 20
 def _has_limit() -> bool:
     if sys.platform == "win32":
         return False
-    import resource
-
-    kinds = (resource.RLIMIT_AS, resource.RLIMIT_DATA)
-    return any(resource.getrlimit(kind)[0] != resource.RLIM_INFINITY for kind in kinds)
+    space, data = resource.getrlimit(resource.RLIMIT_AS), resource.getrlimit(resource.RLIMIT_DATA)
+    return space[0] != resource.RLIM_INFINITY or data[0] != resource.RLIM_INFINITY
 
 
 limited = _has_limit()

@@ -40,6 +40,7 @@ from judicia_notebook.errors import InvalidPayload
 
 _ORDINARY_RECURSION = 3000  # completion libraries raise Python's 1000 to this
 _ARRAYS = (list, tuple, set, frozenset)
+_BUFFERS = (bytes, bytearray, memoryview, msgspec.Raw)
 _PLAIN = (str, int, float, bytes, type(None), type)
 _CONTAINERS = frozenset({dict, list})  # what the decoder makes
 
@@ -61,7 +62,9 @@ _FLOATS_A_LOOK = 1000
 _BYTES_A_BYTE = 4  # a text with one wide character has all of them wide
 _BYTES_A_VALUE = 110  # measured: 100 for short texts of wide characters, 87 for objects in objects
 _COPIES = 3  # its numbers, and what is written to compare, which grows by doubling
-_PAYLOAD_ROOM = 8 << 20
+_BYTES_WRITTEN = 40  # a value that is no text, with its comma: a datetime is the longest
+_BYTES_OF_ARRAY = 96  # an element of an array, with the number that Python makes of it
+_BYTES_ESCAPED = 6
 _SHORTEST_HARD = len("1e300,")
 
 
@@ -86,10 +89,10 @@ def encode(value: Any, name: str = "payload") -> bytes:
         64 bits, a lone surrogate, or nested too deep.
     """
     try:
-        if sys.getrecursionlimit() > _ORDINARY_RECURSION:
+        if room.look() or sys.getrecursionlimit() > _ORDINARY_RECURSION:
             _check_nesting(value)
         if room.limited:
-            room.check_room(_PAYLOAD_ROOM)
+            check_room_to_write(value)
         data = _encoder.encode(value)
         if not _reads_as(data, value):
             _look_through(value, data, name)
@@ -116,6 +119,42 @@ def _look_through(value: Any, data: bytes, name: str) -> None:
         _check_numbers(msgspec.to_builtins(value, enc_hook=to_plain, str_keys=True))
     if others and not deep:
         decode(data, max_values=len(data))  # two keys that read the same
+
+
+def check_room_to_write(value: Any) -> None:
+    """Where memory is limited, refuse what there is no room to write: msgspec ends the process there.
+
+    Raises
+    ------
+    MemoryError
+    """
+    if room.look():
+        room.check_room(2 * _written(value))  # the text grows by half at a time
+
+
+def _written(value: Any) -> int:
+    """Bytes of the JSON of a value at most."""
+    size, left = 0, [value]
+    while left:
+        one = left.pop()
+        size += _BYTES_WRITTEN
+        if isinstance(one, str):
+            size += _written_text(one)
+        elif isinstance(one, _BUFFERS):
+            size += memoryview(one).nbytes * 4 // 3
+        elif not isinstance(one, _PLAIN):
+            left.extend(_children(one))
+            if isinstance(one, dict):
+                left.extend(one)
+            elif hasattr(one, "dtype"):
+                size += _BYTES_OF_ARRAY * one.size
+    return size
+
+
+def _written_text(text: str) -> int:
+    if text.isascii() and text.isprintable():
+        return len(text) + text.count('"') + text.count("\\")
+    return _BYTES_ESCAPED * len(text)
 
 
 def _check_nesting(value: Any) -> None:

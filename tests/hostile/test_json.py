@@ -515,6 +515,36 @@ alive()
     assert said == ["['ResourceExhausted']", "alive"]
 
 
+NOTHING_TO_WRITE = pytest.mark.wall({"judicia_notebook.engine.wire:_written": "lambda value: 0"})
+SCARCE = """
+import resource, sys
+def attempt(work):
+    size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (size + (24 << 20), resource.RLIM_INFINITY))
+    try: print(work())
+    except BaseException as error: print(type(error).__name__)
+    resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+"""
+
+
+@NOTHING_TO_WRITE
+def test_a_text_that_there_is_no_memory_to_write_is_refused(survives: Survives) -> None:
+    code = 'p, text = writer(b"1"), "x" * (40 << 20)\nattempt(lambda: p.call("answer", {"a": [text]}))\nalive()'
+    assert survives(DEEP + SCARCE + code) == ["MemoryError", "alive"]
+
+
+@NOTHING_TO_WRITE
+def test_bytes_that_there_is_no_memory_to_write_are_refused(survives: Survives) -> None:
+    code = 'p, data = writer(b"1"), b"x" * (40 << 20)\nattempt(lambda: p.call("answer", data))\nalive()'
+    assert survives(DEEP + SCARCE + code) == ["MemoryError", "alive"]
+
+
+@NOTHING_TO_WRITE
+def test_numbers_that_there_is_no_memory_to_write_are_refused(survives: Survives) -> None:
+    code = 'p, many = writer(b"1"), [1 / 3] * 3_000_000\nattempt(lambda: p.call("answer", many))\nalive()'
+    assert survives(DEEP + SCARCE + code) == ["MemoryError", "alive"]
+
+
 # --- texts that only look small ---------------------------------------------------------------------------------------
 
 

@@ -108,6 +108,7 @@ class Emitted:
         """The request of `on_event`; who may not know the time reads null for it."""
         raw = {"payload": msgspec.Raw(self.payload), "metadata": msgspec.Raw(self.metadata)}
         head = {"id": self.id, "type": self.type, "source": self.source, "timestamp": self.timestamp if timed else None}
+        wire.check_room_to_write(head | raw)
         return msgspec.json.encode(head | raw)
 
     def open(self) -> Event:
