@@ -88,7 +88,7 @@ def names(axes: Axes, texts: Sequence[str], places: Sequence[float] | None = Non
 
 def time_unit(largest: float) -> str:
     """The unit in which a time has a number before its point."""
-    return next(unit for unit in ("s", "ms", "us", "ns") if largest >= TIME_UNITS[unit] or unit == "ns")
+    return next(unit for unit in ("s", "ms", "µs", "ns") if largest >= TIME_UNITS[unit] or unit == "ns")
 
 
 def size_unit(largest: float) -> str:

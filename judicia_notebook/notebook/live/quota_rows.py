@@ -13,7 +13,7 @@ import msgspec
 
 from judicia_notebook.errors import PolicyError
 from judicia_notebook.quotas import KINDS
-from judicia_notebook.units import SIZE_UNITS, format_count, format_quantity, parse_time
+from judicia_notebook.units import SIZE_UNITS, format_count, format_quantity, parse_count, parse_time
 
 if TYPE_CHECKING:
     from judicia_notebook.plugin import Plugin
@@ -128,7 +128,7 @@ def written(kind: str, value: Any) -> str:
 
 
 def _written_time(seconds: float) -> str:
-    for unit, factor in (("s", 1), ("ms", 1e3), ("us", 1e6)):
+    for unit, factor in (("s", 1), ("ms", 1e3), ("µs", 1e6)):
         text = f"{seconds * factor:.12g}{unit}"
         if "e" not in text and seconds * factor >= 1 and parse_time(text) == seconds:
             return text
@@ -159,10 +159,10 @@ def typed(kind: str, value: float | str) -> Any:
             return None
         if unit in ("s", "bytes"):
             return text
-        digits = text.replace(" ", "").replace("_", "").replace("\u202f", "").replace("\u00a0", "")
-        if not (digits.isascii() and digits.isdecimal()):
-            raise PolicyError(f"quota {kind}: a whole number of {unit}, or none, not {text!r}.")
-        return int(digits)
+        try:
+            return parse_count(text)
+        except ValueError as error:
+            raise PolicyError(f"quota {kind}: a whole number of {unit}, or none; {error}") from None
     if unit == "s":
         return value
     if value != value or abs(value) > 1 << 62:  # NaN, or beyond any count  # noqa: PLR0124
