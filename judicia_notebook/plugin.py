@@ -94,6 +94,7 @@ class Plugin(Measuring):
         instances: Instances,
         config: Mapping[str, Any],
         on_unload: Callable[[Plugin], bool],
+        named: Callable[[str], Plugin | None],
     ) -> None:
         self.name = name
         self.policy = policy
@@ -109,6 +110,7 @@ class Plugin(Measuring):
         self._targets: dict[str, Target] = {}
         self._activity = Activity(code)
         self._on_unload = on_unload
+        self._named = named
 
     # What it is ---------------------------------------------------------------------------------------------
 
@@ -116,6 +118,11 @@ class Plugin(Measuring):
     def source(self) -> loading.Source:
         """What it was loaded from."""
         return self._code.source
+
+    @property
+    def current(self) -> Plugin:
+        """The plugin of this name: this one, or what was loaded under its name after this one was unloaded."""
+        return (self._named(self.name) or self) if self.unloaded else self
 
     @property
     def code(self) -> Code:

@@ -212,6 +212,7 @@ class Runtime(Telling):
                     instances=instances or 1,
                     config=config or {},
                     on_unload=self._forget,
+                    named=self._plugins.get,
                 )
                 self._plugins[chosen] = plugin
                 self._everything.add(plugin)

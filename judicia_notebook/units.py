@@ -24,7 +24,8 @@ _SPELLINGS = {"us": "µs", "\N{GREEK SMALL LETTER MU}s": "µs"}
 # What people write for a unit, in lower case, and what they may mean by it. A unit in the wrong case is found without.
 _SLIPS = {
     "k": ("KiB", "kB"), "m": ("MiB", "MB", "min", "ms"), "g": ("GiB", "GB"),
-    "kb": ("KiB",), "mb": ("MiB",), "gb": ("GiB",), "ki": ("KiB",), "mi": ("MiB",), "gi": ("GiB",), "byte": ("B",), "bytes": ("B",),
+    "kb": ("KiB",), "mb": ("MiB",), "gb": ("GiB",), "ki": ("KiB",), "mi": ("MiB",), "gi": ("GiB",),
+    "byte": ("B",), "bytes": ("B",),
     "kilobytes": ("kB",), "megabytes": ("MB",), "gigabytes": ("GB",),
     "nsec": ("ns",), "usec": ("µs",), "msec": ("ms",), "millis": ("ms",), "milliseconds": ("ms",),
     "sec": ("s",), "secs": ("s",), "second": ("s",), "seconds": ("s",),
@@ -47,9 +48,7 @@ def _split(text: str, units: Mapping[str, float], example: str) -> tuple[float, 
     number, unit = match.groups()
     unit = _SPELLINGS.get(unit, unit)
     if not unit:
-        own = f"{number}{example.lstrip('0123456789')}"
-        shown = own if len(own) <= _LONGEST else example
-        raise ValueError(f"{_shown(text)} has no unit; write for example {shown} (units: {', '.join(units)})")
+        raise ValueError(f"{_shown(text)} has no unit; write for example {example} (units: {', '.join(units)})")
     if unit not in units:
         said = f"{_shown(text)} has the unknown unit {_shown(unit)}"
         meant, known = [f"{number}{one}" for one in _meant_units(unit, units)], ", ".join(units)

@@ -323,6 +323,12 @@ COMMANDS: tuple[Command, ...] = (
         (Argument(("source",), "a loaded plugin, a file, or a bundled example", "NAME|PATH", "plugins_sources"),),
         ("%plugin inspect checker", "%plugin inspect example:specimen"),
     ),
+    Command(
+        "help",
+        "What a function takes and answers, as its plugin says; all functions of a plugin; or a command's options.",
+        (Argument(("target",), "a function, a plugin or a command", "NAME[.FUNCTION]", "functions", count="?"),),
+        ("%plugin help specimen.call_host", "%plugin help specimen", "%plugin help load"),
+    ),
     Command("reload", "Read a plugin's file again and replace it in place.", (_PLUGIN,), ("%plugin reload checker",)),
     Command("unload", "Unload a plugin. Its records stay.", (_PLUGIN,), ("%plugin unload checker",)),
     Command("examples", "The bundled example plugins."),

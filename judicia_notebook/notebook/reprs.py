@@ -7,14 +7,13 @@ its PNG, which it otherwise lacks until pyplot has been imported.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from judicia_notebook.errors import describe, printable
+from judicia_notebook.errors import NoSuchFunction, describe, did_you_mean, printable
 from judicia_notebook.grants import capability_of
 from judicia_notebook.inspection import listed
-from judicia_notebook.notebook import commands
+from judicia_notebook.notebook import commands, schemas
 from judicia_notebook.notebook.cards import Block, Card, Grid, Line, Part, Row
 from judicia_notebook.policy import Policy
 from judicia_notebook.quotas import KINDS, Quota, make_quota
@@ -280,30 +279,63 @@ def _lines_to_try(runtime: Runtime) -> list[str]:
         return ["%plugin examples", "%plugin load example:checker", "%plugin load --help"]
     plugin = runtime.plugins[name]
     function = next((one for one in plugin.functions if not one.startswith(HOOK_PREFIX)), None)
-    call = (
-        [f"%plugin call {name}.{printable(function, 80)} {sample_payload(plugin, function)}".rstrip()]
-        if function
-        else []
-    )
+    call = [_call_line(plugin, function)] if function else []
     if plugin.is_command:
         call = [f"%plugin run {name}"]
     return [f"%plugin inspect {name}", *call, "%plugin stats", f"%plugin quota {name} --cpu 50ms"]
 
 
-_EMPTY: dict[str, Any] = {"string": "", "number": 0, "integer": 0, "boolean": False, "array": [], "object": {}}
-
-
 def sample_payload(plugin: Plugin, function: str) -> str:
-    """An empty payload with the fields that the manifest says a function needs."""
+    """A payload with the fields that the manifest says a function needs."""
     described = plugin.manifest.functions.get(function)
-    schema = described.request if described is not None and described.request is not None else {}
-    fields, required = schema.get("properties"), schema.get("required")
-    if not isinstance(fields, dict) or not isinstance(required, list):
-        return ""
-    kinds = {name: fields.get(name) for name in required if isinstance(name, str)}
-    return json.dumps(
-        {name: _EMPTY.get(str(kind.get("type"))) for name, kind in kinds.items() if isinstance(kind, dict)}
+    return schemas.sample(described.request) if described is not None else ""
+
+
+def functions_card(plugin: Plugin) -> Card:
+    """The functions of a plugin, each with what its manifest says of it and a line that calls it."""
+    described = plugin.manifest.functions
+    rows = tuple(
+        (
+            printable(name, 80),
+            printable(described[name].description, 300) if name in described else "",
+            _call_line(plugin, name),
+        )
+        for name in plugin.functions
+        if not name.startswith(HOOK_PREFIX)
     )
+    parts = (Grid(("function", "about", "to call it"), rows),) if rows else ()
+    return Card(f"Functions of {plugin.name}", plugin.manifest.version if rows else "none that takes JSON", parts)
+
+
+def function_card(plugin: Plugin, name: str) -> Card:
+    """What a plugin's manifest says of a function: what it takes, and what it answers.
+
+    Raises
+    ------
+    NoSuchFunction
+    """
+    if name not in plugin.functions:
+        raise NoSuchFunction(
+            f"{plugin.name} has no function {printable(name)!r}.{did_you_mean(name, plugin.functions)}"
+        )
+    info = plugin.manifest.functions.get(name)
+    about = printable(info.description) if info is not None and info.description else "its manifest says nothing of it"
+    parts: list[Part] = []
+    for label, schema in (("payload", info.request), ("answer", info.answer)) if info is not None else ():
+        rows = [
+            (one.name, "needed" if one.needed else "optional", one.kind, one.about) for one in schemas.fields(schema)
+        ]
+        if rows:
+            parts.append(Grid((label, "", "values", "about"), tuple(rows)))
+        elif schema is not None:
+            parts.append(Row(label, schemas.kind(schema)))
+    if not name.startswith(HOOK_PREFIX):
+        parts.append(Line("To call it:", _call_line(plugin, name)))
+    return Card(f"{plugin.name}.{printable(name, 80)}", about, tuple(parts))
+
+
+def _call_line(plugin: Plugin, function: str) -> str:
+    return f"%plugin call {plugin.name}.{printable(function, 80)} {sample_payload(plugin, function)}".rstrip()
 
 
 # Showing them --------------------------------------------------------------------------------------------------

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from judicia_notebook.plugin import Plugin
 
 
+class Unmeant(PolicyError):
+    """What was typed was no limit or scope to be set: its field was only left. The page knows this name."""
+
+
 class Change(NamedTuple):
     """What the audit calls it, the new state for the old one, and which drag of a slider it belongs to."""
 
@@ -62,6 +66,20 @@ def change_for(plugin: Plugin, operation: messages.Operation) -> Change:
     raise PolicyError(f"A panel cannot do {type(operation).__name__}.")
 
 
+def check_same(operation: messages.Operation, number: int) -> None:
+    """Refuse what was asked of another plugin of the same name, which is loaded no more.
+
+    Raises
+    ------
+    PolicyError
+    """
+    if operation.policy not in (None, number):
+        raise PolicyError(
+            f"{operation.plugin} was loaded anew after this panel had shown it, so nothing is changed.",
+            hint="The panel shows the new plugin now, and what it may do.",
+        )
+
+
 def check_current(
     plugin: Plugin, operation: messages.Operation, own: set[int], now: Snapshot, wanted: Snapshot
 ) -> None:
@@ -89,10 +107,10 @@ def check_meant(operation: messages.Operation, now: Snapshot, wanted: Snapshot) 
 
     Raises
     ------
-    PolicyError
+    Unmeant
     """
     if operation.narrowing and (wider := changes.widened(now, wanted)):
-        raise PolicyError(
+        raise Unmeant(
             f"{', '.join(sorted(wider))} would be wider, so nothing is changed.",
             hint="Leaving a field only narrows; Enter in it sets what was typed.",
         )

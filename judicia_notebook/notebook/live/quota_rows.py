@@ -1,7 +1,8 @@
 """The quotas a panel shows: how each is written, read back, and placed on its slider.
 
 A slider is logarithmic, from `least` to `most`; `most` is the runtime's ceiling where there is one. The text beside it
-is exact: reading it back gives the same quota.
+is exact: reading it back gives the same quota. What is used has a bar of its own, which is linear from nothing to the
+limit.
 """
 
 from __future__ import annotations
@@ -49,7 +50,10 @@ class Use(NamedTuple):
 
 
 class QuotaRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One quota. `value` is None for no limit of its own; `asks` is what the manifest asks for beyond it."""
+    """One quota. `value` is None for no limit of its own; `asks` is what the manifest asks for beyond it.
+
+    `share` is how much of the limit in force, `of`, is used: 0 to 1, and None where there is no limit.
+    """
 
     kind: str
     label: str
@@ -63,6 +67,8 @@ class QuotaRow(msgspec.Struct, frozen=True, kw_only=True):
     ceiling: str
     used: float | None
     used_text: str
+    share: float | None
+    of: str
     live: bool
     over: bool
     asks: str
@@ -95,6 +101,8 @@ def quota_rows(plugin: Plugin, use: Use) -> tuple[QuotaRow, ...]:
                 ceiling=format_quantity(top, info.unit) if limited else "",
                 used=used,
                 used_text=_amount(used, kind),
+                share=None if bound is None else min((used or 0) / bound, 1.0) if bound else float(bool(used)),
+                of=_amount(bound, kind),
                 live=use.live or kind == "host_call_rate",
                 over=used is not None and bound is not None and used >= bound and used > 0,
                 asks=written(kind, asked[kind]) if kind in asked else "",
