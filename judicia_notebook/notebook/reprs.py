@@ -7,12 +7,16 @@ its PNG, which it otherwise lacks until pyplot has been imported.
 
 from __future__ import annotations
 
+import base64
+import html
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from judicia_notebook.errors import NoSuchFunction, describe, did_you_mean, printable
 from judicia_notebook.grants import capability_of
 from judicia_notebook.inspection import listed
+from judicia_notebook.metrics import style
+from judicia_notebook.metrics.figures.series import cut_apart
 from judicia_notebook.notebook import commands, schemas
 from judicia_notebook.notebook.cards import Block, Card, Grid, Line, Part, Row
 from judicia_notebook.policy import Policy
@@ -72,7 +76,7 @@ def _rights_rows(inspection: Inspection) -> list[Row]:
 
 
 def _names(names: Iterable[str], none: str = "none") -> str:
-    return listed([printable(name, 80) for name in names], none)
+    return listed(cut_apart([printable(name, 300) for name in names], 80), none)
 
 
 def _limits(quota: Quota) -> str:
@@ -326,7 +330,7 @@ def function_card(plugin: Plugin, name: str) -> Card:
             (one.name, "needed" if one.needed else "optional", one.kind, one.about) for one in schemas.fields(schema)
         ]
         if rows:
-            parts.append(Grid((label, "", "values", "about"), tuple(rows)))
+            parts.append(Grid((label, "presence", "values", "about"), tuple(rows)))
         elif schema is not None:
             parts.append(Row(label, schemas.kind(schema)))
     if not name.startswith(HOOK_PREFIX):
@@ -434,6 +438,7 @@ def install(shell: Any) -> Callable[[], None]:
         register("text/html", name, _html_printer(card_of))
         register("text/plain", name, _text_printer(card_of))
     register("image/png", _FIGURE, _figure_png)
+    register("text/html", _FIGURE, _figure_html)
     if hasattr(shell, "kernel"):
         live = shell.display_formatter.ipython_display_formatter
         live.for_type_by_name(*_HANDLE, show_handle)
@@ -469,8 +474,23 @@ def _text_printer(card_of: Callable[[Any], Card]) -> Callable[[Any, Any, bool], 
     return print_text
 
 
-def _figure_png(figure: Any) -> bytes:
+def _png(figure: Any) -> bytes:
     from IPython.core.pylabtools import print_figure
 
     draw: Callable[..., bytes] = print_figure
     return draw(figure, fmt="png")
+
+
+def _figure_png(figure: Any) -> Any:
+    """The picture, with its description where nbconvert looks for one."""
+    described = style.description(figure)
+    return (_png(figure), {"alt": described}) if described else _png(figure)
+
+
+def _figure_html(figure: Any) -> str | None:
+    """A plot of ours with its description, which JupyterLab gives to no picture of its own making."""
+    described = style.description(figure)
+    if not described:
+        return None
+    picture = base64.b64encode(_png(figure)).decode("ascii")
+    return f'<img alt="{html.escape(described)}" src="data:image/png;base64,{picture}">'

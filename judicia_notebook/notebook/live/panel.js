@@ -11,7 +11,7 @@ const ALIVE_EVERY = 5000;
 const SILENCE = 5000; // without a word from the kernel for so long, the panel says that it is disconnected
 const PATIENCE = 500; // a click that is unconfirmed for so long is explained
 const ERROR_STAYS = 8000;
-const STEADY = 300; // for so long after something has moved, the mouse's click may be meant for what stood there before
+const STEADY = 300; // for so long a mouse that stands still may mean what stood under it before
 const TABS = [
   ["running", "Running"],
   ["calls", "Calls"],
@@ -87,6 +87,9 @@ class Panel {
         role: "region",
         "aria-label": "Plugin panel",
         onpointerdown: () => this.press(),
+        onpointermove: () => {
+          this.movedAt = -Infinity;
+        },
         "data-revision": 0,
         "data-pending": 0,
       },
@@ -227,8 +230,7 @@ class Panel {
   ask(control, operation, where = null) {
     if (!this.state || !this.state.plugin || !this.connected) return;
     const seen = where && where.seen !== undefined ? where.seen : this.version;
-    const shown = { plugin: this.state.plugin, policy: this.state.policy, view: this.view, seen };
-    this.pending.ask(control, { ...shown, ...operation }, where);
+    this.pending.ask(control, { plugin: this.state.plugin, view: this.view, seen, ...operation }, where);
   }
 
   /** The version of the policy that is drawn. */
@@ -289,7 +291,8 @@ class Panel {
     });
   }
 
-  // Nothing moves under a button of the mouse that is down, and a click right after something has moved is not taken.
+  // Nothing moves while a button of the mouse is down; and where something has moved under a mouse that stands still, its
+  // next click is not taken at once.
 
   move(act) {
     const moving = () => {

@@ -14,14 +14,12 @@ widget (see `judicia_notebook.notebook.live.widget`), whose page ends in ``panel
 from __future__ import annotations
 
 import functools
-import itertools
 import logging
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
-from weakref import WeakKeyDictionary
 
 from judicia_notebook.changes import taken_back
 from judicia_notebook.errors import NoSuchPlugin, PluginNotReady, PolicyError, did_you_mean
@@ -30,7 +28,7 @@ from judicia_notebook.notebook.live import panel_messages as messages
 from judicia_notebook.notebook.live.feed import Feed
 from judicia_notebook.notebook.live.panel_calls import PanelCalls, payload_of
 from judicia_notebook.notebook.live.panel_card import panel_card
-from judicia_notebook.notebook.live.panel_changes import change_for, check_current, check_meant, check_same, check_step
+from judicia_notebook.notebook.live.panel_changes import change_for, check_current, check_meant, check_step
 from judicia_notebook.notebook.live.panel_state import Choice, State, StateReader, encoded, recorder_of, running_calls
 from judicia_notebook.notebook.live.widget import check_scale, live_widget
 from judicia_notebook.plugin import Plugin
@@ -90,10 +88,7 @@ class PanelSession:
         self._mark: tuple[object, ...] = ()
         self._sent_at = 0.0
         self._steps: list[Step] = []
-        # What views changed: each time the policy's number, its version then, and the view.
-        self._made: deque[tuple[int, int, str]] = deque(maxlen=MOST_REMEMBERED)
-        self._numbers: WeakKeyDictionary[Policy, int] = WeakKeyDictionary()
-        self._counter = itertools.count(1)
+        self._made: deque[tuple[int, str]] = deque(maxlen=MOST_REMEMBERED)  # versions, each with the view that asked
         self._watched: Policy | None = None
         self._unwatch: Callable[[], None] = lambda: None
         self.calls = PanelCalls(self.push)
@@ -169,9 +164,8 @@ class PanelSession:
     # Changing the policy --------------------------------------------------------------------------------------
 
     def _change(self, plugin: Plugin, operation: messages.Operation) -> None:
-        check_same(operation, self._number(plugin.policy))
         change = change_for(plugin, operation)
-        own = self._versions_of(plugin.policy, operation.view)
+        own = self._versions_of(operation.view)
 
         def update(now: Snapshot) -> Snapshot:
             wanted = change.update(now)
@@ -197,20 +191,12 @@ class PanelSession:
         before, after = seen
         if before == after:
             return None
-        self._made.append((self._number(plugin.policy), version, view))
+        self._made.append((version, view))
         return version, before, after
 
-    def _versions_of(self, policy: Policy, view: str | None = None) -> set[int]:
-        """The versions of a policy that a view made, or all of this panel's."""
-        number = self._number(policy)
-        return {version for of, version, by in tuple(self._made) if of == number and view in (None, by)}
-
-    def _number(self, policy: Policy) -> int:
-        """What tells the policies apart that plugins of one name have had."""
-        with self._lock:
-            if policy not in self._numbers:
-                self._numbers[policy] = next(self._counter)
-            return self._numbers[policy]
+    def _versions_of(self, view: str | None = None) -> set[int]:
+        """The versions of policies that a view made, or all of this panel's."""
+        return {version for version, by in tuple(self._made) if view in (None, by)}
 
     def _remember(self, step: Step) -> None:
         with self._lock:
@@ -225,14 +211,13 @@ class PanelSession:
         return next((step for step in reversed(self._steps) if step.policy is plugin.policy), None)
 
     def _undo(self, plugin: Plugin, operation: messages.Undo) -> None:
-        check_same(operation, self._number(plugin.policy))
         with self._lock:
             step = self._last_step(plugin)
             if step is None:
                 raise PolicyError("There is nothing to undo.")
             check_step(operation, step.version, step.text)
             self._steps.remove(step)
-        own = self._versions_of(plugin.policy)
+        own = self._versions_of()
 
         def back(now: Snapshot) -> Snapshot:
             return taken_back(step.before, step.after, now, step.policy.narrowed_since(step.version, but_for=own))
@@ -269,7 +254,6 @@ class PanelSession:
             step = self._last_step(plugin) if plugin is not None else None
             text = encoded(
                 self.state(),
-                policy=self._number(plugin.policy) if plugin is not None else 0,
                 choices=self._choices(),
                 undo=step.text[:200] if step is not None else "",
                 undo_step=step.version if step is not None else 0,

@@ -66,20 +66,6 @@ def change_for(plugin: Plugin, operation: messages.Operation) -> Change:
     raise PolicyError(f"A panel cannot do {type(operation).__name__}.")
 
 
-def check_same(operation: messages.Operation, number: int) -> None:
-    """Refuse what was asked of another plugin of the same name, which is loaded no more.
-
-    Raises
-    ------
-    PolicyError
-    """
-    if operation.policy not in (None, number):
-        raise PolicyError(
-            f"{operation.plugin} was loaded anew after this panel had shown it, so nothing is changed.",
-            hint="The panel shows the new plugin now, and what it may do.",
-        )
-
-
 def check_current(
     plugin: Plugin, operation: messages.Operation, own: set[int], now: Snapshot, wanted: Snapshot
 ) -> None:

@@ -33,15 +33,13 @@ class View(msgspec.Struct, frozen=True):
 class Operation(msgspec.Struct, frozen=True, tag_field="op", kw_only=True):
     """Something to be done with a plugin, the one that the page showed when it was asked for.
 
-    `policy` is the number of the policy that the page showed then, `seen` its version, and `view` the page: what
-    anybody else narrowed since is not widened again, and another plugin that has the name by now is left alone.
-    `narrowing` is for what happens by the way, such as leaving a field: it widens nothing.
+    `seen` is the version of the policy that the page showed then, and `view` the page: what anybody else narrowed
+    since is not widened again. `narrowing` is for what happens by the way, such as leaving a field: it widens nothing.
     """
 
     id: _Id
     plugin: _Name = ""
     view: Annotated[str, msgspec.Meta(max_length=80)] = ""
-    policy: int | None = None
     seen: int | None = None
     narrowing: bool = False
 

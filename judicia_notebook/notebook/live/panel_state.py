@@ -143,7 +143,6 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     about: str = ""
     abi: str = ""
     choices: tuple[Choice, ...] | None = None
-    policy: int = 0  # a number that the panel gives each policy: another plugin of the same name has another
     policy_version: int = 0
     on_denied: str = ""
     capabilities: tuple[CapabilityRow, ...] = ()
