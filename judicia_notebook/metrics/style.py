@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from judicia_notebook.errors import printable
 
@@ -224,7 +224,8 @@ def description(figure: Figure) -> str:
     if figure.get_gid() != _OURS:
         return ""
     said = ["Plot"]
-    for axes in [one for whole in figure.axes for one in (whole, *whole.child_axes)]:
+    panels: list[Any] = [one for whole in figure.axes for one in (whole, *whole.child_axes)]
+    for axes in panels:
         said.append(axes.get_title("left") or axes.get_title())
         said += [f"{name}: {text}" for name, text in (("x", axes.get_xlabel()), ("y", axes.get_ylabel())) if text]
         rows = [text for one in axes.get_yticklabels() if any(map(str.isalpha, text := one.get_text()))]

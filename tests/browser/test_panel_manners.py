@@ -144,7 +144,7 @@ async def test_everybody_sees_the_panel_and_the_charts(open_notebook: OpenNotebo
         await look("light")
         assert [await one.root.evaluate(columns) for one in (panel, large)] == [2, 1]
         for scheme in ("light", "dark"):
-            await page.emulate_media(forced_colors="active", color_scheme=scheme)  # type: ignore[arg-type]
+            await page.emulate_media(forced_colors="active", color_scheme=scheme)
             await look(f"forced-{scheme}")
             seen = await panel.root.evaluate(LOOKS)
             assert seen["on"] != seen["off"], seen
