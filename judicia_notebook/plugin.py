@@ -96,6 +96,7 @@ class Plugin(Measuring):
         instances: Instances,
         config: Mapping[str, Any],
         on_unload: Callable[[Plugin], bool],
+        named: Callable[[str], Plugin | None],
         claimed: str = "",
         options: Options | None = None,
     ) -> None:
@@ -115,6 +116,7 @@ class Plugin(Measuring):
         self._targets: dict[str, Target] = {}
         self._activity = Activity(Making(code, self._config))
         self._on_unload = on_unload
+        self._named = named
 
     # What it is ---------------------------------------------------------------------------------------------
 
@@ -122,6 +124,11 @@ class Plugin(Measuring):
     def source(self) -> loading.Source:
         """What it was loaded from."""
         return self._code.source
+
+    @property
+    def current(self) -> Plugin:
+        """The plugin of this name: this one, or what was loaded under its name after this one was unloaded."""
+        return (self._named(self.name) or self) if self.unloaded else self
 
     @property
     def code(self) -> Code:

@@ -237,6 +237,7 @@ class Runtime(Telling):
             instances=request.instances or 1,
             config=request.config or {},
             on_unload=self._forget,
+            named=self._plugins.get,
             claimed=code.manifest.name if request.name is None else "",
             options=request.options,
         )

@@ -12,27 +12,114 @@ from __future__ import annotations
 import math
 import operator
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import SupportsIndex
 
 SIZE_UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "kB": 10**3, "MB": 10**6, "GB": 10**9}
-TIME_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
-_PER_SECOND = {"ns": 1e9, "us": 1e6, "µs": 1e6, "ms": 1e3}  # dividing is exact where multiplying by 1e-3 is not
+TIME_UNITS = {"ns": 1e-9, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
+_PER_SECOND = {"ns": 1e9, "µs": 1e6, "ms": 1e3}  # dividing is exact where multiplying by 1e-3 is not
+_SPELLINGS = {"us": "µs", "\N{GREEK SMALL LETTER MU}s": "µs"}
 
-_QUANTITY = re.compile(r"\s*(\d+(?:_\d+)*(?:\.\d+)?|\.\d+)\s*([A-Za-zµ]*)\s*", re.ASCII)
+# What people write for a unit, in lower case, and what they may mean by it. A unit in the wrong case is found without.
+_SLIPS = {
+    "k": ("KiB", "kB"), "m": ("MiB", "MB", "min", "ms"), "g": ("GiB", "GB"),
+    "kb": ("KiB",), "mb": ("MiB",), "gb": ("GiB",), "ki": ("KiB",), "mi": ("MiB",), "gi": ("GiB",),
+    "byte": ("B",), "bytes": ("B",),
+    "kilobytes": ("kB",), "megabytes": ("MB",), "gigabytes": ("GB",),
+    "nsec": ("ns",), "usec": ("µs",), "msec": ("ms",), "millis": ("ms",), "milliseconds": ("ms",),
+    "sec": ("s",), "secs": ("s",), "second": ("s",), "seconds": ("s",),
+    "mins": ("min",), "minute": ("min",), "minutes": ("min",), "hr": ("h",), "hour": ("h",), "hours": ("h",),
+}  # fmt: skip
+_QUANTITY = re.compile(r"\s*(\d+(?:_\d+)*(?:\.\d+)?|\.\d+)\s*([A-Za-zµ\u03bc]*)\s*", re.ASCII)
+_GROUPS = re.compile(r"\d{1,3}(?:[ ,'_\u00a0\u202f]\d{3})+(?:\.\d+)?", re.ASCII)
+_LONGEST = 60
 
 
-def _split(text: str, units: dict[str, float] | dict[str, int], example: str) -> tuple[float, str]:
+def _split(text: str, units: Mapping[str, float], example: str) -> tuple[float, str]:
+    """The number and the unit of a text, the latter as it stands in `units`."""
     match = _QUANTITY.fullmatch(text)
     if match is None:
-        raise ValueError(f"{text!r} is not a number with a unit, such as {example}")
+        meant = _meant_number(text, units)
+        said = f"{_shown(text)} is not a number with a unit"
+        raise ValueError(
+            f"{said}.{_did_you_mean(meant)} It is written like {example}" if meant else f"{said}, such as {example}"
+        )
     number, unit = match.groups()
+    unit = _SPELLINGS.get(unit, unit)
     if not unit:
-        raise ValueError(f"{text!r} has no unit; write for example {example} (units: {', '.join(units)})")
+        raise ValueError(f"{_shown(text)} has no unit; write for example {example} (units: {', '.join(units)})")
     if unit not in units:
-        raise ValueError(f"{text!r} has the unknown unit {unit!r} (units: {', '.join(units)})")
+        said = f"{_shown(text)} has the unknown unit {_shown(unit)}"
+        meant, known = [f"{number}{one}" for one in _meant_units(unit, units)], ", ".join(units)
+        raise ValueError(f"{said}.{_did_you_mean(meant)} Units: {known}" if meant else f"{said} (units: {known})")
     return float(number.replace("_", "")), unit
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…")
+
+
+def _did_you_mean(meant: Iterable[str]) -> str:
+    choices = [one for one in meant if len(one) <= _LONGEST]
+    return f" Did you mean {' or '.join(choices)}?" if choices else ""
+
+
+def _meant_units(unit: str, units: Iterable[str]) -> list[str]:
+    """Units that a text that is none may stand for: in another case, or as they are written elsewhere."""
+    unit = unit.casefold().replace("\N{GREEK SMALL LETTER MU}", "u")
+    in_case = [one for one in units if unit in (one.casefold(), one.replace("µ", "u").casefold())]
+    return in_case + [one for one in _SLIPS.get(unit, ()) if one in units]
+
+
+def _meant_number(text: str, units: Mapping[str, float]) -> list[str]:
+    """What a text that is no number with a unit may stand for: ``1,5s``, ``1 000 ms``, ``1e3ms``."""
+    number = re.match(r"[\d.,' _\u00a0\u202f]*\d(?:[eE][+-]?\d{1,2})?", text.strip()[:_LONGEST], re.ASCII)
+    if number is None:
+        return []
+    unit = text.strip()[number.end() :].strip()
+    unit = _SPELLINGS.get(unit, unit)
+    known = [unit] if unit in units else _meant_units(unit, units)
+    return [f"{one}{each}" for one in _meant_digits(number[0]) for each in known]
+
+
+def _meant_digits(text: str) -> list[str]:
+    """Plain digits for digits in groups, with a comma for the point, or with an exponent."""
+    meant = []
+    if _GROUPS.fullmatch(text):
+        meant.append(re.sub(r"[^\d.]", "", text))
+    if re.fullmatch(r"\d+,\d+", text, re.ASCII):
+        meant.append(text.replace(",", "."))
+    if re.fullmatch(r"\d+(?:\.\d+)?[eE][+-]?\d{1,2}", text, re.ASCII):
+        meant.append(f"{float(text):f}".rstrip("0").rstrip("."))
+    return meant
+
+
+def parse_count(text: str) -> int:
+    """A whole number, with or without groups of digits.
+
+    Raises
+    ------
+    ValueError
+        It is none; the text says why.
+
+    Examples
+    --------
+    >>> parse_count("12840"), parse_count("12_840"), parse_count("12 840")
+    (12840, 12840, 12840)
+    """
+    digits = re.sub(r"(?<=\d)[ _\u00a0\u202f](?=\d)", "", text.strip(), flags=re.ASCII)
+    if digits.isascii() and digits.isdecimal() and len(digits) <= _LONGEST:
+        return int(digits)
+    raise ValueError(f"{_shown(text)} is not a whole number.{_did_you_mean(_meant_counts(text.strip()))}")
+
+
+def _meant_counts(text: str) -> list[str]:
+    factor = {"k": 10**3, "m": 10**6, "g": 10**9}.get(text[-1:].casefold(), 0)
+    number = text[:-1].strip() if factor else text
+    plain = [number] if re.fullmatch(r"\d{1,18}(?:\.\d{1,9})?", number, re.ASCII) else _meant_digits(number[:_LONGEST])
+    counts = [float(one) * (factor or 1) for one in plain]
+    return [f"{count:.0f}" for count in counts if count.is_integer() and count < 1 << 53]
 
 
 def parse_size(value: SupportsIndex | str) -> int:
@@ -124,8 +211,8 @@ def format_time(seconds: float) -> str:
     >>> format_time(0.0503), format_time(90), format_time(4.2e-7)
     ('50.3 ms', '1.5 min', '420 ns')
     """
-    for unit in ("min", "s", "ms", "us"):
-        if seconds >= TIME_UNITS[unit] * (1 if unit != "us" else 0.9995):
+    for unit in ("min", "s", "ms", "µs"):
+        if seconds >= TIME_UNITS[unit] * (1 if unit != "µs" else 0.9995):
             return f"{_short(seconds / TIME_UNITS[unit])} {unit}"
     return f"{_short(seconds / TIME_UNITS['ns'])} ns" if seconds else "0 s"
 

@@ -136,7 +136,7 @@ def readme_example() -> list[tuple[str, str]]:
 def shape(text: str) -> list[str]:
     """The words of a text, without what differs between runs: how long it took, how wide columns are, digests."""
     text = re.sub(r"sha256 [0-9a-f]+", "sha256", text)
-    return re.sub(r"\d+([.\u00a0\u2009\u202f]\d+)*( [num]?s\b)?", "#", text).split()
+    return re.sub(r"\d+([.\u00a0\u2009\u202f]\d+)*( [nµm]?s\b)?", "#", text).split()
 
 
 def test_the_readme_shows_what_its_notebook_really_shows(tmp_path: Path) -> None:

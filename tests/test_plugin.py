@@ -324,5 +324,5 @@ def test_the_last_record_is_of_the_last_call(rt: jn.Runtime, specimen: jn.Plugin
     assert specimen.last is not None
     assert rt.last is not None
     assert (specimen.last.function, rt.last.function) == ("echo", "check")
-    line = r"specimen\.echo: ok · [\d.]+ [mu]s \([\d.]+ [mu]s cpu\) · [\d ]+ fuel · [\d.]+ [KM]iB"
+    line = r"specimen\.echo: ok · [\d.]+ [mµ]s \([\d.]+ [mµ]s cpu\) · [\d ]+ fuel · [\d.]+ [KM]iB"
     assert re.fullmatch(line, specimen.last.cost_line())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +16,7 @@ from judicia_notebook.units import (
     format_quantity,
     format_size,
     format_time,
+    parse_count,
     parse_size,
     parse_time,
 )
@@ -52,6 +54,7 @@ def test_a_size_is_read_in_bytes(written: Any, size: int) -> None:
         ("1h", 3600.0),
         ("3us", 3e-6),
         ("3µs", 3e-6),
+        ("3\N{GREEK SMALL LETTER MU}s", 3e-6),
         ("4ns", 4e-9),
         (timedelta(milliseconds=20), 0.02),
     ],
@@ -122,7 +125,7 @@ def test_a_size_is_written_with_three_digits(size: int, text: str) -> None:
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
-        (0, "0 s"), (4.2e-7, "420 ns"), (3.73e-6, "3.73 us"), (0.0503, "50.3 ms"), (0.05, "50 ms"),
+        (0, "0 s"), (4.2e-7, "420 ns"), (3.73e-6, "3.73 µs"), (0.0503, "50.3 ms"), (0.05, "50 ms"),
         (1.5, "1.5 s"), (59.9, "59.9 s"), (90, "1.5 min"), (600, "10 min"),
     ],
 )  # fmt: skip
@@ -146,3 +149,52 @@ def test_a_written_size_is_read_back_within_its_three_digits(size: int) -> None:
 @given(st.floats(1e-9, 1e6))
 def test_a_written_time_is_read_back_within_its_three_digits(seconds: float) -> None:
     assert parse_time(format_time(seconds)) == pytest.approx(seconds, rel=0.006)
+
+
+@pytest.mark.parametrize(
+    ("read", "written", "meant"),
+    [
+        (parse_size, "64mib", "64MiB"),
+        (parse_size, "64M", "64MiB or 64MB"),
+        (parse_size, "64 mb", "64MB or 64MiB"),
+        (parse_size, "1K", "1KiB or 1kB"),
+        (parse_size, "1KB", "1kB or 1KiB"),
+        (parse_size, "2Gi", "2GiB"),
+        (parse_size, "700 bytes", "700B"),
+        (parse_size, "1,5MiB", "1.5MiB"),
+        (parse_size, "1 000 kB", "1000kB"),
+        (parse_size, "1e3MiB", "1000MiB"),
+        (parse_time, "1S", "1s"),
+        (parse_time, "50 MS", "50ms"),
+        (parse_time, "3 US", "3µs"),
+        (parse_time, "1,5s", "1.5s"),
+        (parse_time, "1,000ms", "1000ms or 1.000ms"),
+        (parse_time, "5m", "5min or 5ms"),
+        (parse_time, "2 minutes", "2min"),
+        (parse_time, "1 000 SEC", "1000s"),
+        (parse_count, "1M", "1000000"),
+        (parse_count, "1.5k", "1500"),
+        (parse_count, "1e6", "1000000"),
+        (parse_count, "12,840", "12840"),
+    ],
+)
+def test_what_was_meant_is_suggested_and_can_be_read(read: Any, written: str, meant: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(f"Did you mean {meant}?")):
+        read(written)
+    assert all(read(one) >= 0 for one in meant.split(" or "))
+
+
+@pytest.mark.parametrize(
+    "written", ["x", "", "1 q", "1.5", "-1", "9" * 400, "1e999s", "1" + "0" * 400 + "M", "," * 400]
+)
+@pytest.mark.parametrize("read", [parse_size, parse_time, parse_count])
+def test_what_cannot_be_guessed_is_refused_in_few_words(read: Any, written: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        read(written)
+    assert len(str(caught.value)) < 250
+    assert "Did you mean" not in str(caught.value)
+
+
+def test_times_are_written_with_the_sign_for_micro() -> None:
+    assert format_time(3.73e-6) == "3.73 µs"
+    assert parse_time("3.73 µs") == pytest.approx(3.73e-6)

@@ -14,6 +14,8 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from judicia_notebook.text import printable
+
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
@@ -26,6 +28,8 @@ INK = "#22262b"
 SMALL = 8.0
 MEDIUM = 9.0
 LARGE = 11.0
+_OURS = "judicia_notebook"  # the mark of a figure made here
+_MOST_WORDS = 1000
 
 
 class LineStyle(NamedTuple):
@@ -112,6 +116,7 @@ def new_axes(height: float = 3.6, width: float = 7.2) -> Axes:
     ground = wished if _is_dark(wished) else GROUND
     figure = Figure(figsize=(width, height), dpi=110, facecolor=ground, layout="constrained")
     FigureCanvasAgg(figure)
+    figure.set_gid(_OURS)
     return figure.add_subplot()
 
 
@@ -238,6 +243,37 @@ def message(axes: Axes, text: str) -> None:
     axes.set_axis_off()
     where = {"transform": axes.transAxes, "ha": "center", "va": "center"}
     write(axes, 0.5, 0.5, text, color=look_of(axes).faint_ink, fontsize=LARGE, wrap=True, **where)
+
+
+def description(figure: Figure) -> str:
+    """What a figure made here shows, in words, for those who do not see it; empty for a figure of the user's own.
+
+    It is read from the figure as it is when it is shown: titles, axes, the names of rows, and what the legends say.
+    """
+    if figure.get_gid() != _OURS:
+        return ""
+    said = ["Plot"]
+    panels: list[Any] = [one for whole in figure.axes for one in (whole, *whole.child_axes)]
+    for axes in panels:
+        said.append(axes.get_title("left") or axes.get_title())
+        said += [f"{name}: {text}" for name, text in (("x", axes.get_xlabel()), ("y", axes.get_ylabel())) if text]
+        rows = [text for one in axes.get_yticklabels() if any(map(str.isalpha, text := one.get_text()))]
+        legend = axes.get_legend()
+        keys = [legend.get_title(), *legend.get_texts()] if legend is not None else []
+        said += [
+            text
+            for text in (
+                "" if axes.get_ylabel() else ", ".join(rows),
+                "; ".join(_words(key.get_text()) for key in keys),
+            )
+            if text
+        ]
+        said += [_words(one.get_text()) for one in axes.texts]
+    return printable(". ".join(text for text in said if text.strip(" .;")), _MOST_WORDS)
+
+
+def _words(text: str) -> str:
+    return " ".join(text.split())
 
 
 def drawn(axes: Axes, given: Axes | None) -> Figure | Axes:

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from judicia_notebook.errors import did_you_mean
 from judicia_notebook.metrics.plots import FRAMES
 from judicia_notebook.quotas import KINDS
-from judicia_notebook.units import parse_size, parse_time
+from judicia_notebook.units import parse_count, parse_size, parse_time
 
 HELP_WIDTH = 100
 PLOTS = tuple(FRAMES)
@@ -203,7 +203,7 @@ class Command:
 def _quota(kind: str) -> Argument:
     info = KINDS[kind]
     forms: dict[str, tuple[str, Callable[[str], Any]]] = {"s": ("TIME", parse_time), "bytes": ("SIZE", parse_size)}
-    metavar, check = forms.get(info.unit, ("N", _count))
+    metavar, check = forms.get(info.unit, ("N", parse_count))
 
     def convert(text: str) -> Any:
         if text == "none" and info.may_be_none:
@@ -212,12 +212,6 @@ def _quota(kind: str) -> Argument:
 
     flag = f"--{kind.replace('_', '-')}"
     return Argument((flag,), f"{info.meaning} (per {info.per})", metavar, convert=convert, count="given")
-
-
-def _count(text: str) -> int:
-    if not text.replace("_", "").isdecimal():
-        raise ValueError(f"{text!r} is not a whole number")
-    return int(text)
 
 
 def _scale(text: str) -> float:
@@ -253,7 +247,7 @@ _LOAD_OPTIONS = (
     *(_quota(kind) for kind in LOAD_KINDS),
     Argument(
         ("--instances",), "how many instances: 1 keeps its state between calls, fresh is a new one for every call",
-        "N|fresh", convert=lambda text: text if text == "fresh" else _count(text),
+        "N|fresh", convert=lambda text: text if text == "fresh" else parse_count(text),
     ),
     Argument(
         ("--on-denied",), "a denied host call is answered with an error value, or ends the call",
@@ -333,6 +327,12 @@ COMMANDS: tuple[Command, ...] = (
         (Argument(("source",), "a loaded plugin, a file, or a bundled example", "NAME|PATH", "plugins_sources"),),
         ("%plugin inspect checker", "%plugin inspect example:specimen"),
     ),
+    Command(
+        "help",
+        "What a function takes and answers, as its plugin says; all functions of a plugin; or a command's options.",
+        (Argument(("target",), "a function, a plugin or a command", "NAME[.FUNCTION]", "functions", count="?"),),
+        ("%plugin help specimen.call_host", "%plugin help specimen", "%plugin help load"),
+    ),
     Command("reload", "Read a plugin's file again and replace it in place.", (_PLUGIN,), ("%plugin reload checker",)),
     Command("unload", "Unload a plugin. Its records stay.", (_PLUGIN,), ("%plugin unload checker",)),
     Command("examples", "The bundled example plugins."),
@@ -397,7 +397,7 @@ COMMANDS: tuple[Command, ...] = (
         (
             Argument(("target",), "a plugin, or a function to call", "NAME[.FUNCTION]", "functions", count="?"),
             *_PAYLOAD,
-            Argument(("--call",), "tell of the call with this call_id", "ID", convert=_count),
+            Argument(("--call",), "tell of the call with this call_id", "ID", convert=parse_count),
             Argument(("--limit",), "how much of each payload to keep (200 B)", "SIZE", convert=parse_size),
         ),
         ('%plugin trace specimen.call_host {"service": "clock", "n": 3}', "%plugin trace specimen"),
@@ -408,8 +408,8 @@ COMMANDS: tuple[Command, ...] = (
         (
             _TARGET,
             *_PAYLOAD,
-            Argument(("--repeats",), "how many calls of either kind (30)", "N", convert=_count),
-            Argument(("--warmup",), "how many before them, which are left out (3)", "N", convert=_count),
+            Argument(("--repeats",), "how many calls of either kind (30)", "N", convert=parse_count),
+            Argument(("--warmup",), "how many before them, which are left out (3)", "N", convert=parse_count),
         ),
         ('%plugin time specimen.spin {"ms": 1}', "bench = %plugin time checker.check submission --repeats 100"),
     ),
@@ -419,7 +419,7 @@ COMMANDS: tuple[Command, ...] = (
         (
             _TARGET,
             *_PAYLOAD,
-            Argument(("--samples",), "how many samples are enough (500)", "N", convert=_count),
+            Argument(("--samples",), "how many samples are enough (500)", "N", convert=parse_count),
             Argument(("--seconds",), "when to stop calling again (5s)", "TIME", convert=parse_time),
         ),
         ('%plugin profile specimen.spin {"ms": 100}', "profile = %plugin profile checker.check submission"),

@@ -272,6 +272,20 @@ class PluginMagic:
             raise NoSuchPlugin(f"No plugin {source!r} is loaded, and it is no file.{did_you_mean(source, plugins)}")
         return self._runtime.inspect(source)
 
+    def _help(self, given: Namespace) -> None:
+        name, dot, function = (given.target or "").partition(".")
+        plugins = self._runtime.plugins
+        text = None
+        if not name:
+            text = commands.overview()
+        elif not dot and name not in plugins:
+            text = commands.help_of(name, cell=False)
+        if text is not None:
+            print(text)
+            return
+        plugin = self._runtime.plugin(name)
+        reprs.show(reprs.function_card(plugin, function) if function else reprs.functions_card(plugin))
+
     def _examples(self, _: Namespace) -> None:
         reprs.show(reprs.examples_card())
 

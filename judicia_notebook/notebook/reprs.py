@@ -8,15 +8,18 @@ no other, is kept from having their TeX set.
 
 from __future__ import annotations
 
-import json
+import base64
+import html
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from judicia_notebook import suggestions
-from judicia_notebook.errors import describe, printable
+from judicia_notebook.errors import NoSuchFunction, describe, did_you_mean, printable
 from judicia_notebook.grants import capability_of, is_grant
 from judicia_notebook.inspection import listed
-from judicia_notebook.notebook import commands
+from judicia_notebook.metrics import style
+from judicia_notebook.metrics.figures.series import cut_apart
+from judicia_notebook.notebook import commands, schemas
 from judicia_notebook.notebook.cards import Block, Card, Grid, Line, Part, Row
 from judicia_notebook.policy import Policy
 from judicia_notebook.quotas import KINDS, Quota, make_quota
@@ -78,7 +81,7 @@ def _rights_rows(inspection: Inspection) -> list[Row]:
 
 
 def _names(names: Iterable[str], none: str = "none") -> str:
-    return listed([printable(name, 80) for name in names], none)
+    return listed(cut_apart([printable(name, 300) for name in names], 80), none)
 
 
 def _limits(quota: Quota) -> str:
@@ -300,29 +303,65 @@ def _lines_to_try(runtime: Runtime) -> list[str]:
         return ["%plugin examples", "%plugin load example:checker", "%plugin load --help"]
     plugin = runtime.plugins[name]
     function = next((one for one in plugin.functions if not one.startswith(HOOK_PREFIX)), None)
-    call = ""
+    call = _call_line(plugin, function) if function else ""
     if plugin.is_command:
         call = suggestions.magic("run", name)
-    elif function:
-        call = suggestions.magic("call", f"{name}.{function}", json_text=sample_payload(plugin, function))
     lines = [suggestions.magic("inspect", name), call, "%plugin stats", suggestions.magic("quota", name, cpu="50ms")]
     return [line for line in lines if line]
 
 
-_EMPTY: dict[str, Any] = {"string": "", "number": 0, "integer": 0, "boolean": False, "array": [], "object": {}}
-
-
 def sample_payload(plugin: Plugin, function: str) -> str:
-    """An empty payload with the fields that the manifest says a function needs."""
+    """A payload with the fields that the manifest says a function needs."""
     described = plugin.manifest.functions.get(function)
-    schema = described.request if described is not None and described.request is not None else {}
-    fields, required = schema.get("properties"), schema.get("required")
-    if not isinstance(fields, dict) or not isinstance(required, list):
-        return ""
-    kinds = {name: fields.get(name) for name in required if isinstance(name, str)}
-    return json.dumps(
-        {name: _EMPTY.get(str(kind.get("type"))) for name, kind in kinds.items() if isinstance(kind, dict)}
+    return schemas.sample(described.request) if described is not None else ""
+
+
+def functions_card(plugin: Plugin) -> Card:
+    """The functions of a plugin, each with what its manifest says of it and a line that calls it."""
+    described = plugin.manifest.functions
+    rows = tuple(
+        (
+            printable(name, 80),
+            printable(described[name].description, 300) if name in described else "",
+            _call_line(plugin, name),
+        )
+        for name in plugin.functions
+        if not name.startswith(HOOK_PREFIX)
     )
+    parts = (Grid(("function", "about", "to call it"), rows),) if rows else ()
+    return Card(f"Functions of {plugin.name}", plugin.manifest.version if rows else "none that takes JSON", parts)
+
+
+def function_card(plugin: Plugin, name: str) -> Card:
+    """What a plugin's manifest says of a function: what it takes, and what it answers.
+
+    Raises
+    ------
+    NoSuchFunction
+    """
+    if name not in plugin.functions:
+        raise NoSuchFunction(
+            f"{plugin.name} has no function {printable(name)!r}.{did_you_mean(name, plugin.functions)}"
+        )
+    info = plugin.manifest.functions.get(name)
+    about = printable(info.description) if info is not None and info.description else "its manifest says nothing of it"
+    parts: list[Part] = []
+    for label, schema in (("payload", info.request), ("answer", info.answer)) if info is not None else ():
+        rows = [
+            (one.name, "needed" if one.needed else "optional", one.kind, one.about) for one in schemas.fields(schema)
+        ]
+        if rows:
+            parts.append(Grid((label, "presence", "values", "about"), tuple(rows)))
+        elif schema is not None:
+            parts.append(Row(label, schemas.kind(schema)))
+    if not name.startswith(HOOK_PREFIX):
+        line = _to_type("To call it:", _call_line(plugin, name))
+        parts += [line] if line is not None else []
+    return Card(f"{plugin.name}.{printable(name, 80)}", about, tuple(parts))
+
+
+def _call_line(plugin: Plugin, function: str) -> str:
+    return suggestions.magic("call", f"{plugin.name}.{function}", json_text=sample_payload(plugin, function))
 
 
 # Showing them --------------------------------------------------------------------------------------------------
@@ -426,6 +465,7 @@ def install(shell: Any) -> Callable[[], None]:
         register("text/html", name, _html_printer(card_of))
         register("text/plain", name, _text_printer(card_of))
     register("image/png", _FIGURE, _figure_png)
+    register("text/html", _FIGURE, _figure_html)
     for name in _FRAMES:
         register("text/html", name, _frame_html)
     if hasattr(shell, "kernel"):
@@ -471,8 +511,23 @@ def _frame_html(frame: Any) -> str | None:
     return f'<div class="{INERT_CLASSES}">{made}</div>'
 
 
-def _figure_png(figure: Any) -> bytes:
+def _png(figure: Any) -> bytes:
     from IPython.core.pylabtools import print_figure
 
     draw: Callable[..., bytes] = print_figure
     return draw(figure, fmt="png")
+
+
+def _figure_png(figure: Any) -> Any:
+    """The picture, with its description where nbconvert looks for one."""
+    described = style.description(figure)
+    return (_png(figure), {"alt": described}) if described else _png(figure)
+
+
+def _figure_html(figure: Any) -> str | None:
+    """A plot of ours with its description, which JupyterLab gives to no picture of its own making."""
+    described = style.description(figure)
+    if not described:
+        return None
+    picture = base64.b64encode(_png(figure)).decode("ascii")
+    return f'<img alt="{html.escape(described)}" src="data:image/png;base64,{picture}">'

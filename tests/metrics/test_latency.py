@@ -85,7 +85,7 @@ def test_a_percentile_that_no_call_could_lie_beyond_is_left_out() -> None:
 def test_axes_are_labelled_and_functions_named_most_called_first() -> None:
     few, many = ("specimen", "echo", spread(5), "ok"), ("checker", "check", spread(50), "ok")
     axes = axes_of(plots.latency(calls_of(few, many)))
-    assert axes.get_xlabel() == "wall time of a call, without its queue, us"
+    assert axes.get_xlabel() == "wall time of a call, without its queue, µs"
     assert axes.get_ylabel() == "share of calls"
     assert [row[0] for row in table_of(axes)] == ["checker.check", "specimen.echo"]
     legend = axes.get_legend()
@@ -94,7 +94,7 @@ def test_axes_are_labelled_and_functions_named_most_called_first() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ms", "unit"), [(0.0004, "ns"), (0.04, "us"), (0.4, "us"), (4.0, "ms"), (400.0, "ms"), (4000.0, "s")]
+    ("ms", "unit"), [(0.0004, "ns"), (0.04, "µs"), (0.4, "µs"), (4.0, "ms"), (400.0, "ms"), (4000.0, "s")]
 )
 def test_a_linear_axis_has_the_unit_that_fits(ms: float, unit: str) -> None:
     axes = axes_of(plots.latency(calls_of(("p", "f", [ms / 2, ms], "ok"))))
@@ -106,7 +106,7 @@ def test_a_linear_axis_has_the_unit_that_fits(ms: float, unit: str) -> None:
 def test_times_far_apart_get_a_logarithmic_axis_whose_ticks_have_units() -> None:
     axes = axes_of(plots.latency(calls_of(("p", "fast", spread(50, 0.02), "ok"), ("p", "slow", spread(50, 20), "ok"))))
     assert axes.get_xscale() == "log"
-    assert {"100 us", "1 ms", "10 ms"} <= set(tick_labels(axes))
+    assert {"100 µs", "1 ms", "10 ms"} <= set(tick_labels(axes))
 
 
 def test_calls_that_failed_are_counted_and_not_drawn() -> None:

@@ -270,3 +270,40 @@ def test_a_million_rows_are_a_few_hundred_artists_and_a_few_thousand_points() ->
         assert len(artists) < 400, kind
         assert points < 40_000, kind
         assert boxes < 60_000, kind
+
+
+def test_unlike_names_stay_unlike_when_they_are_cut() -> None:
+    from judicia_notebook.metrics.figures.series import cut_apart
+
+    names = [f"plugin.check_{middle}_and_all_the_rest" for middle in ("first_of_all", "second_to_none", "third")]
+    for width in (20, 30, 39):
+        found = cut_apart([*names, "plugin.ch…the_rest (1)"], width)
+        assert len(set(found)) == 4, found
+        assert all(len(name) <= max(width, 22) for name in found), found
+    assert cut_apart([names[0], names[0]], 20) == [cut_apart([names[0]], 20)[0]] * 2
+
+
+def test_a_plot_is_described_in_words_and_a_figure_of_the_users_is_left_alone() -> None:
+    from matplotlib.figure import Figure
+
+    import judicia_notebook as jn
+    from judicia_notebook.metrics import style
+    from judicia_notebook.notebook import reprs
+
+    with jn.Runtime() as runtime:
+        plugin = runtime.load("example:specimen")
+        plugin.call("echo", 1)
+        for kind, frames in jn.plots.FRAMES.items():
+            figure = getattr(jn.plots, kind)(*(getattr(runtime, name) for name in frames))
+            described = style.description(figure)
+            assert described.startswith("Plot"), kind
+            assert 4 < len(described) <= 1001
+        latency = jn.plots.latency(runtime.calls)
+        picture, metadata = reprs._figure_png(latency)
+        assert picture.startswith(b"\x89PNG")
+        assert "specimen.echo" in metadata["alt"]
+        assert f'alt="{metadata["alt"]}"' in str(reprs._figure_html(latency))
+    own = Figure()
+    own.add_subplot().set_title("mine")
+    assert reprs._figure_html(own) is None
+    assert isinstance(reprs._figure_png(own), bytes)

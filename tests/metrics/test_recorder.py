@@ -126,22 +126,22 @@ USUAL = {
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
-        ({}, "checker.check: ok · 420 us (310 us cpu) · 12 840 fuel · 2 host calls, 1 denied · 1.1 MiB"),
+        ({}, "checker.check: ok · 420 µs (310 µs cpu) · 12 840 fuel · 2 host calls, 1 denied · 1.1 MiB"),
         (
             {"guest_ns": 50_300_000, "cpu_ns": 50_000_000, "fuel": -1, "outcome": "quota_cpu"},
             "checker.check: quota_cpu · 50.3 ms (50 ms cpu) · 2 host calls, 1 denied · 1.1 MiB",
         ),
         (
             {"host_calls": 1, "denied": 0},
-            "checker.check: ok · 420 us (310 us cpu) · 12 840 fuel · 1 host call · 1.1 MiB",
+            "checker.check: ok · 420 µs (310 µs cpu) · 12 840 fuel · 1 host call · 1.1 MiB",
         ),
         (
             {"host_calls": 0, "denied": 0, "fuel": 0, "memory_peak_bytes": -1},
-            "checker.check: ok · 420 us (310 us cpu) · 0 fuel",
+            "checker.check: ok · 420 µs (310 µs cpu) · 0 fuel",
         ),
         (
             {"host_calls": 12_000, "denied": 12_000},
-            "checker.check: ok · 420 us (310 us cpu) · 12 840 fuel · 12 000 host calls, 12 000 denied · 1.1 MiB",
+            "checker.check: ok · 420 µs (310 µs cpu) · 12 840 fuel · 12 000 host calls, 12 000 denied · 1.1 MiB",
         ),
     ],
 )

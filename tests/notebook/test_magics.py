@@ -196,7 +196,7 @@ def test_numbers_are_passed_to_a_numeric_export(kernel: Kernel) -> None:
 def test_verbose_prints_what_the_call_cost(checker: Kernel) -> None:
     reply = checker.run(f"%plugin call -v checker.check {ACCEPTED}")
     assert re.fullmatch(
-        r"checker\.check: ok · [\d.]+ [mu]s \([\d.]+ [mu]s cpu\) · [\d ]+ fuel · [\d.]+ MiB\n", reply.stdout
+        r"checker\.check: ok · [\d.]+ [mµ]s \([\d.]+ [mµ]s cpu\) · [\d ]+ fuel · [\d.]+ MiB\n", reply.stdout
     )
     assert checker.run(f"%plugin call checker.check {ACCEPTED}").stdout == ""
 

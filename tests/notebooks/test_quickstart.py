@@ -52,7 +52,7 @@ def words(cell: Any) -> set[str]:
     said = [output for output in cell.outputs if output.get("name") != "stderr"]  # a slow first compile is announced
     text = " ".join(text_of(output) for output in said)
     text = re.sub(r"sha256 [0-9a-f]+|(?<=example:specimen )[0-9a-f]{12}", "", text)
-    return set(re.sub(r"\d+([.\u00a0\u2009\u202f]\d+)*( [num]?s\b)?", "#", text).split()) - {"\\", "..."}
+    return set(re.sub(r"\d+([.\u00a0\u2009\u202f]\d+)*( [nµm]?s\b)?", "#", text).split()) - {"\\", "..."}
 
 
 @pytest.fixture(scope="module")

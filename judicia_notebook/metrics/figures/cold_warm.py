@@ -59,7 +59,7 @@ def cold_warm(calls: pd.DataFrame, ax: Axes | None = None, *, by: series.By = No
     >>> calls = pd.DataFrame({"plugin": "checker", "function": "check", "wall_ms": [3.0, 0.4, 0.5], "outcome": "ok",
     ...                       "instance_call": [1, 2, 3]})
     >>> [text.get_text() for text in cold_warm(calls).axes[0].texts]
-    ['median 3 ms · 1 call', 'median 450 us · 2 calls']
+    ['median 3 ms · 1 call', 'median 450 µs · 2 calls']
     """
     good, not_drawn = series.good(calls)
     rows = _rows(good, by)

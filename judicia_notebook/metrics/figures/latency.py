@@ -56,7 +56,7 @@ def latency(calls: pd.DataFrame, ax: Axes | None = None, *, by: series.By = None
     >>> import pandas as pd
     >>> calls = pd.DataFrame({"plugin": "checker", "function": "check", "wall_ms": [0.4, 0.5], "outcome": "ok"})
     >>> latency(calls).axes[0].get_xlabel()
-    'wall time of a call, without its queue, us'
+    'wall time of a call, without its queue, µs'
     """
     good, not_drawn = series.good(calls)
     curves = _curves(good, by)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from judicia_notebook.metrics import style
-from judicia_notebook.metrics.figures.series import cut
+from judicia_notebook.metrics.figures.series import cut_apart
 from judicia_notebook.units import SIZE_UNITS, TIME_UNITS, format_count, format_size, format_time
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def share_axis(axes: Axes, which: Which, label: str) -> None:
 def names(axes: Axes, texts: Sequence[str], places: Sequence[float] | None = None) -> None:
     """One row for each name, the first on top. A plugin chooses names: they are cut, and no TeX."""
     at = list(range(len(texts))) if places is None else list(places)
-    axes.set_yticks(at, [style.drawable(cut(text, _NAME_WIDTH)) for text in texts], **style.AS_IT_IS)
+    axes.set_yticks(at, [style.drawable(text) for text in cut_apart(texts, _NAME_WIDTH)], **style.AS_IT_IS)
     axes.tick_params(axis="y", colors=style.look_of(axes).ink)
     bottom, top = (len(texts) - 1, 0) if places is None else sorted(axes.dataLim.intervaly)[::-1]
     axes.set_ylim(bottom + 0.6, top - 0.6)
@@ -88,7 +88,7 @@ def names(axes: Axes, texts: Sequence[str], places: Sequence[float] | None = Non
 
 def time_unit(largest: float) -> str:
     """The unit in which a time has a number before its point."""
-    return next(unit for unit in ("s", "ms", "us", "ns") if largest >= TIME_UNITS[unit] or unit == "ns")
+    return next(unit for unit in ("s", "ms", "µs", "ns") if largest >= TIME_UNITS[unit] or unit == "ns")
 
 
 def size_unit(largest: float) -> str:

@@ -189,3 +189,27 @@ def cut(name: str, width: int = NAME_WIDTH) -> str:
         return name
     half = (width - 1) // 2
     return f"{name[:half]}…{name[-half:]}"
+
+
+def cut_apart(names: Sequence[str], width: int = NAME_WIDTH) -> list[str]:
+    """Names cut so that unlike ones stay unlike: those that would look alike have a number, in the order of the names.
+
+    Examples
+    --------
+    >>> cut_apart(["plugin.check_the_first_answer", "plugin.check_the_other_answer", "plugin.check"], 20)
+    ['plugin.…_answer (1)', 'plugin.…_answer (2)', 'plugin.check']
+    """
+    found = {name: cut(name, width) for name in names}
+    taken = set(found.values())
+    alike: dict[str, list[str]] = {}
+    for name in sorted(found):
+        alike.setdefault(found[name], []).append(name)
+    for group in alike.values():
+        number = 0
+        for name in group if len(group) > 1 else ():
+            while found[name] in taken:
+                number += 1
+                mark = f" ({number})"
+                found[name] = cut(name, width - len(mark)) + mark
+            taken.add(found[name])
+    return [found[name] for name in names]

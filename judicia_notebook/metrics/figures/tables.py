@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from judicia_notebook.metrics import style
-from judicia_notebook.metrics.figures.series import NAME_WIDTH, cut
+from judicia_notebook.metrics.figures.series import NAME_WIDTH, cut_apart
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -42,7 +42,7 @@ def write_table(
         labelcolor=look.ink,
     )
     legend.get_title().set_color(look.faint_ink)
-    for row, (text, name) in enumerate(zip(legend.get_texts(), names, strict=True)):
+    for row, (text, name) in enumerate(zip(legend.get_texts(), cut_apart(names), strict=True)):
         text.set(**style.AS_IT_IS)  # a plugin names its functions, and may put formulas of TeX there
         cells = "".join(f"{column.cells[row]:>{column.width}}" for column in columns)
-        text.set_text(style.drawable(f"{cut(name):<{width}}{cells}"))
+        text.set_text(style.drawable(f"{name:<{width}}{cells}"))

@@ -75,7 +75,7 @@ def _scale(axes: Axes, whole_ms: float, deepest: int) -> None:
     from matplotlib.ticker import FuncFormatter
 
     seconds = whole_ms / 1e3
-    unit = next(unit for unit in ("s", "ms", "us", "ns") if seconds >= TIME_UNITS[unit] or unit == "ns")
+    unit = next(unit for unit in ("s", "ms", "µs", "ns") if seconds >= TIME_UNITS[unit] or unit == "ns")
     axes.set_xlim(0, whole_ms)
     axes.set_ylim(0, deepest + 1)
     axes.set_yticks([])

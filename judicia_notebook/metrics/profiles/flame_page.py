@@ -17,6 +17,7 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from judicia_notebook.metrics.figures.series import plural
 from judicia_notebook.metrics.profiles.profile import HOST, Node, walk
 from judicia_notebook.text import INERT_CLASSES, printable
 from judicia_notebook.units import format_count, format_time
@@ -123,7 +124,7 @@ def _look(frame: Frame) -> str:
 
 def _detail(node: Node, whole_ms: float) -> str:
     own = f", {format_time(node.self_ms / 1e3)} in itself" if node.children and node.self_ms else ""
-    samples = f", {format_count(node.samples)} samples" if node.samples else ""
+    samples = f", {plural(node.samples, 'sample')}" if node.samples else ""
     host = " (host)" if node.frame.module == HOST else ""
     share = node.ms / whole_ms * 100
     return f"{node.frame.name}{host}: {format_time(node.ms / 1e3)}, {share:.1f} %{own}{samples}"

@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from judicia_notebook.metrics.figures.series import plural
 from judicia_notebook.text import printable, with_plugin_text
 from judicia_notebook.units import format_count, format_time
 
@@ -114,7 +115,7 @@ class Profile:
         parts = [
             self.title,
             f"{format_count(self.calls)} call{'s' if self.calls != 1 else ''}",
-            f"{format_time(self.guest_ms / 1e3)} in the guest ({format_count(self.guest_samples)} samples)",
+            f"{format_time(self.guest_ms / 1e3)} in the guest ({plural(self.guest_samples, 'sample')})",
             f"{format_time(self.host_ms / 1e3)} in host functions",
         ]
         return " · ".join([*parts, f"the last call ended: {self.error}"] if self.error else parts)

@@ -148,7 +148,8 @@ class Comparison:
         groups = list(dict.fromkeys(effect.group for effect in self.effects))
         shown = set(groups if len(groups) <= _MOST_SHOWN else [*groups[: _MOST_SHOWN - 1], ALL])
         named = len(groups) > 1 or groups not in ([], [ALL])
-        rows = tuple(_row(effect, named=named) for effect in self.effects if effect.group in shown)
+        names = dict(zip(shown, series.cut_apart(list(shown)), strict=True)) if named else {}
+        rows = tuple(_row(effect, names.get(effect.group)) for effect in self.effects if effect.group in shown)
         heads = ("column", "calls", self.a, self.b, "ratio", "from", "to", f"{self.b} less in")
         return ("group", *heads) if named else heads, rows
 
@@ -422,7 +423,7 @@ def _about_circumstances(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str
 # Texts ---------------------------------------------------------------------------------------------------------
 
 
-def _row(effect: Effect, *, named: bool) -> tuple[str, ...]:
+def _row(effect: Effect, name: str | None) -> tuple[str, ...]:
     cells = (
         effect.column,
         _counts(effect),
@@ -433,7 +434,7 @@ def _row(effect: Effect, *, named: bool) -> tuple[str, ...]:
         _ratio(effect.ratio_high),
         "—" if isnan(effect.less) else f"{effect.less * 100:.0f} %",
     )
-    return (series.cut(effect.group), *cells) if named else cells
+    return (name, *cells) if name is not None else cells
 
 
 def _counts(effect: Effect) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from judicia_notebook.errors import did_you_mean
 from judicia_notebook.metrics import style
 from judicia_notebook.metrics.figures import scales
-from judicia_notebook.metrics.figures.series import cut
+from judicia_notebook.metrics.figures.series import cut_apart
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -56,10 +56,11 @@ def draw(comparison: Comparison, ax: Axes | None, column: str | None) -> Any:
         for place, name in enumerate(columns)
     ]
     _scale(axes, drawn, comparison)
-    scales.names(axes, [cut(group) for group in groups], range(len(groups)))
+    scales.names(axes, groups, range(len(groups)))
     axes.set_ylim(len(groups) - 0.45, -0.55)
     style.legend(axes, handles, [_NAMES.get(name, name) for name in columns], 38)
-    parts = [f"{cut(comparison.b)} against {cut(comparison.a)}", f"{comparison.level * 100:.4g} % bootstrap intervals",
+    a, b = cut_apart([comparison.a, comparison.b])
+    parts = [f"{b} against {a}", f"{comparison.level * 100:.4g} % bootstrap intervals",
              f"{left_out} more groups are not drawn" if left_out else ""]  # fmt: skip
     style.title(axes, " · ".join(part for part in parts if part))
     return style.drawn(axes, ax)
@@ -85,7 +86,7 @@ def _draw_column(axes: Axes, drawn: list[Effect], groups: list[str], place: int,
 def _scale(axes: Axes, drawn: list[Effect], comparison: Comparison) -> None:
     ends = [end for one in drawn for end in (one.ratio, one.ratio_low, one.ratio_high) if not isnan(end)]
     smallest, largest = min(*ends, 1.0), max(*ends, 1.0)
-    a, b = cut(comparison.a, 24), cut(comparison.b, 24)
+    a, b = cut_apart([comparison.a, comparison.b], 24)
     label = f"median of {b} / median of {a} (left of 1: {b} takes less)"
     scales.count_axis(axes, "x", label, smallest, largest, log=True)
     edge = max((largest / smallest) ** 0.06, 1.01)

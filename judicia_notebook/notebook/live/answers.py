@@ -11,6 +11,7 @@ import msgspec
 
 from judicia_notebook.engine import wire
 from judicia_notebook.errors import JudiciaError, describe, printable
+from judicia_notebook.metrics.figures.series import plural
 
 ANSWER_LINES, ANSWER_LINE = 60, 400
 
@@ -27,7 +28,8 @@ def value_text(value: Any) -> str:
     """
     lines = msgspec.json.format(wire.encode(value), indent=2).decode("utf-8", "replace").split("\n")
     cut = [printable(line, ANSWER_LINE) for line in lines[:ANSWER_LINES]]
-    return "\n".join([*cut, f"… {len(lines) - ANSWER_LINES} more lines"] if len(lines) > ANSWER_LINES else cut)
+    left_out = len(lines) - ANSWER_LINES
+    return "\n".join([*cut, f"… {plural(left_out, 'more line')}"] if left_out > 0 else cut)
 
 
 def error_text(error: BaseException) -> str:

@@ -25,7 +25,7 @@ class BackgroundCall {
     this.cost = element("span", { class: "jd-muted jd-cost" });
     this.cancel = element("button", { type: "button", class: "jd-button", "data-cancel": "", onclick: () => this.end() }, "Cancel");
     this.note = element("div", { class: "jd-note jd-muted", "data-banner": true, role: "status" });
-    this.answer = element("div", { class: "jd-answer", tabindex: "0", role: "region", "aria-label": "Answer", hidden: true });
+    this.answer = element("div", { class: "jd-answer", tabindex: "0", role: "group", "aria-label": "Answer", hidden: true });
     this.root = element("div", { class: "jd-panel jd-background", "data-judicia": "background", role: "region", "aria-label": "Call in the background", "data-revision": 0, "data-pending": 0 },
       element("div", { class: "jd-running" }, this.title, this.mark, this.cost, this.cancel), this.note, this.answer);
     this.root.style.setProperty("--jd-scale", this.model.get("scale"));
@@ -83,12 +83,13 @@ class BackgroundCall {
       : late ? "The kernel has not heard this click yet: it may hear clicks only when the running cell ends." : "");
     if (!state) return;
     setText(this.title, state.title);
+    nameWidget(this.root, `Call in the background: ${state.title}`);
     setText(this.mark, STATES[state.state]);
     setAttribute(this.mark, "data-state", state.state);
     setAttribute(this.cancel, "data-cancel", state.call);
     setAttribute(this.cancel, "aria-label", `Cancel ${state.title}`);
     const denied = state.denied ? `, ${grouped(state.denied)} denied` : "";
-    const calls = state.host_calls ? `${grouped(state.host_calls)} host call${state.host_calls === 1 ? "" : "s"}${denied}` : "";
+    const calls = state.host_calls ? `${counted(state.host_calls, "host call")}${denied}` : "";
     setText(this.cost, over && state.cost ? state.cost.slice(state.cost.indexOf(" · ") + 3) : [state.elapsed, state.cpu && `${state.cpu} cpu`, calls, state.memory].filter(Boolean).join(" · "));
     this.answer.hidden = !over;
     this.answer.classList.toggle("jd-failed", state.state === "failed");

@@ -157,6 +157,7 @@ class Charts {
 
   begin(message) {
     this.about = message;
+    nameWidget(this.root, message.plugin ? `Charts of ${message.plugin}` : "Charts of no plugin");
     this.window = message.window;
     if (message.epoch !== this.epoch) {
       this.epoch = message.epoch;
@@ -330,7 +331,7 @@ class Charts {
     this.drawKey(letters);
     const counted = Object.entries(SIGNS).map(([letter, { name }]) => [[...letters].filter((one) => one === letter).length, name]).filter(([count]) => count);
     if (!letters) return "no call yet";
-    return `last ${letters.length}: ${counted.map(([count, name]) => `${count} ${name}`).join(", ")} · ${rateText(rate)} calls a second`;
+    return `last ${letters.length}: ${counted.map(([count, name]) => `${count} ${name}`).join(", ")} · ${rateText(rate)} call${rateText(rate) === "1" ? "" : "s"} a second`;
   }
 
   drawKey(letters) {

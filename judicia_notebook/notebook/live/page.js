@@ -34,6 +34,21 @@ function setAttribute(node, name, value) {
 
 const grouped = (number) => String(number).replace(/\B(?=(\d{3})+(?!\d))/g, "\u202f");
 
+/** A count with its noun. */
+const counted = (number, noun) => `${grouped(number)} ${noun}${number === 1 ? "" : "s"}`;
+
+/** Names a widget after what it shows; a second one of the same name on the page has a number as well. */
+function nameWidget(root, name) {
+  if (root.dataset.called === name) return;
+  const others = [...document.querySelectorAll("[data-judicia]")].filter((one) => one !== root && one.dataset.called === name);
+  const taken = new Set(others.map((one) => Number(one.dataset.number)));
+  let number = 1;
+  while (taken.has(number)) number += 1;
+  root.dataset.called = name;
+  root.dataset.number = number;
+  setAttribute(root, "aria-label", number === 1 ? name : `${name} (${number})`);
+}
+
 /** Keeps one child a key in a list, in order, making and removing only what has to be. */
 function reconcile(list, rows, keyOf, make, draw) {
   const there = new Map([...list.children].map((child) => [child.dataset.key, child]));
@@ -103,6 +118,39 @@ class Pending {
     for (const one of this.waiting.values()) since = Math.min(since, one.since);
     return performance.now() - since;
   }
+}
+
+// What was refused, beside its control -----------------------------------------------------------------------------
+
+/** The line that says why something beside it was refused. */
+function wrongLine() {
+  const line = element("p", { class: "jd-error jd-wrong", "data-error": true, role: "alert", id: unique("wrong") });
+  line.said = element("span");
+  line.holds = element("span");
+  line.append(line.said, " ", line.holds);
+  line.hidden = true;
+  return line;
+}
+
+/** Lets a field know its line. `blamed` says which kinds of errors are the field's own. */
+function besideField(field, line, blamed = () => true) {
+  field.wrong = line;
+  field.blamed = blamed;
+  field.setAttribute("aria-describedby", line.id);
+}
+
+/** Marks what stands in a field as wrong. It is kept until it is changed, put back, or comes to hold. */
+function markWrong(field) {
+  field.refused = true;
+  field.setAttribute("aria-invalid", "true");
+}
+
+function clearWrong(where) {
+  if (where.refused) where.removeAttribute("aria-invalid");
+  where.refused = false;
+  where.wrong.hidden = true;
+  setText(where.wrong.said, "");
+  setText(where.wrong.holds, "");
 }
 
 // Theme --------------------------------------------------------------------------------------------------------------

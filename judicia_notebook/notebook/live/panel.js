@@ -11,6 +11,7 @@ const ALIVE_EVERY = 5000;
 const SILENCE = 5000; // without a word from the kernel for so long, the panel says that it is disconnected
 const PATIENCE = 500; // a click that is unconfirmed for so long is explained
 const ERROR_STAYS = 8000;
+const STEADY = 300; // for so long a mouse that stands still may mean what stood under it before
 const TABS = [
   ["running", "Running"],
   ["calls", "Calls"],
@@ -26,6 +27,8 @@ class Panel {
     this.state = null;
     this.revision = 0;
     this.heardAt = performance.now();
+    this.movedAt = -Infinity;
+    this.held = []; // what would move a control, until the mouse's button is up
     this.pending = new Pending(
       (message) => this.send(message),
       () => this.draw(),
@@ -83,6 +86,10 @@ class Panel {
         "data-judicia": "panel",
         role: "region",
         "aria-label": "Plugin panel",
+        onpointerdown: () => this.press(),
+        onpointermove: () => {
+          this.movedAt = -Infinity;
+        },
         "data-revision": 0,
         "data-pending": 0,
       },
@@ -90,6 +97,7 @@ class Panel {
       this.lost,
       element("div", { class: "jd-notices" }, this.error, this.banner),
     );
+    this.root.addEventListener("click", (event) => this.misses(event), true);
     this.root.style.setProperty("--jd-scale", this.model.get("scale"));
     root.append(this.root);
   }
@@ -255,15 +263,65 @@ class Panel {
 
   confirm({ id, revision }) {
     const one = this.pending.done(id, revision);
-    if (one && one.control === this.refused) setText(this.error, "");
+    if (!one) return;
+    if (one.control === this.refused) setText(this.error, "");
+    if (one.where && one.where.wrong) this.move(() => clearWrong(one.where));
   }
 
   complain(message) {
     const one = this.pending.refused(message.id);
     if (!one) return;
-    if (one.where instanceof Element) one.where.setAttribute("aria-invalid", "true");
     const { type, message: text, hint } = message.error;
-    this.explain(one.control, `${type}: ${text}${hint ? ` ${hint}` : ""}`);
+    const said = `${text}${hint ? ` ${hint}` : ""}`;
+    const { where } = one;
+    if (!where || !where.wrong) this.explain(one.control, `${type}: ${said}`);
+    else this.explainBeside(where, said, type);
+  }
+
+  /** Says beside a control why it did not do what was asked of it. */
+  explainBeside(where, said, type = "") {
+    const field = where instanceof Element ? where : null;
+    if (field && type === "Unmeant") putBack(field);
+    else if (field && field.blamed(type)) markWrong(field);
+    this.move(() => {
+      setText(where.wrong.said, said);
+      setText(where.wrong.holds, "");
+      where.wrong.hidden = false;
+      this.draw();
+    });
+  }
+
+  // Nothing moves while a button of the mouse is down; and where something has moved under a mouse that stands still, its
+  // next click is not taken at once.
+
+  move(act) {
+    const moving = () => {
+      const height = this.root.offsetHeight;
+      act();
+      if (this.root.offsetHeight !== height) this.movedAt = performance.now();
+    };
+    if (this.pressed) this.held.push(moving);
+    else moving();
+  }
+
+  press() {
+    this.pressed = true;
+    const released = () => {
+      window.removeEventListener("pointerup", released, true);
+      window.removeEventListener("pointercancel", released, true);
+      setTimeout(() => {
+        this.pressed = false;
+        for (const moving of this.held.splice(0)) moving();
+      });
+    };
+    window.addEventListener("pointerup", released, true);
+    window.addEventListener("pointercancel", released, true);
+  }
+
+  misses(event) {
+    if (!event.isTrusted || !event.detail || performance.now() - this.movedAt > STEADY) return; // keys never miss
+    event.preventDefault();
+    event.stopPropagation();
   }
 
   /** Says why a control did not do what was asked of it. */
@@ -356,6 +414,7 @@ class Panel {
 
   drawHeader(state) {
     const chooses = state.choices !== null;
+    nameWidget(this.root, state.plugin ? `Panel of ${state.plugin}` : "Panel of no plugin");
     setText(this.title, state.plugin || "No plugin is loaded");
     this.title.hidden = chooses && Boolean(state.plugin);
     this.chooser.hidden = !chooses || !state.plugin;
@@ -364,9 +423,9 @@ class Panel {
       ? [
           state.version,
           state.state,
-          `${grouped(state.calls_made)} calls`,
+          counted(state.calls_made, "call"),
           state.calls_failed && `${grouped(state.calls_failed)} failed`,
-          state.denied && `${grouped(state.denied)} host call${state.denied === 1 ? "" : "s"} denied`,
+          state.denied && `${counted(state.denied, "host call")} denied`,
           state.waiting && `${grouped(state.waiting)} waiting`,
         ]
       : ["%plugin load example:checker"];

@@ -229,7 +229,7 @@ class PanelSession:
     @property
     def _plugins(self) -> Mapping[str, Plugin]:
         source = self._source
-        return {source.name: source} if isinstance(source, Plugin) else source.plugins
+        return {source.name: source.current} if isinstance(source, Plugin) else source.plugins
 
     @property
     def plugin(self) -> Plugin | None:

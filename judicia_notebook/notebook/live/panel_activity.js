@@ -1,5 +1,7 @@
 // The part of a live panel that shows what a plugin does and did: its calls, and a form to make one.
 
+const MOST_MILLISECONDS = 3600000;
+
 /** A table of texts, made again only when what it shows has changed. */
 class Rows {
   constructor(label, columns, empty) {
@@ -22,7 +24,7 @@ class Rows {
     this.empty = element("p", { class: "jd-muted" }, empty);
     this.node = element(
       "div",
-      { class: "jd-scroll", tabindex: "0", role: "region", "aria-label": label },
+      { class: "jd-scroll", tabindex: "0", role: "group", "aria-label": label },
       this.table,
       this.empty,
     );
@@ -84,7 +86,7 @@ class Running {
     const { cancel, cost } = child.parts;
     const parts = row.waiting ? [`waits since ${row.elapsed}`] : [row.elapsed, row.cpu && `${row.cpu} cpu`, row.memory];
     const denied = row.denied ? `, ${grouped(row.denied)} denied` : "";
-    const calls = row.host_calls ? `${grouped(row.host_calls)} host call${row.host_calls === 1 ? "" : "s"}${denied}` : "";
+    const calls = row.host_calls ? `${counted(row.host_calls, "host call")}${denied}` : "";
     setText(cost, [...parts, calls, row.ending && "ending"].filter(Boolean).join(" · "));
     setAttribute(cancel, "aria-busy", Boolean(this.panel.pending.of(`cancel ${row.call}`)));
   }
@@ -123,9 +125,16 @@ class CallForm {
       type: "number",
       class: "jd-field jd-number",
       min: 1,
+      max: MOST_MILLISECONDS,
       value: 500,
       "aria-label": "Milliseconds from one call to the next",
     });
+    this.wrong = wrongLine();
+    this.wrongEvery = wrongLine();
+    besideField(this.payload, this.wrong, (type) => type === "InvalidPayload");
+    besideField(this.every, this.wrongEvery);
+    this.about = element("p", { class: "jd-muted" });
+    this.fields = element("table", { class: "jd-table jd-fields", "aria-label": "Fields of the payload" });
     this.run = element(
       "button",
       { type: "button", class: "jd-button jd-primary", "data-run": "once", onclick: () => this.call(null) },
@@ -156,7 +165,11 @@ class CallForm {
         this.again,
         element("label", { class: "jd-none" }, this.every, "ms"),
       ),
+      this.wrongEvery,
+      this.about,
       this.payload,
+      this.wrong,
+      this.fields,
     );
     this.node = element("div", {}, this.form, this.none, this.cost, this.answer);
   }
@@ -168,9 +181,19 @@ class CallForm {
   /** Offers a payload with the fields that the function needs, unless somebody has written one. */
   suggest() {
     const { value } = this.choice;
-    const sample = (this.functions.find((one) => one.name === value) || {}).sample || "";
+    const { sample = "", about = "", fields = [] } = this.functions.find((one) => one.name === value) || {};
+    clearWrong(this.payload);
+    setText(this.about, about);
+    this.about.hidden = !about;
+    this.fields.hidden = !fields.length;
+    this.fields.replaceChildren(element("tbody", {}, ...fields.map((field) => this.describe(field))));
     if (!this.payload.value.trim() || this.payload.value === this.sample) this.payload.value = sample;
     this.sample = sample;
+  }
+
+  describe({ name, needed, kind, about }) {
+    const what = element("td", { class: "jd-text" }, kind, about && element("span", { class: "jd-about" }, about));
+    return element("tr", {}, element("th", { scope: "row" }, name), element("td", {}, needed ? "needed" : "optional"), what);
   }
 
   call(every) {
@@ -181,7 +204,16 @@ class CallForm {
 
   repeat() {
     if (this.repeating) this.panel.ask("call", { op: "stop" });
-    else this.call(Number(this.every.value) || 500);
+    else this.callEvery(this.every.valueAsNumber);
+  }
+
+  callEvery(milliseconds) {
+    if (milliseconds >= 1 && milliseconds <= MOST_MILLISECONDS) {
+      clearWrong(this.every);
+      this.call(milliseconds);
+    } else {
+      this.panel.explainBeside(this.every, `A number of milliseconds from 1 to ${grouped(MOST_MILLISECONDS)}.`);
+    }
   }
 
   render(state) {
@@ -194,7 +226,6 @@ class CallForm {
       if (state.functions.some((one) => one.name === chosen)) this.choice.value = chosen;
       this.suggest();
     }
-    if (!this.panel.pending.of("call")) this.payload.removeAttribute("aria-invalid");
     this.form.hidden = !state.functions.length;
     this.none.hidden = state.functions.length > 0;
     this.repeating = state.repeating;
@@ -204,7 +235,7 @@ class CallForm {
     const { answer } = state;
     const times =
       answer && (answer.made > 1 || state.repeating)
-        ? `${grouped(answer.made)} calls, ${grouped(answer.failed)} failed · last: `
+        ? `${counted(answer.made, "call")}, ${grouped(answer.failed)} failed · last: `
         : "";
     setText(this.cost, [state.repeating, answer ? times + answer.cost : ""].filter(Boolean).join(" · "));
     this.answer.hidden = !answer;

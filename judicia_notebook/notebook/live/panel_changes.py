@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from judicia_notebook.plugin import Plugin
 
 
+class Unmeant(PolicyError):
+    """What was typed was no limit or scope to be set: its field was only left. The page knows this name."""
+
+
 class Change(NamedTuple):
     """What the audit calls it, the new state for the old one, and which drag of a slider it belongs to."""
 
@@ -89,10 +93,10 @@ def check_meant(operation: messages.Operation, now: Snapshot, wanted: Snapshot) 
 
     Raises
     ------
-    PolicyError
+    Unmeant
     """
     if operation.narrowing and (wider := changes.widened(now, wanted)):
-        raise PolicyError(
+        raise Unmeant(
             f"{', '.join(sorted(wider))} would be wider, so nothing is changed.",
             hint="Leaving a field only narrows; Enter in it sets what was typed.",
         )

@@ -80,20 +80,24 @@ class Capabilities {
       spellcheck: "false",
       autocomplete: "off",
       "aria-label": `Scope of ${row.name}`,
-      onchange: () => this.scope(child.row, scope),
+      onchange: () => apply(scope),
       onkeydown: (event) => revertOn(event, scope),
     });
     const unscoped = element("button", { type: "button", class: "jd-button", "data-unscoped": row.name });
     asksBack(
       unscoped,
       "Really without a scope?",
-      () => this.unscoped(child.row),
+      () => this.unscoped(child.row, parts),
       () => !child.row.bare,
     );
+    const wrong = wrongLine();
+    besideField(scope, wrong);
+    scope.apply = () => this.scope(child.row, scope);
     const parts = {
       toggle,
       scope,
       unscoped,
+      wrong,
       refused: element("span", { class: "jd-about" }),
       tag: element("span", { class: "jd-tag" }),
       about: element("span", { class: "jd-about" }),
@@ -114,6 +118,7 @@ class Capabilities {
         parts.refused,
       ),
       element("div", { class: "jd-scope" }, scope, unscoped),
+      wrong,
       counters,
     );
     child.parts = parts;
@@ -123,6 +128,7 @@ class Capabilities {
 
   draw(child, row) {
     const { parts } = child;
+    if (child.row && child.row.granted !== row.granted && parts.scope.refused && !parts.scope.draft) putBack(parts.scope);
     child.row = row;
     setAttribute(parts.toggle, "aria-checked", row.granted);
     setAttribute(parts.toggle, "aria-busy", Boolean(this.panel.pending.of(`capability ${row.name}`)));
@@ -170,23 +176,23 @@ class Capabilities {
     const waiting = this.panel.pending.of(control);
     const granted = waiting ? waiting.operation.op === "grant" : row.granted;
     if (granted) {
-      this.panel.ask(control, { op: "revoke", grants: [row.name] });
+      this.panel.ask(control, { op: "revoke", grants: [row.name] }, besideRow(child.parts));
       return;
     }
     const field = child.parts.scope;
     const typed = !row.granted && field.draft ? field.value.trim() : "";
     const grants = typed ? scopesIn(typed).map((scope) => `${row.name}=${scope}`) : row.offered;
     if (grants.length) {
-      this.panel.ask(control, { op: "grant", grants }, typed ? field : null);
+      this.panel.ask(control, { op: "grant", grants }, typed ? field : besideRow(child.parts));
     } else {
-      this.panel.explain(control, `${row.name} takes a scope: type one (${row.shape}), or grant it without a scope.`);
+      const said = `${row.name} takes a scope: type one (${row.shape}), or grant it without a scope.`;
+      this.panel.explainBeside(besideRow(child.parts), said);
       field.focus();
     }
   }
 
   scope(row, field) {
     const typed = typedIn(field);
-    field.removeAttribute("aria-invalid");
     if (!row.granted) field.draft = typed !== null;
     else if (typed !== null) {
       const operation = { op: "scope", capability: row.name, scopes: scopesIn(typed), narrowing: !field.entered };
@@ -194,9 +200,9 @@ class Capabilities {
     }
   }
 
-  unscoped(row) {
+  unscoped(row, parts) {
     const operation = row.bare ? { op: "scope", scopes: row.scopes } : { op: "widen" };
-    this.panel.ask(`unscoped ${row.name}`, { ...operation, capability: row.name });
+    this.panel.ask(`unscoped ${row.name}`, { ...operation, capability: row.name }, besideRow(parts));
   }
 
   render(state) {
@@ -230,9 +236,25 @@ function drawField(field, text, waiting, version) {
   const edited = field.value !== field.dataset.confirmed && field.ownerDocument.activeElement === field;
   if (edited) return;
   field.seen = version;
-  if (field.value !== text) field.value = text;
-  field.removeAttribute("aria-invalid");
   field.dataset.confirmed = text;
+  if (field.refused) setText(field.wrong.holds, `What holds: ${text || "nothing"}.`);
+  else if (field.value !== text) field.value = text;
+}
+
+/** Where a row says what was wrong, for a control of it that holds no text. */
+const besideRow = ({ wrong }, seen = undefined) => ({ wrong, seen });
+
+/** Has what was typed take effect, when a field is left or Enter is pressed in it. */
+function apply(field) {
+  field.tried = true;
+  field.apply();
+}
+
+/** What holds stands in the field again. */
+function putBack(field) {
+  field.value = field.dataset.confirmed || "";
+  field.draft = false;
+  clearWrong(field);
 }
 
 /** What was typed into a field; null where that is nothing or nothing new, and the old text is back then. */
@@ -241,6 +263,7 @@ function typedIn(field) {
   const text = field.value.trim();
   if (text && text !== old) return text;
   field.value = old;
+  clearWrong(field);
   return null;
 }
 
@@ -275,12 +298,13 @@ function drawLabel(button, busy = false) {
 function revertOn(event, field) {
   if (event.key === "Enter") {
     field.entered = true;
+    field.tried = false;
     field.blur(); // outside a form, Enter alone makes no change event
+    if (field.refused && !field.tried) field.apply(); // what was refused is tried again, though nobody has changed it
     field.entered = false;
   }
   if (event.key === "Escape") {
-    field.value = field.dataset.confirmed || "";
-    field.draft = false;
+    putBack(field);
     field.blur();
   }
 }
@@ -306,16 +330,17 @@ class Quotas {
   }
 
   make(row) {
-    const change = (value) => this.change(child.row, value);
+    const change = (value) => this.change(child.row, value, "", besideRow(child.parts));
     const field = element("input", {
       type: "text",
       class: "jd-field jd-number",
       spellcheck: "false",
       autocomplete: "off",
       "aria-label": `${row.label} limit`,
-      onchange: () => this.type(child.row, field),
+      onchange: () => apply(field),
       onkeydown: (event) => revertOn(event, field),
     });
+    field.apply = () => this.type(child.row, field);
     const slider = element("input", {
       type: "range",
       class: "jd-slider",
@@ -342,30 +367,29 @@ class Quotas {
       asks,
       use: element("span", { class: "jd-use" }),
       fill: element("span", { class: "jd-fill" }),
+      wrong: wrongLine(),
       ceiling: element("span", { class: "jd-ceiling" }),
     };
+    parts.track = element("span", { class: "jd-track", "aria-hidden": "true" }, parts.fill);
+    besideField(field, parts.wrong);
     const label = element("span", { class: "jd-name", title: row.about }, row.label);
     parts.noneLabel = element("label", { class: "jd-none" }, none, "none");
-    const bar = element(
-      "div",
-      { class: "jd-bar" },
-      element("span", { class: "jd-track", "aria-hidden": "true" }, parts.fill),
-      slider,
-    );
     const child = element(
       "li",
       { class: "jd-quota", "data-quota": row.kind },
       element("div", { class: "jd-line" }, label, parts.use, asks),
-      bar,
+      parts.track,
+      element("div", { class: "jd-bar" }, slider),
       element("div", { class: "jd-exact" }, field, parts.noneLabel),
       parts.ceiling,
+      parts.wrong,
     );
     child.parts = parts;
     return child;
   }
 
   draw(child, row) {
-    const { field, slider, none, noneLabel, asks, use, fill, ceiling } = child.parts;
+    const { field, slider, none, noneLabel, asks, use, fill, track, ceiling } = child.parts;
     child.row = row;
     const waiting = this.panel.pending.of(`quota ${row.kind}`);
     setAttribute(child, "aria-busy", Boolean(waiting));
@@ -386,13 +410,16 @@ class Quotas {
     asks.hidden = !row.asks;
     setText(asks, row.asks ? `asks for ${row.asks}` : "");
     asks.title = "Its manifest asks for this. Click to allow it.";
-    const share = row.used ? Math.max(place(row, row.used), 1) : 0;
-    fill.style.width = `${Math.min(share, 100)}%`;
+    track.classList.toggle("jd-endless", row.share === null);
+    track.title = row.share === null ? "" : `Of ${row.of}, to scale from nothing`;
+    fill.style.width = `${100 * (row.share || 0)}%`;
     child.classList.toggle("jd-over", row.over);
     if (!child.dragging)
       setText(
         use,
-        row.used === null ? "" : `${row.over ? "▲ " : ""}${row.live ? "now" : "last call"} ${row.used_text}`,
+        row.used === null
+          ? ""
+          : `${row.over ? "▲ " : ""}${row.live ? "now" : "last call"} ${row.used_text}${row.of && ` of ${row.of}`}`,
       );
     setText(ceiling, row.ceiling ? `ceiling ${row.ceiling}` : "no ceiling");
   }
@@ -405,14 +432,14 @@ class Quotas {
     setText(child.parts.use, `to ${amount(child.row, value)}`);
     if (now - (child.sentAt || 0) < DRAG_EVERY) return;
     child.sentAt = now;
-    this.change(child.row, value, child.dragging, { seen: child.seen });
+    this.change(child.row, value, child.dragging, besideRow(child.parts, child.seen));
   }
 
   drop(child) {
     const drag = child.dragging || "";
     child.dragging = null;
     const seen = drag ? child.seen : this.panel.version;
-    this.change(child.row, dragged(child.row, Number(child.parts.slider.value)), drag, { seen });
+    this.change(child.row, dragged(child.row, Number(child.parts.slider.value)), drag, besideRow(child.parts, seen));
   }
 
   type(row, field) {

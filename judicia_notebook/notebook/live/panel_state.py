@@ -20,10 +20,13 @@ from judicia_notebook.changes import offered
 from judicia_notebook.engine import interrupts
 from judicia_notebook.errors import printable
 from judicia_notebook.grants import SCOPE_SHAPES, capability_of
+from judicia_notebook.manifest import FunctionInfo
 from judicia_notebook.metrics.recorder import shown
+from judicia_notebook.notebook import schemas
 from judicia_notebook.notebook.live.quota_rows import QuotaRow, Use, quota_rows
 from judicia_notebook.notebook.live.readings import Rate, Tail, Tally, Ticks
-from judicia_notebook.notebook.reprs import HOOK_PREFIX, sample_payload
+from judicia_notebook.notebook.reprs import HOOK_PREFIX
+from judicia_notebook.notebook.schemas import Field
 from judicia_notebook.units import format_count, format_size, format_time
 
 if TYPE_CHECKING:
@@ -103,10 +106,12 @@ class LineRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FunctionRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A function that can be called: its name, as it is shown, and a payload with the fields it needs."""
+    """A function that can be called: its name, as it is shown, what its manifest says of it, and a sample payload."""
 
     name: str
     label: str
+    about: str
+    fields: tuple[Field, ...]
     sample: str
 
 
@@ -258,8 +263,7 @@ class StateReader:
         self._inspection = plugin.inspect()
         names = [name for name in plugin.functions if not name.startswith(HOOK_PREFIX) and len(name) <= NAME_LIMIT]
         self._callable = tuple(
-            FunctionRow(name=name, label=printable(name, NAME_LIMIT), sample=sample_payload(plugin, name)[:LINE_LIMIT])
-            for name in names[:MOST_FUNCTIONS]
+            _function_row(name, plugin.manifest.functions.get(name, FunctionInfo())) for name in names[:MOST_FUNCTIONS]
         )
 
     def _capabilities(self, plugin: Plugin, counts: Mapping[tuple[str, str], int]) -> tuple[CapabilityRow, ...]:
@@ -386,6 +390,16 @@ def memory_of(call: Call) -> int:
     """Bytes of linear memory of the instance a call is in."""
     account = call.scope.account
     return account.used if account is not None else max(call.memory_before, 0)
+
+
+def _function_row(name: str, info: FunctionInfo) -> FunctionRow:
+    return FunctionRow(
+        name=name,
+        label=printable(name, NAME_LIMIT),
+        about=printable(info.description, LINE_LIMIT),
+        fields=schemas.fields(info.request),
+        sample=schemas.sample(info.request, optional=True),
+    )
 
 
 def _at(found: Found) -> str:

@@ -1,7 +1,8 @@
 """The quotas a panel shows: how each is written, read back, and placed on its slider.
 
 A slider is logarithmic, from `least` to `most`; `most` is the runtime's ceiling where there is one. The text beside it
-is exact: reading it back gives the same quota.
+is exact: reading it back gives the same quota. What is used has a bar of its own, which is linear from nothing to the
+limit.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import msgspec
 
 from judicia_notebook.errors import PolicyError
 from judicia_notebook.quotas import KINDS
-from judicia_notebook.units import SIZE_UNITS, format_count, format_quantity, parse_time
+from judicia_notebook.units import SIZE_UNITS, format_count, format_quantity, parse_count, parse_time
 
 if TYPE_CHECKING:
     from judicia_notebook.plugin import Plugin
@@ -49,7 +50,10 @@ class Use(NamedTuple):
 
 
 class QuotaRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One quota. `value` is None for no limit of its own; `asks` is what the manifest asks for beyond it."""
+    """One quota. `value` is None for no limit of its own; `asks` is what the manifest asks for beyond it.
+
+    `share` is how much of the limit in force, `of`, is used: 0 to 1, and None where there is no limit.
+    """
 
     kind: str
     label: str
@@ -63,6 +67,8 @@ class QuotaRow(msgspec.Struct, frozen=True, kw_only=True):
     ceiling: str
     used: float | None
     used_text: str
+    share: float | None
+    of: str
     live: bool
     over: bool
     asks: str
@@ -95,6 +101,8 @@ def quota_rows(plugin: Plugin, use: Use) -> tuple[QuotaRow, ...]:
                 ceiling=format_quantity(top, info.unit) if limited else "",
                 used=used,
                 used_text=_amount(used, kind),
+                share=None if bound is None else min((used or 0) / bound, 1.0) if bound else float(bool(used)),
+                of=_amount(bound, kind),
                 live=use.live or kind == "host_call_rate",
                 over=used is not None and bound is not None and used >= bound and used > 0,
                 asks=written(kind, asked[kind]) if kind in asked else "",
@@ -128,7 +136,7 @@ def written(kind: str, value: Any) -> str:
 
 
 def _written_time(seconds: float) -> str:
-    for unit, factor in (("s", 1), ("ms", 1e3), ("us", 1e6)):
+    for unit, factor in (("s", 1), ("ms", 1e3), ("µs", 1e6)):
         text = f"{seconds * factor:.12g}{unit}"
         if "e" not in text and seconds * factor >= 1 and parse_time(text) == seconds:
             return text
@@ -159,10 +167,10 @@ def typed(kind: str, value: float | str) -> Any:
             return None
         if unit in ("s", "bytes"):
             return text
-        digits = text.replace(" ", "").replace("_", "").replace("\u202f", "").replace("\u00a0", "")
-        if not (digits.isascii() and digits.isdecimal()):
-            raise PolicyError(f"quota {kind}: a whole number of {unit}, or none, not {text!r}.")
-        return int(digits)
+        try:
+            return parse_count(text)
+        except ValueError as error:
+            raise PolicyError(f"quota {kind}: a whole number of {unit}, or none; {error}") from None
     if unit == "s":
         return value
     if value != value or abs(value) > 1 << 62:  # NaN, or beyond any count  # noqa: PLR0124

@@ -579,3 +579,78 @@ def test_plugin_panel_shows_a_widget_and_its_table(kernel: Kernel) -> None:
     assert "Did you mean 'audit'" in wrong.output
     assert kernel.run("%plugin panel specimen --scale 0").status == "error"
     assert "%plugin panel specimen --show " + "audit" in kernel.complete("%plugin panel specimen --show a")
+
+
+# --- it follows a name, and not what had it before -------------------------------------------------------------------
+
+
+def test_a_panel_follows_its_plugins_name_through_unload_and_load(runtime: jn.Runtime, page: Page) -> None:
+    runtime.unload("specimen")
+    assert wait_for(lambda: page.state["state"] == "unloaded")
+    refused = page.do("grant", grants=["random"])
+    assert "unloaded" in refused["error"]["message"]
+    anew = runtime.load("example:specimen")
+    assert wait_for(lambda: page.state["state"] != "unloaded")
+    assert page.do("grant", grants=["random"])["type"] == "done"
+    assert anew.policy.state.allows("random")
+    assert page.capability("random")["granted"]
+    reloaded = runtime.reload("specimen")
+    assert reloaded is anew
+    assert wait_for(lambda: page.state["policy_version"] == anew.policy.version)
+
+
+def test_what_was_meant_for_the_plugin_that_had_the_name_changes_nothing(runtime: jn.Runtime, page: Page) -> None:
+    for capability in ("random", "wall_clock"):
+        page.do("grant", view="view", grants=[capability])
+    seen = page.state["policy_version"]
+    runtime.unload("specimen")
+    anew = runtime.load("example:specimen", quota={"cpu": "50ms"})
+    before = anew.policy.state
+    for fields in (
+        {"op": "grant", "grants": ["random"]},
+        {"op": "widen", "capability": "random"},
+        {"op": "set_quota", "kind": "cpu", "value": "1s"},
+        {"op": "preset", "preset": "asked"},
+        {"op": "undo", "step": seen},
+    ):
+        assert page.do(**fields, view="view", seen=seen)["type"] == "refused", fields
+    assert anew.policy.state is before
+    page.hello()
+    assert page.do("grant", view="view", grants=["random"], seen=page.state["policy_version"])["type"] == "done"
+
+
+# --- what is used, and what is asked of a function --------------------------------------------------------------------
+
+
+def test_what_is_used_is_told_linearly_of_the_limit(specimen: jn.Plugin, page: Page) -> None:
+    specimen.policy.set_quota(memory="8MiB", fuel=None)
+    specimen.call("grow", {"bytes": 3 << 20})
+    page.hello()
+    memory, fuel = page.quota("memory"), page.quota("fuel")
+    last = specimen.last
+    assert last is not None
+    assert memory["share"] == pytest.approx((last.memory_peak_bytes or 0) / (8 << 20))
+    assert (memory["of"], fuel["share"], fuel["of"]) == ("8 MiB", None, "")
+
+
+def test_a_function_comes_with_its_fields_and_a_payload_that_it_takes(specimen: jn.Plugin, page: Page) -> None:
+    functions = {row["name"]: row for row in page.state["functions"]}
+    row = functions["call_host"]
+    assert row["about"].startswith("Calls a service")
+    assert (row["fields"][0]["name"], row["fields"][0]["needed"]) == ("service", True)
+    assert row["fields"][0]["kind"] == 'one of "clock", "random", "log"'
+    assert json.loads(row["sample"]) == {"service": "clock", "n": 1, "every_ms": 0}
+    specimen.policy.grant("random", "wall_clock")
+    for name in ("call_host", "fail", "grow", "log", "spin", "sleep"):
+        sample = functions[name]["sample"]
+        outcome = specimen.attempt(name, json.loads(sample) if sample else None)
+        assert outcome.error is None or name == "fail", (name, outcome.error)
+
+
+@pytest.mark.parametrize(
+    ("kind", "typed", "meant"), [("memory", "64mib", "64MiB"), ("cpu", "1S", "1s"), ("fuel", "1M", "1000000")]
+)
+def test_a_slip_in_a_limit_is_answered_with_what_was_meant(page: Page, kind: str, typed: str, meant: str) -> None:
+    assert f"Did you mean {meant}?" in page.do("set_quota", kind=kind, value=typed)["error"]["message"].replace(
+        " or ", "? "
+    )
