@@ -359,10 +359,16 @@ class Interrupted(KeyboardInterrupt):
         super().__init__(message)
         self.message = message
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Interrupted, (self.message,), dict(vars(self))
+
     def _render_traceback_(self) -> list[str]:
         """What IPython shows: the sentence, what was noted, and where the user's own code was."""
         notes = [f"  {note}" for note in getattr(self, "__notes__", ())]
         return tracebacks.render(self, [f"KeyboardInterrupt: {self.message}", *notes])
+
+
+Interrupted.__name__ = "KeyboardInterrupt"  # by which notebooks and their tools tell an interrupt from an error
 
 
 def interrupted(error: BaseException, message: str) -> BaseException:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from judicia_notebook import loading
-from judicia_notebook.errors import printable
 from judicia_notebook.grants import Requests, read_requests
+from judicia_notebook.text import listed, printable
 from judicia_notebook.units import format_size
 
 if TYPE_CHECKING:
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from judicia_notebook.manifest import Manifest
 
 PAGE = 65536
-MOST_NAMES = 12  # of one kind on a line
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,19 +113,6 @@ class Inspection:
         if self.start_function is not None:
             lines.append(f"  start       {printable(self.start_function, 80)} runs by itself at the first call")
         return "\n".join(lines)
-
-
-def listed(names: Collection[str], none: str = "nothing") -> str:
-    """Names on a line, however long or many they are.
-
-    Examples
-    --------
-    >>> listed(["wall_clock", "random"]), listed([])
-    ('wall_clock, random', 'nothing')
-    """
-    shown = [printable(name, 180) for name in itertools.islice(names, MOST_NAMES)]
-    more = f", ... {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-    return ", ".join(shown) + more or none
 
 
 def inspect(found: Read | Code, dispatcher: Dispatcher, *, name: str = "", granted: Collection[str] = ()) -> Inspection:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
-from collections.abc import Iterable
-from itertools import groupby
+from collections.abc import Collection, Iterable
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
@@ -103,3 +103,19 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
         shown = ", ".join(printable(one, 80) for one in known[:8]) + (", ..." if len(known) > 8 else "")
         return f" There is: {shown}."
     return ""
+
+
+MOST_NAMES = 12  # of one kind on a line
+
+
+def listed(names: Collection[str], none: str = "nothing") -> str:
+    """Names on a line, however long or many they are.
+
+    Examples
+    --------
+    >>> listed(["wall_clock", "random"]), listed([])
+    ('wall_clock, random', 'nothing')
+    """
+    shown = [printable(name, 180) for name in islice(names, MOST_NAMES)]
+    more = f", ... {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return ", ".join(shown) + more or none

@@ -16,14 +16,13 @@ from typing import TYPE_CHECKING, Any
 from judicia_notebook import suggestions
 from judicia_notebook.errors import NoSuchFunction, describe, did_you_mean, printable
 from judicia_notebook.grants import capability_of, is_grant
-from judicia_notebook.inspection import listed
 from judicia_notebook.metrics import style
 from judicia_notebook.metrics.figures.series import cut_apart
 from judicia_notebook.notebook import commands, schemas
 from judicia_notebook.notebook.cards import Block, Card, Grid, Line, Part, Row
 from judicia_notebook.policy import Policy
 from judicia_notebook.quotas import KINDS, Quota, make_quota
-from judicia_notebook.text import INERT_CLASSES, PLUGIN_TEXT
+from judicia_notebook.text import INERT_CLASSES, PLUGIN_TEXT, listed
 from judicia_notebook.units import format_quantity, format_size
 
 if TYPE_CHECKING:

@@ -141,6 +141,7 @@ CASES: dict[str, Case] = {
     "instances": Case(1, one_at_a_time, instances="fresh", not_by=OF_THE_PLUGIN),
     "queue": Case(1, queue_refused, not_by=OF_THE_PLUGIN),
     "json_depth": Case(10, answer_refused),
+    "json_values": Case(10, ended("json_values", "deep"), "deep"),
 }
 
 

@@ -40,7 +40,7 @@ def test_it_is_drawn_into_given_axes_also_dark_ones(profile: Profile) -> None:
     with mpl.style.context("dark_background"):
         figure = Figure()
         axes = figure.subplots(1, 2)
-        assert profile.figure(axes[0]) is figure
+        assert profile.figure(axes[0]) is axes[0]
         figure.savefig(io.BytesIO())
     assert axes[0].patches
     assert mpl.colors.to_hex(axes[0].xaxis.label.get_color()) > "#808080"
