@@ -201,7 +201,7 @@ def policies(recorder: Recorder, *, plugin: str | None = None) -> pd.DataFrame:
         "policy_version": rows["version"],
         "plugin": rows.texts(lambda key: key.plugin),
         "at": utc(recorder.began_utc, rows["at_ns"]),
-        "grants": rows.values(lambda key: key.grants, "object"),
+        "grants": rows.values(lambda key: tuple(printable_json([*key.grants])), "object"),
         "quota": rows.values(lambda key: msgspec.json.decode(key.quota), "object"),
         "on_denied": rows.texts(lambda key: key.on_denied),
     }
