@@ -181,7 +181,7 @@ _WORK = {
     0x0D: 18,
     BRANCH_TABLE: 20,
     _CALL: 8,
-    _CALL_INDIRECT: 42,
+    _CALL_INDIRECT: 48,
     0x25: 30,
     0xFD: 14,
 }
