@@ -82,7 +82,8 @@ class PluginMagic:
 
     def _is_the_value(self, line: str) -> bool:
         """Whether the cell's value is this line; one that is assigned is not."""
-        cell = self._shell.history_manager.input_hist_raw[-1].rstrip()
+        history = getattr(self._shell, "history_manager", None)  # there is none without a shell, in a script
+        cell = history.input_hist_raw[-1].rstrip() if history is not None else ""
         return bool(cell.splitlines()[-1:] == [f"%plugin {line}".rstrip()])
 
     def _run_line(self, line: str, cell: str | None) -> Any:
