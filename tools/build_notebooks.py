@@ -107,7 +107,7 @@ def output_problems(output: Any) -> Iterator[str]:
     for kind, text in texts.items():
         if found := told_of_this_machine(str(text)):
             yield f"{kind} tells of a machine: {found!r}"
-        if str(text).count("<script") > ('class="judicia-flame"' in str(text)):  # a flame graph shows all without it
+        if str(text).count("<script") > ('class="judicia-flame' in str(text)):  # a flame graph shows all without it
             yield f"{kind} has a script, which most readers of a notebook do not run"
 
 
