@@ -92,3 +92,10 @@ def test_a_recursion_of_the_users_is_cut_in_the_middle(started: Kernel) -> None:
     lines = started.run("down(200)").traceback.splitlines()
     assert len(lines) < 20
     assert any("... " in line and " more ..." in line for line in lines)
+
+
+def test_errors_of_a_kernel_pickle_and_copy(started: Kernel) -> None:
+    started.run("import copy, pickle\nerrors = [p.attempt('trap').error, p.attempt('fail').error]")
+    same = "(str(one) == str(e), one.record == e.record, type(one) is type(e))"
+    for way in ("pickle.loads(pickle.dumps(e))", "copy.copy(e)", "copy.deepcopy(e)"):
+        assert started.value(f"[{same} for e in errors for one in [{way}]]") == [(True, True, True)] * 2
