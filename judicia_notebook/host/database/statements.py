@@ -91,7 +91,8 @@ def read(sql: str, count: int, *, writing: bool, postgresql: bool) -> Statement:
         if kind == "space":
             continue
         if ended:
-            raise ServiceError("bad_request", "one statement at a time: something follows after the `;`")
+            after = printable(token, 40)
+            raise ServiceError("bad_request", f"one statement at a time: `{after}` follows after the `;`")
         if kind == "end":
             ended = True
         elif kind == "parameter":
