@@ -285,6 +285,9 @@ class PluginMagic:
         if text is not None:
             print(text)
             return
+        if not dot and name not in plugins:
+            known = [*(command.name for command in commands.COMMANDS), *plugins]
+            raise NoSuchPlugin(f"There is no command and no plugin {name!r}.{did_you_mean(name, known)}")
         plugin = self._runtime.plugin(name)
         reprs.show(reprs.function_card(plugin, function) if function else reprs.functions_card(plugin))
 

@@ -495,6 +495,7 @@ def test_the_size_of_the_private_tables_is_limited(both: jn.Runtime, guest: jn.P
         if "error" in answers[-1]:
             break
     assert answers[-1]["error"]["code"] == "quota_exceeded"
+    assert "at most 1048576" in answers[-1]["error"]["message"]
     assert 3 < len(answers) < 20
     assert rows(guest, "SELECT count(*) FROM t") == [[len(answers) - 1]]
     execute(guest, "DELETE FROM t WHERE n = 0")

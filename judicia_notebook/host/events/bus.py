@@ -352,10 +352,8 @@ class Events:
         """Who gets it now: a plugin may have been loaded again since."""
         found = parked.callback if parked.kind == "callback" else self._plugins.get(parked.subscriber)
         if found is None or found.closed or (isinstance(found, PluginSubscriber) and not found.succeeds(parked)):
-            again = "its callback is subscribed no more"
-            if parked.kind != "callback":
-                again = "the same file, loaded under this name again, would"
-            raise NoSuchPlugin(f"{parked.subscriber} receives no events any more; {again}.")
+            again = "" if parked.kind == "callback" else "The same file under this name does:  rt.load(path, name=...)"
+            raise NoSuchPlugin(f"{parked.subscriber} receives no events any more.", hint=again)
         if not found.may_receive(parked.emitted.type):
             grant = f"subscribe_events={parked.emitted.type}"
             hint = suggestions.to_grant(found.name, grant) if is_grant(grant) else ""

@@ -224,7 +224,9 @@ def _read(archive: zipfile.ZipFile, limit: int) -> Run:
 
 def _read_meta(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> tuple[bytes, _Version]:
     if member.file_size > MOST_META:
-        raise ValueError(f"its {_META} has {format_size(member.file_size)}, more than {format_size(MOST_META)}")
+        raise ValueError(
+            f"its {_META} is too large: {format_size(member.file_size)}, more than {format_size(MOST_META)}"
+        )
     if _is_foreign(member):
         raise ValueError(f"its {_META} is encrypted, or not compressed as a run is")
     head = archive.read(member)
