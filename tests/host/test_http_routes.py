@@ -282,7 +282,7 @@ def test_an_answer_has_its_headers_but_for_those_that_are_nobodys_to_say(rt: jn.
 @pytest.mark.parametrize(
     ("answer", "why"),
     [
-        (None, "nothing"),
+        (None, "empty"),
         ("text", "object"),
         ({"body": "x"}, "status"),
         ({"status": "200"}, "status"),

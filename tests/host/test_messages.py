@@ -235,6 +235,7 @@ def test_a_runs_file(saved: Path) -> None:
         ("x.csv", "", "those of a run: x.csv is too many"),
         ("calls.csv", "a" + rows, "column 1 is arun_id, not run_id"),
         ("calls.csv", rows.split("\n", 1)[0] + "\n", "0 of 1 rows"),
+        ("calls.csv", rows + rows.split("\n", 1)[1], "more than 1 rows"),
         ("meta.json", meta(saved, format="x"), "whose meta.json has the format 'x'"),
         ("meta.json", meta(saved, version=99), "run.zip was written"),
     ):

@@ -59,7 +59,9 @@ def names_columns(draw: Draw) -> Draw:
             return draw(*frames, **options)
         except KeyError as error:
             name = error.args[0]
-            if not isinstance(name, str) or any(name in frame for frame in frames if hasattr(frame, "columns")):
+            if not isinstance(name, str) or any(
+                name in one for one in (*frames, *options.values()) if hasattr(one, "columns")
+            ):
                 raise
             wanted = f"{draw.__name__} is drawn from the column {name!r}, which the frame does not have"
             raise ValueError(f"{wanted}; a runtime's {', '.join(_frames_of(draw))} have it") from None
