@@ -117,12 +117,14 @@ def _told(source: Recorded, call_id: int | None, nothing: str) -> Trace:
     if call_id is None:
         last = source.last
         if last is None:
-            raise JudiciaError(nothing)
+            raise JudiciaError(nothing, hint='To make a call and tell it:  p.trace("function", payload)')
         call_id = last.call_id
     try:
         return story.tell(source.recorder, call_id)
     except LookupError as error:
-        raise JudiciaError(f"{error.args[0]}.") from None
+        last = source.last
+        there = f"; the last call is {last.call_id}" if last is not None else ""
+        raise JudiciaError(f"{error.args[0]}{there}.") from None
 
 
 @contextlib.contextmanager

@@ -29,12 +29,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 
+from judicia_notebook import suggestions
 from judicia_notebook.engine.interrupts import deferred
 from judicia_notebook.engine.invocation import SLICE
 from judicia_notebook.errors import PolicyError, ResourceExhausted, printable
 from judicia_notebook.host.dispatcher import Operation, ServiceError
 from judicia_notebook.host.limits import changed
 from judicia_notebook.quotas import MOST, QuotaKind
+from judicia_notebook.text import listed
 from judicia_notebook.units import format_names, format_size
 
 if TYPE_CHECKING:
@@ -174,7 +176,10 @@ class Region:
 
     def _check_open(self) -> None:
         if self._closed:
-            raise ResourceExhausted(f"The region {self.name} is closed.")
+            again = suggestions.python("rt.host.shared_memory.create", self.name, self.nbytes)
+            raise ResourceExhausted(
+                f"The region {self.name} is closed.", hint=suggestions.hint("To make another:  ", again)
+            )
 
     def _check_not_writing(self) -> None:
         if self.is_written_here:
@@ -302,8 +307,9 @@ class SharedMemory:
                 raise ResourceExhausted("This runtime is closed.", hint="rt = jn.Runtime() starts another.")
             others = [one for one in self._regions.values() if one.name != name]
             if len(others) >= self.limits.regions:
+                there = listed([one.name for one in others])
                 raise ResourceExhausted(
-                    f"{len(others)} regions are open already; close one of them.",
+                    f"{len(others)} regions are open already; close one of them: {there}.",
                     hint="or allow more:  rt.host.shared_memory.set_limits(regions=...)",
                 )
             total = wanted + sum(one.nbytes for one in others)
@@ -410,7 +416,7 @@ class SharedMemory:
     def _find(self, scope: CallScope, operation: str, capability: str, name: str) -> Region:
         """The region, for those who may know that there is one."""
         if name not in scope.policy.state.scopes(capability):
-            text = f"judicia:shared_memory {operation} needs the capability {capability} for this region"
+            text = f"judicia:shared_memory {operation} needs the capability {capability} for the region {_shown(name)}"
             raise ServiceError("capability_denied", text, scope=name if NAME.fullmatch(name) else "")
         region = self._regions.get(name)
         if region is None or region.closed:
@@ -424,7 +430,9 @@ class SharedMemory:
         """Where the guest's side of the copy is, if both sides are inside."""
         if request.offset + request.length > region.nbytes:
             raise ServiceError(
-                "bad_request", f"fields `offset` and `length`: region {region.name} has {region.nbytes} bytes"
+                "bad_request",
+                f"fields `offset` and `length`: {request.length} bytes from {request.offset} on, and "
+                f"region {region.name} has {region.nbytes} bytes",
             )
         what = f"the region of its request to judicia:shared_memory {operation}"
         return scope.exchange.locate(request.ptr, request.length, scope, what)
@@ -449,8 +457,10 @@ def _checked_shape(shape: Any) -> tuple[int, ...]:
         sizes = tuple(map(operator.index, [shape] if hasattr(shape, "__index__") else shape))
     except TypeError:
         raise PolicyError(f"A region's shape is one size or several, not {shape!r}.") from None
-    if not sizes or len(sizes) > 32 or any(size < 1 for size in sizes) or math.prod(sizes) > MOST:
+    if not sizes or len(sizes) > 32 or any(size < 1 for size in sizes):
         raise PolicyError(f"A region's shape is of 1 to 32 sizes from 1 on; {shape!r} is not.")
+    if math.prod(sizes) > MOST:
+        raise PolicyError(f"A region of the shape {shape!r} has more values than can be counted here: at most {MOST}.")
     return sizes
 
 

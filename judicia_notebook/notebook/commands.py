@@ -216,7 +216,11 @@ def _quota(kind: str) -> Argument:
 
 def _scale(text: str) -> float:
     least, most = SCALES
-    if not least <= (scale := float(text)) <= most:
+    try:
+        scale = float(text)
+    except ValueError:
+        scale = least - 1
+    if not least <= scale <= most:
         raise ValueError(f"a number from {least:g} to {most:g}, not {text}")
     return scale
 

@@ -117,7 +117,7 @@ def next_word(line: str, position: int) -> Piece:
     while position < len(line) and not line[position].isspace():
         match = _WORD_PART.match(line, position)
         if match is None:
-            raise LineError(f"the quote {line[position]} is not closed")
+            raise LineError(f"the quote {line[position]} is not closed, at {_near(line, position)}")
         double, single, escaped, plain = match.groups()
         if double is not None:
             parts.append(re.sub(r'\\(["\\])', r"\1", double))
@@ -302,7 +302,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _constant(name: str) -> Any:
-    raise LineError(f"{name} is not JSON")
+    raise LineError(f"{name} is not JSON, which has null in its place")
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant)

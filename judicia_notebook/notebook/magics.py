@@ -138,7 +138,8 @@ class PluginMagic:
         given = command.parse(line.words)
         ways = [bool(line.given), given.text is not None, line.raw is not None]
         if sum(ways) > 1:
-            raise commands.usage_error("%plugin call: one of PAYLOAD, --text and --raw, not several")
+            both = " and ".join(way for way, there in zip(("PAYLOAD", "--text", "--raw"), ways, strict=True) if there)
+            raise commands.usage_error(f"%plugin call: one of PAYLOAD, --text and --raw, not {both}")
         plugin, function = self._target(given.target)
         if line.raw is not None:
             if given.background:
@@ -193,7 +194,7 @@ class PluginMagic:
         if not dot or not function:
             plugin = self._runtime.plugins.get(name)
             offered = ", ".join(printable(f"{name}.{one}", 80) for one in plugin.functions[:6]) if plugin else ""
-            hint = f" There is: {offered}." if offered else ""
+            hint = f" There is: {offered}." if offered else did_you_mean(name, self._runtime.plugins)
             raise commands.usage_error(f"%plugin {command} takes NAME.FUNCTION, not {text!r}.{hint}")
         return self._runtime.plugin(name), function
 
@@ -284,6 +285,9 @@ class PluginMagic:
         if text is not None:
             print(text)
             return
+        if not dot and name not in plugins:
+            known = [*(command.name for command in commands.COMMANDS), *plugins]
+            raise NoSuchPlugin(f"There is no command and no plugin {name!r}.{did_you_mean(name, known)}")
         plugin = self._runtime.plugin(name)
         reprs.show(reprs.function_card(plugin, function) if function else reprs.functions_card(plugin))
 

@@ -292,7 +292,7 @@ def _shared_fields(values: Sequence[Any]) -> dict[str, str]:
 
 def _quota_levels(quotas: Any) -> list[_Level]:
     names = isinstance(quotas, Mapping) and not set(quotas) <= set(KINDS)
-    named = _named(quotas, names, Quota | Mapping)
+    named = _named("quotas", quotas, names, Quota | Mapping)
     levels, ceiling = [], default_ceiling()
     for name, quota in named:
         if not isinstance(quota, Quota | Mapping | None):
@@ -301,7 +301,7 @@ def _quota_levels(quotas: Any) -> list[_Level]:
         check_within(ceiling, Quota(**given))
         levels.append((name or _quota_text(given), given))
     kinds = [kind for kind in KINDS if any(kind in given for _, given in levels)]
-    return [_Level(given, {"quota": name, **_quota_columns(given, kinds)}) for name, given in _unique(levels)]
+    return [_Level(given, {"quota": name, **_quota_columns(given, kinds)}) for name, given in _unique("quotas", levels)]
 
 
 def _quota_text(given: Mapping[str, Any]) -> str:
@@ -326,16 +326,16 @@ def _quota_columns(given: Mapping[str, Any], kinds: Iterable[str]) -> dict[str, 
 
 def _grant_levels(grants: Any) -> list[_Level]:
     levels: list[tuple[str, Any]] = []
-    for name, wanted in _named(grants, isinstance(grants, Mapping), str):
+    for name, wanted in _named("grants", grants, isinstance(grants, Mapping), str):
         if wanted is None:
             levels.append((name or AS_LOADED, None))
             continue
         granted = parse_grants([wanted] if isinstance(wanted, str) else wanted)
         levels.append((name or ", ".join(granted) or "none", granted))
-    return [_Level(granted, {"grants": name}) for name, granted in _unique(levels)]
+    return [_Level(granted, {"grants": name}) for name, granted in _unique("grants", levels)]
 
 
-def _named(values: Any, names: bool, single: Any) -> list[tuple[str, Any]]:
+def _named(axis: str, values: Any, names: bool, single: Any) -> list[tuple[str, Any]]:
     """An axis as names and values: a mapping if it has `names`, one value, or a list; None is the plugin's own."""
     if values is None:
         return [("", None)]
@@ -344,15 +344,15 @@ def _named(values: Any, names: bool, single: Any) -> list[tuple[str, Any]]:
     if isinstance(values, single):
         return [("", values)]
     if isinstance(values, str | bytes) or not isinstance(values, Iterable):
-        raise TypeError(f"an axis of the grid is a list, or names and values; not {values!r}")
+        raise TypeError(f"{axis} is a list, or names and values; not {values!r}")
     listed = [("", value) for value in values]
     if not listed:
-        raise ValueError("an axis of the grid is empty; leave it out for the plugin's own")
+        raise ValueError(f"{axis} is empty; leave it out for the plugin's own {axis}")
     return listed
 
 
-def _unique(levels: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
+def _unique(axis: str, levels: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
     names = [name for name, _ in levels]
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ValueError(f"the grid has {twice[0]!r} twice")
+        raise ValueError(f"{axis} has {twice[0]!r} twice")
     return levels

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Self, get_type_hints
 import msgspec
 
 from judicia_notebook.documents import parse_json_as
-from judicia_notebook.errors import JudiciaError
+from judicia_notebook.errors import JudiciaError, printable
 from judicia_notebook.metrics.recorder import CallRecord
 
 FORMAT = "judicia-sweep-1"
@@ -142,6 +142,13 @@ def _read_entry(line: bytes) -> Entry:
     return Entry(finished.cell, finished.worker, msgspec.Raw(msgspec.json.encode(finished.call)))
 
 
+_TOLD = ("function", "repeats", "warmup", "order", "seed", "instances", "wasmtime")  # the others are digests
+
+
+def _differing(part: str, there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
+    return f"{part} ({printable(repr(there.get(part)), 40)} there, {here[part]!r} here)" if part in _TOLD else part
+
+
 def _check_head(name: str, line: bytes, identity: Mapping[str, Any]) -> None:
     if line + b"\n" == _head_of(identity):
         return
@@ -152,7 +159,7 @@ def _check_head(name: str, line: bytes, identity: Mapping[str, Any]) -> None:
     if head.format != FORMAT:
         raise JudiciaError(f"{name} is not the file of a sweep; give another path.")
     there = head.grid
-    if differing := [part for part in identity if there.get(part) != identity[part]]:
+    if differing := [_differing(part, there, identity) for part in identity if there.get(part) != identity[part]]:
         raise JudiciaError(
             f"{name} holds another sweep: {', '.join(differing)} differ.",
             hint="Give another path, or the arguments it was begun with.",

@@ -483,6 +483,9 @@ def test_rows_and_bytes_of_an_answer_are_limited(both: jn.Runtime, guest: jn.Plu
     assert refused(guest, "query", numbers)[0] == "quota_exceeded"
     assert both.host_calls["decision"].iloc[-1] == "limited"
     assert refused(guest, "query", "SELECT $1", "x" * 4097)[0] == "quota_exceeded"
+    long = f"SELECT 1, '{'x' * 4000}' || '{'x' * 4000}'"
+    where = "row 1, column 2: a value of 8000 bytes; " if both.host.database.url.startswith("postgresql") else ""
+    assert f"{where}at most 4096" in refused(guest, "query", long)[1]
     assert rows(guest, "SELECT 1") == [[1]]
 
 
@@ -495,6 +498,7 @@ def test_the_size_of_the_private_tables_is_limited(both: jn.Runtime, guest: jn.P
         if "error" in answers[-1]:
             break
     assert answers[-1]["error"]["code"] == "quota_exceeded"
+    assert "at most 1048576" in answers[-1]["error"]["message"]
     assert 3 < len(answers) < 20
     assert rows(guest, "SELECT count(*) FROM t") == [[len(answers) - 1]]
     execute(guest, "DELETE FROM t WHERE n = 0")

@@ -290,9 +290,9 @@ def test_a_denial_names_the_grant_that_is_missing_for_the_guest_the_trace_and_th
     [
         ("emit", {"type": "speaker.a"}, "Object missing required field `payload`"),
         ("emit", {"type": 1, "payload": 1}, "Expected `str`, got `int` in field `type`"),
-        ("emit", {"type": "speaker.*", "payload": 1}, "field `type`: an event's type is like `submission.judged`"),
+        ("emit", {"type": "s.*", "payload": 1}, "field `type`: an event's type is like `submission.judged`, not `s.*`"),
         ("emit", {"type": "a", "payload": 1, "metadata": 1}, "Expected `object | null`, got `int` in field `metadata`"),
-        ("subscribe", {"pattern": "a.*.b"}, "field `pattern`: a pattern is like `contest.*` or `contest.**`"),
+        ("subscribe", {"pattern": "*.b"}, "field `pattern`: a pattern is like `contest.*` or `contest.**`, not `*.b`"),
         ("subscribe", {}, "Object missing required field `pattern`"),
     ],
 )
@@ -431,7 +431,7 @@ def test_what_was_parked_waits_for_a_plugin_that_was_unloaded_and_for_its_grant(
     rt.host.events.emit("a.b")
     rt.host.events.flush(PATIENCE)
     rt.unload("listener")
-    with pytest.raises(jn.NoSuchPlugin, match="listener receives no events"):
+    with pytest.raises(jn.NoSuchPlugin, match=r"listener receives no events(.|\n)*same file under this name"):
         rt.host.events.replay()
     p = listener(rt, "a.*")
     p.policy.revoke("subscribe_events")

@@ -282,7 +282,7 @@ def test_an_answer_has_its_headers_but_for_those_that_are_nobodys_to_say(rt: jn.
 @pytest.mark.parametrize(
     ("answer", "why"),
     [
-        (None, "nothing"),
+        (None, "empty"),
         ("text", "object"),
         ({"body": "x"}, "status"),
         ({"status": "200"}, "status"),
@@ -295,7 +295,7 @@ def test_an_answer_has_its_headers_but_for_those_that_are_nobodys_to_say(rt: jn.
         ({"status": 200, "headers": {"a b": "c"}}, "no header's name"),
         ({"status": 200, "headers": {"etag": "a\r\nSet-Cookie: b"}}, "one line"),
         ({"status": 200, "headers": {"etag": "a", "ETag": "b"}}, "twice"),
-        ({"status": 200, "headers": {f"x-judicia-{n}": "" for n in range(65)}}, "at most 64 headers"),
+        ({"status": 200, "headers": {f"x-judicia-{n}": "" for n in range(65)}}, "65 headers; at most 64"),
         ({"status": 200, "headers": {"etag": "a" * 17000}}, "bytes together"),
         ({"status": 302}, "needs one"),
     ],

@@ -446,7 +446,7 @@ def test_reset_says_what_would_go_and_does_it_only_with_yes(checker: Kernel) -> 
         ("%plugin call checker", "There is: checker.check"),
         ("%plugin call checker.check {'a': 1}", "not JSON"),
         ("%plugin call checker.check nothing", "no variable of that name"),
-        ("%plugin call checker.check 1 --text x", "not several"),
+        ("%plugin call checker.check 1 --text x", "not PAYLOAD and --text"),
         ("%plugin load 'unclosed", "not closed"),
         ("%plugin call checker.check --cost", "no option --cost"),
         ("%%plugin\n{}", "%%plugin define"),

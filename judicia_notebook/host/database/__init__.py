@@ -138,8 +138,8 @@ class DatabaseService:
     def _run(self, scope: CallScope, request: Request, capability: str) -> dict[str, Any]:
         limits, backend = self.limits, self._backend
         writing = capability == "write_database"
-        if len(request.sql.encode()) > limits.sql_bytes:
-            raise ServiceError("quota_exceeded", f"a statement has at most {limits.sql_bytes} bytes")
+        if (size := len(request.sql.encode())) > limits.sql_bytes:
+            raise ServiceError("quota_exceeded", f"a statement of {size} bytes; at most {limits.sql_bytes}")
         params = values.parameters(request.params, limits)
         plugin, digest = scope.plugin, scope.digest
 
@@ -309,7 +309,7 @@ def _folder(url: sqlalchemy.URL) -> tuple[Any, Owners]:
         )
     folder = Path(url.database).absolute()
     if folder.exists() and not folder.is_dir():
-        raise PolicyError("database=sqlite:///FOLDER names a folder, and a file is there.")
+        raise PolicyError(f"database=sqlite:///FOLDER names a folder, and {folder} is a file.")
 
     def made() -> Path:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -23,6 +23,7 @@ from sqlalchemy.pool import QueuePool
 
 from judicia_notebook.errors import printable
 from judicia_notebook.host.database.job import Access, Job, missing_grant
+from judicia_notebook.host.database.limits import Limits
 from judicia_notebook.host.database.roles import CONNECTIONS, Roles, Tenant, again, tables
 from judicia_notebook.host.database.session import Refused, Session, columns, kind_of_oid, values
 from judicia_notebook.host.database.statements import PLATFORM
@@ -328,9 +329,14 @@ def _check_room(session: Session, job: Job, tenant: Tenant, access: Access) -> N
         return
     ((used, *_),) = session.command(_SIZES.format(login=tenant.login, schema=tenant.schema))
     if int(used or b"0") > job.limits.database_bytes:
-        raise ServiceError("quota_exceeded", "the plugin's tables are full")
+        raise _full(used, job.limits)
     if access.writes & job.statement.names:
         _check_platform(session, job)
+
+
+def _full(used: bytes | None, limits: Limits) -> ServiceError:
+    text = f"the plugin's tables are full: {int(used or b'0')} bytes; at most {limits.database_bytes}"
+    return ServiceError("quota_exceeded", text)
 
 
 def _check_platform(session: Session, job: Job) -> None:
@@ -355,7 +361,7 @@ def _check_sizes(session: Session, job: Job, tenant: Tenant, access: Access) -> 
     # Where the tables are full a plugin can still delete; but that can write, too, where a key is set to null.
     room = limits.statement_bytes if kind == "DELETE" else 0
     if int(used or b"0") > limits.database_bytes + room:
-        raise ServiceError("quota_exceeded", "the plugin's tables are full")
+        raise _full(used, job.limits)
     if int(count or b"0") > limits.tables:
         raise ServiceError("quota_exceeded", f"{int(count or b'0')} tables, indexes and views; at most {limits.tables}")
     if access.writes & job.statement.names and kind != "DELETE":

@@ -494,6 +494,11 @@ def _answer(job: Job, error: BaseException | None) -> Exception:
         code = sqlite3.SQLITE_TOOBIG
     if code in _BUSY:
         return _Busy()
+    if code == sqlite3.SQLITE_TOOBIG:
+        return ServiceError("quota_exceeded", f"{_QUOTA[code]}; at most {job.limits.value_bytes} bytes")
+    if code == sqlite3.SQLITE_FULL and not job.access().writes & job.statement.names:  # its own tables, then
+        text = f"{_QUOTA[code]}: with the log of a change at most {job.limits.database_bytes} bytes"
+        return ServiceError("quota_exceeded", text)
     if code in _QUOTA:
         return ServiceError("quota_exceeded", _QUOTA[code])
     if code == sqlite3.SQLITE_CONSTRAINT:

@@ -82,7 +82,7 @@ def read(sql: str, count: int, *, writing: bool, postgresql: bool) -> Statement:
         ``bad_request``: not one statement, not of a kind that is offered here, or parameters that do not fit.
     """
     if "\0" in sql:
-        raise ServiceError("bad_request", "field `sql` holds a NUL")
+        raise ServiceError("bad_request", f"field `sql` holds a NUL, as character {sql.index(chr(0)) + 1}")
     words: list[str] = []
     names: list[str] = []
     parameters: set[int] = set()
@@ -91,7 +91,8 @@ def read(sql: str, count: int, *, writing: bool, postgresql: bool) -> Statement:
         if kind == "space":
             continue
         if ended:
-            raise ServiceError("bad_request", "one statement at a time: something follows after the `;`")
+            after = printable(token, 40)
+            raise ServiceError("bad_request", f"one statement at a time: `{after}` follows after the `;`")
         if kind == "end":
             ended = True
         elif kind == "parameter":

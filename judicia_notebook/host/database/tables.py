@@ -102,9 +102,15 @@ def make_table(name: str, frame: pd.DataFrame, *, postgresql: bool) -> sqlalchem
         raise PolicyError(f"Table {name}: a table has at least one column.")
     for column in names:
         if not column or "\0" in column or '"' in column or len(column.encode()) > 63:
-            raise PolicyError(f"Table {name}: {column!r} cannot be a column's name.")
+            raise PolicyError(
+                f"Table {name}: {column!r:.80} cannot be a column's name, which has 1 to 63 bytes, no NUL and no "
+                "double quote; frame.rename(columns=...) gives another."
+            )
         if folded.count(column.lower()) > 1:
-            raise PolicyError(f"Table {name}: there are two columns {column!r}; capitals do not tell them apart.")
+            same = ", ".join(repr(one) for one in names if one.lower() == column.lower())
+            raise PolicyError(
+                f"Table {name}: there are two columns {column!r} ({same}); capitals do not tell them apart."
+            )
     metadata = sqlalchemy.MetaData(schema=PLATFORM if postgresql else None)
     columns = [
         sqlalchemy.Column(column, _type_of(name, column, frame.iloc[:, place], postgresql=postgresql), key=f"c{place}")

@@ -93,13 +93,18 @@ class Rows:
         """
         if len(self.rows) >= self.limits.rows:
             raise ServiceError("quota_exceeded", f"more than {self.limits.rows} rows; LIMIT makes them fewer")
-        for value in values:
+        for number, value in enumerate(values, 1):
             size = _size(value)
             if size > self.limits.value_bytes:
-                raise ServiceError("quota_exceeded", f"a value of {size} bytes; at most {self.limits.value_bytes}")
+                where = f"row {len(self.rows) + 1}, column {number}"
+                raise ServiceError(
+                    "quota_exceeded", f"{where}: a value of {size} bytes; at most {self.limits.value_bytes}"
+                )
             self.used += size
         if self.used > self.limits.result_bytes:
-            raise ServiceError("quota_exceeded", f"more than {self.limits.result_bytes} bytes of values")
+            raise ServiceError(
+                "quota_exceeded", f"more than {self.limits.result_bytes} bytes of values up to row {len(self.rows) + 1}"
+            )
         self.rows.append([to_json(value) for value in values])
 
     def answer(self) -> dict[str, Any]:

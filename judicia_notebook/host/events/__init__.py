@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from judicia_notebook.engine import wire
-from judicia_notebook.errors import InvalidPayload
+from judicia_notebook.errors import InvalidPayload, printable
 from judicia_notebook.host.dispatcher import Operation, ServiceError
 from judicia_notebook.host.events.bus import Events, Subscription
 from judicia_notebook.host.events.event import HOSTS_METADATA, Event
@@ -78,7 +78,8 @@ class EventsService:
     def emit(self, scope: CallScope, request: Emit) -> dict[str, str]:
         """Publish an event as this plugin's."""
         if not is_type(request.type):
-            raise ServiceError("bad_request", "field `type`: an event's type is like `submission.judged`")
+            text = f"field `type`: an event's type is like `submission.judged`, not `{printable(request.type, 80)}`"
+            raise ServiceError("bad_request", text)
         metadata = request.metadata or {}
         for name in HOSTS_METADATA:
             if name in metadata:
@@ -94,7 +95,9 @@ class EventsService:
     def subscribe(self, scope: CallScope, request: Subscribe) -> dict[str, Any]:
         """Have events of a pattern delivered to `on_event`, until the plugin is unloaded or its code exchanged."""
         if not is_pattern(request.pattern):
-            raise ServiceError("bad_request", "field `pattern`: a pattern is like `contest.*` or `contest.**`")
+            given = printable(request.pattern, 80)
+            text = f"field `pattern`: a pattern is like `contest.*` or `contest.**`, not `{given}`"
+            raise ServiceError("bad_request", text)
         self._check(scope, "subscribe", "subscribe_events", request.pattern)
         self.events.add_pattern(scope.plugin, scope.policy, request.pattern)
         return {}

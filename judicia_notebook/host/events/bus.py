@@ -213,7 +213,10 @@ class Events:
         with self.changed:
             self._check_open()
             if len(self._callbacks) >= self.limits.callbacks:
-                raise ResourceExhausted(f"{len(self._callbacks)} callbacks are subscribed already.")
+                raise ResourceExhausted(
+                    f"{len(self._callbacks)} callbacks are subscribed already.",
+                    hint="cancel() of a subscription ends it; to allow more:  rt.host.events.set_limits(callbacks=...)",
+                )
             subscriber = CallbackSubscriber(callback, self, pattern)
             self._callbacks.append(subscriber)
         return Subscription(self, subscriber)
@@ -349,7 +352,8 @@ class Events:
         """Who gets it now: a plugin may have been loaded again since."""
         found = parked.callback if parked.kind == "callback" else self._plugins.get(parked.subscriber)
         if found is None or found.closed or (isinstance(found, PluginSubscriber) and not found.succeeds(parked)):
-            raise NoSuchPlugin(f"{parked.subscriber} receives no events any more.")
+            again = "" if parked.kind == "callback" else "The same file under this name does:  rt.load(path, name=...)"
+            raise NoSuchPlugin(f"{parked.subscriber} receives no events any more.", hint=again)
         if not found.may_receive(parked.emitted.type):
             grant = f"subscribe_events={parked.emitted.type}"
             hint = suggestions.to_grant(found.name, grant) if is_grant(grant) else ""

@@ -61,8 +61,8 @@ def _check(part: str) -> None:
         _refuse("`..`, `.` and empty components are not allowed")
     if not allowed(part):
         _refuse("control and direction characters are not allowed")
-    if len(part.encode()) > MAX_NAME_BYTES:
-        _refuse(f"a name of more than {MAX_NAME_BYTES} bytes")
+    if (size := len(part.encode())) > MAX_NAME_BYTES:
+        _refuse(f"a name of {size} bytes; at most {MAX_NAME_BYTES}")
     if is_reserved(part):
         _refuse(f"names that begin with `{RESERVED}` are the platform's")
 

@@ -147,7 +147,10 @@ class HttpService:
             server = self._server
             if server is not None and server.is_open:
                 if port not in (0, server.port):
-                    raise PolicyError(f"Plugins are served at port {server.port} already; close that first.")
+                    raise PolicyError(
+                        f"Plugins are served at port {server.port} already; close that first.",
+                        hint="To close it:  rt.host.http.serve().close()",
+                    )
                 return server
             self._server = Server(Listener(self._incoming, port, hub.proxy_path()), self._incoming.routes.pages)
             return self._server

@@ -147,7 +147,8 @@ class Stream(httpcore.NetworkStream):
         """What comes next; nothing at the end."""
         room = self._most - self._came
         if room <= 0:
-            raise ServiceError("quota_exceeded", "the answer is longer than the limits on answers allow")
+            text = f"the answer is longer than the limits on answers allow: {self._most} bytes"
+            raise ServiceError("quota_exceeded", text)
         try:
             data: bytes = self._exchange(lambda: self._socket.recv(min(max_bytes, room)), _READ)
         except OSError as error:

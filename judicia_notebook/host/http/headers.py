@@ -51,9 +51,10 @@ def checked(given: Mapping[str, str], limits: Limits) -> dict[str, str]:
     ServiceError
     """
     if len(given) > limits.headers:
-        raise ServiceError("quota_exceeded", f"field `headers`: at most {limits.headers} headers")
-    if sum(len(name) + len(value) for name, value in given.items()) > limits.header_bytes:
-        raise ServiceError("quota_exceeded", f"field `headers`: at most {limits.header_bytes} bytes together")
+        raise ServiceError("quota_exceeded", f"field `headers`: {len(given)} headers; at most {limits.headers}")
+    size = sum(len(name) + len(value) for name, value in given.items())
+    if size > limits.header_bytes:
+        raise ServiceError("quota_exceeded", f"field `headers`: {size} bytes together; at most {limits.header_bytes}")
     found: dict[str, str] = {}
     for name, value in given.items():
         key, shown = name.lower(), printable(name, 80)

@@ -173,9 +173,10 @@ def _body(answer: _Answer) -> bytes:
 def _checked(given: Mapping[str, str], limits: Limits) -> dict[str, str]:
     """The headers that go out; a name that is not on the list is left out, one that is none is an error."""
     if len(given) > limits.served_headers:
-        raise ValueError(f"field `headers`: at most {limits.served_headers} headers")
-    if sum(len(name) + len(value) for name, value in given.items()) > limits.served_header_bytes:
-        raise ValueError(f"field `headers`: at most {limits.served_header_bytes} bytes together")
+        raise ValueError(f"field `headers`: {len(given)} headers; at most {limits.served_headers}")
+    size = sum(len(name) + len(value) for name, value in given.items())
+    if size > limits.served_header_bytes:
+        raise ValueError(f"field `headers`: {size} bytes together; at most {limits.served_header_bytes}")
     found: dict[str, str] = {}
     for name, value in given.items():
         key, shown = name.lower(), printable(name, 80)

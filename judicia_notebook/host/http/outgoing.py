@@ -182,9 +182,12 @@ def target(request: Request) -> str:
 
 def _checked(request: Request, limits: Limits) -> Message:
     if request.method not in METHODS:
-        raise ServiceError("bad_request", f"field `method`: one of {', '.join(METHODS)}")
-    if len(request.url.encode(errors="replace")) > limits.url_bytes:
-        raise ServiceError("quota_exceeded", f"field `url`: at most {limits.url_bytes} bytes")
+        raise ServiceError(
+            "bad_request", f"field `method`: one of {', '.join(METHODS)}, not `{printable(request.method, 40)}`"
+        )
+    size = len(request.url.encode(errors="replace"))
+    if size > limits.url_bytes:
+        raise ServiceError("quota_exceeded", f"field `url`: {size} bytes; at most {limits.url_bytes}")
     try:
         url = parse(request.url)
     except BadUrl as error:
@@ -192,7 +195,7 @@ def _checked(request: Request, limits: Limits) -> Message:
     given = headers.checked(request.headers, limits)
     body = _body_of(request)
     if len(body) > limits.body_bytes:
-        raise ServiceError("quota_exceeded", f"field `body`: at most {limits.body_bytes} bytes")
+        raise ServiceError("quota_exceeded", f"field `body`: {len(body)} bytes; at most {limits.body_bytes}")
     if body and request.method in _WITHOUT_BODY:
         raise ServiceError("bad_request", f"field `body`: {request.method} has none")
     return Message(request.method, url, given, body)
@@ -215,7 +218,7 @@ def _seconds(request: Request, limits: Limits) -> float:
     if not isinstance(request.timeout_ms, int | float):
         return limits.request_time
     if request.timeout_ms <= 0:
-        raise ServiceError("bad_request", "field `timeout_ms`: more than 0")
+        raise ServiceError("bad_request", f"field `timeout_ms`: more than 0, not {request.timeout_ms:g}")
     return min(limits.request_time, request.timeout_ms / 1000)
 
 

@@ -102,9 +102,9 @@ def parse(plugin: str, method: str, path: str, origin: Origin) -> Route:
         The text says of which field.
     """
     if method and method not in METHODS:
-        raise BadPath(f"field `method`: one of {', '.join(METHODS)}")
+        raise BadPath(f"field `method`: one of {', '.join(METHODS)}, not `{printable(method, 40)}`")
     if len(path) > _LONGEST_PATH:
-        raise BadPath(f"field `path`: at most {_LONGEST_PATH} characters")
+        raise BadPath(f"field `path`: {len(path)} characters; at most {_LONGEST_PATH}")
     open_end = path.endswith("/*")
     try:
         plain = paths.read(path[:-1] if open_end else path)

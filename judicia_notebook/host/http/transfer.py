@@ -50,6 +50,7 @@ class Transfer:
         self.limits = limits
         self.noted = ""
         self._scope = scope
+        self._seconds = seconds
         self._until = time.monotonic() + seconds
         self._url: Url | None = None
         self._hops = 0
@@ -111,7 +112,7 @@ class Transfer:
         if ended is not None:
             return ended
         if time.monotonic() > self._until:
-            return ServiceError("timeout", "the server took longer than the request may")
+            return ServiceError("timeout", f"the server took longer than the {self._seconds:g} s the request may take")
         state = self._scope.policy.state
         if state is not self._seen and self._url is not None:
             if reach(state, self._url) == "denied":

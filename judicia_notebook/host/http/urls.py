@@ -104,7 +104,7 @@ def parse(text: str) -> Url:
         raise BadUrl("its host or its port cannot be read")
     port = PORTS[scheme] if parts[2] is None else int(parts[2])
     if not 0 < port < 65536:
-        raise BadUrl("its port is not one from 1 to 65535")
+        raise BadUrl(f"its port is from 1 to 65535, not {port}")
     host, address = _host(parts[1])
     if _BAD_ESCAPE.search(path + query):
         raise BadUrl("a % is in it that two hexadecimal digits do not follow")

@@ -34,6 +34,7 @@ from judicia_notebook.host.notifications.notification import (
 )
 from judicia_notebook.host.notifications.outbox import Outbox, Outgoing, Parked
 from judicia_notebook.host.notifications.targets import Target
+from judicia_notebook.text import listed
 from judicia_notebook.workers import Workers
 
 if TYPE_CHECKING:
@@ -203,7 +204,11 @@ class Notifications:
         with self.changed:
             self._check_open()
             if len(self._outboxes) >= self.limits.targets:
-                raise ResourceExhausted(f"There are {len(self._outboxes)} targets already.")
+                there = listed([outbox.target.name for outbox in self._outboxes])
+                raise ResourceExhausted(
+                    f"There are {len(self._outboxes)} targets already: {there}.",
+                    hint="remove() of a target ends it; to allow more:  rt.host.notifications.set_limits(targets=...)",
+                )
             outbox = Outbox(target, self)
             self._outboxes.append(outbox)
         return TargetHandle(self, outbox)

@@ -37,6 +37,7 @@ class _Bar(NamedTuple):
         return float(self.parts.sum())
 
 
+@series.names_columns
 def breakdown(calls: pd.DataFrame, ax: Axes | None = None, *, by: series.By = None) -> Any:
     """Where wall time went: setup, encode, guest, host and decode, one bar a function.
 

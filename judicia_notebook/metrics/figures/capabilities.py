@@ -21,6 +21,7 @@ _HATCHES = ("", "////", "....", "xxxx")  # for print without colour
 _MOST = 14
 
 
+@series.names_columns
 def capabilities(host_calls: pd.DataFrame, ax: Axes | None = None) -> Any:
     """Host calls by capability and decision, denials in a colour of their own.
 

@@ -33,6 +33,7 @@ class _Row(NamedTuple):
     place: float
 
 
+@series.names_columns
 def cold_warm(calls: pd.DataFrame, ax: Axes | None = None, *, by: series.By = None) -> Any:
     """The wall time of first calls of an instance against that of its later ones.
 

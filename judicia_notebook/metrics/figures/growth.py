@@ -33,6 +33,7 @@ class _Curve(NamedTuple):
     law: PowerLaw | None
 
 
+@series.names_columns
 def growth(calls: pd.DataFrame, ax: Axes | None = None, *, size: str = "bytes_in", by: series.By = None) -> Any:
     """Fuel against input size on logarithmic axes, with the fitted exponent of each function.
 

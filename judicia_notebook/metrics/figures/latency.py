@@ -32,6 +32,7 @@ class _Curve(NamedTuple):
     times: Array  # seconds, sorted
 
 
+@series.names_columns
 def latency(calls: pd.DataFrame, ax: Axes | None = None, *, by: series.By = None) -> Any:
     """The distribution of wall time of successful calls, one curve a function.
 

@@ -36,6 +36,7 @@ class _Instance(NamedTuple):
     limit: float | None  # of its last call
 
 
+@series.names_columns
 def memory(calls: pd.DataFrame, ax: Axes | None = None, *, instance_id: int | None = None) -> Any:
     """Linear memory over the successive calls of an instance.
 
@@ -63,7 +64,9 @@ def memory(calls: pd.DataFrame, ax: Axes | None = None, *, instance_id: int | No
     >>> memory(pd.DataFrame(which | size)).axes[0].get_ylabel()
     'linear memory, MiB'
     """
-    known = calls[["instance_id", "instance_call", "memory_peak_bytes"]].notna().all(axis=1).to_numpy(bool)
+    known = calls["instance_id"].notna().to_numpy(bool)
+    for name in ("instance_call", "memory_peak_bytes"):
+        known = known & calls[name].notna().to_numpy(bool)
     if instance_id is not None:
         known = known & (calls["instance_id"] == instance_id).to_numpy(bool, na_value=False)
     entered = calls[known]

@@ -8,8 +8,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from judicia_notebook.errors import did_you_mean
 from judicia_notebook.metrics import style
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 By = str | Sequence[str] | None
 NAME_WIDTH = 39
+_LABELS_READ = 1000  # for the names in a message
+Draw = TypeVar("Draw", bound=Callable[..., Any])
 
 
 class Series(NamedTuple):
@@ -44,6 +48,30 @@ class Series(NamedTuple):
     def line(self, look: style.Look) -> style.LineStyle:
         """The colour and dashes of this series; all without a name of their own share one."""
         return look.series[self.number] if self.number < len(look.series) else look.others
+
+
+def names_columns(draw: Draw) -> Draw:
+    """Decorate a figure: where a frame lacks a column that it is drawn from, the error says which."""
+
+    @functools.wraps(draw)
+    def drawing(*frames: Any, **options: Any) -> Any:
+        try:
+            return draw(*frames, **options)
+        except KeyError as error:
+            name = error.args[0]
+            if not isinstance(name, str) or any(
+                name in one for one in (*frames, *options.values()) if hasattr(one, "columns")
+            ):
+                raise
+            wanted = f"{draw.__name__} is drawn from the column {name!r}, which the frame does not have"
+            raise ValueError(f"{wanted}; a runtime's {', '.join(_frames_of(draw))} have it") from None
+
+    return cast("Draw", drawing)
+
+
+def _frames_of(draw: Callable[..., Any]) -> list[str]:
+    named = inspect.signature(draw).parameters
+    return [name for name in ("calls", "host_calls", "samples") if name in named]
 
 
 def split(
@@ -102,7 +130,9 @@ def _combined(columns: Sequence[Any], join: Any) -> tuple[Array, list[str]]:
     import pandas as pd
 
     if not columns:
-        raise ValueError("by names no column")
+        raise ValueError(
+            "by names no column; without by= there is one series a function, or give names of columns and labels"
+        )
     whole = np.zeros(len(columns[0]), np.int64)
     texts: list[list[str]] = []
     for values in columns:
@@ -151,7 +181,13 @@ def column(frame: pd.DataFrame, name: str) -> pd.Series[Any]:
         if any(value is not None for value in read):
             values = pd.array([*read, None], dtype="str")
             return pd.Series(values.take(label.cat.codes.to_numpy()), index=frame.index)
-    raise ValueError(f"there is no column and no label {name!r}.{did_you_mean(name, frame.columns)}")
+    known = [*map(str, frame.columns), *_label_keys(frame)]
+    raise ValueError(f"there is no column and no label {name!r}.{did_you_mean(str(name), known)}")
+
+
+def _label_keys(frame: pd.DataFrame) -> set[str]:
+    written = frame["label"].astype("category").cat.categories if "label" in frame else []
+    return {key for text in written[:_LABELS_READ] for key in labels(text)}
 
 
 def labels(text: str) -> dict[str, str]:

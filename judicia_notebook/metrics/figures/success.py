@@ -37,6 +37,7 @@ class _Curve(NamedTuple):
     good: int
 
 
+@series.names_columns
 def success(calls: pd.DataFrame, ax: Axes | None = None, *, quota: str | None = None, by: series.By = None) -> Any:
     """The share of calls that ended ok against a quota, one line a function.
 

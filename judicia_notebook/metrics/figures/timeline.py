@@ -35,6 +35,7 @@ class _Bars(NamedTuple):
     lanes: Array
 
 
+@series.names_columns
 def timeline(
     calls: pd.DataFrame, host_calls: pd.DataFrame | None = None, ax: Axes | None = None, *, lanes: str = "thread"
 ) -> Any:

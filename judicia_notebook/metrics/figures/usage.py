@@ -24,6 +24,7 @@ _MARKS = 60  # over the whole width: more would lie on each other
 _POINTS = 4000  # of a line; memory and CPU time only rise, so that leaving out points hides no peak
 
 
+@series.names_columns
 def usage(calls: pd.DataFrame, samples: pd.DataFrame, ax: Axes | None = None, *, call_id: int | None = None) -> Any:
     """Memory and CPU time during one call, against its quotas.
 

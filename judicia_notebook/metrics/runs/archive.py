@@ -20,6 +20,7 @@ import os
 import secrets
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
@@ -200,11 +201,14 @@ def _read(archive: zipfile.ZipFile, limit: int) -> Run:
         raise ValueError(f"it has no {_META}")
     head, version = _read_meta(archive, members[names.index(_META)])
     if version.format != FORMAT:
-        raise ValueError("it is a zip of something else")
+        raise ValueError(
+            f"it is a zip of something else, whose {_META} has the format {printable(str(version.format), 40)!r}"
+        )
     if version.version > VERSION:
         written = f" by {printable(version.written_by, 40)}" if version.written_by else ""
+        named = Path(archive.filename or "").name
         raise JudiciaError(
-            f"It was written{written} in version {version.version} of the format; this package knows {VERSION}.",
+            f"{named} was written{written} in version {version.version} of the format; this package knows {VERSION}.",
             hint="A newer one reads it: python -m pip install --upgrade judicia-notebook",
         )
     contents = parse_json_as(head, _Contents)
@@ -219,8 +223,12 @@ def _read(archive: zipfile.ZipFile, limit: int) -> Run:
 
 
 def _read_meta(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> tuple[bytes, _Version]:
-    if member.file_size > MOST_META or _is_foreign(member):
-        raise ValueError(f"its {_META} is too large, encrypted, or not compressed as a run is")
+    if member.file_size > MOST_META:
+        raise ValueError(
+            f"its {_META} is too large: {format_size(member.file_size)}, more than {format_size(MOST_META)}"
+        )
+    if _is_foreign(member):
+        raise ValueError(f"its {_META} is encrypted, or not compressed as a run is")
     head = archive.read(member)
     return head, parse_json_as(head, _Version)
 
@@ -236,10 +244,13 @@ def _meta(contents: _Contents) -> Mapping[str, Any]:
 
 def _check_members(members: list[zipfile.ZipInfo], limit: int) -> None:
     names = [member.filename for member in members]
-    if sorted(names) != sorted([_META, *(f"{table}.csv" for table in TABLES)]):
-        raise ValueError("its files are not those of a run")
-    if any(_is_foreign(member) for member in members):
-        raise ValueError("it is encrypted, or not compressed as a run is")
+    wanted = [_META, *(f"{table}.csv" for table in TABLES)]
+    if sorted(names) != sorted(wanted):
+        lacks = [f"it lacks {name}" for name in wanted if name not in names]
+        more = [f"{printable(name, 60)} is too many" for name in (Counter(names) - Counter(wanted))]
+        raise ValueError(f"its files are not those of a run: {', '.join([*lacks, *more])}")
+    if foreign := [member.filename for member in members if _is_foreign(member)]:
+        raise ValueError(f"its {foreign[0]} is encrypted, or not compressed as a run is")
     size = sum(member.file_size for member in members)
     if size > limit:
         raise ValueError(f"unpacked it has {format_size(size)}, more than {format_size(limit)} (most=)")

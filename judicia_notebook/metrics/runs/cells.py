@@ -17,6 +17,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from itertools import zip_longest
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from judicia_notebook.documents import parse_any_json
@@ -115,8 +116,15 @@ def read(
         low_memory=True,  # which parses some rows at a time: a cell takes twenty bytes while it is parsed
         **_exactly(),
     )
-    if len(found) != rows or not isinstance(found.index, pd.RangeIndex):
-        raise ValueError("it has not as many rows and cells as it says")
+    if len(found) != rows:
+        there = (
+            f"more than {format_count(rows)}"
+            if len(found) > rows
+            else f"{format_count(len(found))} of {format_count(rows)}"
+        )
+        raise ValueError(f"it has not as many rows and cells as it says: {there} rows")
+    if not isinstance(found.index, pd.RangeIndex):
+        raise ValueError("it has not as many rows and cells as it says: a row has too many cells")
     columns = {name: _restored(found.pop(name), pattern[name], allowance, marked) for name in list(found.columns)}
     return pd.DataFrame(columns, copy=False)
 
@@ -126,8 +134,15 @@ class _Lines(io.TextIOBase):
 
     def __init__(self, stream: IO[str], heads: str) -> None:
         super().__init__()
-        if stream.readline(len(heads)) != heads:
-            raise ValueError("its columns are not those of this table")
+        there = stream.readline(len(heads))
+        if there != heads:
+            pairs = zip_longest(heads.rstrip("\n").split(","), there.rstrip("\n").split(","), fillvalue="no more")
+            differing = (
+                f": column {n} is {found}, not {wanted}"
+                for n, (wanted, found) in enumerate(pairs, 1)
+                if found != wanted
+            )
+            raise ValueError("its columns are not those of this table" + next(differing, ""))
         self._stream, self._heads, self._length = stream, heads, 0
 
     def read(self, size: int | None = -1) -> str:
@@ -138,7 +153,9 @@ class _Lines(io.TextIOBase):
         end = text.rfind("\n")
         self._length = self._length + len(text) if end < 0 else len(text) - end - 1
         if self._length > _LONGEST_LINE:
-            raise ValueError("a line of it is longer than any of a run")
+            raise ValueError(
+                f"a line of it is longer than any of a run, which has at most {format_count(_LONGEST_LINE)} characters"
+            )
         return text
 
 

@@ -20,7 +20,7 @@ from judicia_notebook.metrics.figures import series
 from judicia_notebook.metrics.figures.success import wilson
 from judicia_notebook.metrics.runs import bootstrap
 from judicia_notebook.metrics.runs.bootstrap import FEWEST, Interval
-from judicia_notebook.metrics.runs.matching import ALL, groups_of, keys_of, match, names_of
+from judicia_notebook.metrics.runs.matching import ALL, groups_of, keys_of, match, names_of, why_not
 from judicia_notebook.metrics.runs.run import Run
 from judicia_notebook.text import with_plugin_text
 from judicia_notebook.units import format_count, format_size, format_time
@@ -243,9 +243,10 @@ def compare(
         raise ValueError(f"level is between 0 and 1 and resamples at least 1, not {level!r} and {resamples!r}")
     sides = (_calls_of(a), _calls_of(b))
     keys, apart = keys_of(sides, by)
-    matched = match([groups_of(side, keys) for side in sides])
+    groups = [groups_of(side, keys) for side in sides]
+    matched = match(groups)
     if not matched.pairs:
-        raise ValueError("nothing can be compared: " + matched.why_not(sides))
+        raise ValueError("nothing can be compared: " + why_not(groups))
     measured = _measured(sides, columns)
     rng = np.random.default_rng(seed)
     effects = [
@@ -281,10 +282,11 @@ def _measured(sides: Sequence[pd.DataFrame], columns: str | Sequence[str] | None
         return [name for name in MEASURES if all(name in side and side[name].notna().any() for side in sides)]
     wanted = [columns] if isinstance(columns, str) else list(columns)
     for name in wanted:
-        for side in sides:
+        for which, side in zip("ab", sides, strict=True):
             if name not in side or not pd.api.types.is_numeric_dtype(side[name]):
                 numbers = side.select_dtypes("number").columns
-                raise ValueError(f"there is no column of numbers {name!r}.{did_you_mean(name, map(str, numbers))}")
+                close = did_you_mean(name, map(str, numbers))
+                raise ValueError(f"in {which} there is no column of numbers {name!r}.{close}")
     return wanted
 
 

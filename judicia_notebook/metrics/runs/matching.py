@@ -8,9 +8,11 @@ only says again what others say makes none.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from judicia_notebook.metrics.figures import series
+from judicia_notebook.text import printable
 from judicia_notebook.units import format_count
 
 if TYPE_CHECKING:
@@ -37,9 +39,14 @@ class Matched(NamedTuple):
             if number
         ]
 
-    def why_not(self, sides: Sequence[pd.DataFrame]) -> str:
-        empty = [name for name, side in zip("ab", sides, strict=True) if not len(side)]
-        return f"{' and '.join(empty)} has no calls" if empty else "no group has calls of both sides"
+
+def why_not(groups: Sequence[dict[str, Array]]) -> str:
+    """Why no groups were put together."""
+    empty = [name for name, there in zip("ab", groups, strict=True) if not there]
+    if empty:
+        return f"{' and '.join(empty)} {'has' if len(empty) == 1 else 'have'} no calls"
+    a, b = (printable(", ".join([*islice(there, 4), *(["..."] if len(there) > 4 else [])]), 200) for there in groups)
+    return f"no group has calls of both sides: a has {a}; b has {b}"
 
 
 def keys_of(sides: Sequence[pd.DataFrame], by: series.By) -> tuple[list[str], list[str]]:

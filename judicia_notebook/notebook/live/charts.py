@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from judicia_notebook.errors import PolicyError
+from judicia_notebook.errors import PolicyError, did_you_mean
 from judicia_notebook.notebook.cards import Card, Grid, Line, Row
 from judicia_notebook.notebook.commands import SCALES
 from judicia_notebook.notebook.live import panel_messages as messages
@@ -92,7 +92,7 @@ class ChartSession:
 
     def _choose(self, name: str) -> None:
         if name not in self._plugins:
-            raise PolicyError(f"No plugin {name!r} is loaded.")
+            raise PolicyError(f"No plugin {name!r} is loaded.{did_you_mean(name, self._plugins)}")
         self._chosen = name
         self._beat()
 

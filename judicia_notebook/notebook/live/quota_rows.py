@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
-from judicia_notebook.errors import PolicyError
+from judicia_notebook.errors import PolicyError, did_you_mean
 from judicia_notebook.quotas import KINDS
 from judicia_notebook.units import SIZE_UNITS, format_count, format_quantity, parse_count, parse_time
 
@@ -157,7 +157,7 @@ def typed(kind: str, value: float | str) -> Any:
     (12840, '50ms', None, 65536)
     """
     if kind not in KINDS:
-        raise PolicyError(f"There is no quota {kind!r}.")
+        raise PolicyError(f"There is no quota {kind!r}.{did_you_mean(kind, KINDS)}")
     unit = KINDS[kind].unit
     if isinstance(value, str):
         text = value.strip()

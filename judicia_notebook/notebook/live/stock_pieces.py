@@ -79,7 +79,7 @@ class Piece(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         """Do what a click asks for. A refusal is said below the rows, and what holds is drawn in any case."""
         try:
             if self._plugin.unloaded:
-                raise PluginNotReady(f"{self._plugin.name} is unloaded.")
+                raise PluginNotReady(f"{self._plugin.name} is unloaded; rt.load(...) loads it again.")
             with via("widgets"):
                 change()
         except Exception as error:

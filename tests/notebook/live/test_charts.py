@@ -232,7 +232,7 @@ def test_charts_of_a_runtime_begin_anew_with_each_plugin_that_is_chosen(rt: jn.R
     wait_for(lambda: sum(json.loads(one["frames"])[0].get("ended", 0) for one in view.of("frames")) == 1)
     assert view.of("frames")[-1]["epoch"] == second["epoch"]
     view.session.receive({"type": "do", "id": 2, "op": "choose", "plugin": "nobody"})
-    assert view.heard[-1]["type"] == "refused" or view.of("refused")
+    assert "There is: other, specimen." in json.dumps(view.of("refused")[-1])
     view.session.close()
 
 

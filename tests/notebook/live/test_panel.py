@@ -264,6 +264,13 @@ def test_a_quota_is_set_as_typed_or_dragged(
     assert page.quota(kind)["value"] == expected
 
 
+def test_a_quota_that_there_is_not_is_named() -> None:
+    from judicia_notebook.notebook.live.quota_rows import typed
+
+    with pytest.raises(jn.PolicyError, match=r"no quota 'fule'.*'fuel'"):
+        typed("fule", "1")
+
+
 @pytest.mark.parametrize("kind", RANGES)
 @pytest.mark.parametrize("value", [0, 1, 7, 999, 65536, 16777217, 3 << 20, 123_456_789])
 def test_what_a_field_shows_reads_back_as_the_same_quota(kind: str, value: int) -> None:

@@ -119,7 +119,7 @@ def test_what_a_manifest_asks_for_is_granted_with_its_scopes(rt: jn.Runtime) -> 
 def test_a_refused_click_says_why_and_what_still_holds(toggles: Any, specimen: jn.Plugin) -> None:
     specimen.unload()
     toggles.rows["wall_clock"].grant.click()
-    assert "unloaded" in said(toggles.children[-1])
+    assert "specimen is unloaded; rt.load(...) loads it again" in said(toggles.children[-1])
     assert said(toggles.rows["wall_clock"].said).startswith("not granted")
     assert specimen.policy.granted == {"random"}
 
