@@ -232,8 +232,8 @@ def cut_apart(names: Sequence[str], width: int = NAME_WIDTH) -> list[str]:
 
     Examples
     --------
-    >>> cut_apart(["plugin.check_the_first_answer", "plugin.check_the_other_answer", "plugin.check"], 20)
-    ['plugin.…_answer (1)', 'plugin.…_answer (2)', 'plugin.check']
+    >>> cut_apart(["plugin.check_the_first_answer", "plugin.check_the_other_answer", "plugin.check"], 16)
+    ['plugi…nswer (1)', 'plugi…nswer (2)', 'plugin.check']
     """
     found = {name: cut(name, width) for name in names}
     taken = set(found.values())
