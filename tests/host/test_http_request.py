@@ -256,7 +256,7 @@ def test_a_bad_request_names_its_field(guest: jn.Plugin, serve: Serve, field: st
         ("http://example.org./", "its host is neither a name nor an address"),
         ("http://[::1/", "its host or its port cannot be read"),
         ("http://[fe80::1%25lo]/", "its host is no IPv6 address"),
-        ("http://a:0/", "its port is not one from 1 to 65535"),
+        ("http://a:0/", "its port is from 1 to 65535, not 0"),
         ("http://a:/", "its host or its port cannot be read"),
     ],
 )
