@@ -416,7 +416,7 @@ class SharedMemory:
     def _find(self, scope: CallScope, operation: str, capability: str, name: str) -> Region:
         """The region, for those who may know that there is one."""
         if name not in scope.policy.state.scopes(capability):
-            text = f"judicia:shared_memory {operation} needs the capability {capability} for the region {_shown(name)}"
+            text = f"judicia:shared_memory {operation} needs the capability {capability} for this region"
             raise ServiceError("capability_denied", text, scope=name if NAME.fullmatch(name) else "")
         region = self._regions.get(name)
         if region is None or region.closed:
