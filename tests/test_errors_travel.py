@@ -97,7 +97,8 @@ class Stubborn(Exception):
 
 def test_a_cause_comes_along_and_as_text_where_it_cannot(monkeypatch: pytest.MonkeyPatch) -> None:
     # Dask has tblib pickle every class of exceptions that is there, ours too; it hands on causes as they are.
-    monkeypatch.delitem(copyreg.dispatch_table, jn.HostFailure, raising=False)
+    for pickled in (jn.HostFailure, Stubborn):
+        monkeypatch.delitem(copyreg.dispatch_table, pickled, raising=False)
     for cause, kind, text in (
         (ZeroDivisionError("by zero"), ZeroDivisionError, "by zero"),
         (Stubborn("no way", "back"), RuntimeError, "Stubborn: no way"),
