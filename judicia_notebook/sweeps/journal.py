@@ -143,10 +143,16 @@ def _read_entry(line: bytes) -> Entry:
 
 
 _TOLD = ("function", "repeats", "warmup", "order", "seed", "instances", "wasmtime")  # the others are digests
+_SHORT = 40
+"""Characters of a value that an error shows."""
 
 
 def _differing(part: str, there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
-    return f"{part} ({printable(repr(there.get(part)), 40)} there, {here[part]!r} here)" if part in _TOLD else part
+    """A part that differs, with both values where the file's is short: what it holds may be a stranger's, and long."""
+    value = there.get(part)
+    if part not in _TOLD or not isinstance(value, str | int | None) or (isinstance(value, str) and len(value) > _SHORT):
+        return part
+    return f"{part} ({printable(repr(value))} there, {here[part]!r} here)"
 
 
 def _check_head(name: str, line: bytes, identity: Mapping[str, Any]) -> None:
