@@ -107,6 +107,24 @@ def encode(value: Any, name: str = "payload") -> bytes:
     return data
 
 
+def rewrite(value: Any, levels: int) -> bytes:
+    """The JSON of a value that `decode` has made: nothing of it can get lost, and reading it once more takes as long.
+
+    Parameters
+    ----------
+    levels : int
+        How deep `decode` let it be nested.
+
+    Raises
+    ------
+    InvalidPayload
+        It is nested deeper than `encode` writes.
+    """
+    check_room_to_write(value)
+    data = _encoder.encode(value)
+    return encode(value) if levels > MAX_DEPTH and _may_be_deep(data, MAX_DEPTH) else data
+
+
 def _look_through(value: Any, data: bytes, name: str) -> None:
     """Refuse what was written as something else than it is."""
     deep = _may_be_deep(data, MAX_DEPTH)

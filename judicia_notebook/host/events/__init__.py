@@ -86,7 +86,7 @@ class EventsService:
                 raise ServiceError("bad_request", f"field `metadata.{name}`: it is filled by the host")
         self._check(scope, "emit", "emit_event", request.type)
         try:
-            payload = wire.encode(request.payload)
+            payload = wire.rewrite(request.payload, scope.budget.limits.json_depth)
             event_id = self.events.publish(request.type, scope.plugin, payload, metadata, call_id=scope.call_id)
         except InvalidPayload as error:  # what the request could say and an event cannot
             raise ServiceError("bad_request", f"field `payload` or `metadata`: {error.message}") from None
