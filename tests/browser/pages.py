@@ -25,25 +25,29 @@ if TYPE_CHECKING:
 MS = 1000 * PATIENCE
 INSTALL = "python -m pip install playwright axe-playwright-python"
 
-READY = """() => {
-  const book = window.jupyterapp && window.jupyterapp.shell.currentWidget;
+# The notebook of this name. The shell's current widget may be another one: an empty window opens its launcher late.
+BOOK = """(name) => {
+  const { shell } = window.jupyterapp;
+  return [...shell.widgets("main")].find((widget) => widget.context && widget.context.path === name);
+}"""
+READY = """(book) => {
   const context = book && book.sessionContext;
   const kernel = context && context.session && context.session.kernel;
   const connected = kernel && kernel.connectionStatus === "connected" && kernel.status === "idle";
   return Boolean(context && context.isReady && connected);
 }"""
-KERNEL_INFO = "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.info.then(() => true)"
-KERNEL_ID = "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.id"
-START = """(index) => {
-  const book = window.jupyterapp.shell.currentWidget;
+KERNEL_INFO = "(book) => book.sessionContext.session.kernel.info.then(() => true)"
+KERNEL_ID = "(book) => book.sessionContext.session.kernel.id"
+START = """(book, index) => {
+  window.jupyterapp.shell.activateById(book.id);
   book.content.deselectAll();
   book.content.activeCellIndex = index;
   const done = (book.cellsDone ||= {});
   done[index] = false;
   window.jupyterapp.commands.execute("notebook:run-cell").then(() => { done[index] = true; });
 }"""
-CLOSE = """async () => {
-  const book = window.jupyterapp.shell.currentWidget;
+DONE = "(book, index) => book.cellsDone[index]"
+CLOSE = """async (book) => {
   const { session } = book.sessionContext;
   if (session) await session.shutdown();
   book.dispose();
@@ -95,7 +99,6 @@ class Window:
 
     async def load(self) -> None:
         """Load JupyterLab, with nothing open in it."""
-        await self.page.add_init_script(CLICK_TIMES)
         workspace = f"{self.lab.url}lab/workspaces/auto-{uuid.uuid4().hex[:8]}"
         await self.page.goto(f"{workspace}?token={self.lab.token}&reset", wait_until="domcontentloaded")
         await self.page.locator("#jupyterlab-splash").wait_for(state="detached")
@@ -129,31 +132,44 @@ class Notebook:
         await self.until_ready()
 
     async def reopen(self) -> None:
-        """Open it again after its page was loaded anew."""
+        """Load the page anew and open the notebook in it, whose kernel has gone on.
+
+        The new page has a workspace of its own: JupyterLab restores the old one's notebooks in its own time, and a
+        notebook that it restores while a test opens it is there twice.
+        """
+        await self.window.load()
         await self.window.command("docmanager:open", path=self.name)
         await self.page.locator(CELLS).first.wait_for()
         await self.until_ready()
 
     async def until_ready(self) -> None:
         """Wait until there is a kernel that listens."""
-        await self.page.wait_for_function(READY)
-        await self.page.evaluate(KERNEL_INFO)
+        await self.page.wait_for_function(self._of_book(READY), arg=[self.name, None])
+        await self.evaluate(KERNEL_INFO)
+
+    async def evaluate(self, function: str, arg: Any = None) -> Any:
+        """What a function of the page makes of this notebook's widget, and of `arg`."""
+        return await self.page.evaluate(self._of_book(function), [self.name, arg])
+
+    @staticmethod
+    def _of_book(function: str) -> str:
+        return f"([name, arg]) => ({function})(({BOOK})(name), arg)"
 
     async def close(self) -> None:
         """End the kernel and close the notebook, without the question whether to save it."""
         if self._witness is not None:
             self._witness.close()
-        await self.page.evaluate(CLOSE)
+        await self.evaluate(CLOSE)
 
     # Cells and the kernel -------------------------------------------------------------------------------------
 
     async def start(self, cell: int) -> None:
         """Run a cell; do not wait for anything."""
-        await self.page.evaluate(START, cell)
+        await self.evaluate(START, cell)
 
     async def ended(self, cell: int) -> None:
         """Wait until a cell that was started has ended."""
-        await self.page.wait_for_function("(index) => window.jupyterapp.shell.currentWidget.cellsDone[index]", arg=cell)
+        await self.page.wait_for_function(self._of_book(DONE), arg=[self.name, cell])
 
     async def run(self, *cells: int) -> None:
         """Run cells, one after the other, none of which may fail."""
@@ -169,12 +185,12 @@ class Notebook:
 
     async def restart_kernel(self) -> None:
         """Restart the kernel, as the button does, without its question."""
-        await self.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+        await self.evaluate("(book) => book.sessionContext.session.kernel.restart()")
 
     async def witness(self) -> Witness:
         """Who evaluates Python in this notebook's kernel."""
         if self._witness is None:
-            self._witness = Witness(self.window.lab.witnesses / f"kernel-{await self.page.evaluate(KERNEL_ID)}.json")
+            self._witness = Witness(self.window.lab.witnesses / f"kernel-{await self.evaluate(KERNEL_ID)}.json")
         return self._witness
 
     async def until(self, expression: str) -> None:
@@ -291,4 +307,5 @@ async def new_context(browser: Browser) -> BrowserContext:
     """A profile without a past."""
     context = await browser.new_context(viewport={"width": 1280, "height": 1100})
     context.set_default_timeout(MS)
+    await context.add_init_script(CLICK_TIMES)
     return context

@@ -174,17 +174,13 @@ async def test_a_reload_and_a_reconnection_widen_nothing(open_notebook: OpenNote
         await panel.root.locator(field).focus()
         await book.page.keyboard.press("Control+A")
         await book.page.keyboard.press("Delete")
-        await book.page.evaluate(
-            "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.reconnect()"
-        )
+        await book.evaluate("(book) => book.sessionContext.session.kernel.reconnect()")
         await book.until_ready()
         assert witness.value("p.policy.version") == version
     await book.window.command("docmanager:save")
     await panel.root.locator("[data-quota=wall] input[type=text]").focus()
     await book.page.keyboard.press("Control+A")
     await book.page.keyboard.press("Delete")
-    await book.page.reload(wait_until="domcontentloaded")
-    await book.page.wait_for_function("() => window.jupyterapp && window.jupyterapp.restored")
     await book.reopen()
     assert (witness.value("p.policy.version"), witness.value("wider()")) == (version, [])
 
