@@ -382,6 +382,7 @@ def tells_interrupts(message: str) -> Callable[[F], F]:
     def decorate(function: F) -> F:
         @functools.wraps(function)
         def telling(*arguments: Any, **options: Any) -> Any:
+            __tracebackhide__ = True  # IPython leaves this frame out where a user's argument is the error
             try:
                 return function(*arguments, **options)
             except KeyboardInterrupt as error:

@@ -54,7 +54,7 @@ CONTROLS = """(root) => {
       index: control.dataset.walked,
       tag: control.type || control.tagName.toLowerCase(),
       name: control.getAttribute("aria-label") || control.textContent,
-      part: control.closest("section, header").getAttribute("aria-label"),
+      part: control.closest(".jd-section, .jd-header").getAttribute("aria-label"),
       preset: control.dataset.preset || "",
       undo: "undo" in control.dataset,
       link: control.classList.contains("jd-link"),

@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.browser.pages import PanelView, accessibility_faults
+import pytest
+
+import judicia_notebook as jn
+from tests.browser.pages import Notebook, PanelView, accessibility_faults
 
 if TYPE_CHECKING:
     from tests.browser.conftest import OpenNotebook
@@ -19,6 +22,16 @@ USE = """
 p.call("log", {"n": 3})
 p.call("call_host", {"service": "clock", "n": 2})
 p.call("grow", {"bytes": 4_000_000})
+"""
+# Something to see for every kind of plot: sizes, refusals, denials, failures, loads.
+MORE = """
+for n in range(12):
+    p.attempt("echo", "x" * 2**n)
+    p.attempt("grow", {"bytes": n << 20})
+    p.attempt("trap")
+    p.attempt("call_host", {"service": "random" if n % 2 else "clock", "n": 3})
+q = rt.load("example:checker")
+q.call("check", {"output": "4 2", "answer": "4 2"})
 """
 LOOKS = """(root) => {
   const colour = (selector, name) => getComputedStyle(root.querySelector(selector))[name];
@@ -166,15 +179,47 @@ async def test_everybody_sees_the_panel_and_the_charts(open_notebook: OpenNotebo
         await book.window.command("apputils:change-theme", theme="JupyterLab Light")
 
 
-async def test_everybody_can_read_cards_and_plots(open_notebook: OpenNotebook) -> None:
+async def test_everybody_can_read_cards(open_notebook: OpenNotebook, tmp_path: Path) -> None:
     book = await open_notebook(
-        LOAD,
+        "%load_ext judicia_notebook" + LOAD,
         USE,
-        "display(p, rt, p.policy, p.inspect())\n%plugin help specimen.call_host",
-        "jn.plots.latency(rt.calls)",
+        "display(p, rt, p.policy, p.inspect(), p.last)\n%plugin help specimen.call_host",
+        "p.bench('echo', 1, repeats=20)",
+        "p.attempt('grow', {'bytes': 64_000_000})",
     )
-    await book.run(0, 1, 2, 3)
-    picture = book.cell(3).locator(".jp-OutputArea-output img")
-    assert "specimen.grow" in (await picture.get_attribute("alt") or "")
-    for scope in (".judicia-card", ".jp-Notebook .jp-OutputArea"):
-        assert await accessibility_faults(book.page, scope) == []
+    await book.run(0, 1, 2, 3, 4)
+    await in_both_themes(book, tmp_path)
+
+
+@pytest.mark.parametrize("kind", [*jn.plots.FRAMES, "compare"])
+async def test_everybody_can_read_a_plot(open_notebook: OpenNotebook, tmp_path: Path, kind: str) -> None:
+    frames = ", ".join(f"rt.{frame}" for frame in jn.plots.FRAMES.get(kind, ()))
+    plot = {
+        "success": "jn.plots.success(rt.calls, quota='memory')",
+        "compare": "half = len(rt.calls) // 2\njn.compare(rt.calls[:half], rt.calls[half:]).plot()",
+    }.get(kind, f"jn.plots.{kind}({frames})")
+    book = await open_notebook(
+        LOAD, USE, MORE, plot, f"import matplotlib.pyplot as plt\nplt.style.use('dark_background')\n{plot}"
+    )
+    await book.run(0, 1, 2, 3, 4)
+    for cell in (3, 4):
+        picture = book.cell(cell).locator(".jp-OutputArea-output img")
+        described = await picture.first.get_attribute("alt") or ""
+        assert len(described) > 20, described
+    await in_both_themes(book, tmp_path)
+
+
+async def in_both_themes(book: Notebook, folder: Path) -> None:
+    """Nothing that axe finds in the outputs, in light and in dark; how they look is in the folder."""
+    outputs = "#jp-main-dock-panel .jp-NotebookPanel:not(.lm-mod-hidden) .jp-OutputArea"
+    try:
+        for theme in ("Light", "Dark"):
+            await book.window.command("apputils:change-theme", theme=f"JupyterLab {theme}")
+            await book.page.wait_for_function(
+                "(light) => document.body.dataset.jpThemeLight === light", arg=str(theme == "Light").lower()
+            )
+            await book.page.wait_for_timeout(300)
+            (folder / f"{theme.lower()}.png").write_bytes(await book.page.screenshot(full_page=True))
+            assert await accessibility_faults(book.page, outputs) == [], theme
+    finally:
+        await book.window.command("apputils:change-theme", theme="JupyterLab Light")

@@ -15,16 +15,28 @@ import pytest
 import judicia_notebook as jn
 from judicia_notebook.host.http import Server
 from tests.answering import load
+from tests.browser.pages import accessibility_faults
+from tests.plugins.icpc import Run, feed
 from tests.servers import Server as PlainServer
 from tests.servers import reply
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from playwright.async_api import Page, Response
 
     from tests.browser.conftest import Desk, OpenNotebook
     from tests.browser.lab import Lab
 
 HTML = {"content-type": "text/html; charset=utf-8"}
+BOARD_GRANTS = [
+    "read_database",
+    "write_database",
+    "subscribe_events=submission.judged",
+    "emit_event",
+    "register_routes",
+]
+VERDICTS = ["accepted", "wrong_answer", "accepted", "compile_error"]
 LOGIN = "username-127-0-0-1"
 
 # Tries each way out of a page and writes down what came of it; `goals` are addresses that it may not reach.
@@ -279,6 +291,8 @@ async def test_no_other_page_reads_or_changes_what_a_plugin_serves(
 SERVE = """
 import judicia_notebook as jn
 from tests.answering import load
+from tests.browser.pages import accessibility_faults
+from tests.plugins.icpc import Run, feed
 rt = jn.get_runtime()
 p = load(rt, answer={"status": 200, "headers": {"content-type": "text/html"}, "body": HTML})
 rt.host.http.serve()
@@ -307,3 +321,17 @@ async def test_the_link_in_a_notebook_opens_a_page_that_knows_nothing_of_it(open
     assert str(told["path"]) == "/site/"
     await one.page.close()
     await book.run(1)
+
+
+async def test_everybody_can_read_the_scoreboard(rt: jn.Runtime, server: Server, desk: Desk, tmp_path: Path) -> None:
+    board = rt.load("example:scoreboard", grant=BOARD_GRANTS)
+    feed(rt, [Run(str(n), f"team-{n % 5}", "ABC"[n % 3], 10 * n, VERDICTS[n % 4]) for n in range(24)])
+    board.call("configure", {"contest": "Spring", "freeze_minute": 180, "names": {"team-0": "Lund <b>"}})
+    one = await tab(desk)
+    for scheme in ("light", "dark"):
+        await one.page.emulate_media(color_scheme=scheme)
+        await visit(one, f"{server.url}scoreboard/")
+        assert await one.page.locator("main table").count() == 1
+        (tmp_path / f"{scheme}.png").write_bytes(await one.page.screenshot(full_page=True))
+        assert await accessibility_faults(one.page, "html") == [], scheme
+    await one.page.close()

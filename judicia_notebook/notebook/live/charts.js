@@ -113,7 +113,7 @@ class Charts {
     this.key = element("p", { class: "jd-key jd-muted" });
     this.calls.node.append(this.key);
     this.root = element("div", { class: "jd-panel jd-charts", "data-judicia": "charts", role: "region", "aria-label": "Plugin charts", "data-frames": 0, "data-paused": false },
-      element("header", { class: "jd-header" }, this.title, this.chooser, this.status, this.note, element("div", { class: "jd-group" }, this.button)),
+      element("div", { class: "jd-header" }, this.title, this.chooser, this.status, this.note, element("div", { class: "jd-group" }, this.button)),
       element("div", { class: "jd-drawings" }, this.memory.node, this.cpu.node, this.host.node, this.calls.node));
     this.root.style.setProperty("--jd-scale", this.model.get("scale"));
     root.append(this.root);

@@ -142,7 +142,7 @@ class Panel {
       element("span", { "aria-hidden": "true" }, "denial ends the call"),
     );
     return element(
-      "header",
+      "div",
       { class: "jd-header" },
       this.title,
       this.chooser,
@@ -190,8 +190,8 @@ class Panel {
     this.runningCount = element("span", { "aria-hidden": "true" });
     this.tabButtons.running.append(this.runningCount);
     return element(
-      "section",
-      { class: "jd-section", "aria-label": "What it does and did" },
+      "div",
+      { class: "jd-section", role: "group", "aria-label": "What it does and did" },
       element("div", { role: "tablist", class: "jd-tabs", "aria-label": "Views" }, ...Object.values(this.tabButtons)),
       ...Object.values(this.panes),
     );

@@ -48,8 +48,8 @@ class Capabilities {
     });
     this.presets = element("div", { class: "jd-group", role: "group", "aria-label": "Grant a preset" }, ...presets);
     this.node = element(
-      "section",
-      { class: "jd-section", "aria-label": "Capabilities and grants" },
+      "div",
+      { class: "jd-section", role: "group", "aria-label": "Capabilities and grants" },
       element("div", { class: "jd-heading" }, element("h3", {}, "Capabilities"), this.presets),
       this.list,
       this.empty,
@@ -322,8 +322,8 @@ class Quotas {
     this.panel = panel;
     this.list = element("ul", { class: "jd-rows", "aria-label": "Quotas" });
     this.node = element(
-      "section",
-      { class: "jd-section", "aria-label": "Quotas" },
+      "div",
+      { class: "jd-section", role: "group", "aria-label": "Quotas" },
       element("div", { class: "jd-heading" }, element("h3", {}, "Quotas")),
       this.list,
     );
