@@ -156,8 +156,8 @@ def _html_block(block: Block) -> str:
 
 
 def _html_grid(grid: Grid) -> str:
-    cells = ((column, "th" if column else "td") for column in grid.columns)  # an empty heading heads nothing
-    head = "".join(f'<{tag} style="{_CELL}; border-bottom: {_LINE}">{_escaped(column)}</{tag}>' for column, tag in cells)
+    heads = ((column, "th" if column else "td") for column in grid.columns)  # an empty heading heads nothing
+    head = "".join(f'<{tag} style="{_CELL}; border-bottom: {_LINE}">{_escaped(name)}</{tag}>' for name, tag in heads)
     body = "".join(
         f'<tr style="{_ROW}">' + "".join(f'<td style="{_CELL}">{_escaped(cell)}</td>' for cell in row) + "</tr>"
         for row in grid.rows
