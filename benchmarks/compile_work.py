@@ -18,8 +18,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from judicia_notebook.engine.locals import HEAVY, compile_work
-from judicia_notebook.engine.sections import read_module
+from judicia_notebook.wasm.compile_cost import HEAVY, compile_work
+from judicia_notebook.wasm.sections import read_module
 from tests.engine.bombs import BOMBS, Compiler, sized
 
 

@@ -26,8 +26,8 @@ from pathlib import Path
 from typing import Any
 
 import judicia_notebook as jn
-from judicia_notebook.authoring.wat import compile_wat
-from judicia_notebook.manifest import MAXIMUM_BYTES, from_section
+from judicia_notebook.languages.wat import compile_wat
+from judicia_notebook.wasm.manifest import MAXIMUM_BYTES, from_section
 
 SIZE = 4 << 20
 WRITER = """

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 
-from judicia_notebook.metrics import frames
-from judicia_notebook.metrics.recorder import LimitsInForce, Recorder, Subject
+from judicia_notebook.records import frames
+from judicia_notebook.records.recorder import LimitsInForce, Recorder, Subject
 
 SUBJECT = Subject("checker", "9f" * 32, "check", "judicia-1")
 LIMITS = LimitsInForce(1.0, 10.0, 64 << 20, None)

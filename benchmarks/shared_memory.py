@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 import judicia_notebook as jn
-from judicia_notebook.authoring.wat import compile_wat
+from judicia_notebook.languages.wat import compile_wat
 
 ROUNDS = 15
 PAGE = 1 << 16

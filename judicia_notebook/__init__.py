@@ -47,25 +47,25 @@ from judicia_notebook.errors import (
 )
 
 if TYPE_CHECKING:
-    from judicia_notebook.command import RunResult
+    from judicia_notebook.analysis import plots
+    from judicia_notebook.analysis.profiles.profile import Profile
+    from judicia_notebook.analysis.runs.archive import read_run
+    from judicia_notebook.analysis.runs.comparison import Comparison, compare
+    from judicia_notebook.analysis.runs.run import Run
+    from judicia_notebook.analysis.traces.story import Trace
     from judicia_notebook.diagnosis import doctor, show_versions
     from judicia_notebook.engine.plain import base64
-    from judicia_notebook.inspection import Inspection
-    from judicia_notebook.loading import examples
-    from judicia_notebook.manifest import Manifest
-    from judicia_notebook.metrics import plots
-    from judicia_notebook.metrics.profiles.profile import Profile
-    from judicia_notebook.metrics.recorder import CallRecord
-    from judicia_notebook.metrics.runs.archive import read_run
-    from judicia_notebook.metrics.runs.comparison import Comparison, compare
-    from judicia_notebook.metrics.runs.run import Run
-    from judicia_notebook.metrics.traces.story import Trace
-    from judicia_notebook.notebook.live import stock as widgets
-    from judicia_notebook.plugin import Outcome, Plugin
-    from judicia_notebook.policy import Policy
-    from judicia_notebook.quotas import Quota
-    from judicia_notebook.runtime import Runtime, get_runtime
-    from judicia_notebook.sweeps.sweep import sweep
+    from judicia_notebook.experiments.sweep.sweep import sweep
+    from judicia_notebook.notebook.live.widgets import stock as widgets
+    from judicia_notebook.policy.policy import Policy
+    from judicia_notebook.policy.quotas import Quota
+    from judicia_notebook.records.recorder import CallRecord
+    from judicia_notebook.runtime.inspection import Inspection
+    from judicia_notebook.runtime.plugin import Outcome, Plugin
+    from judicia_notebook.runtime.runtime import Runtime, get_runtime
+    from judicia_notebook.runtime.source import examples
+    from judicia_notebook.runtime.wasi_command import RunResult
+    from judicia_notebook.wasm.manifest import Manifest
 
 __version__ = "0.1.0"
 
@@ -122,30 +122,30 @@ __all__ = [
 ]
 
 _LAZY = {
-    "CallRecord": "metrics.recorder",
-    "Comparison": "metrics.runs.comparison",
-    "Inspection": "inspection",
-    "Manifest": "manifest",
-    "Outcome": "plugin",
-    "Plugin": "plugin",
-    "Policy": "policy",
-    "Profile": "metrics.profiles.profile",
-    "Quota": "quotas",
-    "Run": "metrics.runs.run",
-    "RunResult": "command",
-    "Runtime": "runtime",
-    "Trace": "metrics.traces.story",
+    "CallRecord": "records.recorder",
+    "Comparison": "analysis.runs.comparison",
+    "Inspection": "runtime.inspection",
+    "Manifest": "wasm.manifest",
+    "Outcome": "runtime.plugin",
+    "Plugin": "runtime.plugin",
+    "Policy": "policy.policy",
+    "Profile": "analysis.profiles.profile",
+    "Quota": "policy.quotas",
+    "Run": "analysis.runs.run",
+    "RunResult": "runtime.wasi_command",
+    "Runtime": "runtime.runtime",
+    "Trace": "analysis.traces.story",
     "base64": "engine.plain",
-    "compare": "metrics.runs.comparison",
+    "compare": "analysis.runs.comparison",
     "doctor": "diagnosis",
-    "examples": "loading",
-    "get_runtime": "runtime",
-    "read_run": "metrics.runs.archive",
+    "examples": "runtime.source",
+    "get_runtime": "runtime.runtime",
+    "read_run": "analysis.runs.archive",
     "show_versions": "diagnosis",
-    "sweep": "sweeps.sweep",
+    "sweep": "experiments.sweep.sweep",
 }
 
-_ROOMS = {"plots": "metrics.plots", "widgets": "notebook.live.stock"}
+_ROOMS = {"plots": "analysis.plots", "widgets": "notebook.live.widgets.stock"}
 
 
 def __getattr__(name: str) -> Any:

@@ -30,9 +30,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import judicia_notebook as jn
-from judicia_notebook import suggestions
-from judicia_notebook.documents import parse_any_json
+from judicia_notebook.reporting import suggestions
 from judicia_notebook.text import printable
+from judicia_notebook.wasm.strict_parsing import parse_any_json
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode

@@ -1,7 +1,7 @@
 """The names of what a plugin can be allowed to do: one line each, and nothing else.
 
 Manifests ask for these, policies grant them and host functions need them, so all three read the names here. What a
-scope after ``=`` means is the business of `judicia_notebook.policy`.
+scope after ``=`` means is the business of `judicia_notebook.policy.policy`.
 """
 
 from __future__ import annotations

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from judicia_notebook.engine import cache, memory, process, safety
+from judicia_notebook.engine.system_memory import MOST_MEMORY, memory_ceiling, memory_limit
 from judicia_notebook.errors import JudiciaError
 from judicia_notebook.host.files.beneath import best_opening
-from judicia_notebook.machine import MOST_MEMORY, memory_ceiling, memory_limit
-from judicia_notebook.quotas import DEFAULTS
+from judicia_notebook.policy.quotas import DEFAULTS
 from judicia_notebook.units import format_size, format_time
 
 _PACKAGES = (

@@ -40,13 +40,13 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
-from judicia_notebook import suggestions, tracebacks
+from judicia_notebook.reporting import suggestions, tracebacks
 from judicia_notebook.text import did_you_mean as did_you_mean  # noqa: PLC0414  # every room that raises them has them from here
 from judicia_notebook.text import printable as printable  # noqa: PLC0414
 from judicia_notebook.units import format_count, format_quantity, parse_size, parse_time
 
 if TYPE_CHECKING:
-    from judicia_notebook.metrics.recorder import CallRecord
+    from judicia_notebook.records.recorder import CallRecord
 
 
 class JudiciaError(Exception):
@@ -135,7 +135,7 @@ class InvalidModule(LoadError):
 
 
 class ManifestError(LoadError):
-    """The manifest is not what `judicia_notebook.manifest` describes; the message names the field."""
+    """The manifest is not what `judicia_notebook.wasm.manifest` describes; the message names the field."""
 
 
 class AbiMismatch(LoadError):

@@ -77,7 +77,7 @@ def test_a_system_without_safe_files_is_told(monkeypatch: pytest.MonkeyPatch) ->
     ],
 )
 def test_a_small_container_is_told(monkeypatch: pytest.MonkeyPatch, there: int | None, good: bool, text: str) -> None:
-    for module in ("machine", "diagnosis"):
+    for module in ("engine.system_memory", "diagnosis"):
         monkeypatch.setattr(f"judicia_notebook.{module}.memory_limit", lambda: there)
     assert finding("memory ceiling") == (good, text)
 

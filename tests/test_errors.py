@@ -12,7 +12,7 @@ import pytest
 import judicia_notebook as jn
 from judicia_notebook import errors
 from judicia_notebook.errors import describe, did_you_mean, printable
-from judicia_notebook.quotas import KINDS
+from judicia_notebook.policy.quotas import KINDS
 
 WHERE: dict[str, Any] = {"plugin": "checker", "function": "check"}
 CLASSES = {

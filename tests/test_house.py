@@ -166,7 +166,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for leftover in (
         "plugins/checker/target/release/checker.d",
         "__pycache__/plugin.cpython-311.pyc",
-        "guest/rust/a.o",
+        "sdk/rust/a.o",
     ):
         (copy / "judicia_notebook" / leftover).parent.mkdir(parents=True, exist_ok=True)
         (copy / "judicia_notebook" / leftover).write_bytes(b"leftover")
@@ -186,8 +186,8 @@ def test_the_wheel_holds_the_package_its_plugins_and_the_lessons(built: Path) ->
     names = set(zipfile.ZipFile(wheel_in(built)).namelist())
     for name in (
         "judicia_notebook/py.typed",
-        "judicia_notebook/guest/ABI.md",
-        "judicia_notebook/guest/rust/Cargo.toml",
+        "judicia_notebook/sdk/ABI.md",
+        "judicia_notebook/sdk/rust/Cargo.toml",
         "judicia_notebook/plugins/checker/checker.wasm",
         "judicia_notebook/plugins/checker/plugin.toml",
         "judicia_notebook/plugins/checker/src/lib.rs",

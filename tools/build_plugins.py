@@ -28,7 +28,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PLUGINS = ROOT / "judicia_notebook" / "plugins"
 STUDIED = ROOT / "notebooks" / "measuring"  # the three that a lesson measures
-SDK = ROOT / "judicia_notebook" / "guest" / "rust"
+SDK = ROOT / "judicia_notebook" / "sdk" / "rust"
 TARGET = "wasm32-unknown-unknown"
 SECTION = "judicia.manifest"
 DEBIAN_CRATES = Path("/usr/share/cargo/registry")
@@ -117,7 +117,7 @@ def prepare(plugin: Path, folder: Path) -> None:
     shutil.copytree(plugin / "src", folder / "src")
     shutil.copytree(SDK, folder / "guest" / "rust", ignore=shutil.ignore_patterns("target", "Cargo.lock"))
     manifest = (plugin / "Cargo.toml").read_text("utf-8")
-    (folder / "Cargo.toml").write_text(re.sub(r'path = ".*guest/rust"', 'path = "guest/rust"', manifest), "utf-8")
+    (folder / "Cargo.toml").write_text(re.sub(r'path = ".*sdk/rust"', 'path = "guest/rust"', manifest), "utf-8")
 
 
 def environment(toolchain: Toolchain, folder: Path) -> dict[str, str]:

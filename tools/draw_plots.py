@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import judicia_notebook as jn
-from judicia_notebook.authoring import compile_source
+from judicia_notebook.languages import compile_source
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from judicia_notebook.runtime import Runtime
+    from judicia_notebook.runtime.runtime import Runtime
 
 OUT = Path(__file__).resolve().parents[1] / "docs" / "plots"
 GROUNDS = {"light": "default", "dark": "dark_background"}

@@ -27,7 +27,7 @@ from typing import Self
 
 import judicia_notebook as jn
 from judicia_notebook.engine import memory
-from judicia_notebook.engine.remains import sweep
+from judicia_notebook.engine.finalizers import sweep
 
 MIB = 1 << 20
 ECHO = b"""(module (memory (export "memory") 2)

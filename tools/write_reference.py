@@ -13,7 +13,7 @@ from judicia_notebook.host.database import limits as database
 from judicia_notebook.host.events import limits as events
 from judicia_notebook.host.http import limits as http
 from judicia_notebook.host.notifications import limits as notifications
-from judicia_notebook.quotas import KINDS, QuotaKind
+from judicia_notebook.policy.quotas import KINDS, QuotaKind
 from judicia_notebook.units import format_quantity
 
 TARGET = Path(__file__).parent.parent / "docs" / "reference.md"

@@ -1,4 +1,4 @@
-"""ABI v1: how a request gets into a guest and its answer out. The full text is guest/ABI.md.
+"""ABI v1: how a request gets into a guest and its answer out. The full text is sdk/ABI.md.
 
 Everything a guest says here is a number that may be a lie: each pointer and length is checked against the memory's
 size as it is *now* (the guest may have grown it since), and an answer is copied once, before it is looked at.
@@ -16,8 +16,8 @@ from judicia_notebook.errors import AbiViolation, CallError, Cancelled, GuestTra
 if TYPE_CHECKING:
     from judicia_notebook.engine.invocation import Invocation
     from judicia_notebook.engine.sandbox import Sandbox
-    from judicia_notebook.engine.sections import ModuleInfo
     from judicia_notebook.engine.slots import Export
+    from judicia_notebook.wasm.sections import ModuleInfo
 
 NAME = "judicia-v1"
 CALL = (("i32", "i32"), ("i64",))

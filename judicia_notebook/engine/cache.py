@@ -23,7 +23,7 @@ import time
 from pathlib import Path
 from typing import Self
 
-from judicia_notebook import aloud
+from judicia_notebook.reporting import notices
 
 MAX_BYTES = 2 << 30
 """The cache is trimmed to this, oldest files first."""
@@ -134,7 +134,7 @@ def keep(folder: Path, digest: str, key: str, compiled: bytes) -> None:
     """Put a compiled module into the cache; where that is impossible, it is said once."""
     if not usable(folder) or not _kept(folder, f"{digest}-{key}-{len(compiled)}{_SUFFIX}", compiled):
         why = trouble(folder) or "it cannot be written"
-        aloud.fallback("cache", f"Compiled modules are not kept in {folder}, so that every load compiles: {why}.")
+        notices.fallback("cache", f"Compiled modules are not kept in {folder}, so that every load compiles: {why}.")
 
 
 def _kept(folder: Path, name: str, compiled: bytes) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-from judicia_notebook.engine.json_shape import MAX_DEPTH, MAX_VALUES
+from judicia_notebook.wasm.json_shape import MAX_DEPTH, MAX_VALUES
 
 
 class Limits(NamedTuple):

@@ -17,17 +17,17 @@ from ctypes import byref, c_void_p
 from functools import partial
 from typing import TYPE_CHECKING
 
-from judicia_notebook import aloud
-from judicia_notebook.engine import cache, capi, isolation, memory, safety
+from judicia_notebook.engine import cache, capi, compile_apart, memory, safety
+from judicia_notebook.engine.finalizers import leave
 from judicia_notebook.engine.interrupts import deferred
-from judicia_notebook.engine.remains import leave
 from judicia_notebook.engine.ticks import Ticker
 from judicia_notebook.errors import CompileError, InvalidModule, ResourceExhausted
+from judicia_notebook.reporting import notices
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from judicia_notebook.engine.isolation import CompileLimits
+    from judicia_notebook.engine.compile_apart import CompileLimits
 
 MAX_WASM_STACK = 512 << 10
 """Bytes of native stack a guest may use before it traps."""
@@ -190,7 +190,7 @@ class Engine:
             return Module(pointer.value or 0, digest, from_cache=False)
 
     def _compile_apart(self, wasm: bytes, digest: str, cache_folder: Path | None, limits: CompileLimits) -> Module:
-        compiled = isolation.compile_apart(wasm, self.reservation, limits)
+        compiled = compile_apart.compile_apart(wasm, self.reservation, limits)
         if cache_folder:
             cache.keep(cache_folder, digest, self.key, compiled)
         pointer = c_void_p()
@@ -276,9 +276,9 @@ def get_engine() -> Engine:
     with deferred(), _lock:
         engine = _start()
     if not memory.AVAILABLE:
-        aloud.fallback("memory", "This system has no own linear memories: quotas hold for each memory by itself.")
+        notices.fallback("memory", "This system has no own linear memories: quotas hold for each memory by itself.")
     elif engine.reservation < _RESERVATIONS[0]:
-        aloud.fallback(
+        notices.fallback(
             "reservation",
             f"There is little address space ({engine.reservation >> 20} MiB for each memory; see ulimit -v), so that "
             "each access is checked, which is slower.",

@@ -28,10 +28,10 @@ from time import thread_time_ns
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from judicia_notebook.engine import capi
-from judicia_notebook.engine.remains import leave
-from judicia_notebook.engine.rust_names import demangle
-from judicia_notebook.engine.symbols import function_starts
+from judicia_notebook.engine.finalizers import leave
 from judicia_notebook.errors import JudiciaError, printable
+from judicia_notebook.wasm.rust_symbols import demangle
+from judicia_notebook.wasm.symbols import function_starts
 
 if TYPE_CHECKING:
     from judicia_notebook.engine.process import Engine

@@ -23,7 +23,7 @@ from time import monotonic, perf_counter_ns
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from judicia_notebook.engine import capi, memory, safety, traps
-from judicia_notebook.engine.remains import leave, sweep
+from judicia_notebook.engine.finalizers import leave, sweep
 from judicia_notebook.engine.slots import Export, Slots, layout
 from judicia_notebook.engine.ticks import STALE
 from judicia_notebook.errors import AbiViolation, CompileError, JudiciaError, ResourceExhausted
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from judicia_notebook.engine.invocation import Invocation
     from judicia_notebook.engine.limits import Budget
     from judicia_notebook.engine.memory import MemoryAccount, MemoryPool
-    from judicia_notebook.engine.module_info import ModuleInfo
     from judicia_notebook.engine.process import Engine, Module
     from judicia_notebook.engine.profiler import GuestProfiler
+    from judicia_notebook.wasm.info import ModuleInfo
 
 _RESULTS = {"i32": c_uint32, "i64": c_uint64, "f32": c_float, "f64": c_double}
 _TABLE_TOO_LARGE = re.compile(r"table minimum size of (\d+) elements exceeds table limits")

@@ -12,9 +12,9 @@ from judicia_notebook.engine.invocation import Invocation
 from judicia_notebook.engine.limits import FixedBudget, Limits
 from judicia_notebook.engine.memory import AVAILABLE, MemoryPool
 from judicia_notebook.engine.sandbox import HostFunction, Linkage, Sandbox
-from judicia_notebook.engine.sections import read_module
 from judicia_notebook.engine.slots import pack_numbers
 from judicia_notebook.errors import GuestTrap
+from judicia_notebook.wasm.sections import read_module
 
 if TYPE_CHECKING:
     from judicia_notebook.engine.process import Engine

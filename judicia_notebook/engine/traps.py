@@ -12,8 +12,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from judicia_notebook.engine.rust_names import demangle
 from judicia_notebook.errors import CallError, GuestTrap, HostFailure, JudiciaError, QuotaExceeded
+from judicia_notebook.wasm.rust_symbols import demangle
 
 if TYPE_CHECKING:
     from judicia_notebook.engine.invocation import Invocation

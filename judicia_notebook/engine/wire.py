@@ -25,7 +25,9 @@ import msgspec
 
 from judicia_notebook.engine import room
 from judicia_notebook.engine.exactness import has_other_keys
-from judicia_notebook.engine.json_shape import (
+from judicia_notebook.engine.plain import to_plain
+from judicia_notebook.errors import InvalidPayload
+from judicia_notebook.wasm.json_shape import (
     MAX_DEPTH,
     MAX_DIGITS,
     MAX_VALUES,
@@ -35,8 +37,6 @@ from judicia_notebook.engine.json_shape import (
     has_long_number,
     uncollected,
 )
-from judicia_notebook.engine.plain import to_plain
-from judicia_notebook.errors import InvalidPayload
 
 _ORDINARY_RECURSION = 3000  # completion libraries raise Python's 1000 to this
 _ARRAYS = (list, tuple, set, frozenset)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from judicia_notebook.engine.interrupts import do_all
 from judicia_notebook.errors import ResourceExhausted, stays_in_process
-from judicia_notebook.policy import Ledger, current_way
+from judicia_notebook.policy.policy import Ledger, current_way
 
 if TYPE_CHECKING:
     from judicia_notebook.host.database import DatabaseService
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from judicia_notebook.host.notifications import Notifications
     from judicia_notebook.host.ownership import Owners
     from judicia_notebook.host.shared_memory import SharedMemory
-    from judicia_notebook.metrics.recorder import Recorder
+    from judicia_notebook.records.recorder import Recorder
 
 T = TypeVar("T")
 

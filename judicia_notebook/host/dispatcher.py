@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 import msgspec
 
 from judicia_notebook.engine import abi, wire
-from judicia_notebook.engine.json_shape import TooManyValues
 from judicia_notebook.engine.sandbox import HostFunction, Sandbox
 from judicia_notebook.host.host_call import HostCall, RateMeter
+from judicia_notebook.wasm.json_shape import TooManyValues
 
 if TYPE_CHECKING:
     from judicia_notebook.engine.invocation import Invocation

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from judicia_notebook.aloud import callback_failed
+from judicia_notebook.reporting.notices import callback_failed
 
 if TYPE_CHECKING:
     from judicia_notebook.host.notifications.notification import Notification

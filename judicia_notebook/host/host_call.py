@@ -13,7 +13,7 @@ from time import monotonic, perf_counter_ns
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from judicia_notebook.errors import CapabilityDenied, QuotaExceeded
-from judicia_notebook.grants import is_grant
+from judicia_notebook.policy.grants import is_grant
 
 if TYPE_CHECKING:
     from judicia_notebook.host.scope import CallScope

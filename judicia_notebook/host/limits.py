@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from judicia_notebook.errors import PolicyError, did_you_mean
-from judicia_notebook.quotas import QuotaKind
+from judicia_notebook.policy.quotas import QuotaKind
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

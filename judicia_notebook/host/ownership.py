@@ -22,9 +22,9 @@ from typing import Final
 
 import msgspec
 
-from judicia_notebook.documents import parse_json_as
 from judicia_notebook.errors import printable
 from judicia_notebook.host.dispatcher import ServiceError
+from judicia_notebook.wasm.strict_parsing import parse_json_as
 
 _FOLDER: Final = re.compile(r"[0-9a-f]{32}")
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from judicia_notebook.engine.limits import Budget
     from judicia_notebook.errors import GuestError
     from judicia_notebook.host.wasi.process import Process
-    from judicia_notebook.metrics.recorder import Recorder
-    from judicia_notebook.policy import Policy
+    from judicia_notebook.policy.policy import Policy
+    from judicia_notebook.records.recorder import Recorder
 
 
 class CallScope(Invocation):

@@ -29,13 +29,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 
-from judicia_notebook import suggestions
 from judicia_notebook.engine.interrupts import deferred
 from judicia_notebook.engine.invocation import SLICE
 from judicia_notebook.errors import PolicyError, ResourceExhausted, printable
 from judicia_notebook.host.dispatcher import Operation, ServiceError
 from judicia_notebook.host.limits import changed
-from judicia_notebook.quotas import MOST, QuotaKind
+from judicia_notebook.policy.quotas import MOST, QuotaKind
+from judicia_notebook.reporting import suggestions
 from judicia_notebook.text import listed
 from judicia_notebook.units import format_names, format_size
 

@@ -13,7 +13,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 _installed: WeakKeyDictionary[Any, dict[str, Callable[[], None]]] = WeakKeyDictionary()
-_PARTS = ("magics", "completion", "reprs", "notices")
+_PARTS = ("magics", "completion", "reprs", "notification_cards")
 
 
 def load(shell: Any) -> None:

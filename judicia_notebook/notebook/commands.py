@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from judicia_notebook.analysis.plots import FRAMES
 from judicia_notebook.errors import did_you_mean
-from judicia_notebook.metrics.plots import FRAMES
-from judicia_notebook.quotas import KINDS
+from judicia_notebook.policy.quotas import KINDS
 from judicia_notebook.units import parse_count, parse_size, parse_time
 
 HELP_WIDTH = 100

@@ -16,12 +16,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from judicia_notebook.authoring import languages
 from judicia_notebook.capabilities import CAPABILITIES
-from judicia_notebook.notebook import commands, lines
+from judicia_notebook.languages import languages
+from judicia_notebook.notebook import commands, line_parser
 
 if TYPE_CHECKING:
-    from judicia_notebook.runtime import Runtime
+    from judicia_notebook.runtime.runtime import Runtime
 
 _MAGIC = re.compile(r"\s*(?:[\w.,\[\]'\" ]+=\s*)?(%{0,2})plugin[ \t]+")
 _CODE_FILES = (".wasm", ".wat")
@@ -68,8 +68,8 @@ class Completion:
         if magic is None or not self._is_ours(magic, text, row):
             return None
         try:
-            pieces = lines.split(before[magic.end() :])
-        except lines.LineError:
+            pieces = line_parser.split(before[magic.end() :])
+        except line_parser.LineError:
             return None
         if before[-1:].isspace():
             fragment, words = "", [piece.text for piece in pieces]

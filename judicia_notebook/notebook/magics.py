@@ -15,15 +15,15 @@ from collections import ChainMap
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from judicia_notebook.authoring import compile_source, languages
 from judicia_notebook.errors import LoadError, NoSuchPlugin, did_you_mean, printable
-from judicia_notebook.notebook import calls, commands, lines, reprs
-from judicia_notebook.policy import via
+from judicia_notebook.languages import compile_source, languages
+from judicia_notebook.notebook import call_options, commands, line_parser, reprs
+from judicia_notebook.policy.policy import via
 
 if TYPE_CHECKING:
-    from judicia_notebook.command import RunResult
-    from judicia_notebook.plugin import Plugin
-    from judicia_notebook.runtime import Runtime
+    from judicia_notebook.runtime.plugin import Plugin
+    from judicia_notebook.runtime.runtime import Runtime
+    from judicia_notebook.runtime.wasi_command import RunResult
 
 _HELP = ("--help", "-h")
 
@@ -74,10 +74,10 @@ class PluginMagic:
             What the plugin, its policy or a file was the cause of.
         """
         is_value = cell is not None or self._is_the_value(line)
-        quiet = is_value and cell is None and lines.without_semicolon(line) != line.rstrip()
+        quiet = is_value and cell is None and line_parser.without_semicolon(line) != line.rstrip()
         self._shows_value = is_value and not quiet
         self._locals = local_ns or {}
-        value = self._run_line(lines.without_semicolon(line), cell)
+        value = self._run_line(line_parser.without_semicolon(line), cell)
         return None if quiet else value
 
     def _is_the_value(self, line: str) -> bool:
@@ -103,7 +103,7 @@ class PluginMagic:
         with via("magic"):
             try:
                 return self._dispatch(command, rest, cell)
-            except lines.LineError as error:
+            except line_parser.LineError as error:
                 raise commands.usage_error(f"{command.magic} {name}: {error}") from None
 
     def _dispatch(self, command: commands.Command, rest: str, cell: str | None) -> Any:
@@ -113,7 +113,7 @@ class PluginMagic:
             return self._run(command, rest, cell)
         if command.name in {"time", "profile", "trace"}:
             return self._look_at_a_call(command, rest)
-        given = command.parse([piece.text for piece in lines.split(rest)])
+        given = command.parse([piece.text for piece in line_parser.split(rest)])
         if command.name == "define":
             return self._define(given, cell or "")
         action: Callable[[Namespace], Any] = getattr(self, f"_{command.name}")
@@ -134,7 +134,7 @@ class PluginMagic:
     # Calls ----------------------------------------------------------------------------------------------------
 
     def _call(self, command: commands.Command, rest: str) -> Any:
-        line = lines.read_call(rest, command.options_with_value, command.option_names)
+        line = line_parser.read_call(rest, command.options_with_value, command.option_names)
         given = command.parse(line.words)
         ways = [bool(line.given), given.text is not None, line.raw is not None]
         if sum(ways) > 1:
@@ -144,30 +144,30 @@ class PluginMagic:
         if line.raw is not None:
             if given.background:
                 raise commands.usage_error("%plugin call: a --raw call cannot be made in the --background")
-            return calls.perform(plugin, function, lambda: plugin.raw(function)(*line.raw or ()), given).value
+            return call_options.perform(plugin, function, lambda: plugin.raw(function)(*line.raw or ()), given).value
         payload = given.text
         if line.given:
             payload = self._variable(line.payload) if line.given == "variable" else line.payload
         if given.background:
-            return calls.submit(self._shell, plugin, function, payload, given)
-        return calls.perform(plugin, function, lambda: plugin.call(function, payload), given).value
+            return call_options.submit(self._shell, plugin, function, payload, given)
+        return call_options.perform(plugin, function, lambda: plugin.call(function, payload), given).value
 
     def _call_cell(self, command: commands.Command, rest: str, cell: str) -> Any:
-        given = command.parse([piece.text for piece in lines.split(rest)])
+        given = command.parse([piece.text for piece in line_parser.split(rest)])
         plugin, function = self._target(given.target)
         _check_variable(command, given.out)
         # The magic's own line counts as the first, so that a line number is the one the editor shows.
-        payload = lines.decode(f"\n{cell}") if cell.strip() else None
+        payload = line_parser.decode(f"\n{cell}") if cell.strip() else None
         if given.background:
-            handle = calls.submit(self._shell, plugin, function, payload, given)
-            return self._handed_back(calls.Ended(well=True, value=handle), given.out)
-        ended = calls.perform(plugin, function, lambda: plugin.call(function, payload), given)
+            handle = call_options.submit(self._shell, plugin, function, payload, given)
+            return self._handed_back(call_options.Ended(well=True, value=handle), given.out)
+        ended = call_options.perform(plugin, function, lambda: plugin.call(function, payload), given)
         return self._handed_back(ended, given.out)
 
     def _run(self, command: commands.Command, rest: str, cell: str | None) -> RunResult | None:
-        from judicia_notebook.loading import START
+        from judicia_notebook.runtime.source import START
 
-        line = lines.read_run(rest, command.options_with_value)
+        line = line_parser.read_run(rest, command.options_with_value)
         given = command.parse(line.words)
         plugin = self._runtime.plugin(given.plugin)
         if cell is not None:
@@ -175,13 +175,13 @@ class PluginMagic:
         stdin = cell if cell is not None else given.stdin or ""
         quota = commands.given_quota(given, commands.RUN_KINDS)
         shown = self._shows_value and not (cell is not None and given.out)
-        ended = calls.perform(
+        ended = call_options.perform(
             plugin, START, lambda: plugin.run(line.args, stdin, quota=quota or None), given, shown=shown
         )
         result: RunResult | None = self._handed_back(ended, given.out if cell is not None else None)
         return result
 
-    def _handed_back(self, ended: calls.Ended, variable: str | None) -> Any:
+    def _handed_back(self, ended: call_options.Ended, variable: str | None) -> Any:
         """The value to show; none where it went into a variable."""
         if variable is None:
             return ended.value
@@ -199,7 +199,7 @@ class PluginMagic:
         return self._runtime.plugin(name), function
 
     def _look_at_a_call(self, command: commands.Command, rest: str) -> Any:
-        line = lines.read_call(rest, command.options_with_value, command.option_names)
+        line = line_parser.read_call(rest, command.options_with_value, command.option_names)
         given = command.parse(line.words)
         if line.given and given.text is not None:
             raise commands.usage_error(f"%plugin {command.name}: one of PAYLOAD and --text, not both")
@@ -308,7 +308,7 @@ class PluginMagic:
         return source.charts(1.0 if given.scale is None else given.scale)
 
     def _stats(self, given: Namespace) -> Any:
-        from judicia_notebook.notebook.statistics import summarize
+        from judicia_notebook.analysis.statistics import summarize
 
         return summarize(self._rows("calls", given.plugin))
 
@@ -369,7 +369,7 @@ def _check_variable(command: commands.Command, name: str | None) -> None:
 
 def _load_options(given: Namespace) -> dict[str, Any]:
     """What the line says; what it does not say is left to `Runtime.load`, which keeps it for a plugin it replaces."""
-    from judicia_notebook.quotas import make_quota
+    from judicia_notebook.policy.quotas import make_quota
 
     options: dict[str, Any] = {"grant": tuple(given.grant or ())}
     quota = commands.given_quota(given, commands.LOAD_KINDS)

@@ -13,27 +13,27 @@ import html
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from judicia_notebook import suggestions
+from judicia_notebook.analysis import style
+from judicia_notebook.analysis.figures.series import cut_apart
 from judicia_notebook.errors import NoSuchFunction, describe, did_you_mean, printable
-from judicia_notebook.grants import capability_of, is_grant
-from judicia_notebook.metrics import style
-from judicia_notebook.metrics.figures.series import cut_apart
 from judicia_notebook.notebook import commands, schemas
 from judicia_notebook.notebook.cards import Block, Card, Grid, Line, Part, Row
-from judicia_notebook.policy import Policy
-from judicia_notebook.quotas import KINDS, Quota, make_quota
+from judicia_notebook.policy.grants import capability_of, is_grant
+from judicia_notebook.policy.policy import Policy
+from judicia_notebook.policy.quotas import KINDS, Quota, make_quota
+from judicia_notebook.reporting import suggestions
 from judicia_notebook.text import INERT_CLASSES, PLUGIN_TEXT, listed
 from judicia_notebook.units import format_quantity, format_size
 
 if TYPE_CHECKING:
-    from judicia_notebook.command import RunResult
-    from judicia_notebook.handles import CallHandle
-    from judicia_notebook.inspection import Inspection
-    from judicia_notebook.metrics.bench import Bench
-    from judicia_notebook.metrics.runs.comparison import Comparison
-    from judicia_notebook.metrics.runs.run import Run
-    from judicia_notebook.plugin import Outcome, Plugin
-    from judicia_notebook.runtime import Runtime
+    from judicia_notebook.analysis.bench import Bench
+    from judicia_notebook.analysis.runs.comparison import Comparison
+    from judicia_notebook.analysis.runs.run import Run
+    from judicia_notebook.runtime.handle import CallHandle
+    from judicia_notebook.runtime.inspection import Inspection
+    from judicia_notebook.runtime.plugin import Outcome, Plugin
+    from judicia_notebook.runtime.runtime import Runtime
+    from judicia_notebook.runtime.wasi_command import RunResult
 
 _MAIN_KINDS = ("memory", "cpu", "wall", "fuel")
 HOOK_PREFIX = "on_"
@@ -367,23 +367,23 @@ def _call_line(plugin: Plugin, function: str) -> str:
 
 
 def _handle_card(handle: CallHandle) -> Card:
-    from judicia_notebook.notebook.live.background import handle_card
+    from judicia_notebook.notebook.live.call_card.call_card import handle_card
 
     return handle_card(handle)
 
 
-_HANDLE = ("judicia_notebook.handles", "CallHandle")
+_HANDLE = ("judicia_notebook.runtime.handle", "CallHandle")
 _CARDS: dict[tuple[str, str], Callable[[Any], Card]] = {
-    ("judicia_notebook.plugin", "Plugin"): plugin_card,
-    ("judicia_notebook.plugin", "Outcome"): outcome_card,
-    ("judicia_notebook.command", "RunResult"): run_card,
-    ("judicia_notebook.metrics.bench", "Bench"): bench_card,
-    ("judicia_notebook.metrics.runs.comparison", "Comparison"): comparison_card,
-    ("judicia_notebook.metrics.runs.run", "Run"): saved_run_card,
-    ("judicia_notebook.runtime", "Runtime"): runtime_card,
-    ("judicia_notebook.inspection", "Inspection"): inspection_card,
-    ("judicia_notebook.quotas", "Quota"): quota_card,
-    ("judicia_notebook.policy", "Policy"): policy_card,
+    ("judicia_notebook.runtime.plugin", "Plugin"): plugin_card,
+    ("judicia_notebook.runtime.plugin", "Outcome"): outcome_card,
+    ("judicia_notebook.runtime.wasi_command", "RunResult"): run_card,
+    ("judicia_notebook.analysis.bench", "Bench"): bench_card,
+    ("judicia_notebook.analysis.runs.comparison", "Comparison"): comparison_card,
+    ("judicia_notebook.analysis.runs.run", "Run"): saved_run_card,
+    ("judicia_notebook.runtime.runtime", "Runtime"): runtime_card,
+    ("judicia_notebook.runtime.inspection", "Inspection"): inspection_card,
+    ("judicia_notebook.policy.quotas", "Quota"): quota_card,
+    ("judicia_notebook.policy.policy", "Policy"): policy_card,
     _HANDLE: _handle_card,
 }
 _FIGURE = ("matplotlib.figure", "Figure")
@@ -407,7 +407,7 @@ def show_handle(handle: CallHandle) -> None:
     """Display a call in the background, as a card that keeps itself up to date."""
     from IPython import display
 
-    from judicia_notebook.notebook.live.background import make_handle_card
+    from judicia_notebook.notebook.live.call_card.call_card import make_handle_card
 
     publish: Callable[..., Any] = display.display
     card = make_handle_card(handle)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd  # noqa: TID253 - a lesson has it anyway
 from matplotlib.ticker import FuncFormatter, MaxNLocator  # noqa: TID253
 
-from judicia_notebook.metrics import style
+from judicia_notebook.analysis import style
 
 from .simulation import FREEZE, MINUTES
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from judicia_notebook.metrics.profiles.profile import HOST, Frame, Profile, Sample
+from judicia_notebook.analysis.profiles.profile import HOST, Frame, Profile, Sample
 
 if TYPE_CHECKING:
     from playwright.async_api import Page

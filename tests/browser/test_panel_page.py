@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 LOAD = """
 import threading
 import judicia_notebook as jn
-from judicia_notebook.authoring.wat import compile_wat
+from judicia_notebook.languages.wat import compile_wat
 rt = jn.get_runtime()
 p = rt.load("example:specimen", grant=["random"], quota={"cpu": 60, "wall": 120})
 """

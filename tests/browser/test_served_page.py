@@ -14,11 +14,11 @@ import pytest
 
 import judicia_notebook as jn
 from judicia_notebook.host.http import Server
-from tests.answering import load
 from tests.browser.pages import accessibility_faults
 from tests.plugins.icpc import Run, feed
-from tests.servers import Server as PlainServer
-from tests.servers import reply
+from tests.support.answering import load
+from tests.support.servers import Server as PlainServer
+from tests.support.servers import reply
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -290,7 +290,7 @@ async def test_no_other_page_reads_or_changes_what_a_plugin_serves(
 
 SERVE = """
 import judicia_notebook as jn
-from tests.answering import load
+from tests.support.answering import load
 from tests.browser.pages import accessibility_faults
 from tests.plugins.icpc import Run, feed
 rt = jn.get_runtime()

@@ -12,7 +12,7 @@ LOAD = r"""
 import json
 import judicia_notebook as jn
 from IPython.display import HTML
-from judicia_notebook.authoring.wat import compile_wat
+from judicia_notebook.languages.wat import compile_wat
 TEX = r"$\rlap{\raise-3em{\large\text{nothing}}}$"
 about = json.dumps({"name": "evil", "description": TEX})
 escaped = "".join(f"\\{byte:02x}" for byte in about.encode())

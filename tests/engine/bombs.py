@@ -14,9 +14,9 @@ import subprocess
 import sys
 from typing import NamedTuple, Self
 
-from judicia_notebook.engine.locals import UNIT_BYTES, compile_work
-from judicia_notebook.engine.sections import read_module
 from judicia_notebook.errors import CompileLimit
+from judicia_notebook.wasm.compile_cost import UNIT_BYTES, compile_work
+from judicia_notebook.wasm.sections import read_module
 from tests.engine.bomb_instructions import CONTROL, FRAME, INSTRUCTIONS, MARK, repeated
 from tests.engine.bomb_parts import (
     FUNCREF,

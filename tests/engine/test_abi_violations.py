@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.authoring.wat import compile_wat
+from judicia_notebook.languages.wat import compile_wat
 
 PAGE = 1 << 16
 FAIL = "$judicia:host.fail"

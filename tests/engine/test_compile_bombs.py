@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from judicia_notebook.engine.isolation import DEFAULT_ABOVE
-from judicia_notebook.engine.locals import HEAVY, UNIT_BYTES, compile_work
-from judicia_notebook.engine.sections import read_module
+from judicia_notebook.engine.compile_apart import DEFAULT_ABOVE
+from judicia_notebook.wasm.compile_cost import HEAVY, UNIT_BYTES, compile_work
+from judicia_notebook.wasm.sections import read_module
 from tests.engine.bomb_instructions import INSTRUCTIONS
 from tests.engine.bombs import BOMBS, SECTIONS, SHAPES, Compiler, sized
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.engine.binary_format import DEFAULT
-from judicia_notebook.engine.isolation import DEFAULT_ABOVE
-from judicia_notebook.engine.locals import HEAVY, check_locals, compile_work
-from judicia_notebook.engine.module_info import ModuleInfo
-from judicia_notebook.engine.sections import read_module
+from judicia_notebook.engine.compile_apart import DEFAULT_ABOVE
 from judicia_notebook.errors import CompileLimit, InvalidModule
+from judicia_notebook.wasm.binary_format import DEFAULT
+from judicia_notebook.wasm.compile_cost import HEAVY, check_locals, compile_work
+from judicia_notebook.wasm.info import ModuleInfo
+from judicia_notebook.wasm.sections import read_module
 from tests.engine.bomb_instructions import INSTRUCTIONS
 from tests.engine.bomb_parts import MAGIC, NOTHING, bodies, leb, section, signature, vector
 from tests.engine.bombs import SECTIONS, SHAPES, joined_by_a_table, joined_locals

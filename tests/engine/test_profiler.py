@@ -13,7 +13,7 @@ import judicia_notebook as jn
 from judicia_notebook.engine import profiler as guest_profiler
 from judicia_notebook.engine.process import Engine, get_engine
 from judicia_notebook.engine.profiler import MOST_DEPTH, GuestProfiler, Sampled, fast_ticks, function_name
-from judicia_notebook.engine.symbols import function_starts
+from judicia_notebook.wasm.symbols import function_starts
 
 Load = Callable[..., jn.Plugin]
 
@@ -154,7 +154,7 @@ def test_other_code_than_the_profiled_is_left_alone(rt: jn.Runtime, load: Load) 
 
 def test_a_profiler_that_is_never_finished_is_freed(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     from judicia_notebook.engine import capi
-    from judicia_notebook.engine.remains import sweep
+    from judicia_notebook.engine.finalizers import sweep
 
     freed: list[int] = []
     delete = capi.guestprofiler_delete

@@ -16,7 +16,7 @@ import pytest
 
 import judicia_notebook as jn
 from judicia_notebook.engine import memory
-from judicia_notebook.engine.remains import sweep
+from judicia_notebook.engine.finalizers import sweep
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="counts what /proc tells; enable: run on Linux")
 

@@ -12,7 +12,7 @@ import pytest
 
 import judicia_notebook as jn
 from judicia_notebook.engine.wire import encode
-from tests.conversions import (
+from tests.support.conversions import (
     ANYTHING_ELSE,
     COLUMNS,
     NUMPY,

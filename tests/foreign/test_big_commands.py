@@ -24,7 +24,7 @@ from pathlib import Path
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.quotas import KINDS
+from judicia_notebook.policy.quotas import KINDS
 
 pytestmark = pytest.mark.skipif(
     not hasattr(os, "getuid"), reason="no cache and no times of children here; enable: run on Linux or macOS"

@@ -9,7 +9,7 @@ import pytest
 
 import judicia_notebook as jn
 from judicia_notebook import host
-from judicia_notebook.authoring.wat import compile_wat
+from judicia_notebook.languages.wat import compile_wat
 
 FUNCTIONS = {
     "log": "judicia:log.write",

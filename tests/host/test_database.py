@@ -18,9 +18,9 @@ import psycopg
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.authoring.wat import compile_wat
 from judicia_notebook.host.database import statements
 from judicia_notebook.host.dispatcher import ServiceError
+from judicia_notebook.languages.wat import compile_wat
 
 OPERATIONS = ("query", "execute")
 ENDLESS = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c"

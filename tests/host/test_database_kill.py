@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.authoring.wat import compile_wat
+from judicia_notebook.languages.wat import compile_wat
 from tests.notebook.conftest import environment
 
 TIMES = {"sqlite": 3, "postgresql": 2}

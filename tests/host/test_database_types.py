@@ -14,7 +14,7 @@ import pytest
 
 import judicia_notebook as jn
 from judicia_notebook.host.database.columns import frame as frame_of
-from tests.conversions import (
+from tests.support.conversions import (
     AT,
     BERLIN,
     COLUMNS,

@@ -12,8 +12,8 @@ import msgspec
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.authoring.wat import compile_wat
 from judicia_notebook.host.dispatcher import Operation, ServiceError
+from judicia_notebook.languages.wat import compile_wat
 
 PATIENCE = 20
 DENIED = {"error": {"code": "capability_denied", "message": "judicia:clock now needs the capability wall_clock"}}

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.authoring.wat import compile_wat
 from judicia_notebook.host.events import Event, EventLimits
 from judicia_notebook.host.events.limits import KINDS
+from judicia_notebook.languages.wat import compile_wat
 
 PATIENCE = 60
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.authoring.wat import compile_wat
 from judicia_notebook.host.files.beneath import Openat2, StepByStep
+from judicia_notebook.languages.wat import compile_wat
 
 OPERATIONS = ("read", "write", "list", "stat", "delete")
 

@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.authoring.wat import compile_wat
 from judicia_notebook.host.files.beneath import Openat2, StepByStep
-from judicia_notebook.host.files.errands import MOST_LEFT
+from judicia_notebook.host.offload import MOST_LEFT
+from judicia_notebook.languages.wat import compile_wat
 
 OPERATIONS = ("read", "write", "list", "stat", "delete")
 PATIENCE = 30  # seconds

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 import judicia_notebook as jn
-from tests import answering
+from tests.support import answering
 
 PATIENCE = 60
 PREFIX = "/user/lund/"

@@ -21,11 +21,11 @@ from typing import Any
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.authoring.wat import compile_wat
 from judicia_notebook.host.http import transfer
 from judicia_notebook.host.http.addresses import is_one_host, is_own, is_public
 from judicia_notebook.host.http.limits import KINDS, Limits
-from tests.servers import Peer, Server, redirect, reply
+from judicia_notebook.languages.wat import compile_wat
+from tests.support.servers import Peer, Server, redirect, reply
 
 PATIENCE = 60
 

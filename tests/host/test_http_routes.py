@@ -16,7 +16,7 @@ import pytest
 
 import judicia_notebook as jn
 from judicia_notebook.host.http import Response, Server, hub, messages
-from tests.answering import PLAIN, SPIN, TRAP, get, load
+from tests.support.answering import PLAIN, SPIN, TRAP, get, load
 
 PATIENCE = 60
 

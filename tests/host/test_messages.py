@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.authoring.wat import compile_wat
-from judicia_notebook.metrics import plots
-from tests.servers import Server
+from judicia_notebook.analysis import plots
+from judicia_notebook.languages.wat import compile_wat
+from tests.support.servers import Server
 
 OPERATIONS = (
     "database.query", "database.execute", "files.read", "events.emit", "events.subscribe", "http.request",

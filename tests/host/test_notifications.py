@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.authoring.wat import compile_wat
 from judicia_notebook.host.displays import show_with
 from judicia_notebook.host.notifications import Limits, Notification
 from judicia_notebook.host.notifications.limits import KINDS
-from tests.receivers import Mailbox, Webhook
+from judicia_notebook.languages.wat import compile_wat
+from tests.support.receivers import Mailbox, Webhook
 
 PATIENCE = 60
 SEND = (

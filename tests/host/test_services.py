@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.authoring.wat import compile_wat
+from judicia_notebook.languages.wat import compile_wat
 
 NEW_YEAR_2025 = 1_735_689_600_000
 NOW = '(func (export "now") (param i32 i32) (result i64) (call $judicia:clock.now (local.get 0) (local.get 1)))'

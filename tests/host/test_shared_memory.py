@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.authoring.wat import compile_wat
 from judicia_notebook.host.shared_memory import KINDS, Limits
+from judicia_notebook.languages.wat import compile_wat
 
 PATIENCE = 60
 AT = 1 << 16  # where the guests below keep what they copy

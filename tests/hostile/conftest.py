@@ -16,7 +16,7 @@ DEADLINE = 15 if os.environ.get("JUDICIA_WALL_DOWN") else 60
 PRELUDE = '''
 import faulthandler, gc, os, signal, sys, threading, time
 import judicia_notebook as jn
-from judicia_notebook.authoring.wat import compile_wat
+from judicia_notebook.languages.wat import compile_wat
 
 ECHO = '(func (export "echo") (param i32 i32) (result i64) (call $reply (local.get 0) (local.get 1)))'
 WORK = """(func $work (param $turns i32)

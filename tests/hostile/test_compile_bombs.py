@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook import loading
-from judicia_notebook.engine.isolation import CompileLimits
-from judicia_notebook.engine.locals import HEAVY
+from judicia_notebook.engine.compile_apart import CompileLimits
+from judicia_notebook.runtime import source as loading
+from judicia_notebook.wasm.compile_cost import HEAVY
 from tests.engine.bomb_instructions import INSTRUCTIONS
 from tests.engine.bomb_parts import Make
 from tests.engine.bombs import SECTIONS, SHAPES
@@ -30,12 +30,14 @@ SHARE = 1 / 6
 MOST = 0.7  # seconds of CPU that this process may have: it reads the file, and counts what is in it
 SOON = CompileLimits(wall_seconds=0.3)
 
-DATA = pytest.mark.wall({"judicia_notebook.engine.locals:data_work": "lambda module, limits=None: 0.0"})
-TYPES = pytest.mark.wall({"judicia_notebook.engine.locals:types_work": "lambda module: 0.0"})
-ELEMENTS = pytest.mark.wall({"judicia_notebook.engine.locals:elements_work": "lambda module: 0.0"})
-FUNCTIONS = pytest.mark.wall({"judicia_notebook.engine.locals:functions_work": "lambda module: 0.0"})
-GLOBALS = pytest.mark.wall({"judicia_notebook.engine.locals:globals_work": "lambda module: 0.0"})
-BODIES = pytest.mark.wall({"judicia_notebook.engine.locals:bodies_work": "lambda module, limits=None, enough=0: 0.0"})
+DATA = pytest.mark.wall({"judicia_notebook.wasm.compile_cost:data_work": "lambda module, limits=None: 0.0"})
+TYPES = pytest.mark.wall({"judicia_notebook.wasm.compile_cost:types_work": "lambda module: 0.0"})
+ELEMENTS = pytest.mark.wall({"judicia_notebook.wasm.compile_cost:elements_work": "lambda module: 0.0"})
+FUNCTIONS = pytest.mark.wall({"judicia_notebook.wasm.compile_cost:functions_work": "lambda module: 0.0"})
+GLOBALS = pytest.mark.wall({"judicia_notebook.wasm.compile_cost:globals_work": "lambda module: 0.0"})
+BODIES = pytest.mark.wall(
+    {"judicia_notebook.wasm.compile_cost:bodies_work": "lambda module, limits=None, enough=0: 0.0"}
+)
 
 Kept = Callable[[Make, int], None]
 

@@ -19,8 +19,8 @@ import psycopg
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.authoring.wat import compile_wat
 from judicia_notebook.host.database import sqlite as sqlite_database
+from judicia_notebook.languages.wat import compile_wat
 
 CANARY = "canary-7c1e"
 SLACK = 10  # seconds a call may take beyond its wall quota on a machine that is busy with other things

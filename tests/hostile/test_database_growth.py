@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.authoring.wat import compile_wat
+from judicia_notebook.languages.wat import compile_wat
 
 PATIENCE = 60
 MIB = 1 << 20

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.authoring.wat import compile_wat
 from judicia_notebook.host.dispatcher import ServiceError
 from judicia_notebook.host.events import Event, EventLimits
+from judicia_notebook.languages.wat import compile_wat
 
 PATIENCE = 60
 SLACK = 10  # seconds an attack may take beyond its wall quota on a loaded machine

@@ -16,18 +16,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import judicia_notebook as jn
-from judicia_notebook.authoring.wat import compile_wat
-from judicia_notebook.metrics.recorder import Recorder
-from judicia_notebook.metrics.runs.run import TABLES, of_recorder
+from judicia_notebook.analysis.runs.run import TABLES, of_recorder
+from judicia_notebook.languages.wat import compile_wat
+from judicia_notebook.records.recorder import Recorder
 
-AS_TEXT = pytest.mark.wall({"judicia_notebook.metrics.runs.cells:as_text": "lambda text: text"})
-COUNTED = pytest.mark.wall({"judicia_notebook.metrics.runs.cells:Allowance.take": "lambda self, text: None"})
-FEW_CELLS = pytest.mark.wall({"judicia_notebook.metrics.runs.archive:_check_cells": "lambda *found: None"})
-MEMBERS = pytest.mark.wall({"judicia_notebook.metrics.runs.archive:_check_members": "lambda members, limit: None"})
-DIRECTORY = pytest.mark.wall({"judicia_notebook.metrics.runs.archive:_check_directory": "lambda file: None"})
+AS_TEXT = pytest.mark.wall({"judicia_notebook.analysis.runs.cells:as_text": "lambda text: text"})
+COUNTED = pytest.mark.wall({"judicia_notebook.analysis.runs.cells:Allowance.take": "lambda self, text: None"})
+FEW_CELLS = pytest.mark.wall({"judicia_notebook.analysis.runs.archive:_check_cells": "lambda *found: None"})
+MEMBERS = pytest.mark.wall({"judicia_notebook.analysis.runs.archive:_check_members": "lambda members, limit: None"})
+DIRECTORY = pytest.mark.wall({"judicia_notebook.analysis.runs.archive:_check_directory": "lambda file: None"})
 PRINTABLE = pytest.mark.wall({"judicia_notebook.text:printable": "lambda text, limit=500: text"})
 A_CALL = pytest.mark.wall(
-    {"judicia_notebook.sweeps.journal:_read_entry": "lambda line: msgspec.json.decode(line, type=Entry)"}
+    {"judicia_notebook.experiments.sweep.journal:_read_entry": "lambda line: msgspec.json.decode(line, type=Entry)"}
 )
 
 Bomb = Callable[..., Path]

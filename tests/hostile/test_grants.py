@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.authoring.wat import compile_wat
+from judicia_notebook.languages.wat import compile_wat
 
-MAY_ALWAYS = pytest.mark.wall({"judicia_notebook.policy:PolicyState.allows": "lambda state, capability: True"})
+MAY_ALWAYS = pytest.mark.wall({"judicia_notebook.policy.policy:PolicyState.allows": "lambda state, capability: True"})
 
 CLOCK = '(func (export "now") (param i32 i32) (result i64) (call $judicia:clock.now (local.get 0) (local.get 1)))'
 WISH = r'(@custom "judicia.manifest" "{\"name\": \"wishful\", \"capabilities\": [\"wall_clock\"]}")'
@@ -24,8 +24,8 @@ def test_a_manifest_that_asks_for_a_capability_is_not_granted_it(rt: jn.Runtime)
 
 # --- what is typed gives no more, and leaves no more, than it says ----------------------------------------------------
 
-DICTS = pytest.mark.wall({"judicia_notebook.grants:_check_texts": "lambda texts: None"})
-TAKES_AWAY = pytest.mark.wall({"judicia_notebook.changes:_check_takes_away": "lambda now, unwanted: None"})
+DICTS = pytest.mark.wall({"judicia_notebook.policy.grants:_check_texts": "lambda texts: None"})
+TAKES_AWAY = pytest.mark.wall({"judicia_notebook.policy.changes:_check_takes_away": "lambda now, unwanted: None"})
 ONE_HOST = "network_access=https://a.example"
 
 

@@ -12,22 +12,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import judicia_notebook as jn
-from judicia_notebook import suggestions
-from judicia_notebook.authoring.wat import compile_wat
-from judicia_notebook.grants import is_grant
-from judicia_notebook.notebook import lines, reprs
+from judicia_notebook.languages.wat import compile_wat
+from judicia_notebook.notebook import line_parser, reprs
+from judicia_notebook.policy.grants import is_grant
+from judicia_notebook.reporting import suggestions
 
-QUOTED = pytest.mark.wall({"judicia_notebook.suggestions:_magic_word": "lambda word: word"})
+QUOTED = pytest.mark.wall({"judicia_notebook.reporting.suggestions:_magic_word": "lambda word: word"})
 UNQUOTED = "lambda value: f'\"{value}\"' if isinstance(value, str) else repr(value)"
-QUOTED_IN_PYTHON = pytest.mark.wall({"judicia_notebook.suggestions:_python_value": UNQUOTED})
-SEEN = pytest.mark.wall({"judicia_notebook.suggestions:is_quotable": "lambda part: True"})
-A_SCOPE = pytest.mark.wall({"judicia_notebook.grants:is_grant": "lambda text: True"})
+QUOTED_IN_PYTHON = pytest.mark.wall({"judicia_notebook.reporting.suggestions:_python_value": UNQUOTED})
+SEEN = pytest.mark.wall({"judicia_notebook.reporting.suggestions:is_quotable": "lambda part: True"})
+A_SCOPE = pytest.mark.wall({"judicia_notebook.policy.grants:is_grant": "lambda text: True"})
 WRITTEN = pytest.mark.wall(
     {
         "judicia_notebook.host.http.paths:written": "lambda plain: plain",
-        "judicia_notebook.grants:is_grant": "lambda text: True",
-        "judicia_notebook.suggestions:_magic_word": "lambda word: word",
-        "judicia_notebook.suggestions:_python_value": "lambda value: f'\"{value}\"'",
+        "judicia_notebook.policy.grants:is_grant": "lambda text: True",
+        "judicia_notebook.reporting.suggestions:_magic_word": "lambda word: word",
+        "judicia_notebook.reporting.suggestions:_python_value": "lambda value: f'\"{value}\"'",
     }
 )
 ON_ONE_LINE = pytest.mark.wall({"judicia_notebook.text:printable": "lambda text, limit=500: text"})
@@ -64,7 +64,7 @@ def magics(text: str) -> list[str]:
 
 
 def words(line: str) -> list[str]:
-    return [piece.text for piece in lines.split(line)]
+    return [piece.text for piece in line_parser.split(line)]
 
 
 def constant_call(line: str) -> tuple[str, list[Any]]:
@@ -154,7 +154,7 @@ def test_a_scope_that_hides_its_end_is_not_suggested(rt: jn.Runtime) -> None:
 def test_a_function_does_not_choose_a_variable_to_be_sent(rt: jn.Runtime) -> None:
     load(rt, exporting("f secret_token"))
     [line] = [one for one in magics(reprs.overview_card(rt).text()) if one.startswith("call ") and "evil" in one]
-    call = lines.read_call(line.removeprefix("call "), {"--text", "--expect"})
+    call = line_parser.read_call(line.removeprefix("call "), {"--text", "--expect"})
     assert (call.words, call.given) == (["evil.f secret_token"], "")
 
 
@@ -162,7 +162,7 @@ def test_a_function_does_not_choose_a_variable_to_be_sent(rt: jn.Runtime) -> Non
 def test_a_function_does_not_choose_options(rt: jn.Runtime) -> None:
     load(rt, exporting("f --text $HOME --background"))
     [line] = [one for one in magics(reprs.overview_card(rt).text()) if one.startswith("call ") and "evil" in one]
-    call = lines.read_call(line.removeprefix("call "), {"--text", "--expect"})
+    call = line_parser.read_call(line.removeprefix("call "), {"--text", "--expect"})
     assert call.words == ["evil.f --text $HOME --background"]
 
 
@@ -240,7 +240,7 @@ def test_a_magic_is_read_as_it_is_meant_or_not_suggested(first: str, second: str
 def test_a_call_is_read_as_it_is_meant_or_not_suggested(function: str, payload: dict[str, int]) -> None:
     line = suggestions.magic("call", f"evil.{function}", json_text=json.dumps(payload))
     if line:
-        call = lines.read_call(line.removeprefix("%plugin call "), {"--text", "--expect"})
+        call = line_parser.read_call(line.removeprefix("%plugin call "), {"--text", "--expect"})
         assert (call.words, call.given, call.payload, call.raw) == ([f"evil.{function}"], "json", payload, None)
 
 

@@ -19,9 +19,9 @@ from typing import Any
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.authoring.wat import compile_wat
 from judicia_notebook.host.http import transfer, urls
-from tests.servers import Peer, Server, redirect, reply
+from judicia_notebook.languages.wat import compile_wat
+from tests.support.servers import Peer, Server, redirect, reply
 
 PATIENCE = 60
 SLACK = 20  # seconds that a call may take beyond its limits on a machine that is busy with other things

@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.authoring.wat import compile_wat
 from judicia_notebook.host.http import Server
 from judicia_notebook.host.http import server as serving
-from tests.answering import PLAIN, SPIN, ask, get, load, send
+from judicia_notebook.languages.wat import compile_wat
+from tests.support.answering import PLAIN, SPIN, ask, get, load, send
 
 PATIENCE = 60
 SECRET = "secret-of-the-user"

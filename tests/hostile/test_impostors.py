@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.authoring.wat import compile_wat
-from judicia_notebook.notebook.live.panel import PanelSession
+from judicia_notebook.languages.wat import compile_wat
+from judicia_notebook.notebook.live.panel.panel import PanelSession
 
 PATIENCE = 10
 
-IMPOSTOR = pytest.mark.wall({"judicia_notebook.admission:may_take_over": "lambda *_: True"})
-SOURCE = pytest.mark.wall({"judicia_notebook.admission:is_source_of": "lambda plugin, found: True"})
-NO_MORE = pytest.mark.wall({"judicia_notebook.admission:_has_no_more": "lambda *_: True"})
+IMPOSTOR = pytest.mark.wall({"judicia_notebook.runtime.admission:may_take_over": "lambda *_: True"})
+SOURCE = pytest.mark.wall({"judicia_notebook.runtime.admission:is_source_of": "lambda plugin, found: True"})
+NO_MORE = pytest.mark.wall({"judicia_notebook.runtime.admission:_has_no_more": "lambda *_: True"})
 
 
 def module(*calls: str, name: str = "", more: str = "") -> bytes:
@@ -101,7 +101,7 @@ def test_a_relative_path_is_another_file_in_another_folder(
     assert rt.load("tool.wat").policy.granted == frozenset()
 
 
-@pytest.mark.wall({"judicia_notebook.loading:_anchored": "lambda source, path: source"})
+@pytest.mark.wall({"judicia_notebook.runtime.source:_anchored": "lambda source, path: source"})
 def test_a_reload_after_a_change_of_folder_reads_no_other_file(
     rt: jn.Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,7 +115,7 @@ def test_a_reload_after_a_change_of_folder_reads_no_other_file(
     assert p.functions == ("now",)
 
 
-@pytest.mark.wall({"judicia_notebook.admission:Options.anchored": "lambda self: self"})
+@pytest.mark.wall({"judicia_notebook.runtime.admission:Options.anchored": "lambda self: self"})
 def test_a_reload_after_a_change_of_folder_reads_no_other_manifest(
     rt: jn.Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -175,8 +175,8 @@ def test_a_changed_cell_does_not_get_quotas_beyond_the_default(rt: jn.Runtime) -
 
 # --- what comes after the code is exchanged --------------------------------------------------------------------------
 
-FORMER = pytest.mark.wall({"judicia_notebook.calling:Call.hold_to": "lambda self, policy: None"})
-FORGOTTEN = pytest.mark.wall({"judicia_notebook.policy:Policy.forget": "lambda self: None"})
+FORMER = pytest.mark.wall({"judicia_notebook.runtime.call:Call.hold_to": "lambda self, policy: None"})
+FORGOTTEN = pytest.mark.wall({"judicia_notebook.policy.policy:Policy.forget": "lambda self: None"})
 
 READ = """(data (i32.const 100) "{\\"path\\": \\"home/secret.txt\\"}")
   (func $read (result i64) (call $judicia:files.read (i32.const 100) (i32.const 27)))"""
@@ -309,7 +309,7 @@ SLOW = compile_wat('(func (export "given") (param i32 i32) (result i64) (loop $l
 
 @pytest.mark.wall(
     {
-        "judicia_notebook.targets:Target.on": "lambda self, making: self._replace("
+        "judicia_notebook.runtime.platform:Target.on": "lambda self, making: self._replace("
         "code=making.code, subject=self.subject._replace(digest=making.code.digest, abi=making.code.abi))"
     }
 )

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.authoring.wat import compile_wat
+from judicia_notebook.languages.wat import compile_wat
 
 Survives = Callable[[str], list[str]]
 
@@ -46,7 +46,7 @@ PAGE = b'{"status":200,"body":"","x":%s}'
 FLOATS_AT_ONCE = pytest.mark.wall(
     {"judicia_notebook.engine.wire:_decoder_of": "lambda numbers, look=None: _decoder"},
 )
-UNMEASURED = pytest.mark.wall({"judicia_notebook.engine.json_shape:check_shape": "lambda *_: None"})
+UNMEASURED = pytest.mark.wall({"judicia_notebook.wasm.json_shape:check_shape": "lambda *_: None"})
 NOBODY_LOOKS = pytest.mark.wall({"judicia_notebook.engine.invocation:Invocation._look": "lambda scope: None"})
 
 
@@ -176,7 +176,7 @@ def test_floats_in_the_head_of_a_sweeps_file_keep_nobody_from_the_lock(
 @pytest.mark.wall(
     {
         "judicia_notebook.engine.wire:_decoder_of": "lambda numbers, look=None: _decoder",
-        "judicia_notebook.engine.json_shape:check_shape": "lambda *_: None",
+        "judicia_notebook.wasm.json_shape:check_shape": "lambda *_: None",
     }
 )
 def test_floats_in_a_line_of_a_sweeps_file_keep_nobody_from_the_lock(
@@ -342,7 +342,7 @@ def test_a_deep_manifest_does_not_overrun_the_stack(survives: Survives) -> None:
     said = survives(
         DEEP
         + r"""
-from judicia_notebook.manifest import from_section
+from judicia_notebook.wasm.manifest import from_section
 try: from_section(b'{"name": "deep", "config": {"a": ' + b"[" * 400_000 + b"]" * 400_000 + b"}}")
 except jn.ManifestError as error: print("nested" in str(error))
 alive()
@@ -356,8 +356,8 @@ def test_a_deep_cell_of_a_run_does_not_overrun_the_stack(survives: Survives) -> 
     said = survives(
         DEEP
         + """
-from judicia_notebook.documents import parse_any_json
-from judicia_notebook.metrics.runs import cells
+from judicia_notebook.wasm.strict_parsing import parse_any_json
+from judicia_notebook.analysis.runs import cells
 import io, pandas as pd
 pattern = pd.DataFrame({"fields": pd.Series([], dtype="object")})
 text = "fields\\n" + "[" * DEPTH + "]" * DEPTH + "\\n"
@@ -562,7 +562,9 @@ def test_a_key_that_is_there_twice_does_not_hide_behind_escapes(rt: jn.Runtime) 
     assert isinstance(p.attempt("answer").error, jn.AbiViolation)
 
 
-@pytest.mark.wall({"judicia_notebook.sweeps.journal:_read_entry": "lambda line: msgspec.json.decode(line, type=Entry)"})
+@pytest.mark.wall(
+    {"judicia_notebook.experiments.sweep.journal:_read_entry": "lambda line: msgspec.json.decode(line, type=Entry)"}
+)
 def test_a_line_of_a_sweeps_file_with_another_type_is_an_error_of_ours(tmp_path: Path) -> None:
     path = tmp_path / "sweep.jsonl"
     jn.sweep("example:specimen", "echo", [1], repeats=1, progress=False, path=path)

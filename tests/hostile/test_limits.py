@@ -11,12 +11,12 @@ import pytest
 
 import judicia_notebook as jn
 from judicia_notebook import host
-from judicia_notebook.authoring.wat import compile_wat
 from judicia_notebook.host.dispatcher import Operation
+from judicia_notebook.languages.wat import compile_wat
 
 PATIENCE = 60
 
-ANY_NUMBER = pytest.mark.wall({"judicia_notebook.instances:InstancePool.may_begin": "lambda pool: True"})
+ANY_NUMBER = pytest.mark.wall({"judicia_notebook.runtime.pool:InstancePool.may_begin": "lambda pool: True"})
 ANY_RATE = pytest.mark.wall({"judicia_notebook.host.host_call:RateMeter.admit": "lambda *_: True"})
 BUDGETS_OF_THEIR_OWN = pytest.mark.wall(
     {
@@ -35,7 +35,7 @@ CLOCKS_OF_THEIR_OWN = pytest.mark.wall(
 NOTHING_OUTSIDE = pytest.mark.wall(
     {"judicia_notebook.engine.invocation:Invocation.ends_with_outer": "lambda call: False"}
 )
-TIME_ANEW = pytest.mark.wall({"judicia_notebook.plugin:_seconds_left": "lambda until: 1.0"})
+TIME_ANEW = pytest.mark.wall({"judicia_notebook.runtime.plugin:_seconds_left": "lambda until: 1.0"})
 TABLES_OF_THE_BEGINNING = pytest.mark.wall(
     {
         "judicia_notebook.engine.sandbox:Sandbox._limit": "lambda sandbox, memory, elements: "

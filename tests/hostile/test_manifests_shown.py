@@ -11,21 +11,21 @@ import pytest
 
 import judicia_notebook as jn
 from judicia_notebook.__main__ import main
-from judicia_notebook.authoring.wat import compile_wat
 from judicia_notebook.capabilities import CAPABILITIES
+from judicia_notebook.languages.wat import compile_wat
 from judicia_notebook.notebook import reprs
 from judicia_notebook.notebook.cards import Row
-from judicia_notebook.notebook.live.panel import PanelSession
+from judicia_notebook.notebook.live.panel.panel import PanelSession
 
 ECHO = '(func (export "echo") (param i32 i32) (result i64) (call $reply (local.get 0) (local.get 1)))'
 CLOCK = '(func (export "now") (param i32 i32) (result i64) (call $judicia:clock.now (local.get 0) (local.get 1)))'
 
 STRICT = "lambda texts: Requests(parse_grants(texts), ())"
-READS_WHATEVER = pytest.mark.wall({"judicia_notebook.grants:read_requests": STRICT})
+READS_WHATEVER = pytest.mark.wall({"judicia_notebook.policy.grants:read_requests": STRICT})
 INERT = pytest.mark.wall(
-    {"judicia_notebook.grants:read_requests": "lambda texts: Requests(tuple(texts), ())"}
+    {"judicia_notebook.policy.grants:read_requests": "lambda texts: Requests(tuple(texts), ())"}
 )  # what is no grant counts as one
-BOUNDED = pytest.mark.wall({"judicia_notebook.manifest:_MOST_SCOPES": "10**9"})
+BOUNDED = pytest.mark.wall({"judicia_notebook.wasm.manifest:_MOST_SCOPES": "10**9"})
 
 
 def section(**manifest: Any) -> str:

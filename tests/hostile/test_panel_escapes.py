@@ -13,15 +13,15 @@ from typing import Any
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.authoring.wat import compile_wat
-from judicia_notebook.notebook.live.panel import PanelSession
+from judicia_notebook.languages.wat import compile_wat
+from judicia_notebook.notebook.live.panel.panel import PanelSession
 
 ECHO = '(func (export "echo") (param i32 i32) (result i64) (call $reply (local.get 0) (local.get 1)))'
 CLOCK = '(func (export "now") (param i32 i32) (result i64) (call $judicia:clock.now (local.get 0) (local.get 1)))'
 READ = '(func (export "read") (param i32 i32) (result i64) (call $judicia:files.read (local.get 0) (local.get 1)))'
 NARROW = "network_access=https://example.org/api"
 
-CHANGES = "judicia_notebook.changes:"
+CHANGES = "judicia_notebook.policy.changes:"
 LIVE = "judicia_notebook.notebook.live."
 NO_EMPTY_SCOPE = pytest.mark.wall(
     {
@@ -34,7 +34,7 @@ NO_EMPTY_QUOTA = pytest.mark.wall(
 )
 NO_NULL = pytest.mark.wall(
     {
-        f"{LIVE}panel_messages:read": """lambda content: original(
+        f"{LIVE}messages:read": """lambda content: original(
             {**content, "value": "none"} if content.get("op") == "set_quota" and content.get("value") is None
             else content)"""
     }
@@ -43,9 +43,9 @@ NO_UNOFFERED = pytest.mark.wall({f"{CHANGES}check_offered": "lambda now, wanted,
 LAST_COMES_BACK = pytest.mark.wall(
     {f"{CHANGES}offered": "lambda now, name, last, requests: now.of(name) or requests.of(name) or (name,)"}
 )
-NO_LATE_CLICK = pytest.mark.wall({f"{LIVE}panel_changes:check_current": "lambda *given: None"})
-NOT_BY_THE_WAY = pytest.mark.wall({f"{LIVE}panel_changes:check_meant": "lambda *given: None"})
-NO_OTHER_STEP = pytest.mark.wall({f"{LIVE}panel_changes:check_step": "lambda *given: None"})
+NO_LATE_CLICK = pytest.mark.wall({f"{LIVE}panel.changes:check_current": "lambda *given: None"})
+NOT_BY_THE_WAY = pytest.mark.wall({f"{LIVE}panel.changes:check_meant": "lambda *given: None"})
+NO_OTHER_STEP = pytest.mark.wall({f"{LIVE}panel.changes:check_step": "lambda *given: None"})
 STAYS_NARROW = pytest.mark.wall({f"{CHANGES}kept_narrow": "lambda now, wanted, subjects: wanted"})
 NO_VAIN_REVOKE = pytest.mark.wall(
     {
@@ -55,7 +55,7 @@ NO_VAIN_REVOKE = pytest.mark.wall(
 )
 MANIFEST_ALONE = pytest.mark.wall(
     {
-        f"{LIVE}panel_changes:_preset": """lambda plugin, preset: Change("preset", "", lambda now: changes.granting(
+        f"{LIVE}panel.changes:_preset": """lambda plugin, preset: Change("preset", "", lambda now: changes.granting(
             now, (*plugin.requested, *plugin.inspect().capabilities)))"""
     }
 )

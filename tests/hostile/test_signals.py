@@ -306,7 +306,7 @@ print(rt._platform.pool.used)
     assert said == ["alive", "0"]
 
 
-@pytest.mark.parametrize("file", ["handles.py", "threading.py"])
+@pytest.mark.parametrize("file", ["handle.py", "threading.py"])
 def test_an_interrupt_while_a_call_is_submitted_loses_no_instance_and_no_worker(survives: Survives, file: str) -> None:
     said = survives(
         AT_EACH_LINE.replace("frame.f_code.co_filename.startswith(HERE)", "interesting(frame)")

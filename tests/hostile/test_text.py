@@ -16,11 +16,11 @@ import pytest
 import judicia_notebook as jn
 from judicia_notebook import plots
 from judicia_notebook.__main__ import main
-from judicia_notebook.authoring.wat import compile_wat
 from judicia_notebook.host.notifications import Notification
 from judicia_notebook.host.notifications.targets import Target
+from judicia_notebook.languages.wat import compile_wat
 from judicia_notebook.notebook import reprs
-from judicia_notebook.notebook.notices import notice_card
+from judicia_notebook.notebook.notification_cards import notice_card
 
 NOT_TYPESET = pytest.mark.wall({"judicia_notebook.text:INERT_CLASSES": "''"})
 FRAMES_TOO = pytest.mark.wall({"judicia_notebook.notebook.reprs:_frame_html": "lambda frame: frame._repr_html_()"})
@@ -30,9 +30,9 @@ SEEN = pytest.mark.wall({"judicia_notebook.text:_UNPRINTABLE": "re.compile(r'[\\
 JSON_TOO = pytest.mark.wall({"judicia_notebook.text:printable_json": "lambda value: value"})
 UNSELECTED = "re.compile(f'[{_INVISIBLE}]'.replace('\\\\ufe00-\\\\ufe0d', ''))"
 NO_FLOODS = pytest.mark.wall({"judicia_notebook.text:_without_floods": "lambda text: text"})
-AS_IT_IS = pytest.mark.wall({"judicia_notebook.metrics.style:AS_IT_IS": "{}"})
-WITHOUT_LATEX = pytest.mark.wall({"judicia_notebook.metrics.style:AS_IT_IS": "{'parse_math': False}"})
-DRAWABLE = pytest.mark.wall({"judicia_notebook.metrics.style:drawable": "lambda text: text"})
+AS_IT_IS = pytest.mark.wall({"judicia_notebook.analysis.style:AS_IT_IS": "{}"})
+WITHOUT_LATEX = pytest.mark.wall({"judicia_notebook.analysis.style:AS_IT_IS": "{'parse_math': False}"})
+DRAWABLE = pytest.mark.wall({"judicia_notebook.analysis.style:drawable": "lambda text: text"})
 ESCAPED = pytest.mark.wall({"judicia_notebook.__main__:as_json": "lambda value: json.dumps(value, ensure_ascii=False)"})
 GUEST_TIME = pytest.mark.wall(
     {"judicia_notebook.engine.abi:Exchange._run_allocator": "lambda self, export, invocation: self.sandbox.run(export)"}
@@ -127,7 +127,7 @@ def test_tex_in_a_log_line_is_not_typeset_in_a_trace(rt: jn.Runtime) -> None:
 
 @NOT_TYPESET
 def test_tex_in_the_name_of_a_function_is_not_typeset_in_a_flame_graph(rt: jn.Runtime) -> None:
-    from judicia_notebook.metrics.profiles.profile import Frame, Profile, Sample
+    from judicia_notebook.analysis.profiles.profile import Frame, Profile, Sample
 
     html = Profile("evil", TEX, "9f" * 32, 1, (Sample(1.0, (Frame(TEX, "evil"),), 5.0),), 5.0, 0.0)._repr_html_()
     assert TEX in html
@@ -158,7 +158,7 @@ def test_tex_in_what_is_made_of_a_frame_is_not_typeset(rt: jn.Runtime, shown: Ca
     evil.call("log", {"level": "info", "message": TEX})
     evil.call(TEX)
     calls, logs = rt.calls, rt.logs
-    from judicia_notebook.notebook.statistics import summarize
+    from judicia_notebook.analysis.statistics import summarize
 
     for frame in (
         logs.head(),

@@ -54,7 +54,7 @@ def end(): os._exit(0)  # a guest may spin on, and nothing else would end it
 LOOPS_DIE = "lambda self, step, replaced: [step() for _ in iter(int, 1)]"
 NOBODY_WATCHES = "lambda self: self._watch_wake.wait(0.05)"
 TICKS = "judicia_notebook.engine.ticks:Ticker"
-WORKERS = "judicia_notebook.workers"
+WORKERS = "judicia_notebook.engine.workers"
 NO_ROLL_CALL = {f"{WORKERS}:Workers._leave": "lambda *_: None", f"{WORKERS}:Workers.check": "lambda *_: None"}
 
 
@@ -264,7 +264,7 @@ end()
     assert said == ["ResourceExhausted", "3"]
 
 
-@pytest.mark.wall({"judicia_notebook.calling:Call.abandon": "lambda self: None"})
+@pytest.mark.wall({"judicia_notebook.runtime.call:Call.abandon": "lambda self: None"})
 def test_an_exception_just_before_an_instance_is_given_back_does_not_keep_it(survives: Survives) -> None:
     said = survives(
         ATTACK
@@ -285,7 +285,7 @@ end()
     assert said == ["thrown", "3"]
 
 
-@pytest.mark.wall({"judicia_notebook.instances:InstancePool._look_for_the_dead": "lambda self: None"})
+@pytest.mark.wall({"judicia_notebook.runtime.pool:InstancePool._look_for_the_dead": "lambda self: None"})
 def test_an_instance_that_a_dead_thread_had_is_taken_back(survives: Survives) -> None:
     said = survives(
         ATTACK
@@ -475,14 +475,14 @@ end()
 
 @pytest.mark.wall(
     {
-        "judicia_notebook.notebook.live.panel_calls:PanelCalls.repeating": "property(lambda self: self._repeating)",
+        "judicia_notebook.notebook.live.panel.calls:PanelCalls.repeating": "property(lambda self: self._repeating)",
     }
 )
 def test_a_panel_does_not_claim_to_repeat_calls_when_its_thread_died(survives: Survives) -> None:
     said = survives(
         ATTACK
         + """
-from judicia_notebook.notebook.live.panel_calls import PanelCalls
+from judicia_notebook.notebook.live.panel.calls import PanelCalls
 threading.excepthook = lambda _: None
 p = load()
 calls = PanelCalls(lambda: None)
@@ -502,7 +502,7 @@ end()
     assert said == ["True", "False", "True True"]
 
 
-@pytest.mark.wall({"judicia_notebook.loading:_begin": "lambda timer: timer.start()"})
+@pytest.mark.wall({"judicia_notebook.runtime.source:_begin": "lambda timer: timer.start()"})
 def test_a_load_is_not_refused_for_want_of_a_thread_that_only_talks(survives: Survives) -> None:
     said = survives(
         ATTACK

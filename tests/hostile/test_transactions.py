@@ -14,7 +14,7 @@ from collections.abc import Callable
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.authoring.wat import compile_wat
+from judicia_notebook.languages.wat import compile_wat
 
 Survives = Callable[[str], list[str]]
 PATIENCE = 10
@@ -22,7 +22,7 @@ OPEN = "type('open', (), {'__enter__': lambda self: None, '__exit__': lambda *_:
 DEFERRED = pytest.mark.wall({"judicia_notebook.engine.interrupts:deferred": OPEN})
 
 AT_EACH_STEP = """
-from judicia_notebook.engine.remains import sweep
+from judicia_notebook.engine.finalizers import sweep
 HERE = os.path.dirname(jn.__file__)
 signal.signal(signal.SIGALRM, signal.default_int_handler)
 hooks = ("on_event", "on_http_request", "on_cleanup", "go")
@@ -134,7 +134,7 @@ def test_an_interrupt_at_any_step_of_a_close_leaves_no_memory_booked(survives: S
 @pytest.mark.wall(
     {
         "judicia_notebook.engine.interrupts:deferred": OPEN,
-        "judicia_notebook.runtime:Runtime._forget": "lambda self, plugin: not plugin.unloaded and (setattr("
+        "judicia_notebook.runtime.runtime:Runtime._forget": "lambda self, plugin: not plugin.unloaded and (setattr("
         "plugin, 'unloaded', True), self.host.plugin_unloaded(plugin), self._plugins.pop(plugin.name, None)) and True",
     }
 )
@@ -176,7 +176,7 @@ print(interrupted > 5, dead, kept)
 
 @pytest.mark.wall(
     {
-        "judicia_notebook.plugin:Plugin.retire": "lambda self, idle: "
+        "judicia_notebook.runtime.plugin:Plugin.retire": "lambda self, idle: "
         "[(self._clean_up(one), one.sandbox.close()) for one in idle]"
     }
 )
@@ -213,7 +213,7 @@ def code(cell: str) -> bytes:
 
 
 @pytest.mark.wall(
-    {"judicia_notebook.plugin:Plugin.replace": "lambda self, *a, **more: self.retire(original(self, *a, **more)) or []"}
+    {"judicia_notebook.runtime.plugin:Plugin.replace": "lambda self, *a: self.retire(original(self, *a)) or []"}
 )
 def test_a_cleanup_that_hangs_while_its_plugin_is_replaced_holds_nobody_up(rt: jn.Runtime) -> None:
     rt.load(code(HANGS), name="slow", quota={"cpu": "10s"}).call("echo", 1)
@@ -233,7 +233,7 @@ def test_a_cleanup_that_hangs_while_its_plugin_is_replaced_holds_nobody_up(rt: j
 
 
 @pytest.mark.wall(
-    {"judicia_notebook.policy:Policy.merge": "lambda self, *a, **more: original(self, *a, **more) and self.tell()"}
+    {"judicia_notebook.policy.policy:Policy.merge": "lambda self, *a, **b: original(self, *a, **b) and self.tell()"}
 )
 def test_an_observer_of_a_policy_may_wait_for_a_thread_that_loads(rt: jn.Runtime) -> None:
     p = rt.load(code(ECHO), name="watched")

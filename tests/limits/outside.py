@@ -11,8 +11,8 @@ from typing import Any
 import judicia_notebook as jn
 from judicia_notebook.host import http as http_service
 from tests.limits.ground import PATIENCE, Driver, Ground, Table
-from tests.receivers import Webhook
-from tests.servers import Peer, Server, redirect, reply
+from tests.support.receivers import Webhook
+from tests.support.servers import Peer, Server, redirect, reply
 
 # --- requests --------------------------------------------------------------------------------------------------------
 

@@ -17,11 +17,11 @@ import pytest
 
 import judicia_notebook as jn
 from judicia_notebook.__main__ import _QUOTAS, main
-from judicia_notebook.authoring.wat import compile_wat
 from judicia_notebook.engine.process import assemble
+from judicia_notebook.languages.wat import compile_wat
 from judicia_notebook.notebook import commands
 from judicia_notebook.notebook.magics import PluginMagic
-from judicia_notebook.quotas import KINDS, Quota, limits_of
+from judicia_notebook.policy.quotas import KINDS, Quota, limits_of
 from tests.notebook.live.test_panel import Page
 
 PATIENCE = 60

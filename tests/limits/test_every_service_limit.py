@@ -16,13 +16,13 @@ import pandas as pd
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.authoring.wat import compile_wat
 from judicia_notebook.host import shared_memory
 from judicia_notebook.host.database import limits as database
 from judicia_notebook.host.events import limits as events
 from judicia_notebook.host.files import limits as files
 from judicia_notebook.host.http import limits as http
 from judicia_notebook.host.notifications import limits as notifications
+from judicia_notebook.languages.wat import compile_wat
 from tests.limits.ground import GRANT, GUEST, PATIENCE, Driver, Ground, Table
 from tests.limits.outside import HTTP, NOTIFICATIONS
 

@@ -6,7 +6,7 @@ import pytest
 from IPython.core.error import UsageError
 
 from judicia_notebook.notebook import commands
-from judicia_notebook.quotas import KINDS
+from judicia_notebook.policy.quotas import KINDS
 
 ALL = [*commands.COMMANDS, commands.CALL_CELL, commands.RUN_CELL]
 

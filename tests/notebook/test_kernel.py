@@ -154,7 +154,7 @@ def test_a_failed_magic_stops_run_all(tmp_path: Path, line: str) -> None:
 
 def test_a_notification_is_a_card_below_the_cell_that_caused_it(kernel: Kernel) -> None:
     kernel.run(
-        "from judicia_notebook.authoring.wat import compile_wat\n"
+        "from judicia_notebook.languages.wat import compile_wat\n"
         "cell = '(func (export \"send\") (param i32 i32) (result i64) '\n"
         "cell += '(call $judicia:notifications.send (local.get 0) (local.get 1)))'\n"
         "p = rt.load(compile_wat(cell).encode(), name='crier', grant=['send_notifications'])"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.authoring.wat import compile_wat
+from judicia_notebook.languages.wat import compile_wat
 from judicia_notebook.notebook import reprs, schemas
 
 if TYPE_CHECKING:

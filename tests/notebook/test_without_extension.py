@@ -80,7 +80,7 @@ def test_tb_and_xmode_show_the_users_frames_and_none_of_ours(started: Kernel) ->
         assert "p.call(" in full
         assert "GuestTrap" in full
         assert "sandbox.py" not in full
-        assert "calling.py" not in full
+        assert "call.py" not in full
     started.run("%xmode Verbose")
     assert re.search(r"n ?= ?3", re.sub(r"\x1b\[[0-9;]*m", "", started.run("judge(3)").traceback))
     started.run("%xmode Minimal")

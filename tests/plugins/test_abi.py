@@ -1,4 +1,4 @@
-"""The plugins printed in guest/ABI.md: compiled from the page as they stand there, loaded and called."""
+"""The plugins printed in sdk/ABI.md: compiled from the page as they stand there, loaded and called."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 
 import judicia_notebook as jn
 
-PAGE = Path(jn.__file__).parent / "guest" / "ABI.md"
+PAGE = Path(jn.__file__).parent / "sdk" / "ABI.md"
 FLAGS = ["-Oz", "-ffreestanding", "-nostdlib", "-Wl,--no-entry", "-o", "adder.wasm", "adder.c"]
 
 

@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 import judicia_notebook as jn
-from judicia_notebook import workers
-from judicia_notebook.handles import CallHandle
+from judicia_notebook.engine import workers
+from judicia_notebook.runtime.handle import CallHandle
 
 PATIENCE = 30
 NAMES = ("a", "b")

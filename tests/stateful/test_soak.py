@@ -45,7 +45,7 @@ def soak(*arguments: str, before: str = "") -> subprocess.CompletedProcess[str]:
 import sys
 sys.path[:0] = [{str(TOOL.parent)!r}, {str(PACKAGE)!r}]
 import soak
-from judicia_notebook import workers
+from judicia_notebook.engine import workers
 workers.IDLE_SECONDS = 0.05
 {before}
 sys.exit(soak.main({arguments!r}))

@@ -32,8 +32,8 @@ from judicia_notebook.host.database import statements, values
 from judicia_notebook.host.database.job import Access, Backend, Job
 from judicia_notebook.host.database.limits import KINDS, Limits
 from judicia_notebook.host.dispatcher import Operation, ServiceError
-from judicia_notebook.host.files.errands import Errand, Errands
 from judicia_notebook.host.limits import changed
+from judicia_notebook.host.offload import Errand, Errands
 from judicia_notebook.host.ownership import Owners
 from judicia_notebook.text import with_plugin_text
 from judicia_notebook.units import format_names

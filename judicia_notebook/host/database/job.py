@@ -12,7 +12,7 @@ from judicia_notebook.host.database.limits import Limits
 from judicia_notebook.host.database.statements import Statement
 from judicia_notebook.host.database.values import Value
 from judicia_notebook.host.dispatcher import ServiceError
-from judicia_notebook.host.files.errands import Errand
+from judicia_notebook.host.offload import Errand
 
 if TYPE_CHECKING:
     import pandas as pd

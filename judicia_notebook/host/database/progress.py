@@ -13,7 +13,7 @@ from judicia_notebook.host.database.job import Job
 from judicia_notebook.host.database.limits import Limits
 from judicia_notebook.host.database.writes import written_by_this_thread
 from judicia_notebook.host.dispatcher import ServiceError
-from judicia_notebook.host.files.errands import Left
+from judicia_notebook.host.offload import Left
 
 _STEPS: Final = 2000  # between two looks: well under a millisecond, mostly
 _FEWEST_STEPS: Final = 16

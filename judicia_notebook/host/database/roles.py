@@ -24,12 +24,12 @@ from typing import Final, TypeVar
 
 import sqlalchemy
 
-from judicia_notebook import aloud
 from judicia_notebook.errors import printable
 from judicia_notebook.host.database.job import Access
 from judicia_notebook.host.database.limits import Limits
 from judicia_notebook.host.database.statements import PLATFORM
 from judicia_notebook.host.dispatcher import ServiceError
+from judicia_notebook.reporting import notices
 
 ADMIN: Final = "judicia_admin"
 CONNECTIONS: Final = 16
@@ -314,7 +314,7 @@ def _limit_temporary_files(connection: sqlalchemy.Connection, tenant: Tenant) ->
         with connection.begin_nested():
             connection.exec_driver_sql(f"ALTER ROLE {tenant.login} SET temp_file_limit = {kilobytes}")
     except sqlalchemy.exc.DBAPIError:
-        aloud.fallback(
+        notices.fallback(
             "temp_file_limit",
             "PostgreSQL does not let the platform's role limit what a statement writes to the server's disk; a "
             "superuser lets it:  GRANT SET ON PARAMETER temp_file_limit TO ...",

@@ -34,7 +34,7 @@ from judicia_notebook.host.database.statements import PLATFORM
 from judicia_notebook.host.database.tables import kind_of_declared, make_table, records
 from judicia_notebook.host.database.values import Rows
 from judicia_notebook.host.dispatcher import ServiceError
-from judicia_notebook.host.files.errands import Left
+from judicia_notebook.host.offload import Left
 from judicia_notebook.host.ownership import Owners, folder_name
 
 if TYPE_CHECKING:

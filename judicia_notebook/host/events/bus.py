@@ -14,11 +14,10 @@ from datetime import timedelta
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from judicia_notebook import suggestions
 from judicia_notebook.engine import safety, wire
 from judicia_notebook.engine.interrupts import Changed
+from judicia_notebook.engine.workers import Workers
 from judicia_notebook.errors import InvalidPayload, NoSuchPlugin, PolicyError, ResourceExhausted, stays_in_process
-from judicia_notebook.grants import is_grant
 from judicia_notebook.host.dispatcher import ServiceError
 from judicia_notebook.host.events import history
 from judicia_notebook.host.events.event import HOSTS_METADATA, PLATFORM, Emitted, Event, current_event, iso_time
@@ -27,15 +26,16 @@ from judicia_notebook.host.events.patterns import is_pattern, is_type
 from judicia_notebook.host.events.subscriber import CallbackSubscriber, Parked, Plugin, PluginSubscriber, Subscriber
 from judicia_notebook.host.host_call import RateMeter
 from judicia_notebook.host.limits import changed
-from judicia_notebook.workers import Workers
+from judicia_notebook.policy.grants import is_grant
+from judicia_notebook.reporting import suggestions
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from judicia_notebook.host.events.subscriber import Deliver
-    from judicia_notebook.manifest import Manifest
-    from judicia_notebook.metrics.recorder import Recorder
-    from judicia_notebook.policy import Policy
+    from judicia_notebook.policy.policy import Policy
+    from judicia_notebook.records.recorder import Recorder
+    from judicia_notebook.wasm.manifest import Manifest
 
 AT_ONCE = 256
 """Subscribers that are served at the same time; a thread each, and only while there is something for them."""

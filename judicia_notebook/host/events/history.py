@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from judicia_notebook.engine import wire
 from judicia_notebook.host.events.event import Emitted, Fate
-from judicia_notebook.metrics.recorder import shown
+from judicia_notebook.records.recorder import shown
 from judicia_notebook.text import printable_json
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from judicia_notebook.host.events.subscriber import Subscriber
-    from judicia_notebook.metrics.recorder import Recorder
+    from judicia_notebook.records.recorder import Recorder
 
 
 class Bounded:
@@ -78,7 +78,7 @@ def history(recorder: Recorder, events: Sequence[Emitted], dropped: int) -> pd.D
     """One row an event, in the order of their ids."""
     import numpy as np
 
-    from judicia_notebook.metrics.columns import frame, nullable, utc
+    from judicia_notebook.records.columns import frame, nullable, utc
 
     call_ids = _numbers(event.call_id for event in events)
     fates: tuple[Fate, ...] = get_args(Fate)
@@ -105,7 +105,7 @@ def subscribers(everybody: Sequence[Subscriber]) -> pd.DataFrame:
     """One row a subscriber: who, to what, what waits, and what became of its deliveries."""
     import numpy as np
 
-    from judicia_notebook.metrics.columns import frame
+    from judicia_notebook.records.columns import frame
 
     columns = {
         "subscriber": _texts(shown(one.name) for one in everybody),

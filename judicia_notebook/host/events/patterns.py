@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from judicia_notebook.policy import PolicyState
+    from judicia_notebook.policy.policy import PolicyState
 
 MAX_LENGTH = 200
 """Characters of a type or pattern."""

@@ -20,17 +20,17 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from judicia_notebook.aloud import callback_failed
+from judicia_notebook.engine.workers import Attendance
 from judicia_notebook.errors import Cancelled, JudiciaError, PluginNotReady, describe, printable
 from judicia_notebook.host.events.event import Emitted, Event, Fate, current_event
 from judicia_notebook.host.events.patterns import matches, may
-from judicia_notebook.workers import Attendance
+from judicia_notebook.reporting.notices import callback_failed
 
 if TYPE_CHECKING:
     from judicia_notebook.engine.interrupts import Changed
+    from judicia_notebook.engine.workers import Workers
     from judicia_notebook.host.events.limits import EventLimits
-    from judicia_notebook.policy import Policy
-    from judicia_notebook.workers import Workers
+    from judicia_notebook.policy.policy import Policy
 
 RETRY_FACTOR = 4
 LONGEST_PAUSE = 60.0

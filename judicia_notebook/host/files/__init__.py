@@ -32,17 +32,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import msgspec
 
-from judicia_notebook import aloud
 from judicia_notebook.errors import printable, stays_in_process
 from judicia_notebook.host.dispatcher import Code, Operation, ServiceError
 from judicia_notebook.host.files import names
 from judicia_notebook.host.files.accounts import Account, Parts
 from judicia_notebook.host.files.beneath import FOLDER, Openat2, Opening, best_opening, enter, open_root, opened, sync
-from judicia_notebook.host.files.errands import Errand, Errands
 from judicia_notebook.host.files.limits import KINDS, Limits
 from judicia_notebook.host.files.tree import Entry, Tree
 from judicia_notebook.host.limits import changed
+from judicia_notebook.host.offload import Errand, Errands
 from judicia_notebook.host.ownership import Owners, folder_name
+from judicia_notebook.reporting import notices
 from judicia_notebook.units import format_names
 
 if TYPE_CHECKING:
@@ -279,7 +279,7 @@ class FilesService:
                 "failed", "there are no files here: this system cannot open what lies beneath a folder safely"
             )
         if opening.name != Openat2.name:
-            aloud.fallback("files", f"Paths of plugins' files are resolved {opening.name}: there is no openat2 here.")
+            notices.fallback("files", f"Paths of plugins' files are resolved {opening.name}: there is no openat2 here.")
         plugin, digest, limits = scope.plugin, scope.digest, self.limits
 
         def do(errand: Errand[T]) -> T:

@@ -23,9 +23,9 @@ from typing import Any
 
 from judicia_notebook.host.dispatcher import ServiceError
 from judicia_notebook.host.files.beneath import FOLDER, Opening, opened
-from judicia_notebook.host.files.errands import Errand
 from judicia_notebook.host.files.limits import Limits
 from judicia_notebook.host.files.names import MAX_DEPTH, RESERVED
+from judicia_notebook.host.offload import Errand
 
 try:
     import fcntl

@@ -23,8 +23,8 @@ from judicia_notebook.host.dispatcher import ServiceError
 from judicia_notebook.host.files import names
 from judicia_notebook.host.files.accounts import Account, Parts, Pending, open_lock_file
 from judicia_notebook.host.files.beneath import FILE, FOLDER, Opening, enter, opened, sync
-from judicia_notebook.host.files.errands import Errand
 from judicia_notebook.host.files.limits import Limits
+from judicia_notebook.host.offload import Errand
 
 _CHUNK = 1 << 18  # bytes between two looks at whether anybody still waits
 _ENTRIES_AT_ONCE = 256

@@ -31,7 +31,7 @@ from judicia_notebook.host.limits import changed
 if TYPE_CHECKING:
     import pandas as pd
 
-    from judicia_notebook.metrics.recorder import Recorder
+    from judicia_notebook.records.recorder import Recorder
 
 __all__ = ["HttpService", "Limits", "Response", "Server"]
 

@@ -32,7 +32,7 @@ from judicia_notebook.host.http.routes import HOOK, METHODS, Found, NotFound, Ro
 
 if TYPE_CHECKING:
     from judicia_notebook.host.scope import CallScope
-    from judicia_notebook.metrics.recorder import Recorder
+    from judicia_notebook.records.recorder import Recorder
 
 TOO_LONG: Final = "the request took too long"
 REVOKED: Final = "register_routes was revoked"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from judicia_notebook.quotas import QuotaKind
+from judicia_notebook.policy.quotas import QuotaKind
 
 KINDS: Final[Mapping[str, QuotaKind]] = MappingProxyType(
     {

@@ -19,11 +19,11 @@ from urllib.parse import urljoin
 
 import msgspec
 
-from judicia_notebook.documents import parse_any_json
 from judicia_notebook.engine import wire
 from judicia_notebook.errors import JudiciaError, printable
 from judicia_notebook.host.http import paths
 from judicia_notebook.host.http.paths import BadPath
+from judicia_notebook.wasm.strict_parsing import parse_any_json
 
 if TYPE_CHECKING:
     from judicia_notebook.host.http.limits import Limits

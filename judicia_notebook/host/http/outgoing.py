@@ -30,13 +30,13 @@ import msgspec
 
 from judicia_notebook.errors import printable
 from judicia_notebook.host.dispatcher import ServiceError
-from judicia_notebook.host.files.errands import Errands
 from judicia_notebook.host.http import addresses, headers
 from judicia_notebook.host.http.addresses import MOST_ADDRESSES, Address
 from judicia_notebook.host.http.decoding import ACCEPTED, Body
 from judicia_notebook.host.http.limits import Limits
 from judicia_notebook.host.http.transfer import Transfer
 from judicia_notebook.host.http.urls import BadUrl, Url, joined, parse
+from judicia_notebook.host.offload import Errands
 
 if TYPE_CHECKING:
     import httpcore

@@ -25,9 +25,9 @@ from judicia_notebook.text import with_plugin_text
 if TYPE_CHECKING:
     import pandas as pd
 
-    from judicia_notebook.manifest import Manifest
-    from judicia_notebook.metrics.recorder import Recorder
-    from judicia_notebook.policy import Policy
+    from judicia_notebook.policy.policy import Policy
+    from judicia_notebook.records.recorder import Recorder
+    from judicia_notebook.wasm.manifest import Manifest
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 HOOK = "on_http_request"

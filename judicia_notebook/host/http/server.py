@@ -36,11 +36,11 @@ from uvicorn import Server as Uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from judicia_notebook.engine import interrupts
+from judicia_notebook.engine.workers import Workers
 from judicia_notebook.errors import ResourceExhausted
 from judicia_notebook.host.http.incoming import TOO_LONG, Asked, Incoming, check_size
 from judicia_notebook.host.http.messages import Response, refusal
 from judicia_notebook.host.http.routes import METHODS
-from judicia_notebook.workers import Workers
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send

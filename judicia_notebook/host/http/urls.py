@@ -18,7 +18,7 @@ from urllib.parse import quote, unquote, urljoin
 from judicia_notebook.host.http.addresses import Address
 
 if TYPE_CHECKING:
-    from judicia_notebook.policy import PolicyState
+    from judicia_notebook.policy.policy import PolicyState
 
 PORTS: Final = {"http": 80, "https": 443}
 

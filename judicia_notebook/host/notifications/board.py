@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from time import monotonic, perf_counter_ns
 from typing import TYPE_CHECKING, Any, Self
 
-from judicia_notebook import suggestions
 from judicia_notebook.engine import safety, wire
 from judicia_notebook.engine.interrupts import Changed
+from judicia_notebook.engine.workers import Workers
 from judicia_notebook.errors import InvalidPayload, PolicyError, ResourceExhausted, stays_in_process
 from judicia_notebook.host.dispatcher import ServiceError
 from judicia_notebook.host.displays import show
@@ -34,14 +34,14 @@ from judicia_notebook.host.notifications.notification import (
 )
 from judicia_notebook.host.notifications.outbox import Outbox, Outgoing, Parked
 from judicia_notebook.host.notifications.targets import Target
+from judicia_notebook.reporting import suggestions
 from judicia_notebook.text import listed
-from judicia_notebook.workers import Workers
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from judicia_notebook.metrics.recorder import Recorder
-    from judicia_notebook.policy import Policy
+    from judicia_notebook.policy.policy import Policy
+    from judicia_notebook.records.recorder import Recorder
 
 CLOSE_SECONDS = 5.0
 AT_ONCE = 20

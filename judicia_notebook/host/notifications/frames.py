@@ -6,19 +6,19 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from judicia_notebook.host.notifications.notification import FATES, Notification
-from judicia_notebook.metrics.recorder import shown
+from judicia_notebook.records.recorder import shown
 from judicia_notebook.text import printable_json
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from judicia_notebook.host.notifications.outbox import Outbox
-    from judicia_notebook.metrics.recorder import Recorder
+    from judicia_notebook.records.recorder import Recorder
 
 
 def history(recorder: Recorder, notifications: Sequence[Notification], dropped: int) -> pd.DataFrame:
     """One row a notification, in the order of their ids."""
-    from judicia_notebook.metrics.columns import frame, nullable, utc
+    from judicia_notebook.records.columns import frame, nullable, utc
 
     call_ids = _numbers(one.call_id for one in notifications)
     columns: dict[str, Any] = {
@@ -40,7 +40,7 @@ def history(recorder: Recorder, notifications: Sequence[Notification], dropped: 
 
 def targets(outboxes: Sequence[Outbox]) -> pd.DataFrame:
     """One row a target. Of its URL only the scheme is shown."""
-    from judicia_notebook.metrics.columns import frame
+    from judicia_notebook.records.columns import frame
 
     columns = {
         "target": _texts(shown(one.target.name) for one in outboxes),

@@ -14,15 +14,15 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from judicia_notebook.engine.workers import Attendance
 from judicia_notebook.host.notifications.notification import FATES, Fate, Notification
 from judicia_notebook.host.notifications.targets import Target
-from judicia_notebook.workers import Attendance
 
 if TYPE_CHECKING:
     from judicia_notebook.engine.interrupts import Changed
+    from judicia_notebook.engine.workers import Workers
     from judicia_notebook.host.notifications.limits import Limits
-    from judicia_notebook.policy import Policy
-    from judicia_notebook.workers import Workers
+    from judicia_notebook.policy.policy import Policy
 
 _log = logging.getLogger("judicia_notebook")
 RETRY_FACTOR = 4

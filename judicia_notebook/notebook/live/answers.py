@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
+from judicia_notebook.analysis.figures.series import plural
 from judicia_notebook.engine import wire
 from judicia_notebook.errors import JudiciaError, describe, printable
-from judicia_notebook.metrics.figures.series import plural
 
 ANSWER_LINES, ANSWER_LINE = 60, 400
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 
 from judicia_notebook.errors import PolicyError, did_you_mean
-from judicia_notebook.quotas import KINDS
+from judicia_notebook.policy.quotas import KINDS
 from judicia_notebook.units import SIZE_UNITS, format_count, format_quantity, parse_count, parse_time
 
 if TYPE_CHECKING:
-    from judicia_notebook.plugin import Plugin
+    from judicia_notebook.runtime.plugin import Plugin
 
 
 class Range(NamedTuple):

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from judicia_notebook.metrics.recorder import Recorder
-    from judicia_notebook.metrics.table import Key, Rows, Table
+    from judicia_notebook.records.recorder import Recorder
+    from judicia_notebook.records.table import Key, Rows, Table
 
 RATE_SECONDS = 1.0
 

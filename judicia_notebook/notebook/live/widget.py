@@ -81,7 +81,7 @@ def live_widget(page: tuple[str, ...], style: tuple[str, ...]) -> type[Any]:
             return ({**shown, "text/plain": card.text(), "text/html": card.html()}, *metadata)
 
     # The browser tells widgets apart by this name, and keeps one style for each: under one name they would share it.
-    LiveWidget.__name__ = LiveWidget.__qualname__ = f"LiveWidget_{page[-1].partition('.')[0]}"
+    LiveWidget.__name__ = LiveWidget.__qualname__ = f"LiveWidget_{page[-1].rpartition('/')[2].partition('.')[0]}"
     return LiveWidget
 
 

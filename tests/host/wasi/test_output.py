@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.authoring.wat import compile_wat
+from judicia_notebook.languages.wat import compile_wat
 
 MODULE = "wasi_snapshot_preview1"
 SUCCESS = 0

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.authoring.wat import compile_wat
+from judicia_notebook.languages.wat import compile_wat
 
 PATIENCE = 20
 MODULE = "wasi_snapshot_preview1"

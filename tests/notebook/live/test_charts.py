@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.notebook.live.background import make_handle_card
-from judicia_notebook.notebook.live.chart_frames import LAST_OUTCOMES, Frame, FrameReader
-from judicia_notebook.notebook.live.charts import ChartSession
+from judicia_notebook.notebook.live.call_card.call_card import make_handle_card
+from judicia_notebook.notebook.live.charts.charts import ChartSession
+from judicia_notebook.notebook.live.charts.frames import LAST_OUTCOMES, Frame, FrameReader
 
 if TYPE_CHECKING:
     from tests.notebook.conftest import Kernel
@@ -239,7 +239,7 @@ def test_charts_of_a_runtime_begin_anew_with_each_plugin_that_is_chosen(rt: jn.R
 def test_charts_need_no_frame_of_pandas() -> None:
     program = """if True:
         import sys, time, judicia_notebook as jn
-        from judicia_notebook.notebook.live.charts import ChartSession
+        from judicia_notebook.notebook.live.charts.charts import ChartSession
         with jn.Runtime() as rt:
             p = rt.load("example:specimen")
             heard = []

@@ -18,9 +18,9 @@ import judicia_notebook as jn
 from judicia_notebook.capabilities import CAPABILITIES
 from judicia_notebook.engine import interrupts
 from judicia_notebook.notebook.live.feed import Feed
-from judicia_notebook.notebook.live.panel import PanelSession
+from judicia_notebook.notebook.live.panel.panel import PanelSession
 from judicia_notebook.notebook.live.quota_rows import RANGES, written
-from judicia_notebook.quotas import make_quota
+from judicia_notebook.policy.quotas import make_quota
 
 if TYPE_CHECKING:
     from tests.notebook.conftest import Kernel

@@ -1,0 +1,114 @@
+"""Where the time went: of each function's wall time the shares of its five parts.
+
+All calls count, failed ones too, since they took their time as well. Shares make functions comparable that take
+microseconds and seconds; the absolute numbers stand beside the bars.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from judicia_notebook.analysis import style
+from judicia_notebook.analysis.figures import scales, series
+from judicia_notebook.records.recorder import WALL_PARTS
+from judicia_notebook.units import format_time
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+
+    Array = np.ndarray[Any, Any]
+
+# The same on light and dark ground: filled areas, read by their order and their legend as well.
+_COLOURS = ("#8a929b", "#e69f00", "#0072b2", "#d55e00", "#cc79a7")
+_MOST = 12
+_WRITTEN = 0.07  # of all: a narrower part has no room for its number
+
+
+class _Bar(NamedTuple):
+    name: str
+    calls: int
+    parts: Array  # seconds in all calls together
+
+    @property
+    def seconds(self) -> float:
+        return float(self.parts.sum())
+
+
+@series.names_columns
+def breakdown(calls: pd.DataFrame, ax: Axes | None = None, *, by: series.By = None) -> Any:
+    """Where wall time went: setup, encode, guest, host and decode, one bar a function.
+
+    Parameters
+    ----------
+    calls : DataFrame
+        Rows of `Runtime.calls`; ``plugin``, ``function``, ``label`` and the five parts of ``wall_ms`` are used.
+    ax : matplotlib Axes, optional
+        Where to draw; a new figure otherwise.
+    by : str or sequence of str, optional
+        What to tell apart instead of functions and labels: columns, or keys of `Runtime.label`.
+
+    Returns
+    -------
+    matplotlib Figure, or `ax` where it was given
+        Bars are shares of the time of all calls together, in per cent, failed calls among them; the function that took
+        the most time is on top. Beside each bar stand its calls and their mean. Of more than thirteen functions the
+        rarest share a bar.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> parts = {"setup_ms": 0.01, "encode_ms": 0.02, "guest_ms": 0.3, "host_ms": 0.0, "decode_ms": 0.01}
+    >>> calls = pd.DataFrame({"plugin": "checker", "function": "check", **parts}, index=[0])
+    >>> breakdown(calls).axes[0].get_xlabel()
+    'share of wall time'
+    """
+    bars = _bars(calls, by)
+    axes = style.new_axes(1.25 + 0.27 * len(bars) if bars else 1.2) if ax is None else ax
+    if not bars:
+        style.message(axes, "No calls yet." if calls.empty else "No call took any time that is known.")
+        return style.drawn(axes, ax)
+    style.dress(axes)
+    axes.grid(visible=False, axis="y")
+    handles = _draw(axes, bars)
+    scales.share_axis(axes, "x", "share of wall time")
+    axes.set_xlim(0, 1)
+    style.legend(axes, handles, [part.removesuffix("_ms") for part in WALL_PARTS])
+    total = format_time(sum(bar.seconds for bar in bars))
+    style.title(axes, f"{series.plural(sum(bar.calls for bar in bars), 'call')}, {total} in all")
+    return style.drawn(axes, ax)
+
+
+def _bars(calls: pd.DataFrame, by: series.By) -> list[_Bar]:
+    import numpy as np
+
+    seconds = np.stack([calls[part].to_numpy("f8", na_value=np.nan) / 1e3 for part in WALL_PARTS])
+    found = series.split(calls, by, _MOST)
+    bars = [_Bar(one.name, len(one.rows), np.nansum(seconds[:, one.rows], axis=1)) for one in found]
+    with_time = [bar for bar in bars if bar.seconds > 0]
+    rest = [bar for bar, one in zip(bars, found, strict=True) if one.together and bar.seconds > 0]
+    return sorted(with_time, key=lambda bar: (bar in rest, -bar.seconds))
+
+
+def _draw(axes: Axes, bars: list[_Bar]) -> list[Artist]:
+    import numpy as np
+
+    shares = np.stack([bar.parts / bar.seconds for bar in bars])
+    places = np.arange(len(bars))
+    begins = np.cumsum(shares, axis=1) - shares
+    handles: list[Artist] = []
+    for part, colour in enumerate(_COLOURS):
+        handles.append(axes.barh(places, shares[:, part], left=begins[:, part], height=0.72, color=colour)[0])
+        for place in places[shares[:, part] >= _WRITTEN]:
+            share = shares[place, part]
+            middle = begins[place, part] + share / 2
+            where = {"ha": "center", "va": "center_baseline"}
+            style.write(axes, middle, place, f"{share:.0%}".replace("%", " %"), color=style.ink_on(colour), **where)
+    beside = {"transform": axes.get_yaxis_transform(), "va": "center_baseline"}
+    for place, bar in enumerate(bars):
+        each = f"{series.plural(bar.calls, 'call')} · {format_time(bar.seconds / bar.calls)} each"
+        style.write(axes, 1.015, place, each, color=style.look_of(axes).faint_ink, **beside)
+    scales.names(axes, [bar.name for bar in bars])
+    return handles

@@ -1,0 +1,146 @@
+"""What an instance holds on to: linear memory at entry and at its peak, call after call.
+
+Linear memory never shrinks while an instance lives. A staircase is a plugin that keeps what it was given; a flat line
+one that reuses it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from judicia_notebook.analysis import style
+from judicia_notebook.analysis.figures import scales, series
+from judicia_notebook.analysis.figures.limits import draw_limits
+from judicia_notebook.analysis.figures.tables import Column, write_table
+from judicia_notebook.units import format_count, format_size
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+
+    Array = np.ndarray[Any, Any]
+
+_BINS = 1000
+_FEW = 60  # calls that are drawn as points each
+
+
+class _Instance(NamedTuple):
+    name: str
+    number: int
+    calls: Array  # instance_call, rising
+    entry: Array  # bytes
+    peak: Array
+    failed: Array
+    limit: float | None  # of its last call
+
+
+@series.names_columns
+def memory(calls: pd.DataFrame, ax: Axes | None = None, *, instance_id: int | None = None) -> Any:
+    """Linear memory over the successive calls of an instance.
+
+    Parameters
+    ----------
+    calls : DataFrame
+        Rows of `Runtime.calls`; ``plugin``, ``instance_id``, ``instance_call``, ``memory_bytes``,
+        ``memory_peak_bytes``, ``limit_memory_bytes`` and ``outcome`` are used.
+    ax : matplotlib Axes, optional
+        Where to draw; a new figure otherwise.
+    instance_id : int, optional
+        One instance; by default the seven with the most calls.
+
+    Returns
+    -------
+    matplotlib Figure, or `ax` where it was given
+        Lines are the peak of each call, the area below reaches from what was there at its entry; a cross is a call that
+        did not end ok (of many, some). Of many calls a point shows the highest peak of some that follow each other.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> which = {"plugin": "checker", "instance_id": 1, "instance_call": [1, 2], "outcome": "ok"}
+    >>> size = {"memory_bytes": 1 << 20, "memory_peak_bytes": 1 << 20, "limit_memory_bytes": 1 << 26}
+    >>> memory(pd.DataFrame(which | size)).axes[0].get_ylabel()
+    'linear memory, MiB'
+    """
+    known = calls["instance_id"].notna().to_numpy(bool)
+    for name in ("instance_call", "memory_peak_bytes"):
+        known = known & calls[name].notna().to_numpy(bool)
+    if instance_id is not None:
+        known = known & (calls["instance_id"] == instance_id).to_numpy(bool, na_value=False)
+    entered = calls[known]
+    instances, others = _instances(entered)
+    axes = style.new_axes(3.0 + 0.17 * len(instances) if instances else 1.2) if ax is None else ax
+    if not instances:
+        style.message(axes, "No calls yet." if calls.empty else "No call entered such an instance.")
+        return style.drawn(axes, ax)
+    style.dress(axes)
+    lines = [_draw(axes, one) for one in instances]
+    limits = [one.limit for one in instances if one.limit is not None]
+    top = draw_limits(axes, max(float(one.peak.max()) for one in instances), limits, format_size)
+    scales.bytes_axis(axes, "y", "linear memory", 0, top)
+    first, last = min(one.calls[0] for one in instances), max(one.calls[-1] for one in instances)
+    edge = max(0.02 * (last - first), 0.5)
+    axes.set_xlim(first - edge, last + edge)
+    scales.count_axis(axes, "x", "call of the instance", first, last)
+    columns = [
+        Column("calls", 11, [format_count(len(one.calls)) for one in instances]),
+        Column("at first", 12, [format_size(one.entry[0]) for one in instances]),
+        Column("peak", 12, [format_size(one.peak.max()) for one in instances]),
+        Column("not ok", 9, [format_count(one.failed.sum()) for one in instances]),
+        Column("quota", 12, ["–" if one.limit is None else format_size(one.limit) for one in instances]),
+    ]
+    write_table(axes, lines, [one.name for one in instances], columns)
+    more = f" · not drawn: {series.plural(others, 'other instance')}" if others else ""
+    style.title(axes, f"{series.plural(len(instances), 'instance')}{more}")
+    return style.drawn(axes, ax)
+
+
+def _instances(entered: pd.DataFrame) -> tuple[list[_Instance], int]:
+    """The instances with the most calls, and how many more there are."""
+    import numpy as np
+    import pandas as pd
+
+    if entered.empty:
+        return [], 0
+    plugins, names = pd.factorize(entered["plugin"].astype(object))
+    numbers = entered["instance_id"].to_numpy("i8")
+    _, which, counts = np.unique(plugins * (numbers.max() + 1) + numbers, return_inverse=True, return_counts=True)
+    most = np.argsort(-counts, kind="stable")[: style.NAMED]
+    columns = {
+        name: entered[name].to_numpy("f8", na_value=np.nan)
+        for name in ("instance_call", "memory_bytes", "memory_peak_bytes", "limit_memory_bytes")
+    }
+    failed = (entered["outcome"] != "ok").to_numpy(bool, na_value=True)
+    found = []
+    for number, one in enumerate(most):
+        rows = np.flatnonzero(which == one)
+        rows = rows[np.argsort(columns["instance_call"][rows], kind="stable")]
+        peak = columns["memory_peak_bytes"][rows]
+        entry = np.where(np.isnan(columns["memory_bytes"][rows]), peak, columns["memory_bytes"][rows])
+        name = f"{names[plugins[rows[0]]]} #{numbers[rows[0]]}"
+        limit = columns["limit_memory_bytes"][rows[-1]]
+        known = None if np.isnan(limit) else float(limit)
+        found.append(_Instance(name, number, columns["instance_call"][rows], entry, peak, failed[rows], known))
+    return found, len(counts) - len(most)
+
+
+def _draw(axes: Axes, one: _Instance) -> Artist:
+    import numpy as np
+
+    look = style.look_of(axes)
+    colour, dashes = look.series[one.number]
+    starts = np.arange(len(one.calls))
+    if len(starts) > _BINS:
+        starts = np.unique(np.linspace(0, len(one.calls), _BINS, endpoint=False).astype(np.intp))
+    calls = one.calls[starts]
+    entry, peak = np.minimum.reduceat(one.entry, starts), np.maximum.reduceat(one.peak, starts)
+    few = len(one.calls) <= _FEW
+    [line] = axes.plot(calls, peak, dashes, color=colour, linewidth=1.6, marker="." if few else "", label=one.name)
+    axes.fill_between(calls, entry, peak, color=colour, alpha=0.2, linewidth=0)
+    failed = np.flatnonzero(np.logical_or.reduceat(one.failed, starts))
+    if len(failed):
+        failed = failed[np.unique(failed * _FEW // len(starts), return_index=True)[1]] if not few else failed
+        axes.plot(calls[failed], peak[failed], "X", color=look.bad, mec=look.ground, mew=0.7, ms=6.5, zorder=4)
+    return line

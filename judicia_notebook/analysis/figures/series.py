@@ -1,0 +1,251 @@
+"""Rows as named series: what a plot has a line, a bar or a lane for each.
+
+- A series is a function of a plugin (``checker.check``) unless `by` says what: columns of the frame, or keys of the
+  rows' labels (``by="variant"`` after ``with rt.label(variant="A")``).
+- Without `by`, labels tell series apart as well, while that makes few enough to have a colour each.
+- Names are put together once a distinct combination, never once a row.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
+
+from judicia_notebook.analysis import style
+from judicia_notebook.errors import did_you_mean
+from judicia_notebook.units import format_count
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    Array = np.ndarray[Any, Any]
+
+By = str | Sequence[str] | None
+NAME_WIDTH = 39
+_LABELS_READ = 1000  # for the names in a message
+Draw = TypeVar("Draw", bound=Callable[..., Any])
+
+
+class Series(NamedTuple):
+    """A name and the positions of its rows, as integers in the frame's order.
+
+    Attributes
+    ----------
+    number : int
+        Counts the series' names from 0, and chooses the colour.
+    together : bool
+        Whether these are all that were too rare for a series of their own.
+    """
+
+    name: str
+    rows: Array
+    number: int
+    together: bool = False
+
+    def line(self, look: style.Look) -> style.LineStyle:
+        """The colour and dashes of this series; all without a name of their own share one."""
+        return look.series[self.number] if self.number < len(look.series) else look.others
+
+
+def names_columns(draw: Draw) -> Draw:
+    """Decorate a figure: where a frame lacks a column that it is drawn from, the error says which."""
+
+    @functools.wraps(draw)
+    def drawing(*frames: Any, **options: Any) -> Any:
+        try:
+            return draw(*frames, **options)
+        except KeyError as error:
+            name = error.args[0]
+            if not isinstance(name, str) or any(
+                name in one for one in (*frames, *options.values()) if hasattr(one, "columns")
+            ):
+                raise
+            wanted = f"{draw.__name__} is drawn from the column {name!r}, which the frame does not have"
+            raise ValueError(f"{wanted}; a runtime's {', '.join(_frames_of(draw))} have it") from None
+
+    return cast("Draw", drawing)
+
+
+def _frames_of(draw: Callable[..., Any]) -> list[str]:
+    named = inspect.signature(draw).parameters
+    return [name for name in ("calls", "host_calls", "samples") if name in named]
+
+
+def split(
+    frame: pd.DataFrame, by: By = None, most: int = style.NAMED, what: str = "", join: str = ", "
+) -> list[Series]:
+    """The series of a frame, those with the most rows first; of more than `most` + 1 the rarest together, last.
+
+    Parameters
+    ----------
+    what : str
+        What to call those that are put together, in the plural.
+    join : str
+        What stands between the values of several columns in a name.
+
+    Raises
+    ------
+    ValueError
+        `by` names neither a column nor a label's key.
+    """
+    import numpy as np
+
+    codes, names = _codes(frame, by, most, join)
+    order = np.argsort(codes, kind="stable")
+    ends = np.searchsorted(codes[order], np.arange(len(names) + 1))
+    parts = {name: order[ends[code] : ends[code + 1]] for code, name in enumerate(names)}
+    ranked = sorted((name for name in parts if len(parts[name])), key=lambda name: (-len(parts[name]), name))
+    kept = ranked if len(ranked) <= most + 1 else ranked[:most]
+    number = {name: number for number, name in enumerate(sorted(kept))}  # so that colours agree between two figures
+    found = [Series(name, parts[name], number[name]) for name in kept]
+    rest = ranked[len(kept) :]
+    if rest:
+        together = np.sort(np.concatenate([parts[name] for name in rest]))
+        what = what or ("functions" if by is None else "series")
+        found.append(Series(f"{len(rest)} other {what}", together, style.NAMED, together=True))
+    return found
+
+
+def _codes(frame: pd.DataFrame, by: By, most: int, join: str) -> tuple[Array, list[str]]:
+    """A number for each row, and the names these numbers stand for."""
+    if by is not None:
+        columns = [by] if isinstance(by, str) else list(by)
+        return _combined([column(frame, one) for one in columns], join.join)
+    functions = _combined([frame[one] for one in ("plugin", "function") if one in frame], ".".join)
+    if "label" not in frame or not frame["label"].notna().any():
+        return functions
+    import pandas as pd
+
+    parts = [pd.Categorical.from_codes(functions[0], functions[1]), frame["label"]]
+    labelled = _combined(parts, lambda names: " · ".join(name for name in names if name))
+    return labelled if len(labelled[1]) <= most + 1 else functions
+
+
+def _combined(columns: Sequence[Any], join: Any) -> tuple[Array, list[str]]:
+    """One code for each combination of values there is; two combinations of one name are one."""
+    import numpy as np
+    import pandas as pd
+
+    if not columns:
+        raise ValueError(
+            "by names no column; without by= there is one series a function, or give names of columns and labels"
+        )
+    whole = np.zeros(len(columns[0]), np.int64)
+    texts: list[list[str]] = []
+    for values in columns:
+        codes, found = _factorized(values)
+        texts.append([*(str(one) for one in found), ""])  # the last for NA, whose code is -1
+        whole = whole * len(texts[-1]) + np.where(codes < 0, len(texts[-1]) - 1, codes)
+    which, distinct = pd.factorize(whole)
+    names = [join(_texts_of(int(code), texts)) for code in distinct]
+    of_name = {name: code for code, name in enumerate(dict.fromkeys(names))}
+    return np.array([of_name[name] for name in names], np.int64)[which], list(of_name)
+
+
+def _factorized(values: Any) -> tuple[Array, Any]:
+    import pandas as pd
+
+    if isinstance(getattr(values, "dtype", None), pd.CategoricalDtype):
+        categorical = values.array if isinstance(values, pd.Series) else values
+        return categorical.codes, categorical.categories
+    codes, found = pd.factorize(values)
+    return codes, found
+
+
+def _texts_of(code: int, texts: list[list[str]]) -> list[str]:
+    found = []
+    for names in reversed(texts):
+        code, index = divmod(code, len(names))
+        found.append(names[index])
+    return found[::-1]
+
+
+def column(frame: pd.DataFrame, name: str) -> pd.Series[Any]:
+    """A column of the frame, or the values that a label's key has: of ``variant=A, size=3`` those of ``size``.
+
+    Raises
+    ------
+    ValueError
+        There is neither.
+    """
+    import pandas as pd
+
+    if name in frame:
+        return frame[name]
+    if "label" in frame:
+        label = frame["label"].astype("category")
+        read = [labels(text).get(name) for text in label.cat.categories]
+        if any(value is not None for value in read):
+            values = pd.array([*read, None], dtype="str")
+            return pd.Series(values.take(label.cat.codes.to_numpy()), index=frame.index)
+    known = [*map(str, frame.columns), *_label_keys(frame)]
+    raise ValueError(f"there is no column and no label {name!r}.{did_you_mean(str(name), known)}")
+
+
+def _label_keys(frame: pd.DataFrame) -> set[str]:
+    written = frame["label"].astype("category").cat.categories if "label" in frame else []
+    return {key for text in written[:_LABELS_READ] for key in labels(text)}
+
+
+def labels(text: str) -> dict[str, str]:
+    """What `Runtime.label` wrote into a row, taken apart.
+
+    Examples
+    --------
+    >>> labels("variant=A, size=3")
+    {'variant': 'A', 'size': '3'}
+    """
+    parts = (part.partition("=") for part in str(text).split(", "))
+    return {name: value for name, equals, value in parts if equals}
+
+
+def good(calls: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """The calls that ended ok, and in words how many others there are of which kind."""
+    ended_well = (calls["outcome"] == "ok").to_numpy(bool, na_value=False)
+    return calls[ended_well], failures(calls["outcome"][~ended_well])
+
+
+def failures(outcomes: pd.Series[Any]) -> str:
+    """How many there are of each kind, in words: ``12 quota_cpu, 3 trap``."""
+    kinds = [f"{format_count(number)} {outcome}" for outcome, number in outcomes.value_counts().items() if number]
+    return ", ".join(kinds[:4]) + (f", {len(kinds) - 4} more kinds" if len(kinds) > 4 else "")
+
+
+def plural(number: int, what: str) -> str:
+    """A count with its noun: ``1 call``, ``12 840 calls``."""
+    return f"{format_count(number)} {what}{'' if number == 1 else 's'}"
+
+
+def cut(name: str, width: int = NAME_WIDTH) -> str:
+    """A long name without its middle, since the plugin stands first and the function last."""
+    if len(name) <= width:
+        return name
+    half = (width - 1) // 2
+    return f"{name[:half]}…{name[-half:]}"
+
+
+def cut_apart(names: Sequence[str], width: int = NAME_WIDTH) -> list[str]:
+    """Names cut so that unlike ones stay unlike: those that would look alike have a number, in the order of the names.
+
+    Examples
+    --------
+    >>> cut_apart(["plugin.check_the_first_answer", "plugin.check_the_other_answer", "plugin.check"], 16)
+    ['plugi…nswer (1)', 'plugi…nswer (2)', 'plugin.check']
+    """
+    found = {name: cut(name, width) for name in names}
+    taken = set(found.values())
+    alike: dict[str, list[str]] = {}
+    for name in sorted(found):
+        alike.setdefault(found[name], []).append(name)
+    for group in alike.values():
+        number = 0
+        for name in group if len(group) > 1 else ():
+            while found[name] in taken:
+                number += 1
+                mark = f" ({number})"
+                found[name] = cut(name, width - len(mark)) + mark
+            taken.add(found[name])
+    return [found[name] for name in names]

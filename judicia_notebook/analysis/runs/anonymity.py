@@ -1,0 +1,156 @@
+"""A run without what tells whose it is, for a review that must not know.
+
+What the platform itself says stays: outcomes, capabilities, host functions, quotas, every number. So do the names of
+functions and the labels of `Runtime.label`, because a study is told in them; one that holds the name of this user or
+machine is replaced. Every other text, written by a guest or a person, is replaced by a number of its kind, the same
+text by the same number in all tables: ``plugin-1``, ``target-3``. Free text is not searched for names, since no search
+would find them all. Instants count from 1970, so that no day and no hour is told; what lay between them stays.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import platform
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from judicia_notebook.analysis.runs.run import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+REPLACED: dict[str, dict[str, str]] = {
+    "policies": {"plugin": "plugin"},
+    "audit": {"plugin": "plugin", "detail": "detail"},
+    "calls": {"plugin": "plugin", "digest": "digest", "thread": "thread", "run_id": "run"},
+    "host_calls": {"plugin": "plugin", "target": "target", "detail": "detail"},
+    "samples": {},
+    "logs": {"plugin": "plugin", "message": "message"},
+}
+"""Which columns are replaced, and the kind their numbers are counted for."""
+TOLD = {"calls": {"function": "function", "label": "label"}}
+"""Columns that stay, but for values in which the user or the machine is named."""
+_KEPT = frozenset({"MainThread"})
+_CLASS = re.compile(r"[A-Z][A-Za-z]{2,40}(?=: )")
+_SHORTEST = 3
+
+
+class Names:
+    """Numbers for texts, counted for each kind in the order in which they are met."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, dict[str, str]] = {}
+
+    def of(self, kind: str, text: str) -> str:
+        known = self._known.setdefault(kind, {})
+        return known.setdefault(text, f"{kind}-{len(known) + 1}")
+
+
+def identifying() -> tuple[str, ...]:
+    """What names this user and this machine, in lower case."""
+    found = {platform.node(), platform.node().partition(".")[0]}
+    with contextlib.suppress(OSError, KeyError, ImportError, RuntimeError):  # a user without a name
+        found |= {getpass.getuser(), Path.home().name}
+    return tuple(sorted(name.lower() for name in found if len(name) >= _SHORTEST))
+
+
+def anonymous(run: Run) -> Run:
+    """The same numbers, with nothing that tells whose they are."""
+    names, secret = Names(), identifying()
+    frames = run.frames
+    made = {table: _frame(frames[table], table, names, secret) for table in REPLACED}
+    began = _first_instant(run)
+    made = {table: _since(frame, began) for table, frame in made.items()}
+    made["logs"]["fields"] = made["logs"]["fields"].map(lambda _: None).astype(object)
+    grants = [tuple(_scope(grant, names) for grant in granted) for granted in made["policies"]["grants"]]
+    made["policies"]["grants"] = _objects(grants)
+    plugins = {
+        names.of("plugin", plugin): [names.of("digest", digest) for digest in digests]
+        for plugin, digests in run.meta.get("plugins", {}).items()
+    }
+    kept = {key: run.meta[key] for key in ("units", "packages", "machine", "clocks") if key in run.meta}
+    return Run(**made, meta={"plugins": plugins, **kept, "anonymous": True})
+
+
+def _frame(frame: pd.DataFrame, table: str, names: Names, secret: tuple[str, ...]) -> pd.DataFrame:
+    import pandas as pd
+
+    columns = {str(name): column for name, column in frame.items()}
+
+    def numbered(kind: str) -> Callable[[str], str]:
+        return lambda text: text if text in _KEPT else names.of(kind, text)
+
+    def unless_told(kind: str) -> Callable[[str], str]:
+        return lambda text: names.of(kind, text) if any(name in text.lower() for name in secret) else text
+
+    for name, kind in REPLACED[table].items():
+        columns[name] = _replaced(columns[name], numbered(kind))
+    for name, kind in TOLD.get(table, {}).items():
+        columns[name] = _replaced(columns[name], unless_told(kind))
+    if table == "calls":
+        columns["error"] = _replaced(columns["error"], _class_alone)
+    made = pd.DataFrame(columns, copy=False)
+    made.attrs.update(frame.attrs)
+    return made
+
+
+def _replaced(column: pd.Series, replace: Callable[[str], str]) -> Any:
+    """A column of texts with others, in the order of the rows; sorted categories, as every frame has them."""
+    import numpy as np
+    import pandas as pd
+
+    from judicia_notebook.records.columns import categories
+
+    if not isinstance(column.dtype, pd.CategoricalDtype):
+        return pd.Series([replace(text) for text in column], dtype=column.dtype, index=column.index)
+    codes = column.cat.codes.to_numpy()
+    texts = {int(code): replace(str(column.cat.categories[code])) for code in pd.unique(codes) if code >= 0}
+    ordered = sorted(set(texts.values()))
+    place = {name: code for code, name in enumerate(ordered)}
+    new = np.full(len(column.cat.categories) + 1, -1, np.intp)
+    for code, text in texts.items():
+        new[code] = place[text]
+    return categories(new[codes], ordered)
+
+
+def _class_alone(error: str) -> str:
+    found = _CLASS.match(error)
+    return found.group() if found else "error"
+
+
+def _scope(grant: str, names: Names) -> str:
+    capability, equals, scope = grant.partition("=")
+    return f"{capability}={names.of('scope', scope)}" if equals else grant
+
+
+def _objects(values: list[Any]) -> pd.Series:
+    import numpy as np
+    import pandas as pd
+
+    filled = np.empty(len(values), object)
+    filled[:] = values
+    return pd.Series(filled, dtype="object")
+
+
+def _instants(frame: pd.DataFrame) -> list[str]:
+    import pandas as pd
+
+    return [str(name) for name, dtype in frame.dtypes.items() if isinstance(dtype, pd.DatetimeTZDtype)]
+
+
+def _first_instant(run: Run) -> pd.Timestamp | None:
+    found = [frame[name].min() for frame in run.frames.values() if len(frame) for name in _instants(frame)]
+    return min(found, default=None)
+
+
+def _since(frame: pd.DataFrame, began: pd.Timestamp | None) -> pd.DataFrame:
+    import pandas as pd
+
+    epoch = pd.Timestamp(0, tz="UTC")
+    for name in _instants(frame):
+        if began is not None:
+            frame[name] = (frame[name] - began + epoch).astype(frame[name].dtype)
+    return frame

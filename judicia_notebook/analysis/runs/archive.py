@@ -1,0 +1,283 @@
+"""The file of a run: a zip of one CSV a table, and ``meta.json`` that says what made it and how to read it.
+
+A CSV is what every program reads, and what can still be read when this package is gone. What it does not keep, dtypes
+and NA, is known from the tables' own columns (`cells`), so the file needs to say nothing of it, and nothing in it is
+run: no pickle, no class, no path out of it.
+
+A file may come from anybody. Sizes are bounded before anything is unpacked: what a zip says of itself is what its
+reader takes at most. Members that do not belong there, encrypted ones, and ones that are there twice are refused, and a
+list of members that is longer than a run's is not even read. So that little text does not become much memory, cells and
+the values of JSON are bounded by the same number of bytes: one cell for each 6, one value for each 64. Together that is
+about five times `most`. A file of a later version is refused by its number before the rest is looked at.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import os
+import secrets
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, NoReturn
+
+import msgspec
+
+from judicia_notebook.analysis.runs import cells, environment
+from judicia_notebook.analysis.runs.run import TABLES, Run
+from judicia_notebook.errors import JudiciaError, tells_interrupts
+from judicia_notebook.text import printable, with_plugin_text
+from judicia_notebook.units import format_count, format_size, parse_size
+from judicia_notebook.wasm.strict_parsing import parse_json_as
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMAT = "judicia-run"
+VERSION = 2
+_TEXTS_MARKED = 2  # the version from which texts that look like formulas are marked
+MOST_BYTES = 256 << 20
+_BYTES_A_CELL, _BYTES_A_VALUE = 6, 64
+_MOST_DIRECTORY = 64 << 10  # of the zip's own list of its files: seven have less than a kilobyte
+MOST_ROWS = 4_000_000  # the samples of a full recorder are three million
+MOST_META = 16 << 20
+_FAST = 4  # of zlib's levels: a third of the time of the usual one, for files a tenth larger
+_META = "meta.json"
+
+
+class _Version(msgspec.Struct):
+    """What every version of the file says, so that an older reader can tell."""
+
+    format: str = ""
+    version: int = 0
+    written_by: str = ""
+
+
+class _Table(msgspec.Struct):
+    rows: int
+    dropped: int = 0
+
+
+class _Contents(msgspec.Struct):
+    anonymous: bool
+    tables: dict[str, _Table]
+    about: dict[str, Any]
+
+
+def save(run: Run, path: str | os.PathLike[str], *, anonymous: bool = False) -> Path:
+    """Write a run. What stood at the path is replaced when the new file is whole."""
+    if anonymous and not run.meta.get("anonymous"):
+        from judicia_notebook.analysis.runs import anonymity
+
+        run = anonymity.anonymous(run)
+    target = Path(path)
+    part = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    try:
+        with zipfile.ZipFile(part, "x", zipfile.ZIP_DEFLATED, compresslevel=_FAST) as archive:
+            _write(run, archive)
+        part.replace(target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise
+    return target
+
+
+def _write(run: Run, archive: zipfile.ZipFile) -> None:
+    about = dict(run.meta)
+    hidden = bool(about.pop("anonymous", False))
+    if not hidden:
+        about["saved"] = datetime.now(UTC).isoformat()
+    head = {
+        "format": FORMAT,
+        "version": VERSION,
+        "written_by": environment.writer(),
+        "anonymous": hidden,
+        "about": about,
+    }
+    head["tables"] = {
+        name: {"rows": len(frame), "dropped": int(frame.attrs.get("dropped", 0)), "columns": _columns(frame)}
+        for name, frame in run.frames.items()
+    }
+    with archive.open(_member(_META), "w") as stream:
+        stream.write(msgspec.json.format(msgspec.json.encode(head), indent=2))
+    for name, frame in run.frames.items():
+        with (
+            archive.open(_member(f"{name}.csv"), "w", force_zip64=True) as stream,
+            io.TextIOWrapper(stream, "utf-8", newline="") as text,
+        ):
+            cells.write(frame, text)
+
+
+def _member(name: str) -> zipfile.ZipInfo:
+    """An entry without the time and the user's rights that a zip has by default."""
+    member = zipfile.ZipInfo(name)
+    member.compress_type = zipfile.ZIP_DEFLATED
+    member._compresslevel = _FAST  # type: ignore[attr-defined]  # noqa: SLF001  # public as compress_level from 3.13 on
+    return member
+
+
+def _columns(frame: pd.DataFrame) -> dict[str, str]:
+    """For those who read the CSVs without this package."""
+    return {str(name): str(dtype) for name, dtype in frame.dtypes.items()}
+
+
+@tells_interrupts("Reading the run was interrupted.")
+def read_run(path: str | os.PathLike[str], *, most: int | str = MOST_BYTES) -> Run:
+    """Read what `Runtime.save` wrote: the same frames, with the same dtypes.
+
+    Nothing in the file is run, and what is read is bounded, so it may be a stranger's.
+
+    Parameters
+    ----------
+    path : path
+    most : int or str
+        How many bytes it may have when it is unpacked, such as ``"2GiB"``; 256 MiB if nothing is said. Reading takes
+        up to about five times as much memory, mostly twice.
+
+    Raises
+    ------
+    JudiciaError
+        It is no such file, it is damaged, too large, or of a later version.
+    OSError
+
+    Examples
+    --------
+    >>> import judicia_notebook as jn, pathlib, tempfile
+    >>> with jn.Runtime() as rt, tempfile.TemporaryDirectory() as folder:
+    ...     checker = rt.load("example:checker")
+    ...     answer = checker.call("check", {"output": "4", "answer": "4"})
+    ...     saved = rt.save(pathlib.Path(folder) / "run.zip")
+    ...     jn.read_run(saved).calls["outcome"].tolist()
+    ['ok']
+    """
+    named = Path(path)
+    limit = parse_size(most)
+    try:
+        with named.open("rb") as file:
+            _check_directory(file)
+            with zipfile.ZipFile(file) as archive:
+                return _read(archive, limit)
+    except _REFUSED as error:
+        _refuse(named, error)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        _refuse(named, zipfile.BadZipFile("a part of it would lie before its beginning"))
+
+
+# What reading a file that is not what it should be can raise.
+_REFUSED = (
+    zipfile.BadZipFile, zlib.error, EOFError, ValueError, KeyError, TypeError, AttributeError, OverflowError,
+    RecursionError, NotImplementedError, msgspec.MsgspecError,
+)  # fmt: skip
+
+
+def _check_directory(file: IO[bytes]) -> None:
+    """Refuse a zip whose list of members is longer than any run's: each takes a kilobyte when it is read."""
+    end = zipfile._EndRecData(file)  # type: ignore[attr-defined]  # noqa: SLF001  # as ZipFile finds it, which has no bound
+    if end is not None and end[5] > _MOST_DIRECTORY:  # _ECD_SIZE
+        raise ValueError("its files are not those of a run")
+
+
+def _refuse(path: Path, error: Exception) -> NoReturn:
+    why = printable(" ".join(str(error).split()), 200) or type(error).__name__
+    raise JudiciaError(f"{path.name} cannot be read as a run: {why}.") from None
+
+
+def _read(archive: zipfile.ZipFile, limit: int) -> Run:
+    from judicia_notebook.records import frames
+    from judicia_notebook.records.recorder import Recorder
+
+    members = archive.infolist()
+    names = [member.filename for member in members]
+    if _META not in names:
+        raise ValueError(f"it has no {_META}")
+    head, version = _read_meta(archive, members[names.index(_META)])
+    if version.format != FORMAT:
+        raise ValueError(
+            f"it is a zip of something else, whose {_META} has the format {printable(str(version.format), 40)!r}"
+        )
+    if version.version > VERSION:
+        written = f" by {printable(version.written_by, 40)}" if version.written_by else ""
+        named = Path(archive.filename or "").name
+        raise JudiciaError(
+            f"{named} was written{written} in version {version.version} of the format; this package knows {VERSION}.",
+            hint="A newer one reads it: python -m pip install --upgrade judicia-notebook",
+        )
+    contents = parse_json_as(head, _Contents)
+    _check_members(members, limit)
+    nothing = Recorder(capacity=1)
+    patterns = {table: getattr(frames, table)(nothing) for table in TABLES}
+    _check_cells(contents.tables, patterns, limit)
+    read = partial(_read_table, archive, cells.Allowance(limit // _BYTES_A_VALUE), version.version >= _TEXTS_MARKED)
+    made = {table: read(contents.tables[table], table, patterns[table]) for table in TABLES}
+    made["policies"]["grants"] = made["policies"]["grants"].map(tuple)  # JSON knows no tuples
+    return Run(**made, meta=_meta(contents))
+
+
+def _read_meta(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> tuple[bytes, _Version]:
+    if member.file_size > MOST_META:
+        raise ValueError(
+            f"its {_META} is too large: {format_size(member.file_size)}, more than {format_size(MOST_META)}"
+        )
+    if _is_foreign(member):
+        raise ValueError(f"its {_META} is encrypted, or not compressed as a run is")
+    head = archive.read(member)
+    return head, parse_json_as(head, _Version)
+
+
+def _is_foreign(member: zipfile.ZipInfo) -> bool:
+    """Whether it is encrypted or compressed in a way of which `_REFUSED` does not know the errors."""
+    return bool(member.flag_bits & 1) or member.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+
+
+def _meta(contents: _Contents) -> Mapping[str, Any]:
+    return {**contents.about, "anonymous": contents.anonymous}
+
+
+def _check_members(members: list[zipfile.ZipInfo], limit: int) -> None:
+    names = [member.filename for member in members]
+    wanted = [_META, *(f"{table}.csv" for table in TABLES)]
+    if sorted(names) != sorted(wanted):
+        lacks = [f"it lacks {name}" for name in wanted if name not in names]
+        more = [f"{printable(name, 60)} is too many" for name in (Counter(names) - Counter(wanted))]
+        raise ValueError(f"its files are not those of a run: {', '.join([*lacks, *more])}")
+    if foreign := [member.filename for member in members if _is_foreign(member)]:
+        raise ValueError(f"its {foreign[0]} is encrypted, or not compressed as a run is")
+    size = sum(member.file_size for member in members)
+    if size > limit:
+        raise ValueError(f"unpacked it has {format_size(size)}, more than {format_size(limit)} (most=)")
+
+
+def _check_cells(tables: Mapping[str, _Table], patterns: Mapping[str, pd.DataFrame], limit: int) -> None:
+    """Refuse more cells than a run with texts and numbers in them has in so many bytes."""
+    for name in TABLES:
+        if not 0 <= tables[name].rows <= MOST_ROWS:
+            raise ValueError(f"{name} has {format_count(tables[name].rows)} rows, more than {format_count(MOST_ROWS)}")
+    count, most = sum(tables[name].rows * patterns[name].shape[1] for name in TABLES), limit // _BYTES_A_CELL
+    if count > most:
+        raise ValueError(f"it has {format_count(count)} cells, more than {format_count(most)} (most=)")
+
+
+def _read_table(
+    archive: zipfile.ZipFile,
+    allowance: cells.Allowance,
+    marked: bool,
+    table: _Table,
+    name: str,
+    pattern: pd.DataFrame,
+) -> pd.DataFrame:
+    try:
+        with archive.open(f"{name}.csv") as stream, io.TextIOWrapper(stream, "utf-8", newline="") as text:
+            frame = cells.read(text, pattern, table.rows, allowance, marked=marked)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ValueError(f"{name}.csv: {error}") from error
+    frame.attrs["dropped"] = table.dropped
+    return with_plugin_text(frame)

@@ -1,0 +1,226 @@
+"""A frame as the cells of a CSV, and back with every dtype. Knows dtypes, and no column by its name.
+
+A frame made of no rows is the pattern: it has all columns and their dtypes. So a file only ever fills columns of ours,
+and nothing it says chooses a type. An empty cell is NA, except in texts that have no NA. Objects are JSON, times are
+ISO 8601 with nanoseconds, and numbers are written so that reading them gives the same bits.
+
+A stranger's file may be made to cost more than it holds: a line of a billion commas has as many cells. So the heads are
+compared before anything is parsed, no line is longer than any of ours can be, and JSON is counted before it is decoded.
+
+A spreadsheet takes a cell that begins with ``=``, and some other signs, for a formula to run. Such a text is written
+with `TEXT_MARK` before it, which a spreadsheet takes for "this is text", and reading takes away. So is a text that
+begins with the mark itself.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from itertools import zip_longest
+from typing import IO, TYPE_CHECKING, Any, Final
+
+from judicia_notebook.errors import printable
+from judicia_notebook.records.columns import categories, nullable
+from judicia_notebook.text import printable_json
+from judicia_notebook.units import format_count
+from judicia_notebook.wasm.strict_parsing import parse_any_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TEXT_MARK: Final = "'"
+_FORMULA = re.compile(r"\s*[-=+@'|%\uff0b\uff0d\uff1d\uff20]")
+_JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_ANY_LENGTH = 1 << 40
+_ROWS_AT_ONCE = 50_000
+_LONGEST_LINE = 4 << 20  # of characters; messages and their fields have at most 10 000 each
+
+
+def write(frame: pd.DataFrame, stream: IO[str]) -> None:
+    """Write a frame with its heads, some rows at a time, since texts take more memory than numbers."""
+    import pandas as pd
+
+    for first in range(0, max(len(frame), 1), _ROWS_AT_ONCE):
+        rows = frame.iloc[first : first + _ROWS_AT_ONCE]
+        texts = pd.DataFrame({str(name): _written(column) for name, column in rows.items()}, index=rows.index)
+        texts.to_csv(stream, index=False, header=not first, lineterminator="\n")
+
+
+def _written(column: pd.Series) -> Any:
+    import numpy as np
+    import pandas as pd
+
+    if isinstance(column.dtype, pd.DatetimeTZDtype):
+        plain = column.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("M8[ns]")
+        texts = np.where(np.isnat(plain), "", np.char.add(np.datetime_as_string(plain, unit="ns"), "Z"))
+        return pd.Series(texts, index=column.index, dtype="object")
+    if pd.api.types.is_object_dtype(column):
+        return column.map(lambda value: None if value is None else json.dumps(value, separators=(",", ":")))
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return column.cat.rename_categories([as_text(str(name)) for name in column.cat.categories])
+    return column.map(as_text) if _is_text(column.dtype) else column
+
+
+def as_text(text: str) -> str:
+    """A text as its cell has it: none that a spreadsheet would run.
+
+    Examples
+    --------
+    >>> as_text("=HYPERLINK(1)"), as_text("'quoted'"), as_text("checker")
+    ("'=HYPERLINK(1)", "''quoted'", 'checker')
+    """
+    return TEXT_MARK + text if _FORMULA.match(text) else text
+
+
+class Allowance:
+    """How many values the JSON of a file may have in all, counted before any of it is decoded."""
+
+    def __init__(self, values: int) -> None:
+        self.most = self.left = values
+
+    def take(self, text: str) -> None:
+        """Count a cell.
+
+        Raises
+        ------
+        ValueError
+            It has more than are left.
+        """
+        self.left -= sum(map(_JSON_STRING.sub("", text).count, ",:[{")) + 1
+        if self.left < 0:
+            raise ValueError(f"its JSON has more than the {format_count(self.most)} values that are read (most=)")
+
+
+def read(
+    stream: IO[str], pattern: pd.DataFrame, rows: int, allowance: Allowance, *, marked: bool = True
+) -> pd.DataFrame:
+    """Read a frame that is to have these rows, and the columns and dtypes of the pattern.
+
+    `marked` is whether its texts were written with `as_text`.
+
+    Raises
+    ------
+    ValueError
+        It has others, a cell is not what its column holds, or there is more JSON than is allowed.
+    """
+    import pandas as pd
+
+    texts = {name for name, dtype in pattern.dtypes.items() if not _is_text(dtype)}
+    found = pd.read_csv(
+        _Lines(stream, ",".join(pattern.columns) + "\n"),
+        dtype={name: _dtype_read(dtype) for name, dtype in pattern.dtypes.items()},
+        keep_default_na=False,
+        na_values={name: [""] for name in texts},
+        nrows=rows + 1,
+        low_memory=True,  # which parses some rows at a time: a cell takes twenty bytes while it is parsed
+        **_exactly(),
+    )
+    if len(found) != rows:
+        there = (
+            f"more than {format_count(rows)}"
+            if len(found) > rows
+            else f"{format_count(len(found))} of {format_count(rows)}"
+        )
+        raise ValueError(f"it has not as many rows and cells as it says: {there} rows")
+    if not isinstance(found.index, pd.RangeIndex):
+        raise ValueError("it has not as many rows and cells as it says: a row has too many cells")
+    columns = {name: _restored(found.pop(name), pattern[name], allowance, marked) for name in list(found.columns)}
+    return pd.DataFrame(columns, copy=False)
+
+
+class _Lines(io.TextIOBase):
+    """A text whose first line is the one expected, and whose lines are not too long. Only `read` is asked for."""
+
+    def __init__(self, stream: IO[str], heads: str) -> None:
+        super().__init__()
+        there = stream.readline(len(heads))
+        if there != heads:
+            pairs = zip_longest(heads.rstrip("\n").split(","), there.rstrip("\n").split(","), fillvalue="no more")
+            differing = (
+                f": column {n} is {found}, not {wanted}"
+                for n, (wanted, found) in enumerate(pairs, 1)
+                if found != wanted
+            )
+            raise ValueError("its columns are not those of this table" + next(differing, ""))
+        self._stream, self._heads, self._length = stream, heads, 0
+
+    def read(self, size: int | None = -1) -> str:
+        if self._heads:
+            heads, self._heads = self._heads, ""
+            return heads
+        text = self._stream.read(_ROWS_AT_ONCE if size is None or size < 0 else size)
+        end = text.rfind("\n")
+        self._length = self._length + len(text) if end < 0 else len(text) - end - 1
+        if self._length > _LONGEST_LINE:
+            raise ValueError(
+                f"a line of it is longer than any of a run, which has at most {format_count(_LONGEST_LINE)} characters"
+            )
+        return text
+
+
+def _exactly() -> dict[str, Any]:
+    """Ask for the same bits where they are not what pandas gives anyway."""
+    import pandas as pd
+
+    major, minor = (int(part) for part in pd.__version__.split(".")[:2])
+    return {} if (major, minor) >= (3, 1) else {"float_precision": "round_trip"}
+
+
+def _is_text(dtype: Any) -> bool:
+    return str(dtype) == "str" or str(dtype).startswith("string")
+
+
+def _dtype_read(dtype: Any) -> Any:
+    """What the parser makes of a column; `_restored` makes the rest of it."""
+    import pandas as pd
+
+    if isinstance(dtype, pd.Float64Dtype):  # of which pandas would make them through text
+        return "float64"
+    if isinstance(dtype, pd.CategoricalDtype | pd.DatetimeTZDtype):  # "category" makes numbers of "007"
+        return "object"
+    return dtype
+
+
+def _restored(found: pd.Series, pattern: pd.Series, allowance: Allowance, marked: bool) -> Any:
+    import numpy as np
+    import pandas as pd
+
+    dtype = pattern.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        return _restored_categories(found, list(dtype.categories), marked)
+    if isinstance(dtype, pd.Float64Dtype):
+        values = found.to_numpy("f8")
+        return nullable(values, ~np.isnan(values))
+    if isinstance(dtype, pd.DatetimeTZDtype):
+        return pd.to_datetime(found, format="ISO8601", utc=True).astype(dtype).array
+    if pd.api.types.is_object_dtype(dtype):
+        values = np.empty(len(found), object)
+        for text in found:
+            if isinstance(text, str):
+                allowance.take(text)
+        values[:] = [printable_json(parse_any_json(text)) if isinstance(text, str) else None for text in found]
+        return pd.Series(values, dtype="object")
+    if _is_text(dtype):
+        return pd.Series([_text(text, marked) for text in found], dtype="str")
+    return found.array
+
+
+def _text(cell: str, marked: bool) -> str:
+    """The text of a cell, with what a stranger may have put there made printable."""
+    return printable(cell.removeprefix(TEXT_MARK) if marked else cell, _ANY_LENGTH)
+
+
+def _restored_categories(found: pd.Series, fixed: list[str], marked: bool) -> pd.Categorical:
+    """The same texts, as a frame that was never in a file has them: sorted, printable, all in use."""
+    import numpy as np
+    import pandas as pd
+
+    which, distinct = pd.factorize(found)
+    texts = [_text(text, marked) for text in distinct]
+    names = fixed or sorted(set(texts))
+    if unknown := set(texts) - set(names):
+        raise ValueError(f"{min(unknown)!r} is none of {', '.join(names)}")
+    code_of = {name: code for code, name in enumerate(names)}
+    codes = np.array([*(code_of[text] for text in texts), -1], np.intp)  # the last is what a code of -1 finds
+    return categories(codes[which], names)

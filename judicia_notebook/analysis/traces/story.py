@@ -1,0 +1,283 @@
+"""One call as a story, as strace tells a program's: entered, host calls, denials, grows, log lines, left.
+
+A step that happened inside another stands below it, further in: what a host call wrote to the log, or the call of
+another plugin that it led to. Times count from the moment the call left its queue. Texts may come from a guest: they
+are cut and made printable, and escaped on their way into HTML.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from judicia_notebook.errors import printable
+from judicia_notebook.records.captures import THE_CALL
+from judicia_notebook.records.columns import Columns
+from judicia_notebook.records.recorder import (
+    CALL_ROW,
+    EVENTS,
+    HOST_CALL_ROW,
+    LOG_ROW,
+    SAMPLE_ROW,
+    CallKey,
+    HostCallKey,
+    LogKey,
+)
+from judicia_notebook.text import INERT_CLASSES
+from judicia_notebook.units import format_count, format_size, format_time
+
+if TYPE_CHECKING:
+    from judicia_notebook.records.captures import Captured
+    from judicia_notebook.records.recorder import CallRecord, Recorder
+
+MOST_STEPS, FIRST_STEPS = 400, 300
+_TEXT_LIMIT = 200
+_DEEPEST = 20
+_INDENT = "  "
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that happened.
+
+    Attributes
+    ----------
+    at_ms : float
+        Since the outermost call left its queue.
+    depth : int
+        How many steps it is inside of.
+    kind : str
+        ``enter``, ``host``, ``denied``, ``grow``, ``grow_refused``, ``log``, ``answer`` or ``cut``.
+    text : str
+    took_ms : float or None
+        How long, where it took time.
+    """
+
+    at_ms: float
+    depth: int
+    kind: str
+    text: str
+    took_ms: float | None = None
+
+    def line(self) -> str:
+        """The step as strace would write it."""
+        took = f" <{format_time(self.took_ms / 1e3)}>" if self.took_ms is not None else ""
+        return f"{self.at_ms:9.3f}  {_INDENT * self.depth}{self.text}{took}"
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """The story of one call.
+
+    Attributes
+    ----------
+    record : CallRecord
+    steps : tuple of Step
+        In the order of time; of very many, the first and the last.
+    captured : bool
+        Whether the payloads were kept.
+    """
+
+    record: CallRecord
+    steps: tuple[Step, ...]
+    captured: bool = False
+
+    def text(self) -> str:
+        """The story, a line for each step."""
+        return "\n".join([self._head(), f"{'ms':>9}", *(step.line() for step in self.steps), *self._foot()])
+
+    def _head(self) -> str:
+        record = self.record
+        parts = [f"{record.plugin}.{record.function}", f"call {record.call_id}"]
+        if record.instance_id is not None:
+            parts.append(f"instance {record.instance_id}, its call {record.instance_call}")
+        if record.queue_ms >= 0.1:
+            parts.append(f"{format_time(record.queue_ms / 1e3)} in the queue before")
+        return " · ".join([*parts, f"{record.started:%Y-%m-%d %H:%M:%S} UTC"])
+
+    def _foot(self) -> list[str]:
+        if self.captured or not (self.record.bytes_in or self.record.host_calls):
+            return []
+        return ["What was said is not recorded unless it is asked for: with rt.capture_payloads(): ..."]
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def __repr__(self) -> str:
+        return f"<Trace of {self.record.plugin}.{self.record.function}, {len(self.steps)} steps>"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(repr(self) if cycle else self.text())
+
+    def _repr_html_(self) -> str:
+        cell = "text-align: left; vertical-align: top; padding: 0 12px 0 0; background: transparent"
+        number = f"{cell}; text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums"
+        rows = "".join(
+            f'<tr style="background: transparent"><td style="{number}">{step.at_ms:.3f}</td>'
+            f'<td style="{cell}; padding-left: {step.depth * 1.5:g}em; white-space: pre-wrap">{_marked(step)}</td>'
+            f'<td style="{number}">{"" if step.took_ms is None else f"{step.took_ms:.3f}"}</td></tr>'
+            for step in self.steps
+        )
+        heads = ("at, ms", "what", "took, ms")
+        head = "".join(f'<th scope="col" style="{number if "ms" in one else cell}">{one}</th>' for one in heads)
+        foot = "".join(f"<div>{html.escape(line)}</div>" for line in self._foot())
+        return (
+            f'<div class="judicia-trace {INERT_CLASSES}"><div><strong>{html.escape(self._head())}</strong></div>'
+            '<table style="border-collapse: collapse; font-family: var(--jp-code-font-family, monospace);'
+            f' font-size: 12px"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{foot}</div>'
+        )
+
+
+def _marked(step: Step) -> str:
+    text = html.escape(step.text)
+    return f"<strong>{text}</strong>" if step.kind in {"denied", "grow_refused"} else text
+
+
+def tell(recorder: Recorder, call_id: int) -> Trace:
+    """The story of a call that ended.
+
+    Raises
+    ------
+    LookupError
+        There is no row of it: it is still running, or was dropped since.
+    """
+    position = _position(recorder, call_id)
+    record = recorder.call_at(position) if position is not None else None
+    if record is None:
+        raise LookupError(f"call {call_id} has no row: it has not ended yet, or its row was dropped since")
+    tables = _Tables(recorder)
+    steps = list(tables.story(record, record.started_ms, 0))
+    if len(steps) > MOST_STEPS:
+        last = MOST_STEPS - FIRST_STEPS
+        left_out = len(steps) - MOST_STEPS
+        cut = Step(steps[FIRST_STEPS].at_ms, 1, "cut", f"… {format_count(left_out)} more steps")
+        steps[FIRST_STEPS:-last] = [cut]
+    return Trace(record, tuple(steps), captured=bool(recorder.captures.of(call_id)))
+
+
+def _position(recorder: Recorder, call_id: int) -> int | None:
+    """Where the row of a call is in its table."""
+    import numpy as np
+
+    end = recorder.calls.end
+    runs = recorder.calls.rows(stop=end)
+    ids = Columns(CALL_ROW, runs, ("call_id",), CallKey)["call_id"]
+    [found] = np.nonzero(ids == call_id)
+    return end - len(ids) + int(found[-1]) if len(found) else None
+
+
+class _Event(NamedTuple):
+    """A step that is not placed yet."""
+
+    at_ns: int
+    took_ns: int
+    kind: str
+    text: str
+    call: CallRecord | None = None
+
+
+class _Tables:
+    """The recorder's tables, read once."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        end = recorder.calls.end
+        runs = recorder.calls.rows(stop=end)
+        self._calls = Columns(CALL_ROW, runs, ("call_id", "parent_call_id"), CallKey)
+        self._first = end - len(self._calls)
+        host = ("call_id", "seq", "at_ns", "wall_ns", "bytes_in", "bytes_out")
+        self._host = Columns(HOST_CALL_ROW, recorder.host_calls.rows(), host, HostCallKey)
+        samples = ("call_id", "event", "at_ns", "memory_bytes")
+        self._samples = Columns(SAMPLE_ROW, recorder.samples.rows(), samples, tuple)
+        self._logs = Columns(LOG_ROW, recorder.logs.rows(), ("call_id", "at_ns"), LogKey)
+
+    def story(self, record: CallRecord, begin_ms: float, depth: int) -> Iterator[Step]:
+        """The steps of one call and of the calls within it."""
+        said = self._recorder.captures.of(record.call_id)
+        at_ms = record.started_ms - begin_ms
+        yield Step(at_ms, depth, "enter", _entered(record, said.get((THE_CALL, "request"))))
+        inside: list[int] = []  # when the steps end that this one may be in
+        for event in sorted(self._events(record, said), key=lambda one: (one.at_ns, -one.took_ns)):
+            while inside and event.at_ns >= inside[-1]:
+                inside.pop()
+            level = depth + 1 + len(inside)
+            if event.call is not None:
+                if level < _DEEPEST:
+                    yield from self.story(event.call, begin_ms, level)
+                continue
+            took = event.took_ns / 1e6 if event.took_ns else None
+            yield Step(event.at_ns / 1e6 - begin_ms, level, event.kind, event.text, took)
+            if event.took_ns:
+                inside.append(event.at_ns + event.took_ns)
+        left_ms = at_ms + record.wall_ms
+        yield Step(left_ms, depth, "answer", _answered(record, said.get((THE_CALL, "answer"))), record.wall_ms)
+
+    def _events(self, record: CallRecord, said: dict[tuple[int, str], Captured]) -> Iterator[_Event]:
+        yield from self._host_calls(record.call_id, said)
+        yield from self._grows(record)
+        for row in self._rows(self._logs, record.call_id):
+            key = self._logs.key_of(row)
+            text = f"{key.stream} {key.level}: {printable(key.message, _TEXT_LIMIT)}"
+            yield _Event(int(self._logs["at_ns"][row]), 0, "log", text)
+        for row in (self._calls["parent_call_id"] == record.call_id).nonzero()[0]:
+            within = self._recorder.call_at(self._first + int(row))
+            if within is not None:
+                yield _Event(round(within.started_ms * 1e6), round(within.wall_ms * 1e6), "enter", "", within)
+
+    def _host_calls(self, call_id: int, said: dict[tuple[int, str], Captured]) -> Iterator[_Event]:
+        rows = self._host
+        for row in self._rows(rows, call_id):
+            key, place = rows.key_of(row), int(rows["seq"][row])
+            given = _payload(said.get((place, "request")), int(rows["bytes_in"][row]), key.target)
+            if key.decision == "allowed":
+                got = _payload(said.get((place, "answer")), int(rows["bytes_out"][row]), "")
+                text = f"{key.function}({given}) = {got or '0'}"
+            else:
+                why = f" {key.capability}" if key.decision == "denied" else ""
+                detail = f": {printable(key.detail, _TEXT_LIMIT)}" if key.detail else ""
+                text = f"{key.function}({given}) = {key.decision.upper()}{why}{detail}"
+            kind = "denied" if key.decision == "denied" else "host"
+            yield _Event(int(rows["at_ns"][row]), int(rows["wall_ns"][row]), kind, printable(text, 2 * _TEXT_LIMIT))
+
+    def _grows(self, record: CallRecord) -> Iterator[_Event]:
+        rows = self._samples
+        for row in self._rows(rows, record.call_id):
+            event = EVENTS[rows["event"][row]]
+            if event == "tick":
+                continue
+            what = "memory grew to" if event == "grow" else "MEMORY REFUSED, it stays at"
+            yield _Event(int(rows["at_ns"][row]), 0, event, f"{what} {format_size(int(rows['memory_bytes'][row]))}")
+
+    @staticmethod
+    def _rows(columns: Columns[Any], call_id: int) -> list[int]:
+        return [int(row) for row in (columns["call_id"] == call_id).nonzero()[0]]
+
+
+def _entered(record: CallRecord, request: Captured | None) -> str:
+    memory = f", {format_size(record.memory_bytes)} of memory" if record.memory_bytes is not None else ""
+    origin = f" by {record.origin}" if record.origin != "user" else ""
+    return f"{record.plugin}.{record.function}({_payload(request, record.bytes_in, '')}){origin}{memory}"
+
+
+def _answered(record: CallRecord, answer: Captured | None) -> str:
+    said = _payload(answer, record.bytes_out, "")
+    parts = [f"{record.outcome}{f' {said}' if said else ''}", f"{format_time(record.cpu_ms / 1e3)} cpu"]
+    if record.fuel is not None:
+        parts.append(f"{format_count(record.fuel)} fuel")
+    if record.memory_peak_bytes is not None:
+        parts.append(format_size(record.memory_peak_bytes))
+    if record.error:
+        parts.append(record.error)
+    return f"{record.plugin}.{record.function} = {' · '.join(parts)}"
+
+
+def _payload(captured: Captured | None, size: int, otherwise: str) -> str:
+    """A payload cut short, or what it was about and how large it was."""
+    if captured is None:
+        return ", ".join(
+            part for part in (printable(otherwise, _TEXT_LIMIT), format_size(size) if size else "") if part
+        )
+    text = printable(captured.data.decode("utf-8", "replace"), len(captured.data))
+    return f"{text}… ({format_size(captured.size)})" if captured.size > len(captured.data) else text

@@ -1,0 +1,146 @@
+"""Compiling in a child process, with limits on memory and time.
+
+Fuel, epochs and store limits bound what a guest does, not what the compiler does with it: a module made for that can
+keep Cranelift busy for minutes and gigabytes. A child can be limited and ended. It is spawned, never forked (an engine
+does not survive a fork), sets its own limits before it reads a byte of the module, and hands back the compiled module
+over a pipe; the parent's memory and threads are not at stake.
+
+The child is this file run as a script's worth of code: it imports the engine room and nothing above it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import struct
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from judicia_notebook.errors import CompileError, CompileLimit
+from judicia_notebook.units import format_size, format_time
+
+DEFAULT_ABOVE = 4 << 20
+"""Bytes of wasm above which a module is compiled apart unless the caller says otherwise."""
+
+WAY_OUT = (
+    "isolate_compile=False compiles it in this process, without limits, if you trust it; where compiled modules are "
+    "kept, the next load is quick. Fewer data segments, fewer types and shorter functions take less."
+)
+
+_CHILD = "import sys; sys.path[:] = {path!r}; from judicia_notebook.engine import compile_apart; compile_apart.child()"
+_HEADER = struct.Struct("<QQQQ")
+_REFUSED = "refused: "
+_THREAD_BYTES = 256 << 20
+_OVER = 3  # the child's exit code for a limit it hit and noticed
+_BOUNDED = importlib.util.find_spec("resource") is not None  # Windows has no such limits
+
+
+@dataclass(frozen=True, slots=True)
+class CompileLimits:
+    """What compiling one module may take: bytes of address space, of the result, seconds of CPU, of wall time."""
+
+    memory_bytes: int = 4 << 30
+    compiled_bytes: int = 1 << 30
+    cpu_seconds: int = 120
+    wall_seconds: float = 180.0
+
+
+def compile_apart(wasm: bytes, reservation: int, limits: CompileLimits) -> bytes:
+    """Compile in a child; the serialized module.
+
+    Parameters
+    ----------
+    reservation : int
+        Bytes of address space for each memory: the engine's settings must be the same on both sides.
+
+    Raises
+    ------
+    CompileLimit
+        It took more than it may.
+    CompileError
+        The engine refused it.
+    """
+    if not _BOUNDED:
+        raise CompileLimit(
+            "this system cannot limit what a compiler's process takes, so it is not compiled",
+            hint=WAY_OUT,
+        )
+    command = [sys.executable, "-c", _CHILD.format(path=[entry or str(Path.cwd()) for entry in sys.path])]
+    # Each of the compiler's threads sets address space aside, 64 MiB and more: sixty-four would take all of a gigabyte.
+    threads = min(os.cpu_count() or 1, max(1, limits.memory_bytes // _THREAD_BYTES))
+    environment = {**os.environ, "RUST_BACKTRACE": "0", "RAYON_NUM_THREADS": str(threads)}
+    header = _HEADER.pack(reservation, limits.memory_bytes, limits.compiled_bytes, limits.cpu_seconds)
+    try:
+        child = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+        )
+    except OSError as error:
+        raise CompileError(f"the compiler's process could not be started ({error.strerror})") from None
+    with child:  # closes the pipes, whatever happens
+        try:
+            compiled, said = child.communicate(header + wasm, timeout=limits.wall_seconds)
+        except subprocess.TimeoutExpired:
+            raise _ended(format_time(limits.wall_seconds)) from None
+        finally:
+            if child.poll() is None:  # a timeout, or Ctrl-C
+                child.kill()
+                child.wait()  # leaving the block does not, after Ctrl-C
+    if child.returncode == 0:
+        return compiled
+    raise _why(child.returncode, said.decode("utf-8", "replace").strip(), limits)
+
+
+def _why(code: int, said: str, limits: CompileLimits) -> CompileError:
+    if said.startswith(_REFUSED):
+        return CompileError(said.removeprefix(_REFUSED))
+    if code < 0 or code == _OVER:  # Rust aborts where memory ends, the system kills where CPU time does
+        memory, cpu = format_size(limits.memory_bytes), format_time(limits.cpu_seconds)
+        return _ended(f"{memory} of memory or {cpu} of CPU time")
+    return CompileError(f"the compiler's process failed: {said.splitlines()[-1] if said else f'exit code {code}'}")
+
+
+def _ended(limit: str) -> CompileLimit:
+    return CompileLimit(f"compiling it took more than {limit}, and the compiler was ended", hint=WAY_OUT)
+
+
+def _lower(kind: int, soft: int, hard: int) -> None:
+    """Set a limit of this process, unless it is lower already: only root may raise one."""
+    import resource
+
+    most = resource.getrlimit(kind)[1]
+    if most != resource.RLIM_INFINITY:
+        soft, hard = min(soft, most), min(hard, most)
+    resource.setrlimit(kind, (soft, hard))
+
+
+def child() -> None:
+    """The child's whole life: limits, a module from stdin, a compiled module to stdout."""
+    from judicia_notebook.engine import process
+
+    reservation, memory_bytes, compiled_bytes, cpu_seconds = _HEADER.unpack(sys.stdin.buffer.read(_HEADER.size))
+    engine = process.Engine(reservation=reservation)
+    import resource  # not on every system; `compile_apart` has looked
+
+    with contextlib.suppress(ValueError) if sys.platform == "darwin" else contextlib.nullcontext():  # it takes none
+        _lower(resource.RLIMIT_AS, memory_bytes, memory_bytes)
+    _lower(resource.RLIMIT_CPU, cpu_seconds, cpu_seconds + 1)
+    _lower(resource.RLIMIT_CORE, 0, 0)
+    with contextlib.suppress(OSError):  # where memory ends, this process goes first, and not the notebook's kernel
+        Path("/proc/self/oom_score_adj").write_text("1000")
+    try:
+        module = engine.compile_here(sys.stdin.buffer.read())
+        compiled = engine.serialize(module)
+    except CompileError as error:
+        sys.stderr.write(_REFUSED + error.message)
+        sys.stderr.flush()
+        os._exit(1)
+    except MemoryError:
+        os._exit(_OVER)
+    if len(compiled) > compiled_bytes:  # a file of a megabyte can stand for gigabytes of code
+        os._exit(_OVER)
+    sys.stdout.buffer.write(compiled)
+    sys.stdout.buffer.flush()
+    os._exit(0)

@@ -1,0 +1,1 @@
+"""Calls that are made to learn from them: benchmarks, profiles, traces, sweeps."""

@@ -1,0 +1,93 @@
+"""From finished cells to the tidy frame: one row a cell, what was varied, and what the call cost.
+
+The columns of the call are those of `Runtime.calls`, with their dtypes. ``call_id`` counts in the runtime of
+``run_id``, of which every worker has its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from judicia_notebook.experiments.sweep.grid import Grid
+from judicia_notebook.text import with_plugin_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from judicia_notebook.experiments.sweep.journal import Entry
+
+
+def frame(grid: Grid, entries: Mapping[int, Entry]) -> pd.DataFrame:
+    """The finished cells in the order of the grid. ``frame.attrs`` says how many ``cells`` there are in all."""
+    import pandas as pd
+
+    cells = sorted(entries)
+    names = list(dict.fromkeys(name for params in grid.params for name in params))
+    params = [grid.params[cell // grid.repeats] for cell in cells]
+    workers = {name: number for number, name in enumerate(dict.fromkeys(one.worker for one in entries.values()))}
+    columns: dict[str, Any] = {
+        "cell": pd.array(cells, dtype="int64"),
+        "repeat": pd.array([cell % grid.repeats for cell in cells], dtype="int64"),
+        **{name: _param([one.get(name) for one in params]) for name in names},
+        "worker": pd.array([workers[entries[cell].worker] for cell in cells], dtype="int64"),
+    }
+    calls = [msgspec.json.decode(entries[cell].call) for cell in cells]
+    made = pd.DataFrame(columns | _call_columns(calls))
+    made.attrs["cells"] = grid.size
+    return with_plugin_text(made)
+
+
+def _param(values: list[Any]) -> Any:
+    """A column of one kind as what it is, also where some are missing; as objects where that would change a value."""
+    import pandas as pd
+
+    present = [value for value in values if value is not None]
+    dtypes = _DTYPES.get(_kind(present), ("object", "object"))
+    return pd.Series(values, dtype=dtypes[len(present) < len(values)])
+
+
+_DTYPES = {
+    "bool": ("bool", "boolean"), "int64": ("int64", "Int64"), "uint64": ("uint64", "UInt64"),
+    "float": ("float64", "Float64"), "text": ("str", "str"),
+}  # fmt: skip
+"""For each kind the dtype without and with values missing."""
+
+
+def _kind(present: list[Any]) -> str:
+    kinds = set(map(type, present))
+    if kinds == {bool}:
+        return "bool"
+    if kinds == {str}:
+        return "text"
+    if kinds == {int}:
+        low, high = min(present), max(present)
+        return "int64" if low >= -(1 << 63) and high < 1 << 63 else "uint64" if low >= 0 and high < 1 << 64 else ""
+    if kinds and kinds <= {int, float} and all(float(value) == value for value in present):
+        return "float"
+    return ""
+
+
+def _call_columns(calls: list[dict[str, Any]]) -> dict[str, Any]:
+    import pandas as pd
+
+    from judicia_notebook.records import frames
+    from judicia_notebook.records.recorder import Recorder, shown
+
+    like = frames.calls(Recorder(capacity=1)).dtypes
+    columns: dict[str, Any] = {}
+    for name, dtype in like.items():
+        values = [call.get(name) for call in calls]
+        if isinstance(dtype, pd.CategoricalDtype):
+            values = [None if value is None else shown(value) for value in values]
+            known = pd.Index(sorted({value for value in values if value is not None}), dtype="str")
+            columns[name] = pd.Categorical(values, categories=known)
+        elif isinstance(dtype, pd.DatetimeTZDtype):
+            columns[name] = pd.DatetimeIndex(pd.to_datetime(values, utc=True, format="ISO8601")).as_unit(dtype.unit)
+        elif dtype == "float64":
+            columns[name] = pd.array([float("nan") if value is None else value for value in values], dtype="float64")
+        else:
+            columns[name] = pd.array(values, dtype=dtype)
+    return columns

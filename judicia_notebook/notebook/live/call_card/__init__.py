@@ -1,0 +1,1 @@
+"""The card of a call in the background."""

@@ -1,0 +1,1 @@
+"""The live charts of a plugin or a runtime."""

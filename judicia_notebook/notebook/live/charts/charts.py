@@ -1,0 +1,223 @@
+"""The live charts: memory and CPU of running calls against their limits, host calls by capability, and outcomes.
+
+A `ChartSession` is the kernel's half and knows no widget; its page is ``charts.js``, which keeps the last half minute
+and draws it. Nothing can be changed here, so there is nothing to confirm: that is what the panel is for.
+
+- The feed takes a frame ten times a second while a view is open (see `feed`). A frame is
+  some hundred bytes; while nothing happens one a second is sent, which also says that the kernel is there.
+- A view that opens later gets what the others have seen, in messages of some KiB.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from judicia_notebook.errors import PolicyError, did_you_mean
+from judicia_notebook.notebook.cards import Card, Grid, Line, Row
+from judicia_notebook.notebook.commands import SCALES
+from judicia_notebook.notebook.live import messages
+from judicia_notebook.notebook.live.charts.frames import Frame, FrameReader, last_outcomes
+from judicia_notebook.notebook.live.feed import Feed
+from judicia_notebook.notebook.live.panel.state import recorder_of
+from judicia_notebook.notebook.live.readings import Tally
+from judicia_notebook.notebook.live.widget import Send, check_scale, live_widget
+from judicia_notebook.policy.quotas import KINDS
+from judicia_notebook.runtime.plugin import Plugin
+from judicia_notebook.units import format_count, format_quantity, format_size, format_time
+
+if TYPE_CHECKING:
+    from anywidget import AnyWidget
+
+    from judicia_notebook.runtime.runtime import Runtime
+
+FRAME_SECONDS = 1 / 10
+QUIET_SECONDS = 1.0
+WINDOW_SECONDS = 30.0
+MOST_CHOICES = 200
+_FRAMES_A_MESSAGE = 30
+
+_log = logging.getLogger(__name__)
+
+
+class ChartSession:
+    """The kernel's half of live charts.
+
+    Parameters
+    ----------
+    source : Plugin or Runtime
+        What they are charts of; with a runtime the page can choose among its plugins.
+    send : callable
+        ``send(message)``: to all views.
+    """
+
+    def __init__(self, source: Plugin | Runtime, send: Send) -> None:
+        self._source = source
+        self._send_raw = send
+        self._recorder = recorder_of(source) if isinstance(source, Plugin) else source.recorder
+        self._lock = threading.RLock()  # re-entrant: a signal handler may come in while its thread is inside
+        self._chosen = ""
+        self._reader: FrameReader | None = None
+        self._about: dict[str, Any] = {}
+        self._epoch = 0  # frames of different epochs are of different plugins
+        self._mark: tuple[object, ...] = ()
+        self._sent_at = 0.0
+        self._frames: deque[Frame] = deque(maxlen=int(WINDOW_SECONDS / FRAME_SECONDS))
+        self.feed = Feed(self._beat, opened=self._open, closed=lambda: None, seconds=FRAME_SECONDS)
+
+    def close(self) -> None:
+        """End the feed."""
+        self.feed.close()
+
+    def receive(self, content: object) -> None:
+        """One message of the page, whatever it is; nothing is raised."""
+        try:
+            message = messages.read(content)
+            if isinstance(message, messages.Choose):
+                self._choose(message.plugin)
+            elif isinstance(message, messages.Operation):
+                raise PolicyError("Charts only show; nothing can be changed here.")
+            elif message.type == "bye":
+                self.feed.bye(message.view)
+            elif self.feed.heard(message.view) or message.type == "hello":
+                self._tell_all(message.view)
+        except Exception as error:  # a refusal is an answer too, and the kernel's log is no place for it
+            self._send(messages.refused(messages.id_of(content), error))
+
+    def _choose(self, name: str) -> None:
+        if name not in self._plugins:
+            raise PolicyError(f"No plugin {name!r} is loaded.{did_you_mean(name, self._plugins)}")
+        self._chosen = name
+        self._beat()
+
+    @property
+    def _plugins(self) -> Mapping[str, Plugin]:
+        source = self._source
+        return {source.name: source.current} if isinstance(source, Plugin) else source.plugins
+
+    @property
+    def plugin(self) -> Plugin | None:
+        """The plugin that is shown; None where a runtime has none."""
+        plugins = self._plugins
+        found = plugins.get(self._chosen)
+        return found if found is not None else next(iter(tuple(plugins.values())), None)
+
+    # What the kernel says -------------------------------------------------------------------------------------
+
+    def _open(self) -> None:
+        """The first view came: what happened while nobody looked is not drawn."""
+        with self._lock:
+            self._about, self._reader = {}, None
+
+    def _beat(self) -> None:
+        with self._lock:
+            plugin = self.plugin
+            self._tell_about(plugin)
+            reader = self._reader
+            if plugin is None or reader is None:
+                return
+            mark = reader.mark(plugin)
+            if mark == self._mark and time.monotonic() - self._sent_at < QUIET_SECONDS:
+                return
+            self._mark = mark
+            frame = reader.read(plugin)
+            self._frames.append(frame)
+            self._send_frames([frame])
+
+    def _tell_about(self, plugin: Plugin | None) -> None:
+        """Say which plugin this is, where that is news, and begin anew where it is another one."""
+        name = plugin.name if plugin is not None else ""
+        choices = None if isinstance(self._source, Plugin) else list(self._plugins)[:MOST_CHOICES]
+        about = {"plugin": name, "state": plugin.state if plugin is not None else "", "choices": choices}
+        if about == self._about:
+            return
+        if self._reader is None or self._about.get("plugin") != name:
+            self._epoch += 1
+            self._frames.clear()
+            self._reader = FrameReader(self._recorder, name)
+        self._about = about
+        self._send_about("")
+
+    def _send_about(self, view: str) -> None:
+        outcomes = last_outcomes(self._recorder, self._about["plugin"])
+        said = {"type": "about", "view": view, "epoch": self._epoch, "window": WINDOW_SECONDS, "outcomes": outcomes}
+        self._send(said | self._about)
+
+    def _tell_all(self, view: str) -> None:
+        """A view opened: everything that the others know."""
+        with self._lock:
+            self._tell_about(self.plugin)
+            self._send_about(view)
+            frames = list(self._frames)
+            for first in range(0, len(frames), _FRAMES_A_MESSAGE):
+                self._send_frames(frames[first : first + _FRAMES_A_MESSAGE], view)
+
+    def _send_frames(self, frames: Iterable[Frame], view: str = "") -> None:
+        text = msgspec.json.encode(list(frames)).decode()
+        self._send({"type": "frames", "view": view, "epoch": self._epoch, "frames": text})
+
+    def _send(self, message: dict[str, Any]) -> None:
+        try:
+            self._send_raw(message)
+        except Exception:  # the comm may be gone
+            _log.debug("A message to charts was not sent.", exc_info=True)
+        self._sent_at = time.monotonic()
+
+    # Where there is no kernel -----------------------------------------------------------------------------------
+
+    def card(self) -> Card:
+        """The numbers as they are now, as a table."""
+        plugin = self.plugin
+        if plugin is None:
+            return Card("Charts of no plugin", "", (Line("To load one:", "%plugin load example:checker"),))
+        return chart_card(plugin)
+
+
+def chart_card(plugin: Plugin) -> Card:
+    """What charts of a plugin leave behind: its last call against its limits, and what it did so far."""
+    recorder, last, quota = recorder_of(plugin), plugin.last, plugin.policy.quota
+    memory = format_size(last.memory_peak_bytes) if last is not None and last.memory_peak_bytes is not None else "–"
+    cpu = format_time(last.cpu_ms / 1e3) if last is not None else "–"
+    used = (("memory", memory, _limit("memory", quota.memory)), ("CPU", cpu, _limit("cpu", quota.cpu)))
+    parts: list[Row | Grid] = [Grid(("", "last call", "limit"), used)]
+    outcomes = Tally(recorder.calls, lambda key: (key[0].plugin, key[6])).counts()
+    ended = tuple((outcome, format_count(n)) for (name, outcome), n in sorted(outcomes.items()) if name == plugin.name)
+    host = Tally(recorder.host_calls, lambda key: (key[0], key[1], key[4])).counts()
+    asked = tuple(
+        (capability or "no capability", decision, format_count(n))
+        for (name, capability, decision), n in sorted(host.items())
+        if name == plugin.name
+    )
+    if asked:
+        parts.append(Grid(("host calls of", "decision", "count"), asked))
+    parts.append(Grid(("outcome", "calls"), ended) if ended else Row("calls", "none yet"))
+    return Card(f"Charts of {plugin.name}", "as it was when this was shown", tuple(parts))
+
+
+def _limit(kind: str, value: Any) -> str:
+    return format_quantity(value, KINDS[kind].unit) if isinstance(value, int | float) else "none of its own"
+
+
+def make_charts(source: Plugin | Runtime, scale: float = 1.0) -> AnyWidget:
+    """Live charts of a plugin, or of a runtime and whichever of its plugins is chosen.
+
+    Parameters
+    ----------
+    source : Plugin or Runtime
+    scale : float
+        How large everything is drawn, 0.5 to 4; 1.6 suits a projector.
+
+    Raises
+    ------
+    ValueError
+        No such scale.
+    """
+    kind = live_widget(("page.js", "charts/charts.js"), ("panel/panel.css", "charts/charts.css"))
+    charts: AnyWidget = kind(lambda send: ChartSession(source, send), check_scale(scale, *SCALES))
+    return charts

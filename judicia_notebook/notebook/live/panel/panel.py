@@ -1,0 +1,364 @@
+"""The live panel: one widget that shows what a plugin may do, uses and did, and changes it while it runs.
+
+A `PanelSession` is the kernel's half and knows no widget: messages in, messages out. `make_panel` puts it behind a
+widget (see `judicia_notebook.notebook.live.widget`), whose page ends in ``panel.js``.
+
+- The kernel is the truth. It says what holds in whole states with a rising revision, and the page draws nothing else;
+  an operation counts as done when a state with at least the revision of its answer has been drawn.
+- No trait of the widget ever changes. The browser's throttle for traits waits for a kernel that a running cell may
+  never give an answer, and then a switch shows what was clicked rather than what is granted. Messages have no throttle.
+- A change of the policy is sent at once, by whoever made it. Everything else is sent by the feed, three times a second
+  while something changes and a view is open.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from judicia_notebook.errors import NoSuchPlugin, PluginNotReady, PolicyError, did_you_mean
+from judicia_notebook.notebook.commands import SCALES, TABS
+from judicia_notebook.notebook.live import messages
+from judicia_notebook.notebook.live.feed import Feed
+from judicia_notebook.notebook.live.panel.calls import PanelCalls, payload_of
+from judicia_notebook.notebook.live.panel.card import panel_card
+from judicia_notebook.notebook.live.panel.changes import change_for, check_current, check_meant, check_step
+from judicia_notebook.notebook.live.panel.state import Choice, State, StateReader, encoded, recorder_of, running_calls
+from judicia_notebook.notebook.live.widget import check_scale, live_widget
+from judicia_notebook.policy.changes import taken_back
+from judicia_notebook.policy.policy import MOST_REMEMBERED, via
+from judicia_notebook.runtime.plugin import Plugin
+
+if TYPE_CHECKING:
+    from anywidget import AnyWidget
+
+    from judicia_notebook.notebook.cards import Card
+    from judicia_notebook.policy.changes import Snapshot
+    from judicia_notebook.policy.policy import Policy
+    from judicia_notebook.runtime.runtime import Runtime
+
+BEAT_SECONDS = 1.0
+MOST_UNDO = 50
+MOST_CHOICES = 200
+_SHOWN = "shown"  # stands for the view that has not said hello yet
+
+_log = logging.getLogger(__name__)
+
+
+class Step(NamedTuple):
+    """A change that can be undone: what held before, and what it made of that. `version` is what came of it."""
+
+    version: int
+    before: Snapshot
+    after: Snapshot
+    policy: Policy
+    text: str
+    drag: str
+
+
+class PanelSession:
+    """The kernel's half of a panel.
+
+    Parameters
+    ----------
+    source : Plugin or Runtime
+        What it is a panel of; with a runtime the page can choose among its plugins.
+    send : callable
+        ``send(message)``: to all views of the panel.
+    first_tab : str
+        The tab that a view opens first.
+    """
+
+    def __init__(
+        self, source: Plugin | Runtime, send: Callable[[dict[str, Any]], object], first_tab: str = TABS[0]
+    ) -> None:
+        self._source = source
+        self._send_raw = send
+        self._first_tab = first_tab
+        self._chosen = ""
+        self._reader = StateReader(recorder_of(source) if isinstance(source, Plugin) else source.recorder)
+        self._lock = threading.RLock()  # re-entrant: a signal handler may change a policy while its thread is inside
+        self._acting: set[int] = set()  # threads that carry out an operation, and send a state when it is done
+        self._revision = 0
+        self._mark: tuple[object, ...] = ()
+        self._sent_at = 0.0
+        self._steps: list[Step] = []
+        self._made: deque[tuple[int, str]] = deque(maxlen=MOST_REMEMBERED)  # versions, each with the view that asked
+        self._watched: Policy | None = None
+        self._unwatch: Callable[[], None] = lambda: None
+        self.calls = PanelCalls(self.push)
+        self.feed = Feed(self._beat, opened=self._open, closed=self._rest)
+
+    def close(self) -> None:
+        """End everything that this panel keeps going."""
+        self.feed.close()
+        self.calls.close()
+
+    def card(self) -> Card:
+        """What holds now, for where there is no kernel."""
+        return panel_card(self.state())
+
+    def announce(self) -> None:
+        """It is about to be shown. The page's hello may have to wait for the end of the cell that shows it."""
+        self.feed.heard(_SHOWN)
+
+    # What the page says ---------------------------------------------------------------------------------------
+
+    def receive(self, content: object) -> None:
+        """One message of the page, whatever it is; nothing is raised."""
+        try:
+            message = messages.read(content)
+        except PolicyError as error:
+            self._send(messages.refused(messages.id_of(content), error))
+            return
+        if isinstance(message, messages.Operation):
+            self._operate(message)
+        elif message.type == "bye":
+            self.feed.bye(message.view)
+        elif self.feed.heard(message.view) or message.type == "hello":
+            self.feed.bye(_SHOWN)
+            self.push()
+
+    def _operate(self, operation: messages.Operation) -> None:
+        thread = threading.get_ident()
+        self._acting.add(thread)
+        try:
+            with via("panel"):
+                self._perform(operation)
+        except Exception as error:  # a refusal is an answer too, and the kernel's log is no place for it
+            self._send(messages.refused(operation.id, error))
+            return
+        finally:
+            self._acting.discard(thread)
+        self._send(messages.done(operation.id, self.push()))
+
+    def _perform(self, operation: messages.Operation) -> None:
+        plugin = self._named(operation.plugin)
+        if isinstance(operation, messages.Choose):
+            self._chosen = plugin.name
+        elif isinstance(operation, messages.CancelCall):
+            _cancel(plugin, operation.call)
+        elif isinstance(operation, messages.StopCalls):
+            self.calls.stop()
+        elif isinstance(operation, messages.MakeCall):
+            every_s = None if operation.every_ms is None else operation.every_ms / 1e3
+            self.calls.make(plugin, operation.function, payload_of(operation.payload), every_s)
+        elif isinstance(operation, messages.Undo):
+            self._undo(plugin, operation)
+        else:
+            self._change(plugin, operation)
+
+    def _named(self, name: str) -> Plugin:
+        plugin = self._plugins.get(name)
+        if plugin is None:
+            raise NoSuchPlugin(f"No plugin {name!r} is loaded.{did_you_mean(name, self._plugins)}")
+        if plugin.unloaded:
+            raise PluginNotReady(f"{plugin.name} is unloaded.", hint=f"Load it again under the name {plugin.name}.")
+        return plugin
+
+    # Changing the policy --------------------------------------------------------------------------------------
+
+    def _change(self, plugin: Plugin, operation: messages.Operation) -> None:
+        change = change_for(plugin, operation)
+        own = self._versions_of(operation.view)
+
+        def update(now: Snapshot) -> Snapshot:
+            wanted = change.update(now)
+            check_meant(operation, now, wanted)
+            check_current(plugin, operation, own, now, wanted)
+            return wanted
+
+        text = f"{change.what} {change.detail}".strip()
+        if made := self._amend(plugin, operation.view, change.what, update, change.detail):
+            self._remember(Step(*made, plugin.policy, text, change.drag))
+
+    def _amend(
+        self, plugin: Plugin, view: str, what: str, update: Callable[[Snapshot], Snapshot], detail: str
+    ) -> tuple[int, Snapshot, Snapshot] | None:
+        """Change the policy, and note that a view did; the version, what held before and what then, if that differs."""
+        seen: list[Snapshot] = []
+
+        def noted(now: Snapshot) -> Snapshot:
+            seen[:] = [now, update(now)]
+            return seen[1]
+
+        version = plugin.policy.amend(what, noted, detail)
+        before, after = seen
+        if before == after:
+            return None
+        self._made.append((version, view))
+        return version, before, after
+
+    def _versions_of(self, view: str | None = None) -> set[int]:
+        """The versions of policies that a view made, or all of this panel's."""
+        return {version for version, by in tuple(self._made) if view in (None, by)}
+
+    def _remember(self, step: Step) -> None:
+        with self._lock:
+            last = self._steps[-1] if self._steps else None
+            if last is not None and step.drag and last.drag == step.drag and last.policy is step.policy:
+                step = step._replace(before=last.before)  # one drag of a slider is one step
+                self._steps.pop()
+            self._steps.append(step)
+            del self._steps[:-MOST_UNDO]
+
+    def _last_step(self, plugin: Plugin) -> Step | None:
+        return next((step for step in reversed(self._steps) if step.policy is plugin.policy), None)
+
+    def _undo(self, plugin: Plugin, operation: messages.Undo) -> None:
+        with self._lock:
+            step = self._last_step(plugin)
+            if step is None:
+                raise PolicyError("There is nothing to undo.")
+            check_step(operation, step.version, step.text)
+            self._steps.remove(step)
+        own = self._versions_of()
+
+        def back(now: Snapshot) -> Snapshot:
+            return taken_back(step.before, step.after, now, step.policy.narrowed_since(step.version, but_for=own))
+
+        self._amend(plugin, operation.view, "undo", back, step.text)
+
+    # What the kernel says -------------------------------------------------------------------------------------
+
+    @property
+    def _plugins(self) -> Mapping[str, Plugin]:
+        source = self._source
+        return {source.name: source.current} if isinstance(source, Plugin) else source.plugins
+
+    @property
+    def plugin(self) -> Plugin | None:
+        """The plugin that is shown; None where a runtime has none."""
+        plugins = self._plugins
+        found = plugins.get(self._chosen)
+        return found if found is not None else next(iter(tuple(plugins.values())), None)
+
+    def state(self) -> State:
+        """What holds now."""
+        with self._lock:
+            return self._reader.read(plugin) if (plugin := self.plugin) is not None else State()
+
+    def push(self) -> int:
+        """Send what holds now; the revision it was sent as."""
+        with self._lock:
+            self._revision += 1
+            revision = self._revision
+            plugin = self.plugin
+            self._watch(plugin)
+            self._mark = self._full_mark(plugin)
+            step = self._last_step(plugin) if plugin is not None else None
+            text = encoded(
+                self.state(),
+                choices=self._choices(),
+                undo=step.text[:200] if step is not None else "",
+                undo_step=step.version if step is not None else 0,
+                answer=self.calls.answer,
+                repeating=self.calls.repeating,
+                first_tab=self._first_tab,
+            )
+            self._send({"type": "state", "revision": revision, "state": text})
+            return revision
+
+    def _choices(self) -> tuple[Choice, ...] | None:
+        if isinstance(self._source, Plugin):
+            return None
+        plugins = tuple(self._plugins.values())[:MOST_CHOICES]
+        return tuple(Choice(name=one.name, running=len(running_calls(one))) for one in plugins)
+
+    def _send(self, message: dict[str, Any]) -> None:
+        try:
+            self._send_raw(message)
+        except Exception:  # the comm may be gone; whoever changed the policy has nothing to do with that
+            _log.debug("A message to a panel was not sent.", exc_info=True)
+        self._sent_at = time.monotonic()
+
+    def _beat(self) -> None:
+        with self._lock:
+            due = time.monotonic() - self._sent_at >= BEAT_SECONDS
+            if self._full_mark(self.plugin) != self._mark or (due and self.feed.has(_SHOWN)):
+                self.push()
+            elif due:
+                self._send({"type": "beat"})
+
+    def _full_mark(self, plugin: Plugin | None) -> tuple[object, ...]:
+        return (*self._reader.mark(plugin), self._choices(), self.calls.made, self.calls.repeating)
+
+    # While a view is open -------------------------------------------------------------------------------------
+
+    def _open(self) -> None:
+        self._watch(self.plugin)
+
+    def _rest(self) -> None:
+        self._watch(None)
+        self.calls.stop()
+
+    def _watch(self, plugin: Plugin | None) -> None:
+        """Have changes of this plugin's policy sent at once, and those of no other."""
+        with self._lock:
+            policy = plugin.policy if plugin is not None and self.feed.views else None
+            if policy is self._watched:
+                return
+            self._unwatch()
+            self._watched = policy
+            self._unwatch = policy.observe(self._changed) if policy is not None else lambda: None
+
+    def _changed(self, _: Policy) -> None:
+        if threading.get_ident() not in self._acting:
+            self.push()
+
+
+def _cancel(plugin: Plugin, call_id: int) -> None:
+    """End a call; nothing happens to one that has ended already."""
+    for call in running_calls(plugin):
+        if call.scope.call_id == call_id:
+            call.scope.cancel("by the panel")
+
+
+# The widget ----------------------------------------------------------------------------------------------------
+
+
+def make_panel(source: Plugin | Runtime, show: str | None = None, scale: float = 1.0) -> AnyWidget:
+    """The live panel of a plugin, or of a runtime and all its plugins.
+
+    Parameters
+    ----------
+    source : Plugin or Runtime
+    show : str, optional
+        The tab to open first: ``running``, ``calls``, ``log``, ``audit`` or ``call``.
+    scale : float
+        How large everything is drawn, 0.5 to 4; 1.6 suits a projector.
+
+    Raises
+    ------
+    ValueError
+        No such tab, or no such scale.
+    """
+    tab = show or TABS[0]
+    if tab not in TABS:
+        raise ValueError(f"a panel has no tab {tab!r}.{did_you_mean(tab, TABS)}")
+    scale = check_scale(scale, *SCALES)
+    panel: AnyWidget = _panel_class()(lambda send: PanelSession(source, send, tab), scale)
+    return panel
+
+
+@functools.cache
+def _panel_class() -> type[Any]:
+    kind = live_widget(("page.js", "panel/policy.js", "panel/activity.js", "panel/panel.js"), ("panel/panel.css",))
+
+    class Panel(kind):  # type: ignore[misc, valid-type]  # its class is made when the first one is asked for
+        """A plugin's live panel. `session` is its kernel half; `close` ends it."""
+
+        def __repr__(self) -> str:
+            plugin = self.session.plugin
+            return f"<Panel of {plugin.name if plugin is not None else 'a runtime without plugins'}>"
+
+        def _repr_mimebundle_(self, **options: Any) -> Any:
+            self.session.announce()
+            return super()._repr_mimebundle_(**options)
+
+    return Panel

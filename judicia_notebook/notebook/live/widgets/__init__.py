@@ -1,0 +1,1 @@
+"""The pieces of `jn.widgets`, for dashboards."""

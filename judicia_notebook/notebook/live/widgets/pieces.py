@@ -1,0 +1,383 @@
+"""The stock pieces themselves, each an `ipywidgets.VBox` that follows a plugin's policy until it is closed.
+
+A stock control shows what was clicked before the kernel has heard of it, and a running cell can keep that from the
+kernel for good. A dashboard must not say then that something is forbidden which is still allowed. So:
+
+- What holds is a text beside each control, which only the kernel writes, with the version of the policy it is from.
+- A capability has a button that grants it and one that revokes it. Neither has a state in the browser that could be
+  wrong, and a click that comes twice, or late, means what it said.
+- A slider has no number on it. Its thumb goes where the policy is after every change, whoever made it.
+- ipykernel 7.4.0 may send a message to a shell that is busy; every control is made to follow the browser's word.
+
+Policies are observed on whichever thread changes them. Buttons and texts are only written by the kernel, so that any
+thread may write them, one at a time; of a slider at most the thumb can be off for a moment.
+"""
+
+from __future__ import annotations
+
+import functools
+import html
+import math
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import ipywidgets as widgets  # noqa: TID253 - this module is imported when a piece is made, and not before
+
+from judicia_notebook.capabilities import CAPABILITIES
+from judicia_notebook.errors import JudiciaError, PluginNotReady, describe, printable
+from judicia_notebook.notebook.cards import Card
+from judicia_notebook.notebook.live.answers import error_text, value_text
+from judicia_notebook.notebook.live.call_card.call_card import handle_card
+from judicia_notebook.notebook.live.quota_rows import RANGES
+from judicia_notebook.notebook.live.widget import answer_where_asked
+from judicia_notebook.notebook.reprs import policy_card
+from judicia_notebook.policy.changes import check_offered, offered
+from judicia_notebook.policy.grants import capability_of
+from judicia_notebook.policy.policy import via
+from judicia_notebook.policy.quotas import KINDS
+from judicia_notebook.units import format_quantity
+
+if TYPE_CHECKING:
+    from judicia_notebook.policy.policy import Policy, PolicyState
+    from judicia_notebook.runtime.handle import CallHandle
+    from judicia_notebook.runtime.plugin import Plugin
+
+_PAGE_BYTES = 65536
+_TEXT_LIMIT = 400
+
+
+class Piece(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
+    """What all of them are: `draw` puts what holds into the controls, and is called after each change of the policy."""
+
+    def __init__(self, plugin: Plugin) -> None:
+        self._plugin = plugin
+        self._drawing = threading.RLock()  # re-entrant: a signal handler may change the policy while it is held
+        self._refusal = widgets.HTML()
+        self._is_open = True
+        super().__init__()
+        self.children = (*self.build(), self._refusal)
+        self._unwatch = plugin.policy.observe(lambda _: self.follow())
+        self.follow()
+
+    def build(self) -> tuple[Any, ...]:
+        """The rows to begin with."""
+        return ()
+
+    def draw(self) -> None:
+        """Put what holds into the controls."""
+
+    def follow(self) -> None:
+        """Draw until what is drawn is what holds."""
+        with self._drawing:
+            drawn = -1
+            while self._is_open and drawn != (version := self._plugin.policy.version):
+                self.draw()
+                drawn = version
+
+    def carry_out(self, change: Callable[[], object]) -> None:
+        """Do what a click asks for. A refusal is said below the rows, and what holds is drawn in any case."""
+        try:
+            if self._plugin.unloaded:
+                raise PluginNotReady(f"{self._plugin.name} is unloaded; rt.load(...) loads it again.")
+            with via("widgets"):
+                change()
+        except Exception as error:
+            self._refusal.value = _markup(_sentence(error), bad=True)
+        else:
+            self._refusal.value = ""
+        self.follow()
+
+    def card(self) -> Card:
+        """What is to be seen where there is no kernel."""
+        return policy_card(self._plugin.policy)
+
+    def close(self) -> None:
+        """Take everything away, and follow the policy no longer."""
+        if self.__dict__.get("_is_open"):
+            self._is_open = False
+            self._unwatch()
+            for child in _inside(self):
+                child.close()
+        super().close()
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        bundle = super()._repr_mimebundle_(**options)
+        shown = bundle[0] if isinstance(bundle, tuple) else bundle or {}
+        card = self.card()
+        return {**shown, "text/plain": card.text(), "text/html": card.html()}
+
+
+def _inside(box: Any) -> list[Any]:
+    return [one for child in box.children for one in (*(_inside(child) if hasattr(child, "children") else ()), child)]
+
+
+def _button(text: str, on_click: Callable[[], object], **settings: Any) -> Any:
+    made = widgets.Button(description=text, **settings)
+    made.on_click(lambda _: on_click())
+    answer_where_asked(made.comm)
+    return made
+
+
+def _narrow() -> Any:
+    return widgets.Layout(width="6em", flex="none")
+
+
+def _markup(text: str, *, bad: bool = False, quiet: bool = False) -> str:
+    """A text as HTML. All of it is escaped, since it may come from a guest."""
+    style = "white-space: pre-wrap; overflow-wrap: anywhere; line-height: 1.6; font-variant-numeric: tabular-nums"
+    if bad:
+        style += "; color: var(--jp-error-color1, #b3261e); font-weight: 600"
+    if quiet:
+        style += "; color: var(--jp-ui-font-color2, inherit)"
+    return f'<span style="{style}">{html.escape(printable(text, _TEXT_LIMIT))}</span>'
+
+
+def _sentence(error: BaseException) -> str:
+    return " ".join(line.strip() for line in describe(error)) if isinstance(error, JudiciaError) else str(error)
+
+
+# Capabilities ---------------------------------------------------------------------------------------------------
+
+
+class CapabilityParts(NamedTuple):
+    """The widgets of one capability."""
+
+    grant: Any
+    revoke: Any
+    said: Any
+    row: Any
+
+
+class CapabilityToggles(Piece):
+    """The capabilities that concern a plugin; one that comes to concern it gets its row then."""
+
+    def __init__(self, plugin: Plugin) -> None:
+        self.rows: dict[str, CapabilityParts] = {}
+        super().__init__(plugin)
+
+    def draw(self) -> None:
+        plugin, state = self._plugin, self._plugin.policy.state
+        inspection = plugin.inspect()
+        asked = (capability_of(grant) for grant in inspection.requested)
+        concerned = {*asked, *inspection.capabilities, *state.capabilities}
+        for name in CAPABILITIES:
+            if name in concerned and name not in self.rows:
+                self.rows[name] = self._parts(name)
+        for name, parts in self.rows.items():
+            granted = state.allows(name)
+            parts.said.value = _markup(_granted_text(state, name), quiet=not granted)
+            parts.grant.disabled, parts.revoke.disabled = granted, not granted
+        children = (*(self.rows[name].row for name in CAPABILITIES if name in self.rows), self._refusal)
+        if self.children != children:
+            self.children = children
+
+    def _parts(self, name: str) -> CapabilityParts:
+        about = CAPABILITIES[name]
+        grant = _button(
+            "Grant", functools.partial(self._grant, name), tooltip=f"Grant {name}: {about}", layout=_narrow()
+        )
+        revoke = _button("Revoke", functools.partial(self._revoke, name), tooltip=f"Revoke {name}", layout=_narrow())
+        label = widgets.HTML(_markup(name), layout=widgets.Layout(width="12em", flex="none"))
+        said = widgets.HTML()
+        return CapabilityParts(grant, revoke, said, widgets.HBox((label, grant, revoke, said)))
+
+    def _grant(self, name: str) -> None:
+        """Grant what was revoked last, else what the manifest asks for; never everything where a scope is unknown."""
+
+        def switch_on() -> None:
+            policy = self._plugin.policy
+            requests = self._plugin.inspect().requests
+            wanted = offered(policy.snapshot(), name, policy.last_grants(name), requests) or (name,)
+            check_offered(policy.snapshot(), wanted, policy.last_grants(name) + requests.grants)
+            policy.grant(*wanted)
+
+        self.carry_out(switch_on)
+
+    def _revoke(self, name: str) -> None:
+        self.carry_out(lambda: self._plugin.policy.revoke(name))
+
+
+def _granted_text(state: PolicyState, name: str) -> str:
+    if not state.allows(name):
+        return f"not granted · policy {state.version}"
+    scopes = ", ".join(state.scopes(name))
+    return f"granted{f' for {scopes}' if scopes else ''} · policy {state.version}"
+
+
+# Quotas ---------------------------------------------------------------------------------------------------------
+
+
+class QuotaParts(NamedTuple):
+    """The widgets of one quota."""
+
+    slider: Any
+    no_limit: Any
+    said: Any
+    row: Any
+
+
+class QuotaSliders(Piece):
+    """Some quotas of a plugin."""
+
+    def __init__(self, plugin: Plugin, kinds: tuple[str, ...]) -> None:
+        self.rows: dict[str, QuotaParts] = {}
+        self._kinds = dict.fromkeys(kinds)
+        self._placed: dict[str, float] = {}
+        self._moving: tuple[int, str] = (0, "")  # the thread that carries out a move, and of which slider
+        super().__init__(plugin)
+
+    def build(self) -> tuple[Any, ...]:
+        for kind in self._kinds:
+            self.rows[kind] = self._parts(kind)
+        return tuple(parts.row for parts in self.rows.values())
+
+    def _parts(self, kind: str) -> QuotaParts:
+        policy = self._plugin.policy
+        least, most = _bounds(policy, kind)
+        slider = widgets.FloatLogSlider(
+            value=_position(policy, kind),
+            min=least,
+            max=most,
+            step=0.05,
+            description=RANGES[kind].label,
+            readout=False,
+            continuous_update=False,
+            style={"description_width": "7em"},
+        )
+        answer_where_asked(slider.comm)
+        self._placed[kind] = slider.value
+        slider.observe(lambda change: self._moved(kind, change["new"]), "value")
+        no_limit = _button("No limit", functools.partial(self._take_away, kind), layout=_narrow())
+        said = widgets.HTML()
+        return QuotaParts(slider, no_limit, said, widgets.HBox((slider, no_limit, said)))
+
+    def draw(self) -> None:
+        policy = self._plugin.policy
+        for kind, parts in self.rows.items():
+            parts.said.value = _markup(_quota_text(policy, kind))
+            parts.no_limit.disabled = getattr(policy.quota, kind) is None
+            if self._moving == (threading.get_ident(), kind):
+                continue  # somebody is moving it, and further than this by now
+            self._placed[kind] = _position(policy, kind)
+            parts.slider.value = self._placed[kind]
+            parts.slider.send_state("value")  # also where the kernel knows of no difference: the browser may
+
+    def _moved(self, kind: str, place: float) -> None:
+        if math.isclose(place, self._placed[kind], rel_tol=1e-9):
+            return  # it was put there by `draw`
+        policy = self._plugin.policy
+        chosen = None if math.isnan(place) else _chosen(policy, kind, place, down=place < self._placed[kind])
+        self._moving = (threading.get_ident(), kind)
+        try:
+            if chosen is not None:
+                self.carry_out(lambda: policy.set_quota(**{kind: chosen}))
+        finally:
+            self._moving = (0, "")
+        if chosen is not None and getattr(policy.quota, kind) == chosen:
+            self._placed[kind] = place
+            return
+        with self._drawing:  # what was refused is no change of the policy, and the thumb goes back all the same
+            if self._is_open:
+                self.draw()
+
+    def _take_away(self, kind: str) -> None:
+        self.carry_out(lambda: self._plugin.policy.set_quota(**{kind: None}))
+
+
+def _quota_text(policy: Policy, kind: str) -> str:
+    state, unit = policy.state, KINDS[kind].unit
+    value, top = getattr(state.quota, kind), getattr(policy.ceiling, kind)
+    limit = format_quantity(value, unit) if isinstance(value, int | float) else "no limit of its own"
+    ceiling = f", ceiling {format_quantity(top, unit)}" if value is None and isinstance(top, int | float) else ""
+    return f"in force: {limit}{ceiling} · policy {state.version}"
+
+
+def _bounds(policy: Policy, kind: str) -> tuple[float, float]:
+    """The ends of a slider, as powers of ten."""
+    shape, top = RANGES[kind], getattr(policy.ceiling, kind)
+    most = float(top) if isinstance(top, int | float) and top > 0 else shape.most
+    return math.log10(min(shape.least, most / 2)), math.log10(most)
+
+
+def _position(policy: Policy, kind: str) -> float:
+    """Where the thumb belongs; without a limit of its own, at the end."""
+    least, most = (10**end for end in _bounds(policy, kind))
+    value = getattr(policy.quota, kind)
+    return float(min(max(value, least), most)) if isinstance(value, int | float) else most
+
+
+def _chosen(policy: Policy, kind: str, place: float, *, down: bool) -> Any:
+    """The quota that a place on the slider stands for: two digits, whole pages of memory, never above the ceiling.
+
+    A thumb that was moved `down` never raises the limit, however the number is rounded.
+    """
+    value = float(f"{place:.2g}")
+    if kind == "memory":
+        value = max(1, round(place / _PAGE_BYTES)) * _PAGE_BYTES
+    for top in (getattr(policy.ceiling, kind), getattr(policy.quota, kind) if down else None):
+        if isinstance(top, int | float):
+            value = min(value, top)
+    return value if KINDS[kind].unit == "s" else round(value)
+
+
+# Running --------------------------------------------------------------------------------------------------------
+
+
+class RunButton(Piece):
+    """A call in the background, again at each click."""
+
+    def __init__(self, plugin: Plugin, function: str, payload: Any) -> None:
+        self._function, self._payload = function, payload
+        self.handle: CallHandle | None = None
+        name = printable(f"{plugin.name}.{function}", 60)
+        self.run = _button(f"Run {name}", self._start, icon="play", layout=widgets.Layout(width="auto"))
+        self.cancel = _button("Cancel", self._cancel, icon="stop", disabled=True)
+        self.answer = widgets.HTML(layout=widgets.Layout(max_height="20em", overflow="auto"))
+        super().__init__(plugin)
+
+    def build(self) -> tuple[Any, ...]:
+        return (widgets.HBox((self.run, self.cancel)), self.answer)
+
+    def _start(self) -> None:
+        with self._drawing:
+            if self.handle is None or self.handle.done():  # else: clicks that waited in a row while a cell ran
+                self.carry_out(self._submit)
+
+    def _submit(self) -> None:
+        payload = self._payload() if callable(self._payload) else self._payload
+        handle = self.handle = self._plugin.submit(self._function, payload)
+        self.run.disabled, self.cancel.disabled = True, False
+        self.answer.value = _markup(f"call {handle.call.scope.call_id} runs in the background", quiet=True)
+        handle.add_done_callback(self._ended)
+
+    def _cancel(self) -> None:
+        if self.handle is not None:
+            self.handle.cancel()
+
+    def _ended(self, handle: CallHandle) -> None:
+        with self._drawing:
+            if self._is_open and handle is self.handle:
+                self.run.disabled, self.cancel.disabled = False, True
+                self.answer.value = _answer_markup(handle)
+
+    def card(self) -> Card:
+        if self.handle is None:
+            return Card(f"{self._plugin.name}.{self._function}", "not called yet")
+        return handle_card(self.handle)
+
+    def close(self) -> None:
+        """Cancel the call that this button made, and take everything away."""
+        if self.__dict__.get("handle") is not None:
+            self._cancel()
+        super().close()
+
+
+def _answer_markup(handle: CallHandle) -> str:
+    error, record = handle.exception(), handle.record
+    text = value_text(handle.result()) if error is None else error_text(error)
+    colour = "inherit" if error is None else "var(--jp-error-color1, #b3261e)"
+    style = f"white-space: pre-wrap; overflow-wrap: anywhere; line-height: 1.4; color: {colour}"
+    style += "; font-family: var(--jp-code-font-family, monospace)"
+    cost = _markup(record.cost_line(), quiet=True) if record is not None else ""
+    return f'<div style="{style}">{html.escape(text)}</div><div>{cost}</div>'

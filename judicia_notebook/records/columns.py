@@ -1,0 +1,175 @@
+"""A table's rows as columns that a DataFrame can be made of. Knows tables and dtypes, but not what any column means.
+
+- Numbers are copied chunk by chunk, so that each chunk is read while the cache holds it.
+- Keys are few where rows are many: a text is looked up once a key and spread over the rows as codes, never once a row.
+- The dtypes are the same for no rows as for a million: categories for texts, ``Int64`` and ``Float64`` where NA can be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from judicia_notebook.records.recorder import shown
+from judicia_notebook.text import with_plugin_text
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    from judicia_notebook.records.table import Key, Layout, Rows
+
+    Array = np.ndarray[Any, Any]
+
+K = TypeVar("K")
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Columns(Generic[K]):
+    """Named columns of runs of rows, of those whose key is `wanted`.
+
+    Parameters
+    ----------
+    layout : Layout
+    runs : sequence of Rows
+        As `Table.rows` gives them.
+    names : sequence of str
+        Which columns to read. One of nanoseconds, ``guest_ns``, is also there in milliseconds, as ``guest_ms``.
+    name_key : callable
+        Makes the named form of a key from its parts.
+    wanted : callable, optional
+        Takes the named form.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        runs: Sequence[Rows],
+        names: Sequence[str],
+        name_key: Callable[..., K],
+        wanted: Callable[[K], bool] | None = None,
+    ) -> None:
+        import numpy as np
+
+        self._which, keys = _read_keys(layout, runs)
+        self._numbers = _read_numbers(layout, runs, names)
+        self.keys = [name_key(*key) for key in keys]
+        if wanted is not None:
+            self.keep(np.array([wanted(key) for key in self.keys], bool)[self._which])
+
+    def __len__(self) -> int:
+        return len(self._which)
+
+    def __getitem__(self, name: str) -> Array:
+        return self._numbers[name]
+
+    def key_of(self, row: int) -> K:
+        """The named form of one row's key."""
+        return self.keys[int(self._which[row])]
+
+    def keep(self, chosen: Array) -> None:
+        """Keep the chosen rows: where a mask is True, or in the order of indexes."""
+        self._numbers = {name: numbers[chosen] for name, numbers in self._numbers.items()}
+        self._which = self._which[chosen]
+
+    def known(self, name: str) -> Any:
+        """A column whose negative numbers mean NA, as ``Int64``."""
+        return nullable(self._numbers[name], self._numbers[name] >= 0)
+
+    def texts(self, text_of: Callable[[K], str]) -> pd.Categorical:
+        """A text of the key, made printable; NA where it is empty."""
+        import numpy as np
+
+        texts = [text_of(key) for key in self.keys]
+        used = np.bincount(self._which, minlength=len(texts)) > 0
+        printable = {text: shown(text) for text in {text for text, is_used in zip(texts, used, strict=True) if is_used}}
+        names = sorted(set(printable.values()) - {""})
+        code_of_name = {name: code for code, name in enumerate(names)}
+        code_of = {text: code_of_name.get(name, -1) for text, name in printable.items()}
+        codes = np.array([code_of.get(text, -1) for text in texts], np.min_scalar_type(-len(names) - 1))
+        return categories(codes[self._which], names)
+
+    def values(self, value_of: Callable[[K], Any], dtype: str) -> Any:
+        """Any other part of the key, as an array of `dtype`; None becomes NA where the dtype has it."""
+        import numpy as np
+        import pandas as pd
+
+        values = np.empty(len(self.keys), object)
+        values[:] = [value_of(key) for key in self.keys]
+        if dtype in {"object", "str"}:  # as a Series: in pandas 2 an array of "str" is one of fixed width
+            return pd.Series(values[self._which], dtype=dtype)
+        return pd.array(values, dtype=dtype).take(self._which)
+
+
+def _read_keys(layout: Layout, runs: Sequence[Rows]) -> tuple[Array, list[Key]]:
+    """The index of each row's key, and the distinct keys."""
+    import numpy as np
+
+    which = np.empty(sum(run.length for run in runs), np.intp)
+    index_of: dict[Key, int] = {}
+    for part, run, rows in _parts(layout, runs):
+        indexes = np.array([index_of.setdefault(key, len(index_of)) for key in run.keys], np.intp)
+        which[part] = indexes[rows["key"]]
+    return which, list(index_of)
+
+
+def _read_numbers(layout: Layout, runs: Sequence[Rows], names: Sequence[str]) -> dict[str, Array]:
+    import numpy as np
+
+    total = sum(run.length for run in runs)
+    in_ms = {name: name[:-3] + "_ns" for name in names if name.endswith("_ms")}
+    numbers = {name: np.empty(total, "f8" if name in in_ms else "i8") for name in names}
+    for part, _, rows in _parts(layout, runs):
+        for name, column in numbers.items():
+            if name in in_ms:
+                np.divide(rows[in_ms[name]], 1e6, out=column[part])
+            else:
+                column[part] = rows[name]
+    return numbers
+
+
+def _parts(layout: Layout, runs: Sequence[Rows]) -> Iterator[tuple[slice, Rows, Array]]:
+    """Where each run goes in a column, the run, and its rows without a copy."""
+    import numpy as np
+
+    dtype = np.dtype(layout.numpy_dtype())
+    begin = 0
+    for run in runs:
+        rows = np.frombuffer(run.data, dtype, run.length, run.first * dtype.itemsize)
+        yield slice(begin, begin + run.length), run, rows
+        begin += run.length
+
+
+def nullable(values: Array, valid: Array) -> Any:
+    """An ``Int64`` or ``Float64`` array that is NA where `valid` is False."""
+    import pandas as pd
+
+    array = pd.arrays.FloatingArray if values.dtype.kind == "f" else pd.arrays.IntegerArray
+    return array(values, ~valid)
+
+
+def categories(codes: Array, names: Sequence[str]) -> pd.Categorical:
+    """A categorical of texts; NA where the code is -1."""
+    import numpy as np
+    import pandas as pd
+
+    return pd.Categorical.from_codes(codes, categories=pd.Index(np.array(names, object), dtype="str"))
+
+
+def utc(began: datetime, since_ns: Array) -> pd.DatetimeIndex:
+    """Instants `since_ns` nanoseconds after `began`, as ``datetime64[ns, UTC]``."""
+    import pandas as pd
+
+    began_ns: int = (began - _EPOCH) // timedelta(microseconds=1) * 1000
+    return pd.DatetimeIndex((since_ns + began_ns).view("M8[ns]")).tz_localize("UTC")
+
+
+def frame(dropped: int, columns: dict[str, Any]) -> pd.DataFrame:
+    """A DataFrame that says how many older rows are not in it."""
+    import pandas as pd
+
+    made = pd.DataFrame(columns, copy=False)
+    made.attrs["dropped"] = dropped
+    return with_plugin_text(made)

@@ -1,0 +1,1 @@
+"""Plugins by name, their instances, and a call from the request to the row."""

@@ -1,0 +1,231 @@
+"""What a load asks for, checked before anything is read, and under which name the module comes in.
+
+A manifest may claim any name, also one that is loaded. What the user gave to a plugin (grants, quotas, config, options
+of the load) is for the file that the user gave it to. So it goes on to other code only where the caller says whose
+place that takes:
+
+- with ``name=``, which `Runtime.reload` says, too;
+- with a source that the plugin was loaded from before: the same path, or the same bytes with the same manifest.
+
+Any other source that claims a loaded name comes in under a new one, such as ``scoreboard-2``, where it begins from
+nothing, and is found there again. One exception keeps the cell usable in which a module is written: text or bytes take
+the place of text or bytes whose plugin has nothing but what this load gives as well.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from judicia_notebook.errors import LoadError, ManifestError, PolicyError, printable
+from judicia_notebook.policy.changes import Snapshot
+from judicia_notebook.policy.grants import parse_grants
+from judicia_notebook.policy.quotas import DEFAULTS, Quota, as_quota, check_within, make_quota, overlay
+from judicia_notebook.runtime import source as loading
+from judicia_notebook.wasm.manifest import NAME
+
+if TYPE_CHECKING:
+    from judicia_notebook.runtime.plugin import Plugin
+    from judicia_notebook.runtime.pool import Instances
+    from judicia_notebook.runtime.source import Read
+    from judicia_notebook.wasm.manifest import Manifest
+
+_LONGEST_NAME = 64
+
+
+class Options(NamedTuple):
+    """What a load said of how to read the file; kept for the next load under the same name."""
+
+    manifest: Any = None
+    abi: str | None = None
+    unknown_imports: str | None = None
+
+    def anchored(self) -> Options:
+        """The same, wherever the notebook goes: a manifest that is a file stays the file that it is."""
+        if not isinstance(self.manifest, str | os.PathLike):
+            return self
+        return self._replace(manifest=Path(self.manifest).absolute())
+
+    def over(self, kept: Options) -> Options:
+        """These, and of `kept` what these do not say."""
+        return Options(*(mine or theirs for mine, theirs in zip(self, kept, strict=True)))
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A load as the caller wrote it, each part checked by itself."""
+
+    name: str | None
+    grants: tuple[str, ...]
+    quota: Quota
+    config: Mapping[str, Any] | None
+    instances: Instances | None
+    on_denied: Any
+    options: Options
+
+    def start(self, manifest: Manifest, ceiling: Quota, source: str) -> Snapshot:
+        """What a plugin begins with that is loaded for the first time.
+
+        Raises
+        ------
+        ManifestError
+        """
+        lowered = _lowered_by(manifest, ceiling, source)
+        return Snapshot(self.grants, overlay(lowered, self.quota.given()), self.on_denied or "error")
+
+
+def check(
+    ceiling: Quota,
+    *,
+    name: str | None,
+    grant: Iterable[str],
+    quota: Quota | Mapping[str, Any] | None,
+    config: Mapping[str, Any] | None,
+    instances: Instances | None,
+    on_denied: str | None,
+    options: Options,
+) -> Request:
+    """Check what can be checked before the module is read.
+
+    Raises
+    ------
+    LoadError, PolicyError
+    """
+    if name is not None and not NAME.fullmatch(name):
+        raise LoadError(f"a plugin's name is of a-z, 0-9, _ and -, beginning with a letter; {name!r} is not")
+    _check_choice("on_denied", on_denied, ("error", "trap"))
+    _check_choice("unknown_imports", options.unknown_imports, ("error", "trap"))
+    grants = parse_grants([grant] if isinstance(grant, str) else grant)
+    wanted = as_quota(quota)
+    check_within(ceiling, wanted)
+    return Request(name, grants, wanted, config, instances, on_denied, options)
+
+
+def _check_choice(name: str, value: str | None, choices: tuple[str, ...]) -> None:
+    if value is not None and value not in choices:
+        raise PolicyError(f"{name} is {' or '.join(map(repr, choices))}, not {value!r}.")
+
+
+def check_instances(instances: Any, quota: Quota) -> None:
+    """Pass a number of instances that the quota allows.
+
+    Raises
+    ------
+    PolicyError
+    """
+    if instances is None or instances == "fresh":
+        return
+    if isinstance(instances, bool) or not isinstance(instances, int) or instances < 1:
+        raise PolicyError(f"instances is a number from 1 or 'fresh', not {instances!r}.")
+    if isinstance(quota.instances, int) and instances > quota.instances:
+        raise PolicyError(f"instances={instances} is above the plugin's quota of {quota.instances} instances.")
+
+
+def _lowered_by(manifest: Manifest, ceiling: Quota, source: str) -> Quota:
+    """The defaults, with what the manifest lowers by itself; what it asks beyond waits for the user.
+
+    Raises
+    ------
+    ManifestError
+        A quota kind or value that does not exist.
+    """
+    try:
+        asked = make_quota(manifest.quota)
+    except PolicyError as error:
+        raise ManifestError(error.message, source=source) from None
+    lowered: dict[str, Any] = {}
+    for kind, most in DEFAULTS.given().items():
+        value = getattr(asked, kind)
+        bounds = [bound for bound in (most, getattr(ceiling, kind)) if isinstance(bound, int | float)]
+        if isinstance(value, int | float) and (not bounds or value <= min(bounds)):
+            lowered[kind] = value
+        elif bounds and isinstance(most, int | float) and min(bounds) < most:
+            lowered[kind] = min(bounds)
+    return overlay(DEFAULTS, lowered)
+
+
+# Under which name ---------------------------------------------------------------------------------------------
+
+
+class Place(NamedTuple):
+    """Where a module comes in: its name, the plugin whose code it replaces, and what to say if it claimed another."""
+
+    name: str
+    plugin: Plugin | None
+    note: str = ""
+    keeps: bool = True  # whether the caller said whose place it takes; what was taken away may come back only then
+
+
+def find_place(request: Request, found: Read, start: Snapshot, plugins: Mapping[str, Plugin]) -> Place:
+    """Where this module comes in."""
+    if request.name is not None:
+        return Place(request.name, plugins.get(request.name))
+    claimed = found.manifest.name
+    for plugin in plugins.values():
+        if plugin.claimed == claimed and may_take_over(plugin, request, found, start):
+            return Place(plugin.name, plugin, keeps=is_source_of(plugin, found))
+    holder = plugins.get(claimed)
+    if holder is None:
+        return Place(claimed, None)
+    if may_take_over(holder, request, found, start):
+        return Place(claimed, holder, keeps=is_source_of(holder, found))
+    name = next(name for name in _alternatives(claimed) if name not in plugins)
+    return Place(name, None, _note(claimed, name, found, holder))
+
+
+def may_take_over(plugin: Plugin, request: Request, found: Read, start: Snapshot) -> bool:
+    """Whether a module may take a loaded plugin's place, and what it was given, without the caller saying so."""
+    if is_source_of(plugin, found):
+        return True
+    return found.path is None and plugin.code.path is None and _has_no_more(plugin, request, start)
+
+
+def is_source_of(plugin: Plugin, found: Read) -> bool:
+    """Whether a plugin was loaded from just there.
+
+    Paths are compared as they were given, made absolute: whoever may change where a link leads may lead it anywhere.
+    """
+    code = plugin.code
+    if found.path is not None:
+        return code.path == found.path
+    return code.path is None and code.digest == found.digest and code.manifest == found.manifest
+
+
+def _has_no_more(plugin: Plugin, request: Request, start: Snapshot) -> bool:
+    """Whether a plugin has nothing that this load does not give as well; nor could get it back by `Policy.reset`."""
+    for had in (plugin.policy.snapshot(), plugin.policy.initial):
+        kept = overlay(had.quota, request.quota.given())
+        if not set(had.granted) <= set(start.granted) or had.on_denied != start.on_denied:
+            return False
+        if any(_is_more(value, start.quota, kind) for kind, value in kept.given().items()):
+            return False
+    if plugin.config and request.config is None:
+        return False
+    if plugin.kept_instances != 1 and request.instances is None:
+        return False
+    return all(kept is None or given is not None for kept, given in zip(plugin.options, request.options, strict=True))
+
+
+def _is_more(value: Any, start: Quota, kind: str) -> bool:
+    """Whether a limit is above both what the load begins with and the default."""
+    bounds = (getattr(start, kind), getattr(DEFAULTS, kind))
+    return None not in bounds and (value is None or value > max(bounds))
+
+
+def _alternatives(name: str) -> Iterable[str]:
+    for number in itertools.count(2):
+        ending = f"-{number}"
+        yield f"{name[: _LONGEST_NAME - len(ending)]}{ending}"
+
+
+def _note(claimed: str, name: str, found: Read, holder: Plugin) -> str:
+    new, old = (printable(str(one.path or loading.label(one.source)), 200) for one in (found, holder.code))
+    return (
+        f"loaded as {name}: the name {claimed} belongs to {old}, and this is {new}, which has nothing of it; "
+        f'name="{claimed}" replaces {claimed} and keeps its grants, another name= keeps both, '
+        f"to unload {claimed} first frees the name"
+    )

@@ -1,0 +1,532 @@
+"""One call, from the request to the recorded row.
+
+`Call.run` is the straight walk through the house: wait for an instance, make one if the slot is empty, enter it, hand
+over the request, take the answer, leave, record. It is the same walk for JSON, bytes, raw numbers and lifecycle hooks;
+they differ in what they do inside (`Call.body`).
+
+The times of a row: ``encode`` and ``decode`` are JSON and copying, ``setup`` is making and arming the instance,
+``host`` is what host functions took, ``guest`` is the rest of the time inside. They add up to the wall time; the wait
+for an instance is kept apart.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from time import perf_counter_ns
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from judicia_notebook.context import collected, current_call, label_text
+from judicia_notebook.engine import interrupts, safety
+from judicia_notebook.engine.abi import Exchange
+from judicia_notebook.engine.invocation import UNCOUNTED_JSON
+from judicia_notebook.engine.sandbox import Sandbox, enclosing
+from judicia_notebook.engine.traps import FUEL_IS_KNOWN
+from judicia_notebook.errors import (
+    AbiViolation,
+    CallError,
+    GuestError,
+    GuestTrap,
+    InvalidPayload,
+    JudiciaError,
+    NoSuchFunction,
+    PluginNotReady,
+    QuotaExceeded,
+    ResourceExhausted,
+    describe,
+    interrupted,
+)
+from judicia_notebook.host.scope import CallScope
+from judicia_notebook.policy.policy import CappedBudget
+from judicia_notebook.records.captures import THE_CALL
+from judicia_notebook.records.recorder import CallRecord, LimitsInForce
+from judicia_notebook.runtime import facts
+from judicia_notebook.runtime.platform import Making
+from judicia_notebook.runtime.pool import Instance, Ticket
+from judicia_notebook.runtime.source import REACTOR_INITIALIZE
+from judicia_notebook.units import format_time
+from judicia_notebook.wasm.json_shape import TooManyValues
+
+if TYPE_CHECKING:
+    from judicia_notebook.engine.invocation import Invocation
+    from judicia_notebook.engine.limits import Limits
+    from judicia_notebook.engine.memory import MemoryAccount
+    from judicia_notebook.engine.sandbox import Observer
+    from judicia_notebook.policy.policy import FormerPolicy, Policy
+    from judicia_notebook.records.recorder import Recorder
+    from judicia_notebook.runtime.platform import Target
+
+MAKING_FRAMES = 40
+
+
+class Call:
+    """A call that is about to be made.
+
+    Parameters
+    ----------
+    target : Target
+    budget : Policy or CappedBudget
+    body : callable
+        ``body(call) -> value``: what to do once inside.
+    finish : callable, optional
+        ``finish(call, value) -> value``: what to do with it once the instance is free again.
+    size_in : int
+        Bytes of the request, for the row.
+    """
+
+    # Defaults stand on the class: what a call never touches costs it nothing.
+    instance: Instance | None = None
+    error: BaseException | None = None
+    cpu_ns = 0
+    fuel = -1
+    setup_fuel = setup_refused = 0  # of making the instance
+    queue_ns = setup_ns = encode_ns = decode_ns = inside_ns = host_ns = 0
+    memory_before = memory_peak = -1
+    refused_before = refused_grows = bytes_out = 0
+    started_ns = _queued_ns = 0
+    record_position = -1
+
+    def __init__(
+        self,
+        target: Target,
+        budget: Policy | CappedBudget,
+        body: Callable[[Call], Any],
+        *,
+        finish: Callable[[Call, Any], Any] | None = None,
+        size_in: int = 0,
+        origin: str = "user",
+    ) -> None:
+        self.target = target
+        self.platform = target.platform
+        self.body = body
+        self.finish = finish
+        self.size_in = size_in
+        self.origin = origin
+        recorder = target.platform.recorder
+        subject = target.subject
+        self.parent = current_call.get()
+        self.scope = CallScope(
+            budget, target.policy, recorder, subject.plugin, subject.function, recorder.next_call_id()
+        )
+
+    # The walk -----------------------------------------------------------------------------------------------
+
+    def run(self, on: Instance | None = None, ticket: Ticket | None = None) -> Any:
+        """Make the call.
+
+        Parameters
+        ----------
+        on : Instance, optional
+            An instance that is ours already; without it the call waits for one.
+        ticket : Ticket, optional
+            Its place in the queue, whose turn it is or never will be.
+
+        Raises
+        ------
+        CallError
+            What the plugin, a limit or a person did; it carries the call's record.
+        PluginNotReady
+            The call did not begin; there is no record.
+        ResourceExhausted
+            It did not begin, or this process has no memory for it; there is no record.
+        KeyboardInterrupt
+            Somebody pressed Ctrl-C; the record says cancelled.
+        """
+        safety.check_process()  # before any lock: its owner may not exist in a forked child
+        scope = self.scope
+        outer = enclosing()
+        if outer is not None:
+            scope.outer = outer
+        value = None
+        on_main = interrupts.enter(scope)
+        token = current_call.set(scope.call_id)
+        self.target.activity.running[scope.call_id] = self
+        try:
+            try:
+                value = self._on_instance(on) if on is not None else self._in_turn(ticket)
+                if self.finish is not None:
+                    value = self.finish(self, value)
+            except MemoryError as error:
+                self.error = ResourceExhausted(
+                    f"This process has no memory left for the call of {scope.where}: {error}."
+                )
+            except BaseException as error:
+                self.error = error
+                if self.instance is not None:
+                    self.instance.sandbox.expel(scope)
+            self._settle()
+        finally:
+            self.target.activity.running.pop(scope.call_id, None)
+            if self.target.instances.is_busy_with(scope):
+                self.abandon()  # an exception came between the slot and what gives it back
+            current_call.reset(token)
+            if on_main:
+                interrupts.leave(scope)
+        if scope.interrupted is not None:
+            raise self._told(scope.interrupted)
+        if self.error is not None:
+            raise self.error
+        return value
+
+    def _told(self, error: BaseException) -> BaseException:
+        """An interrupt with what became of this call."""
+        if self._queued_ns and not self.started_ns:
+            return interrupted(error, f"{self.scope.where} was interrupted while it waited for an instance.")
+        kept = self.instance is None or not self.instance.sandbox.broken or self.target.instances.kind == "fresh"
+        lost = "" if kept else " Its instance was replaced; its state is lost."
+        after = format_time((perf_counter_ns() - self.started_ns) / 1e9) if self.started_ns else "a moment"
+        return interrupted(error, f"{self.scope.where} was interrupted after {after}.{lost}")
+
+    def abandon(self) -> None:
+        """Give back what a call still has that runs no more, from any thread."""
+        self.target.activity.running.pop(self.scope.call_id, None)
+        self.target.instances.release(self.scope, self.instance, keep=False)
+
+    def join_queue(self, ticket: Ticket) -> None:
+        """Take a place in the queue now, to `run` with it later.
+
+        Raises
+        ------
+        PluginNotReady, ResourceExhausted
+        """
+        safety.check_process()
+        self._queued_ns = perf_counter_ns()
+        self.target.instances.join(ticket, self._queue_limit())
+
+    def _queue_limit(self) -> int:
+        return self.target.policy.limits.queue
+
+    def _check_payload(self) -> None:
+        # What a hook is handed is the user's configuration: the limit of one call of another function is not about it.
+        budget = self.target.policy if self.origin == "lifecycle" else self.scope.budget
+        limit = budget.limits.payload_bytes
+        if self.size_in > limit:
+            raise self.scope.exceeded("payload", limit, self.size_in, "bytes")
+
+    def _in_turn(self, ticket: Ticket | None) -> Any:
+        """Wait for an instance, and give it back."""
+        instances = self.target.instances
+        if ticket is None:
+            self._check_payload()
+            self._queued_ns = perf_counter_ns()
+        try:
+            if ticket is None:
+                found = instances.acquire(self.scope, self._queue_limit())
+            else:
+                found = instances.collect(ticket, self.scope)
+        finally:
+            self.queue_ns = perf_counter_ns() - self._queued_ns
+        try:
+            value = self._on_instance(found)
+        except BaseException as error:
+            instance = self.instance or found
+            keep = self._spares(error) and instance is not None and not instance.sandbox.broken
+            if isinstance(error, CallError) and instance is not None and not keep:
+                error.state_lost = instances.kind != "fresh"
+            instances.release(self.scope, instance, keep=keep)
+            raise
+        instances.release(self.scope, self.instance, keep=True)
+        return value
+
+    def _spares(self, error: BaseException) -> bool:
+        """Whether the instance is as good as before: it said no in good order, or was never entered."""
+        if isinstance(error, GuestError | InvalidPayload | NoSuchFunction):
+            return True
+        if not isinstance(error, QuotaExceeded) or self.inside_ns:
+            return False
+        return error.quota == "payload" or error.per_call
+
+    def _on_instance(self, found: Instance | None) -> Any:
+        began = perf_counter_ns()
+        self.started_ns = began
+        self._check_payload()
+        making = self.target.activity.making
+        if found is not None and found.code is not making.code:
+            making = Making(found.code, self.target.config)
+        if making.code is not self.target.code:
+            self.target = self.target.on(making)
+        self.scope.digest = making.code.digest
+        if (former := self.target.activity.former.get(making.code.digest)) is not None:
+            self.hold_to(former)
+        try:
+            instance = self.instance = found if found is not None else self._make()
+        except BaseException:
+            self.setup_ns = perf_counter_ns() - began
+            raise
+        sandbox, scope = instance.sandbox, self.scope
+        sandbox.enter(scope)
+        try:
+            scope.exchange = instance.exchange
+            instance.exchange.reset()
+            self.memory_before = sandbox.account.used
+            self.refused_before = sandbox.account.grows_refused
+            scope.host_ns = 0
+            entered = perf_counter_ns()
+            self.setup_ns = entered - began
+            try:
+                value = self.body(self)
+            finally:
+                if self.origin != "lifecycle":
+                    instance.calls += 1
+                self.inside_ns = perf_counter_ns() - entered
+                self.host_ns = scope.host_ns
+                self._measure(sandbox)
+            if scope.reported is not None:
+                raise scope.reported
+            return value
+        except CallError as error:
+            if scope.reported is not None and error is not scope.ended and error is not scope.reported:
+                raise scope.reported from error
+            raise
+        finally:
+            sandbox.leave()
+
+    def hold_to(self, policy: FormerPolicy) -> None:
+        """Go on with what the code that it runs in might do before it was replaced; from any thread."""
+        scope, instance = self.scope, self.instance
+        scope.policy = policy
+        scope.budget = scope.budget.under(policy) if isinstance(scope.budget, CappedBudget) else policy
+        if instance is not None:
+            instance.sandbox.account.budget = scope.budget
+
+    @property
+    def sandbox(self) -> Sandbox:
+        """The sandbox this call is in; only inside."""
+        if self.instance is None:
+            raise RuntimeError("this call is not in an instance")
+        return self.instance.sandbox
+
+    @property
+    def account(self) -> MemoryAccount | None:
+        """The memories of the instance it is or was in."""
+        return None if self.instance is None else self.instance.sandbox.account
+
+    def exchange(self, request: bytes) -> bytes | None:
+        """Hand the request to the function this call is for, and take its answer; only inside.
+
+        Raises
+        ------
+        NoSuchFunction
+            The plugin was replaced while the call waited, and the new code does not have it.
+        """
+        function = self.target.subject.function
+        if function not in self.target.code.callable:
+            raise NoSuchFunction(f"{self.scope.where} is gone: the plugin was replaced while the call waited.")
+        export = self.sandbox.export(function)
+        captures = self.platform.recorder.captures
+        if captures.limit:
+            captures.add(self.scope.call_id, THE_CALL, "request", request)
+        answer = self.scope.exchange.call(export, request, self.scope)
+        self.bytes_out = len(answer) if answer else 0
+        if captures.limit:
+            captures.add(self.scope.call_id, THE_CALL, "answer", answer or b"")
+        return answer
+
+    def read(self, answer: bytes, read: Callable[[CallScope, bytes], Any]) -> Any:
+        """What `read` makes of the answer, once the instance is free: on the call's clocks and within its time.
+
+        Raises
+        ------
+        CallError
+            There are more values than may be, or a limit or a cancel came first.
+        ValueError
+            What `read` raises.
+        """
+        scope, began = self.scope, perf_counter_ns()
+        try:
+            return read(scope, answer)
+        except TooManyValues as error:
+            raise scope.exceeded("json_values", scope.budget.limits.json_values, error.used, "values") from None
+        finally:
+            self.decode_ns += perf_counter_ns() - began
+            if len(answer) > UNCOUNTED_JSON:
+                self.cpu_ns = scope.cpu_ns
+
+    def _measure(self, sandbox: Sandbox) -> None:
+        account = sandbox.account
+        self.cpu_ns = self.scope.cpu_ns
+        self.fuel = self.setup_fuel + sandbox.fuel_used()
+        self.memory_peak = account.used
+        self.refused_grows = account.grows_refused - self.refused_before + self.setup_refused
+
+    # Making an instance -------------------------------------------------------------------------------------
+
+    def _make(self) -> Instance:
+        """A new instance: memories, data, start function, on_initialize."""
+        target, scope = self.target, self.scope
+        safety.check_headroom(MAKING_FRAMES)  # what fails half-way here may be a ctypes error of its own
+        generation = target.instances.generation_of(target.code)
+        sandbox = Sandbox(target.code.linkage, scope.budget, self.platform.pool)
+        try:
+            sandbox.observer = _observer(self.platform.recorder)
+            sandbox.enter(scope)
+            try:
+                sandbox.instantiate()
+                exchange = scope.exchange = Exchange(sandbox)
+                if target.code.is_reactor:
+                    sandbox.run(sandbox.export(REACTOR_INITIALIZE))
+            finally:
+                self.cpu_ns = scope.cpu_ns
+                self.setup_fuel = sandbox.fuel_used()
+                scope.spent = scope.spent._replace(fuel=scope.spent.fuel + self.setup_fuel)
+                self.setup_refused = self.refused_grows = sandbox.account.grows_refused
+                self.memory_peak = sandbox.account.used
+                sandbox.leave()
+            instance = Instance(target.code, sandbox, exchange, generation)
+            self._initialize(instance)
+        except BaseException:
+            target.instances.failed = True
+            sandbox.expel(scope)
+            sandbox.close()
+            raise
+        target.instances.started, target.instances.failed = True, False
+        return instance
+
+    def _initialize(self, instance: Instance) -> None:
+        if self.origin == "lifecycle" or "on_initialize" not in self.target.code.callable:
+            return
+        part = hook(self.target, "on_initialize")
+        self.scope.share_budget(part.scope)
+        remove = self.scope.on_cancel(part.scope.cancel)
+        try:
+            part.run(on=instance)
+        except (GuestError, GuestTrap, AbiViolation) as error:
+            raise PluginNotReady(f"{self.scope.plugin} failed to initialize: {describe(error)[0]}") from error
+        finally:
+            remove()
+            fuel = max(0, part.fuel)
+            self.scope.take_over(part.scope, fuel)
+            self.setup_fuel += fuel
+            self.cpu_ns = self.scope.cpu_ns
+
+    # The row ------------------------------------------------------------------------------------------------
+
+    def _settle(self) -> None:
+        """Record the call, unless it never began."""
+        error = self.error
+        if self.scope.process is not None:
+            self.scope.process.flush(self.scope)
+        if self.scope.interrupted is not None and not isinstance(error, CallError):
+            error = self.scope.ended or error
+        began = self.started_ns != 0 or isinstance(error, CallError)
+        if not began or (isinstance(error, JudiciaError) and not isinstance(error, CallError)):
+            return
+        if isinstance(error, CallError):
+            facts.complete(error, self.scope, self.account)
+        self._record(error)
+        self.target.activity.last = self.record_position
+        collected(self.platform.recorder, self.scope.call_id)
+        if isinstance(self.error, CallError):
+            self.error.record = self.platform.recorder.call_at(self.record_position)
+
+    def _record(self, error: BaseException | None) -> None:
+        scope, instance, recorder = self.scope, self.instance, self.platform.recorder
+        if error is None:
+            outcome, text = "ok", ""
+        elif isinstance(error, CallError):
+            outcome, text = error.outcome, f"{type(error).__name__}: {describe(error)[0]}"
+        else:
+            outcome, text = "host_failure", f"{type(error).__name__}: {error}"
+        encode, guest, decode = self._split()
+        state = scope.policy.state
+        self.record_position = recorder.add_call(
+            scope.call_id,
+            self.parent,
+            self.target.subject,
+            self.origin,
+            instance.number if instance else 0,
+            max(instance.calls, 1) if instance else 0,
+            threading.current_thread().name,
+            label_text(),
+            (self.started_ns or perf_counter_ns()) - recorder.began_ns,
+            self.queue_ns,
+            self.setup_ns,
+            encode,
+            guest,
+            self.host_ns,
+            decode,
+            self.cpu_ns,
+            self._known_fuel(error),
+            self.memory_before,
+            self.memory_peak,
+            self.refused_grows,
+            self.size_in,
+            self.bytes_out,
+            scope.host_calls,
+            scope.denied,
+            _in_force(scope.budget.limits),
+            state.version,
+            outcome,
+            text,
+        )
+
+    def _split(self) -> tuple[int, int, int]:
+        """Time inside, told apart: writing the request, the guest, reading the answer."""
+        if self.instance is None or not self.inside_ns:
+            return self.encode_ns, 0, self.decode_ns
+        exchange, inside = self.instance.exchange, self.inside_ns
+        written, read = exchange.write_ns, exchange.read_ns
+        guest = inside - written - read - self.host_ns
+        if guest < 0:  # clocks read at different moments: what is measured twice is the guest's
+            written = min(written, inside)
+            read, guest = min(read, inside - written), 0
+        return self.encode_ns + written, guest, self.decode_ns + read
+
+    def _known_fuel(self, error: BaseException | None) -> int:
+        if error is None or isinstance(error, GuestError):
+            return self.fuel
+        if isinstance(error, QuotaExceeded) and error.quota == "fuel":
+            return int(error.limit) - (self.scope.spent.fuel - self.setup_fuel)
+        if isinstance(error, GuestTrap) and error.trap in FUEL_IS_KNOWN:
+            return self.fuel
+        return -1
+
+    @property
+    def record(self) -> CallRecord | None:
+        """The row, once the call is over; None where it never began or was dropped since."""
+        return self.platform.recorder.call_at(self.record_position) if self.record_position >= 0 else None
+
+
+def hook(target: Target, name: str) -> Call:
+    """A lifecycle hook of a plugin, as a call: its own row, clocks and quotas."""
+    from judicia_notebook.engine import wire
+
+    body: dict[str, Any] = {"name": target.subject.plugin, "version": target.code.manifest.version}
+    if name == "on_initialize":
+        body |= {"granted": sorted(target.policy.granted), "config": {**target.code.manifest.config, **target.config}}
+    request = wire.encode(body)
+
+    def run(call: Call) -> None:
+        call.exchange(request)
+
+    return Call(target.at(name), target.policy, run, size_in=len(request), origin="lifecycle")
+
+
+def _observer(recorder: Recorder) -> Observer:
+    def observe(scope: Invocation, event: str, cpu_ns: int, used: int) -> None:
+        recorder.add_sample(scope.call_id, event, perf_counter_ns() - recorder.began_ns, cpu_ns, used)
+
+    return observe
+
+
+class _Converted(NamedTuple):
+    limits: Limits
+    in_force: LimitsInForce
+
+
+_last: _Converted | None = None
+
+
+def _in_force(limits: Limits) -> LimitsInForce:
+    """The limits as the row wants them; most calls in a row have the same."""
+    global _last
+    last = _last
+    if last is not None and last.limits is limits:
+        return last.in_force
+
+    def seconds(nanoseconds: int | None) -> float | None:
+        return None if nanoseconds is None else nanoseconds / 1e9
+
+    made = LimitsInForce(seconds(limits.cpu_ns), seconds(limits.wall_ns), limits.memory_bytes, limits.fuel)
+    _last = _Converted(limits, made)
+    return made

@@ -1,0 +1,569 @@
+"""One loaded module: its policy, its instances, and the ways to call it.
+
+A `Plugin` keeps its name and its handle for as long as its runtime lives: loading another file under the same name
+exchanges its code in place, and what the load did not say (grants, quotas) stays as it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from time import perf_counter_ns
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Self
+
+from judicia_notebook.context import current_call
+from judicia_notebook.engine import wire
+from judicia_notebook.engine.finalizers import sweep
+from judicia_notebook.engine.interrupts import deferred
+from judicia_notebook.errors import (
+    CallError,
+    JudiciaError,
+    NoSuchFunction,
+    PluginNotReady,
+    did_you_mean,
+    stays_in_process,
+)
+from judicia_notebook.experiments.measuring import Measuring
+from judicia_notebook.host.scope import CallScope
+from judicia_notebook.policy.grants import read_requests
+from judicia_notebook.policy.policy import CappedBudget, FormerPolicy, Policy, current_way
+from judicia_notebook.policy.quotas import Quota, call_quota, make_quota
+from judicia_notebook.records.recorder import CallRecord, Subject
+from judicia_notebook.runtime import source as loading
+from judicia_notebook.runtime.admission import Options
+from judicia_notebook.runtime.call import Call, hook
+from judicia_notebook.runtime.facts import no_json
+from judicia_notebook.runtime.handle import CallHandle, in_background
+from judicia_notebook.runtime.inspection import Inspection, inspect
+from judicia_notebook.runtime.platform import Activity, Making, Platform, Target
+from judicia_notebook.runtime.pool import Instance, InstancePool, Instances
+from judicia_notebook.runtime.raw import RawFunction
+from judicia_notebook.runtime.wasi_command import RunResult, run
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from anywidget import AnyWidget
+
+    from judicia_notebook.runtime.source import Code
+    from judicia_notebook.wasm.info import Export, Import
+    from judicia_notebook.wasm.manifest import Manifest
+
+CLEANUP_SECONDS = 1.0
+ORIGINS = frozenset({"bench", "sweep"})
+"""Ways of making calls that a row's origin names; see `via`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an attempted call ended: a value, or the error that `Plugin.call` would have raised, and the record."""
+
+    value: Any
+    error: JudiciaError | None
+    record: CallRecord | None
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is a value and no error."""
+        return self.error is None
+
+
+@stays_in_process("In the other process, load it: jn.Runtime().load(source). jn.sweep does that for a grid of calls.")
+class Plugin(Measuring):
+    """A module loaded into a runtime. `Runtime.load` makes them.
+
+    Attributes
+    ----------
+    name : str
+    policy : Policy
+        Live grants and quotas.
+    changes : tuple of str
+        What the last load under this name changed; empty after the first.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        code: Code,
+        platform: Platform,
+        policy: Policy,
+        *,
+        instances: Instances,
+        config: Mapping[str, Any],
+        on_unload: Callable[[Plugin], bool],
+        named: Callable[[str], Plugin | None],
+        claimed: str = "",
+        options: Options | None = None,
+    ) -> None:
+        self.name = name
+        self.claimed = claimed  # the name in its manifest, if that is why it came in; "" where the caller named it
+        self.options = options or Options()
+        self.policy = policy
+        self.changes: tuple[str, ...] = ()
+        self.recorder = platform.recorder
+        self._platform = platform
+        self._code = code
+        self._config = dict(config)
+        self.kept_instances = instances
+        self._instances = InstancePool(name, code, _kind(instances, code), policy)
+        policy.observe(partial(_follow, weakref.ref(self)))
+        self.unloaded = False  # its runtime sets this, when it frees the name
+        self._targets: dict[str, Target] = {}
+        self._activity = Activity(Making(code, self._config))
+        self._on_unload = on_unload
+        self._named = named
+
+    # What it is ---------------------------------------------------------------------------------------------
+
+    @property
+    def source(self) -> loading.Source:
+        """What it was loaded from."""
+        return self._code.source
+
+    @property
+    def current(self) -> Plugin:
+        """The plugin of this name: this one, or what was loaded under its name after this one was unloaded."""
+        return (self._named(self.name) or self) if self.unloaded else self
+
+    @property
+    def code(self) -> Code:
+        """The module as it was read and compiled."""
+        return self._code
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """What on_initialize is handed, over the manifest's own."""
+        return MappingProxyType(self._config)
+
+    @property
+    def state(self) -> str:
+        """``loaded`` (nothing of it ran yet), ``ready``, ``failed`` (to initialize) or ``unloaded``."""
+        if self.unloaded:
+            return "unloaded"
+        if self._instances.failed:
+            return "failed"
+        return "ready" if self._instances.started else "loaded"
+
+    @property
+    def manifest(self) -> Manifest:
+        """What it says of itself."""
+        return self._code.manifest
+
+    @property
+    def manifest_origin(self) -> str:
+        """``section``, ``plugin.toml``, ``derived`` or ``given``."""
+        return self._code.manifest_origin
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the wasm bytes, in hex."""
+        return self._code.digest
+
+    @property
+    def abi(self) -> str:
+        """``judicia-v1``, ``wasi`` or ``raw``."""
+        return self._code.abi
+
+    @property
+    def is_command(self) -> bool:
+        """Whether it is a WASI command: something to `run`, with no functions to call."""
+        return self._code.abi == loading.WASI_ABI
+
+    @property
+    def exports(self) -> tuple[Export, ...]:
+        """What the module exports, in its own order."""
+        return self._code.module.exports
+
+    @property
+    def imports(self) -> tuple[Import, ...]:
+        """What the module imports: all it can reach."""
+        return self._code.module.imports
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """The names that `call` takes."""
+        return tuple(self._code.callable)
+
+    @property
+    def instances(self) -> int | str:  # jedi completes nothing on an object that has a property typed as a Literal
+        """How many instances live between calls, or ``"fresh"``."""
+        return self._instances.kind
+
+    @property
+    def requested(self) -> tuple[str, ...]:
+        """What the manifest asks for and is not granted; what cannot be granted is in `inspect`."""
+        granted = self.policy.granted
+        return tuple(one for one in read_requests(self.manifest.capabilities).grants if one not in granted)
+
+    @property
+    def requested_quota(self) -> dict[str, Any]:
+        """Quotas the manifest asks for beyond what it has, by kind; they wait for the user."""
+        asked, has = make_quota(self.manifest.quota).given(), self.policy.quota.given()
+        return {
+            kind: value
+            for kind, value in asked.items()
+            if has[kind] is not None and (value is None or value > has[kind])
+        }
+
+    def inspect(self) -> Inspection:
+        """Everything about it that can be known without running it."""
+        return inspect(self._code, self._platform.dispatcher, name=self.name, granted=self.policy.granted)
+
+    def __repr__(self) -> str:
+        return f"<Plugin {self.name} {self.manifest.version} {self.state}, {self.digest[:12]}>"
+
+    # Calling ------------------------------------------------------------------------------------------------
+
+    def call(self, function: str, payload: Any = None, *, quota: Quota | Mapping[str, Any] | None = None) -> Any:
+        """Call a function with JSON and get its JSON answer.
+
+        Parameters
+        ----------
+        function : str
+        payload : Any
+            Anything with a JSON form: plain values, dataclasses, datetimes, NumPy. None sends nothing.
+        quota : Quota, optional
+            Limits for this call alone; in force is the least of these and the plugin's.
+
+        Returns
+        -------
+        Any
+            None where the function gave no value.
+
+        Raises
+        ------
+        CallError
+            What the plugin, a limit or a person did; ``error.record`` has its costs.
+        NoSuchFunction, PluginNotReady, InvalidPayload
+
+        Examples
+        --------
+        >>> import judicia_notebook as jn
+        >>> with jn.Runtime() as rt:
+        ...     rt.load("example:specimen").call("echo", {"a": 1})
+        {'a': 1}
+        """
+        return self._json_call(function, payload, quota).run()
+
+    def attempt(self, function: str, payload: Any = None, *, quota: Quota | Mapping[str, Any] | None = None) -> Outcome:
+        """`call`, with what the plugin caused as data instead of an exception."""
+        made = self._json_call(function, payload, quota)
+        try:
+            return Outcome(made.run(), None, made.record)
+        except (CallError, PluginNotReady) as error:
+            return Outcome(None, error, made.record)
+
+    def submit(
+        self, function: str, payload: Any = None, *, quota: Quota | Mapping[str, Any] | None = None
+    ) -> CallHandle:
+        """`call` in the background: a handle that can be waited for, awaited and cancelled.
+
+        Raises
+        ------
+        NoSuchFunction, PluginNotReady, InvalidPayload, ResourceExhausted
+            It was not submitted.
+
+        Examples
+        --------
+        >>> import judicia_notebook as jn
+        >>> with jn.Runtime() as rt:
+        ...     handle = rt.load("example:specimen").submit("echo", [1, 2])
+        ...     handle.result(timeout=10)
+        [1, 2]
+        """
+        return in_background(self._json_call(function, payload, quota), self._platform.workers)
+
+    async def call_async(
+        self, function: str, payload: Any = None, *, quota: Quota | Mapping[str, Any] | None = None
+    ) -> Any:
+        """`call` without blocking the event loop. Cancelling the task cancels the call."""
+        handle = self.submit(function, payload, quota=quota)
+        try:
+            return await handle
+        except asyncio.CancelledError:
+            handle.cancel()
+            raise
+
+    def call_bytes(self, function: str, data: bytes, *, quota: Quota | Mapping[str, Any] | None = None) -> bytes:
+        """Call a function with bytes and get its bytes, without JSON; ``b""`` where it gave no value.
+
+        Raises
+        ------
+        CallError, NoSuchFunction, PluginNotReady
+        """
+        request = bytes(data)
+        made = self._abi_call(function, request, 0, quota, lambda _, answer: answer or b"")
+        answer: bytes = made.run()
+        return answer
+
+    def raw(self, export: str) -> RawFunction:
+        """An export that takes and returns numbers.
+
+        Raises
+        ------
+        NoSuchFunction
+            No such function, or its type has more than i32, i64, f32 and f64 in it.
+        """
+        kind = self._code.functions.get(export)
+        if kind is None:
+            raise NoSuchFunction(
+                f"{self.name} exports no function {export!r}.{did_you_mean(export, self._code.functions)}"
+            )
+        if not {*kind.params, *kind.results} <= {"i32", "i64", "f32", "f64"}:
+            raise NoSuchFunction(f"{self.name}.{export} is {kind}, and only i32, i64, f32 and f64 can be passed.")
+        return RawFunction(self, export, kind)
+
+    def run(
+        self, args: Sequence[str] = (), stdin: bytes | str = b"", *, quota: Quota | Mapping[str, Any] | None = None
+    ) -> RunResult:
+        """Run a WASI command in an instance of its own. It sees the plugin's name before its arguments.
+
+        Raises
+        ------
+        CallError
+            It did not come to its end. A returncode other than 0 raises nothing; the record's outcome is guest_error.
+        NoSuchFunction, InvalidPayload, PluginNotReady
+        """
+        return run(self, args, stdin, quota)
+
+    def _json_call(self, function: str, payload: Any, quota: Quota | Mapping[str, Any] | None) -> Call:
+        began = perf_counter_ns()
+        request = b"" if payload is None else wire.encode(payload)
+        return self._abi_call(function, request, perf_counter_ns() - began, quota, _decode)
+
+    def _abi_call(
+        self,
+        function: str,
+        request: bytes,
+        encode_ns: int,
+        quota: Quota | Mapping[str, Any] | None,
+        finish: Callable[[Call, Any], Any],
+    ) -> Call:
+        target = self.target(function, self._code.abi)
+        if function not in target.code.callable:
+            raise loading.not_callable(self.name, target.code, function)
+
+        def exchange(call: Call) -> bytes | None:
+            return call.exchange(request)
+
+        way = current_way()
+        origin = way if way in ORIGINS else "user"
+        call = self.begin(target, quota, exchange, finish=finish, size_in=len(request), origin=origin)
+        call.encode_ns = encode_ns
+        return call
+
+    def begin(
+        self, target: Target, quota: Quota | Mapping[str, Any] | None, body: Callable[[Call], Any], **more: Any
+    ) -> Call:
+        """A call that is about to be made; for `call` and its kin."""
+        if self.unloaded:
+            raise PluginNotReady(f"{self.name} is unloaded.", hint=f"Load it again under the name {self.name}.")
+        if quota is None:
+            return Call(target, self.policy, body, **more)
+        return Call(target, CappedBudget(self.policy, call_quota(quota, self.policy.ceiling)), body, **more)
+
+    def target(self, function: str, abi_name: str) -> Target:
+        """What a call of this function would be aimed at now."""
+        targets, code = self._targets, self._code  # in this order: a replace changes them in the other
+        target = targets.get(function)
+        if target is None or target.subject.abi != abi_name:
+            subject = Subject(self.name, code.digest, function, abi_name)
+            target = Target(self._platform, self.policy, code, self._instances, subject, self._config, self._activity)
+            if function in code.functions:
+                targets[function] = target
+        return target
+
+    # Lifecycle ----------------------------------------------------------------------------------------------
+
+    def initialize(self) -> None:
+        """Make an instance now: its start function and on_initialize run, under the plugin's quotas.
+
+        Raises
+        ------
+        CallError
+            What they ran into.
+        PluginNotReady
+            Unloaded.
+        """
+        if self._instances.idle:
+            return
+        target = self.target("on_initialize", self._code.abi)
+
+        def body(call: Call) -> None:
+            if call.instance is not None and call.instance.calls == 0 and "on_initialize" in call.target.code.callable:
+                self._instances.failed = call.sandbox.broken = True  # until it has gone well
+                hook(call.target, "on_initialize").body(call)
+                self._instances.failed = call.sandbox.broken = call.scope.reported is not None
+
+        self.begin(target, None, body, origin="lifecycle").run()
+
+    def unload(self) -> None:
+        """Let go of it.
+
+        Running calls are cancelled, on_cleanup runs in idle instances (at most 1 s in all), memory is freed. Ctrl-C
+        ends an on_cleanup that runs, and what is left is freed all the same.
+        """
+        with deferred():
+            if self._on_unload(self):
+                self._platform.recorder.add_audit("unload", self.name, self.digest[:12], current_way())
+                self.let_go("unloaded")
+
+    def let_go(self, why: str) -> None:
+        """End its calls and free its instances; a second time what the first one left."""
+        with deferred():
+            idle = self._instances.close()  # first, so that no call begins behind the cancelling
+            self.cancel_calls(why)
+            self.retire(idle)
+
+    def cancel_calls(self, why: str = "the runtime ends") -> None:
+        """Cancel every call that runs or waits."""
+        for call in tuple(self._activity.running.values()):
+            call.scope.cancel(why)
+
+    def end(self) -> None:
+        """Take no more calls and cancel those there are: the interpreter is about to go."""
+        self._instances.close()
+        self.cancel_calls()
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is a call that runs or waits, other than the one this is called from."""
+        return bool(self._activity.running.keys() - {current_call.get()})
+
+    def retire(self, idle: list[Instance]) -> None:
+        """Run on_cleanup in instances that no call will get, and free them. What comes of it is raised at the end.
+
+        Guests run here, so no lock of the runtime may be held.
+        """
+        first: BaseException | None = None
+        until = time.monotonic() + CLEANUP_SECONDS  # for all of them together
+        for instance in idle:
+            left = _seconds_left(until)
+            if first is None and left > 0 and "on_cleanup" in instance.code.callable:
+                try:
+                    self._clean_up(instance, left)
+                except BaseException as error:  # Ctrl-C, for one; it has ended the hook
+                    first = error
+            instance.sandbox.close()
+        sweep()
+        if first is not None:
+            raise first
+
+    def _clean_up(self, instance: Instance, seconds: float) -> None:
+        target = self.target("on_cleanup", self._code.abi).on(Making(instance.code, self._config))
+        call = hook(target, "on_cleanup")
+        call.scope.budget = CappedBudget(self.policy, Quota(cpu=CLEANUP_SECONDS, wall=seconds))
+        with contextlib.suppress(JudiciaError):  # it is going anyway, and its row says what happened
+            call.run(on=instance)
+
+    def hold_back(self, new: Code) -> None:
+        """Keep the code there is from whatever comes with its successor, or after it; that still runs, or cleans up."""
+        activity, old = self._activity, self._code.digest
+        activity.former.pop(new.digest, None)
+        if new.digest == old:
+            return
+        former = activity.former[old] = FormerPolicy(self.policy, self.policy.snapshot())
+        for call in tuple(activity.running.values()):  # one that begins meanwhile looks there after it has its digest
+            if call.scope.digest == old:
+                call.hold_to(former)
+
+    def replace(
+        self, code: Code, *, instances: Instances | None, config: Mapping[str, Any] | None, options: Options
+    ) -> list[Instance]:
+        """Exchange the code in place, for `Runtime.load`; the instances that are left over, to be retired."""
+        self.changes = loading.differences(self._code, code)
+        self.kept_instances = instances or self.kept_instances
+        if config is not None:
+            self._config = dict(config)
+        self.options = options
+        self._activity.making = Making(code, self._config)
+        idle = self._instances.renew(code, _kind(self.kept_instances, code))
+        self._code = code
+        self._targets = {}
+        return idle
+
+    # What it did --------------------------------------------------------------------------------------------
+
+    def panel(self, show: str | None = None, scale: float = 1.0) -> AnyWidget:
+        """The live panel: what it may do, uses and did, and the controls that change it; `show` opens a tab."""
+        from judicia_notebook.notebook.live.panel.panel import make_panel
+
+        return make_panel(self, show, scale)
+
+    def charts(self, scale: float = 1.0) -> AnyWidget:
+        """Live charts: memory and CPU of its calls against their limits, host calls by capability, outcomes."""
+        from judicia_notebook.notebook.live.charts.charts import make_charts
+
+        return make_charts(self, scale)
+
+    @property
+    def last(self) -> CallRecord | None:
+        """The record of the last call; None before the first."""
+        return self._platform.recorder.call_at(self._activity.last) if self._activity.last >= 0 else None
+
+    @property
+    def calls(self) -> pd.DataFrame:
+        """The plugin's rows of `Runtime.calls`."""
+        from judicia_notebook.records import frames
+
+        return frames.calls(self._platform.recorder, plugin=self.name)
+
+    @property
+    def host_calls(self) -> pd.DataFrame:
+        """The plugin's rows of `Runtime.host_calls`."""
+        from judicia_notebook.records import frames
+
+        return frames.host_calls(self._platform.recorder, plugin=self.name)
+
+    @property
+    def logs(self) -> pd.DataFrame:
+        """The plugin's rows of `Runtime.logs`."""
+        from judicia_notebook.records import frames
+
+        return frames.logs(self._platform.recorder, plugin=self.name)
+
+    @property
+    def audit(self) -> pd.DataFrame:
+        """The plugin's rows of `Runtime.audit`."""
+        from judicia_notebook.records import frames
+
+        return frames.audit(self._platform.recorder, plugin=self.name)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.unload()
+
+
+def _decode(call: Call, answer: bytes | None) -> Any:
+    """The value an answer stands for; None for no value."""
+    if answer is None:
+        return None
+    scope = call.scope
+    try:
+        return call.read(answer, CallScope.read_json)
+    except ValueError as error:
+        raise no_json(scope, answer, error) from None
+
+
+def _kind(wanted: Instances, code: Code) -> Instances:
+    """A command's instance cannot be entered twice, whatever is wanted."""
+    return "fresh" if code.abi == loading.WASI_ABI else wanted
+
+
+def _seconds_left(until: float) -> float:
+    """Until a moment on the monotonic clock."""
+    return until - time.monotonic()
+
+
+def _follow(plugin: weakref.ref[Plugin], _: Policy) -> None:
+    """After a change of the policy: more calls may begin, or fewer instances may stay."""
+    found = plugin()
+    if found is not None:
+        found.retire(found._instances.settle())  # noqa: SLF001

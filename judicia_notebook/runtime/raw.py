@@ -1,0 +1,117 @@
+"""Numeric exports: what `Plugin.raw` gives. No JSON and no allocation, only the numbers WebAssembly itself knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from judicia_notebook.engine.slots import pack_numbers
+from judicia_notebook.errors import InvalidPayload, NoSuchFunction, did_you_mean, stays_in_process
+from judicia_notebook.runtime import source as loading
+from judicia_notebook.text import printable
+
+if TYPE_CHECKING:
+    from judicia_notebook.engine.sandbox import Sandbox
+    from judicia_notebook.engine.slots import Export
+    from judicia_notebook.policy.quotas import Quota
+    from judicia_notebook.runtime.call import Call
+    from judicia_notebook.runtime.platform import Target
+    from judicia_notebook.runtime.source import Code
+    from judicia_notebook.wasm.info import FuncType
+
+
+class Callee(Protocol):
+    """What is needed of the plugin."""
+
+    name: str
+
+    def target(self, function: str, abi_name: str) -> Target: ...
+
+    def begin(
+        self, target: Target, quota: Quota | Mapping[str, Any] | None, body: Callable[[Call], Any], **more: Any
+    ) -> Call: ...
+
+
+@stays_in_process("In the other process, load the plugin and take it anew: p.raw(name).")
+class RawFunction:
+    """A numeric export, callable: ``p.raw("add")(1, 2)``."""
+
+    def __init__(self, plugin: Callee, name: str, kind: FuncType) -> None:
+        self._plugin = plugin
+        self.name = name
+        self.type = kind
+
+    def __call__(self, *numbers: float, quota: Quota | Mapping[str, Any] | None = None) -> Any:
+        """Call it: one number, a tuple of several, or None.
+
+        Raises
+        ------
+        InvalidPayload
+            The wrong count of numbers, or one that does not fit its parameter.
+        CallError, PluginNotReady
+        """
+        plugin = self._plugin
+        target = plugin.target(self.name, loading.RAW_ABI)
+        packed = self._pack(target.code, numbers)
+
+        def body(call: Call) -> Any:
+            request = packed if call.target.code is target.code else self._pack(call.target.code, numbers)
+            return self._once(call.sandbox, call.sandbox.export(self.name), request)
+
+        return _single(plugin.begin(target, quota, body).run())
+
+    def map(
+        self, rows: Iterable[float | Sequence[float]], *, quota: Quota | Mapping[str, Any] | None = None
+    ) -> list[Any]:
+        """Call it once for each row, inside one call: one record, one set of quotas.
+
+        Parameters
+        ----------
+        rows : iterable
+            Of numbers, or of sequences of numbers where it takes several.
+
+        Returns
+        -------
+        list
+            What each call gave, as in a single call.
+
+        Raises
+        ------
+        InvalidPayload, CallError, PluginNotReady
+        """
+        plugin = self._plugin
+        target = plugin.target(self.name, loading.RAW_ABI)
+        arguments = [tuple(row) if isinstance(row, Iterable) and not isinstance(row, str) else (row,) for row in rows]
+        packed = [self._pack(target.code, numbers, f"row {row}: ") for row, numbers in enumerate(arguments)]
+
+        def body(call: Call) -> list[Any]:
+            same = call.target.code is target.code
+            requests = packed if same else [self._pack(call.target.code, numbers) for numbers in arguments]
+            export = call.sandbox.export(self.name)
+            return [_single(self._once(call.sandbox, export, request)) for request in requests]
+
+        answers: list[Any] = plugin.begin(target, quota, body).run()
+        return answers
+
+    @staticmethod
+    def _once(sandbox: Sandbox, export: Export, packed: bytes) -> tuple[float, ...]:
+        export.write(packed)
+        sandbox.run(export)
+        return export.read()
+
+    def _pack(self, code: Code, numbers: tuple[float, ...], place: str = "") -> bytes:
+        where, kind = f"{self._plugin.name}.{self.name}", code.functions.get(self.name)
+        if kind is None:
+            raise NoSuchFunction(f"{where} is gone: the plugin was replaced.{did_you_mean(self.name, code.functions)}")
+        try:
+            return pack_numbers(kind.params, numbers)
+        except ValueError as error:
+            raise InvalidPayload(f"{where} is {kind}: {place}{error}.") from None
+
+    def __repr__(self) -> str:
+        return f"<{self._plugin.name}.{printable(self.name, 160)} {self.type}>"
+
+
+def _single(results: tuple[float, ...]) -> Any:
+    """One number as itself, several as a tuple, none as None."""
+    return results[0] if len(results) == 1 else results or None

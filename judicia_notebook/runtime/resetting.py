@@ -1,0 +1,162 @@
+"""`Runtime.reset`: everything that plugins left goes in one step, for the next group of students.
+
+What it may not know: where a service keeps things. Each service says in words what it keeps of plugins (`kept`), and
+removes that (`forget`).
+
+- Without a confirmation nothing is removed, so a notebook may hold the line and be run from top to bottom.
+- Calls end first. What a call still uses is not removed under it: where one does not end, all that was kept stays.
+- What the user gave stays: mapped folders, platform tables, callbacks, targets and limits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from judicia_notebook.context import current_call
+from judicia_notebook.errors import PolicyError, ResourceExhausted
+from judicia_notebook.policy.policy import current_way
+from judicia_notebook.units import format_count, format_names
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from judicia_notebook.host import Host
+    from judicia_notebook.records.recorder import Recorder
+    from judicia_notebook.runtime.plugin import Plugin
+
+SECONDS = 5.0
+_STAYS = "What you gave stays: mapped folders, platform tables, event callbacks, notification targets, limits."
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Removal:
+    """What `Runtime.reset` or `Runtime.clear` removed, or would remove; its text form is for people.
+
+    Attributes
+    ----------
+    done : bool
+        Whether it is gone. False: nothing was removed, and `reset` waits for its confirmation.
+    removed : tuple of str
+        What goes, a line each.
+    stays : str
+        What does not.
+    """
+
+    done: bool
+    removed: tuple[str, ...]
+    stays: str
+
+    def __repr__(self) -> str:
+        if not self.removed:
+            return f"There is nothing to remove. {self.stays}"
+        title = "Removed:" if self.done else "Nothing is removed yet. This would go:"
+        lines = [title, *(f"  {one}" for one in self.removed), self.stays]
+        if not self.done:
+            lines.append("To remove it:  %plugin reset --yes     or  rt.reset(confirm=True)")
+        return "\n".join(lines)
+
+
+class Runtime(Protocol):
+    """What is needed of the runtime."""
+
+    recorder: Recorder
+    host: Host
+
+    @property
+    def plugins(self) -> Mapping[str, Plugin]: ...
+
+    def clear(self) -> Removal: ...
+
+    def forgetting(self) -> AbstractContextManager[None]: ...
+
+    def end_running(self, seconds: float) -> int: ...
+
+    def check_open(self) -> None: ...
+
+
+def reset(self: Any, *, confirm: bool = False) -> Removal:
+    """Remove plugins with all they left: files, tables, events, notifications, shared regions and recorded rows.
+
+    Private folders and tables go of every plugin that left any in the data folder or the database, also of those that
+    another kernel loaded: other runtimes there must be closed. Running calls are cancelled first.
+    Never touched are folders mapped by a grant and platform tables.
+
+    Parameters
+    ----------
+    confirm : bool
+        Without it nothing is removed; what is returned says what would be.
+
+    Returns
+    -------
+    Removal
+        What goes, in words.
+
+    Raises
+    ------
+    PolicyError
+        From inside a call, which would have to end itself.
+    ResourceExhausted
+        A call did not end, or something could not be removed; the message says what is left.
+
+    Examples
+    --------
+    >>> import judicia_notebook as jn
+    >>> with jn.Runtime() as rt:
+    ...     _ = rt.load("example:checker")
+    ...     waiting = rt.reset()
+    ...     done = rt.reset(confirm=True)
+    ...     waiting.done, done.done, list(rt.plugins)
+    (False, True, [])
+    """
+    return _reset(self, confirm=confirm)
+
+
+def _reset(runtime: Runtime, *, confirm: bool) -> Removal:
+    runtime.check_open()
+    found = tuple(_found(runtime))
+    if not confirm:
+        return Removal(False, found, _STAYS)
+    if current_call.get():
+        raise PolicyError("A call cannot reset its own runtime: it would have to end first.")
+    runtime.clear()
+    if left := runtime.end_running(SECONDS):
+        raise ResourceExhausted(
+            f"{left} call{'s' if left > 1 else ''} did not end within {SECONDS:g} s. The plugins are unloaded; "
+            "what they left is still there.",
+            hint="Once the calls have ended:  rt.reset(confirm=True)",
+        )
+    with runtime.forgetting():
+        failed = runtime.host.forget()
+        if failed:
+            raise ResourceExhausted(f"Not everything could be removed: {'; '.join(failed)}.")
+        runtime.recorder.clear()
+        runtime.recorder.add_audit("reset", "", "; ".join(found), current_way())
+    return Removal(True, found, _STAYS)
+
+
+def unloaded(names: Iterable[str]) -> Removal:
+    """What `Runtime.clear` did, in words."""
+    removed = tuple(f"{name}: unloaded" for name in names)
+    stays = "What plugins left stays: files, tables, events, notifications, recorded rows. rt.reset() removes it, too."
+    return Removal(True, removed, stays)
+
+
+def _found(runtime: Runtime) -> Iterable[str]:
+    if plugins := runtime.plugins:
+        yield f"{len(plugins)} plugin{'s' if len(plugins) > 1 else ''}: {format_names(plugins)}"
+        if running := sum(plugin.busy for plugin in plugins.values()):
+            yield f"what runs: calls of {running} plugin{'s' if running > 1 else ''} are cancelled"
+    yield from runtime.host.kept()
+    rows = {
+        "call": runtime.recorder.calls,
+        "host call": runtime.recorder.host_calls,
+        "sample": runtime.recorder.samples,
+        "log line": runtime.recorder.logs,
+        "change": runtime.recorder.audit,
+        "denial": runtime.recorder.denials,
+    }
+    counts = [f"{format_count(len(table))} {name}{'' if len(table) == 1 else 's'}" for name, table in rows.items()]
+    if any(map(len, rows.values())):
+        yield f"recorded rows: {', '.join(counts)}"

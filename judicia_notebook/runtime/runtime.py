@@ -1,0 +1,519 @@
+"""A runtime: plugins by name, the platform they call into, and everything that is recorded of them."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
+import threading
+import time
+import weakref
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Self
+
+from judicia_notebook import context, host
+from judicia_notebook.engine import cache
+from judicia_notebook.engine.interrupts import deferred, do_all
+from judicia_notebook.engine.memory import MemoryPool
+from judicia_notebook.engine.system_memory import MOST_MEMORY, memory_ceiling
+from judicia_notebook.engine.workers import Workers
+from judicia_notebook.errors import NoSuchPlugin, ResourceExhausted, did_you_mean, stays_in_process, tells_interrupts
+from judicia_notebook.experiments.measuring import Measurement, Telling
+from judicia_notebook.host import wasi
+from judicia_notebook.host.dispatcher import Dispatcher
+from judicia_notebook.host.ownership import Owners
+from judicia_notebook.policy.changes import Snapshot
+from judicia_notebook.policy.policy import Policy, current_way
+from judicia_notebook.policy.quotas import Quota, as_quota, overlay
+from judicia_notebook.records.recorder import CallRecord, Recorder
+from judicia_notebook.runtime import admission, resetting
+from judicia_notebook.runtime import source as loading
+from judicia_notebook.runtime.admission import Options
+from judicia_notebook.runtime.hooks import deliver
+from judicia_notebook.runtime.inspection import Inspection, inspect
+from judicia_notebook.runtime.platform import Platform
+from judicia_notebook.runtime.plugin import Plugin
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from anywidget import AnyWidget
+
+    from judicia_notebook.runtime.admission import Place, Request
+    from judicia_notebook.runtime.pool import Instance, Instances
+    from judicia_notebook.runtime.source import Code, Read, Source
+    from judicia_notebook.wasm.manifest import Manifest
+
+CEILING_CPU, CEILING_WALL = 60.0, 600.0
+CLOSE_SECONDS, EXIT_SECONDS = 5.0, 2.0
+
+
+def default_ceiling() -> Quota:
+    """What no quota may exceed: 1 GiB or a quarter of the container's memory, 60 s of CPU, 10 min of wall time."""
+    return Quota(memory=memory_ceiling(), cpu=CEILING_CPU, wall=CEILING_WALL, payload=MOST_MEMORY, answer=MOST_MEMORY)
+
+
+@stays_in_process("In the other process, make one: jn.Runtime().")
+class Runtime(Telling):
+    """Plugins, their platform and their records.
+
+    Parameters
+    ----------
+    data_dir : path, optional
+        Where services keep their data; without it a private temporary folder, which goes with the runtime.
+    database : str, optional
+        Where plugins' tables are: ``postgresql://user@host/name`` or ``sqlite:///FOLDER``; by default SQLite in the
+        data folder.
+    seed : int, optional
+        Makes ``judicia:random`` reproducible.
+    clock : "real", "frozen" or "stepped"
+        What ``judicia:clock`` tells.
+    ceiling : Quota, optional
+        What no quota may exceed; what is not given keeps its default.
+
+    Examples
+    --------
+    >>> import judicia_notebook as jn
+    >>> with jn.Runtime() as rt:
+    ...     checker = rt.load("example:checker")
+    ...     checker.call("check", {"output": "4 2", "answer": "4 2"})["verdict"]
+    'accepted'
+    """
+
+    def __init__(
+        self,
+        data_dir: str | os.PathLike[str] | None = None,
+        *,
+        database: str | None = None,
+        seed: int | None = None,
+        clock: str = "real",
+        ceiling: Quota | None = None,
+    ) -> None:
+        top = Quota(**{**default_ceiling().given(), **as_quota(ceiling).given()})
+        self.recorder = Recorder()
+        ours = weakref.ref(self)  # the engine keeps services by way of C, where no collector sees a cycle
+        owners = Owners(lambda: _living(ours).data_dir)
+        services = host.services(seed=seed, clock=clock, owners=owners, database=database)
+        self.host = host.Host(services, owners, lambda name: _living(ours).plugin(name).digest, self.recorder)
+        self.host.connect(self.recorder, deliver)
+        dispatcher = Dispatcher(services)
+        dispatcher.add_functions(wasi.functions(services, dispatcher.rates))
+        pool = MemoryPool(2 * int(top.memory or MOST_MEMORY))  # type: ignore[arg-type]  # bytes by now
+        self._platform = Platform(dispatcher, self.recorder, pool, top, cache.default_folder(), Workers())
+        self._given_data_dir = Path(data_dir).absolute() if data_dir is not None else None
+        self._own_data_dir: Path | None = None
+        self._data_lock = threading.Lock()
+        self._plugins: dict[str, Plugin] = {}
+        self._everything: weakref.WeakSet[Plugin] = weakref.WeakSet()  # unloaded ones may still be running
+        self._lock = threading.RLock()
+        self._closing = self._closed = False
+        self.owner = os.getpid()
+        _open.add(self)
+
+    @property
+    def ceiling(self) -> Quota:
+        """What no quota may exceed; it is said when the runtime is made."""
+        return self._platform.ceiling
+
+    # Plugins ------------------------------------------------------------------------------------------------
+
+    @property
+    def plugins(self) -> Mapping[str, Plugin]:
+        """The loaded plugins, by name."""
+        return MappingProxyType(self._plugins)
+
+    @tells_interrupts("The load was interrupted; what was loaded before stays.")
+    def load(
+        self,
+        source: Source,
+        *,
+        name: str | None = None,
+        grant: Iterable[str] = (),
+        quota: Quota | Mapping[str, Any] | None = None,
+        config: Mapping[str, Any] | None = None,
+        manifest: Manifest | Mapping[str, Any] | str | os.PathLike[str] | None = None,
+        instances: Instances | None = None,
+        on_denied: str | None = None,
+        unknown_imports: str | None = None,
+        abi: str | None = None,
+        isolate_compile: bool | None = None,
+    ) -> Plugin:
+        """Load a module. It is read, checked and compiled; nothing of it runs before its first call.
+
+        Parameters
+        ----------
+        source : path, bytes or "example:NAME"
+            A .wasm or .wat file, wasm bytes or WAT text, or a bundled example.
+        name : str, optional
+            What to call it; by default what it calls itself. A loaded name is replaced in place: old handles stay
+            valid, and what is not said here (grants, quotas, ...) is kept. So it is where the same file is loaded
+            again; another one that calls itself by a loaded name comes in under a new name, and that is said.
+        grant : iterable of str
+            Such as ``["wall_clock", "read_database=submissions"]``.
+        quota : Quota or dict, optional
+        config : mapping, optional
+            Handed to on_initialize, over the manifest's own.
+        manifest : Manifest, dict or path, optional
+            Instead of the module's own.
+        instances : int or "fresh", optional
+            1 (the default): one instance, whose state lives between calls. N: a pool. "fresh": a new one for each call.
+        on_denied : "error" or "trap", optional
+            Whether a denied host call is answered with an error value (the default) or ends the call.
+        unknown_imports : "error" or "trap", optional
+            Whether an import that is not offered refuses the load (the default) or traps when called.
+        abi : str, optional
+            ``"judicia-v1"``, ``"wasi"`` (a command, for `Plugin.run`) or ``"raw"``; by default what the exports fit.
+        isolate_compile : bool, optional
+            Compile in a child process with limits on memory and time; by default what has more than 4 MiB or may keep
+            the compiler busy.
+
+        Raises
+        ------
+        LoadError
+            The file cannot become a plugin; whatever is loaded stays as it was.
+        PolicyError
+            A bad grant or quota; likewise.
+        """
+        self.check_open()
+        named = self._plugins.get(name) if name is not None else None
+        kept = named.options if named is not None else Options()
+        options = Options(manifest, abi, unknown_imports).anchored().over(kept)
+        request = admission.check(
+            self.ceiling,
+            name=name,
+            grant=grant,
+            quota=quota,
+            config=config,
+            instances=instances,
+            on_denied=on_denied,
+            options=options,
+        )
+        found = loading.read(source, manifest=options.manifest, wanted_abi=options.abi)
+        start = request.start(found.manifest, self.ceiling, loading.label(source))
+        code = loading.load(
+            found,
+            self._platform.dispatcher,
+            trap_unknown=options.unknown_imports == "trap",
+            cache_folder=self._platform.cache_folder,
+            isolate=isolate_compile,
+        )
+        return self._admit(request, found, start, code)
+
+    def _admit(self, request: Request, found: Read, start: Snapshot, code: Code) -> Plugin:
+        """Give a module its name: all of it or nothing."""
+        told: Policy | None = None
+        idle: list[Instance] = []
+        try:
+            with deferred():
+                with self._lock:
+                    self.check_open()
+                    place = admission.find_place(request, found, start, self._plugins)
+                    plugin = place.plugin or self._add(place, request, start, code)
+                    if place.plugin is not None:
+                        told, idle = _renew(plugin, request, code, keeps=place.keeps)
+                    self.host.plugin_loaded(plugin)
+                    detail = "; ".join(plugin.changes) or f"{loading.label(found.source)} {code.digest[:12]}"
+                    what = "load" if place.plugin is None else "reload"
+                    self.recorder.add_audit(what, plugin.name, detail, current_way())
+                plugin.retire(idle)
+        finally:  # code of guests and of observers runs without the lock: it may load and unload, or wait for who does
+            if told is not None:
+                told.tell()
+        if place.note:
+            sys.stderr.write(f"{place.note[:1].upper()}{place.note[1:]}.\n")
+        return plugin
+
+    def _add(self, place: Place, request: Request, start: Snapshot, code: Code) -> Plugin:
+        """A plugin of a name that was free."""
+        admission.check_instances(request.instances, start.quota)
+        plugin = Plugin(
+            place.name,
+            code,
+            self._platform,
+            Policy(place.name, self.recorder, ceiling=self.ceiling, initial=start),
+            instances=request.instances or 1,
+            config=request.config or {},
+            on_unload=self._forget,
+            named=self._plugins.get,
+            claimed=code.manifest.name if request.name is None else "",
+            options=request.options,
+        )
+        if place.note:
+            plugin.changes = (place.note,)
+        self._plugins[place.name] = plugin
+        self._everything.add(plugin)
+        return plugin
+
+    def inspect(self, source: Source) -> Inspection:
+        """The audit of a file that is not loaded: nothing is compiled or run.
+
+        Raises
+        ------
+        LoadError
+        """
+        return inspect(loading.read(source), self._platform.dispatcher)
+
+    def plugin(self, name: str) -> Plugin:
+        """A loaded plugin.
+
+        Raises
+        ------
+        NoSuchPlugin
+        """
+        found = self._plugins.get(name)
+        if found is None:
+            hint = "" if self._plugins else "Nothing is loaded yet; try  %plugin load example:checker"
+            raise NoSuchPlugin(f"No plugin {name!r} is loaded.{did_you_mean(name, self._plugins)}", hint=hint)
+        return found
+
+    def reload(self, name: str) -> Plugin:
+        """Read a plugin's source again: new code if it changed, a new instance in any case; the policy stays."""
+        plugin = self.plugin(name)
+        return self.load(plugin.source, name=name)
+
+    def unload(self, name: str) -> None:
+        """Unload a plugin and forget its name."""
+        self.plugin(name).unload()
+
+    def _forget(self, plugin: Plugin) -> bool:
+        """Free the name of a plugin that is being unloaded; False if that has happened before."""
+        with self._lock:
+            if plugin.unloaded:
+                return False
+            self.host.plugin_unloaded(plugin)
+            if self._plugins.get(plugin.name) is plugin:
+                del self._plugins[plugin.name]
+            plugin.unloaded = True  # last: what was interrupted before this line is done again
+            return True
+
+    def clear(self) -> resetting.Removal:
+        """Unload everything; plugins' files, tables and events and all records stay, as what is returned says."""
+        names = tuple(self._plugins)
+        for name in names:
+            with contextlib.suppress(NoSuchPlugin):
+                self.unload(name)
+        return resetting.unloaded(names)
+
+    def end_running(self, seconds: float) -> int:
+        """Cancel the calls of plugins that are unloaded, and wait for their end; how many have not ended by then."""
+        for plugin in tuple(self._everything):
+            if plugin.unloaded:
+                plugin.cancel_calls("the runtime is reset")
+        self._wait_for_calls(seconds)
+        return sum(plugin.busy for plugin in tuple(self._everything))
+
+    @contextlib.contextmanager
+    def forgetting(self) -> Iterator[None]:
+        """Have no plugin loaded inside the block.
+
+        Raises
+        ------
+        ResourceExhausted
+            There is one already.
+        """
+        with self._lock:
+            if self._plugins:
+                raise ResourceExhausted(f"Meanwhile {', '.join(self._plugins)} was loaded; nothing was removed.")
+            yield
+            self._platform.dispatcher.rates.clear()
+
+    def close(self) -> None:
+        """Unload everything and take no more; the records stay readable.
+
+        Ctrl-C ends a wait or a hook, and the next step follows; it is raised when all is done.
+        """
+        if self._closed or self.owner != os.getpid():
+            return
+        with deferred(), self._lock:
+            self._closing = True
+        plugins = tuple(self._everything)
+        do_all(
+            *(plugin.unload for plugin in plugins),
+            lambda: self._wait_for_calls(CLOSE_SECONDS),
+            self._platform.workers.close,
+            self.host.close,
+            *(plugin.unload for plugin in plugins),  # again, where that was interrupted before it began
+            *(partial(plugin.let_go, "unloaded") for plugin in plugins),  # what one that failed half-way has left
+            lambda: self._remove_data_dir() if self._own_data_dir is not None else None,
+        )
+        self._closed = True
+
+    def end_calls(self) -> None:
+        """Take no more calls, cancel those there are, and wait a moment for them to end."""
+        self.host.end()
+        for plugin in tuple(self._everything):
+            plugin.end()
+        self._wait_for_calls(EXIT_SECONDS)
+
+    def _wait_for_calls(self, seconds: float) -> None:
+        """Wait until no call of this runtime is left, but for one that this is called from."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and any(plugin.busy for plugin in tuple(self._everything)):
+            time.sleep(0.002)
+
+    def check_open(self) -> None:
+        """Pass while it is not closed.
+
+        Raises
+        ------
+        ResourceExhausted
+        """
+        if self._closing:
+            raise ResourceExhausted("This runtime is closed.", hint="rt = jn.Runtime() starts another.")
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closing
+
+    @property
+    def data_dir(self) -> Path:
+        """Where services keep their data."""
+        if self._given_data_dir is not None:
+            self._given_data_dir.mkdir(parents=True, exist_ok=True)
+            return self._given_data_dir
+        with self._data_lock:
+            if self._own_data_dir is None:
+                self._own_data_dir = Path(tempfile.mkdtemp(prefix="judicia-"))
+                self._remove_data_dir = weakref.finalize(self, _remove, self._own_data_dir, os.getpid())
+            return self._own_data_dir
+
+    def panel(self, show: str | None = None, scale: float = 1.0) -> AnyWidget:
+        """`Plugin.panel`, of any of its plugins."""
+        from judicia_notebook.notebook.live.panel.panel import make_panel
+
+        return make_panel(self, show, scale)
+
+    def charts(self, scale: float = 1.0) -> AnyWidget:
+        """`Plugin.charts`, of any of its plugins."""
+        from judicia_notebook.notebook.live.charts.charts import make_charts
+
+        return make_charts(self, scale)
+
+    # Records ------------------------------------------------------------------------------------------------
+
+    @property
+    def calls(self) -> pd.DataFrame:
+        """One row a call."""
+        from judicia_notebook.records import frames
+
+        return frames.calls(self.recorder)
+
+    @property
+    def host_calls(self) -> pd.DataFrame:
+        """One row a host call."""
+        from judicia_notebook.records import frames
+
+        return frames.host_calls(self.recorder)
+
+    @property
+    def samples(self) -> pd.DataFrame:
+        """Enter, exit, ticks and grows of each call."""
+        from judicia_notebook.records import frames
+
+        return frames.samples(self.recorder)
+
+    @property
+    def logs(self) -> pd.DataFrame:
+        """What plugins wrote to their logs."""
+        from judicia_notebook.records import frames
+
+        return frames.logs(self.recorder)
+
+    @property
+    def audit(self) -> pd.DataFrame:
+        """Loads, unloads, grants, revokes, quota changes, denials."""
+        from judicia_notebook.records import frames
+
+        return frames.audit(self.recorder)
+
+    @property
+    def policies(self) -> pd.DataFrame:
+        """What each policy version granted and allowed."""
+        from judicia_notebook.records import frames
+
+        return frames.policies(self.recorder)
+
+    @property
+    def last(self) -> CallRecord | None:
+        """The record of the last call of any plugin."""
+        return self.recorder.call_at(self.recorder.calls.end - 1)
+
+    def label(self, **values: object) -> contextlib.AbstractContextManager[None]:
+        """Label the rows of calls made inside the block: ``with rt.label(variant="A"): ...``"""
+        return context.label(**values)
+
+    @contextlib.contextmanager
+    def measure(self) -> Iterator[Measurement]:
+        """Collect the calls made inside the block: ``with rt.measure() as m: ...``, then ``m.calls``."""
+        with context.collect(self.recorder) as call_ids:
+            yield Measurement(self, call_ids)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Runtime with {', '.join(self._plugins) or 'no plugins'}>"
+
+
+_shared: Runtime | None = None
+_shared_lock = threading.Lock()
+
+
+def get_runtime() -> Runtime:
+    """The kernel's shared runtime, which the magics use; made at first use."""
+    global _shared
+    with _shared_lock:
+        if _shared is None or _shared.closed:
+            _shared = Runtime()
+        return _shared
+
+
+def _renew(plugin: Plugin, request: Request, code: Code, *, keeps: bool) -> tuple[Policy | None, list[Instance]]:
+    """Exchange a plugin's code; the policy whose observers are to be told, and the instances that are left over."""
+    admission.check_instances(request.instances, overlay(plugin.policy.quota, request.quota.given()))
+    plugin.hold_back(code)  # before anything is given, and nothing below fails: all of it has been checked
+    if not keeps:
+        plugin.policy.forget()
+    changed = plugin.policy.merge(request.grants, request.quota, request.on_denied, what="load")
+    idle = plugin.replace(code, instances=request.instances, config=request.config, options=request.options)
+    return plugin.policy if changed else None, idle
+
+
+def _living(runtime: weakref.ref[Runtime]) -> Runtime:
+    """The runtime itself, for a part of it that must not keep it alive."""
+    found = runtime()
+    if found is None:
+        raise ResourceExhausted(
+            "The runtime that this belonged to is gone.", hint="Keep it in a variable: rt = jn.Runtime()."
+        )
+    return found
+
+
+_open: weakref.WeakSet[Runtime] = weakref.WeakSet()
+
+
+def _end_all_calls() -> None:
+    """At the interpreter's exit no thread may be inside a guest: its next callback would find no interpreter."""
+    for runtime in tuple(_open):
+        if runtime.owner == os.getpid():
+            runtime.end_calls()
+
+
+atexit.register(_end_all_calls)
+if hasattr(threading, "_register_atexit"):  # private, but the only moment before Python waits for users' own threads
+    threading._register_atexit(_end_all_calls)  # noqa: SLF001
+
+
+def _remove(folder: Path, owner: int) -> None:
+    """Remove a runtime's temporary folder, unless this is a forked child of its owner."""
+    if os.getpid() == owner:
+        shutil.rmtree(folder, ignore_errors=True)

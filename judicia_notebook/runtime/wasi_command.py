@@ -1,0 +1,124 @@
+"""A WASI command: a program with a ``main``, run from its start to its end. What `Plugin.run` does.
+
+An instance of a command cannot be entered twice, so each run has its own.
+"""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from judicia_notebook.errors import CallError, GuestError, InvalidPayload, NoSuchFunction
+from judicia_notebook.host.wasi.process import Process
+from judicia_notebook.runtime import source as loading
+from judicia_notebook.runtime.facts import hint_of_exit
+
+if TYPE_CHECKING:
+    from judicia_notebook.policy.quotas import Quota
+    from judicia_notebook.records.recorder import CallRecord
+    from judicia_notebook.runtime.call import Call
+    from judicia_notebook.runtime.platform import Target
+
+_shown = reprlib.Repr()
+_shown.maxother = 80
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class RunResult:
+    """How a run of a WASI command ended.
+
+    Attributes
+    ----------
+    returncode : int
+        What it gave to ``proc_exit``, from 0 to 2**32 - 1; 0 where its main function returned.
+    stdout, stderr : bytes
+        What it wrote. Each line is a row of `Plugin.logs`, too.
+    record : CallRecord or None
+    hint : str
+        What it was refused or denied, and the lines that allow it; empty where it had all that it asked for.
+    """
+
+    returncode: int
+    stdout: bytes
+    stderr: bytes
+    record: CallRecord | None
+    hint: str = ""
+
+    def __repr__(self) -> str:
+        stdout, stderr = _shown.repr(self.stdout), _shown.repr(self.stderr)
+        hint = "".join(f"\n  {line}" for line in self.hint.splitlines())
+        return f"RunResult(returncode={self.returncode}, stdout={stdout}, stderr={stderr}){hint}"
+
+
+class Command(Protocol):
+    """What is needed of the plugin."""
+
+    name: str
+
+    def target(self, function: str, abi_name: str) -> Target: ...
+
+    def begin(
+        self, target: Target, quota: Quota | Mapping[str, Any] | None, body: Callable[[Call], Any], **more: Any
+    ) -> Call: ...
+
+
+def run(plugin: Command, args: Sequence[str], stdin: bytes | str, quota: Quota | Mapping[str, Any] | None) -> RunResult:
+    """Run a command to its end."""
+    target = plugin.target(loading.START, loading.WASI_ABI)
+    if target.code.abi != loading.WASI_ABI:
+        raise _not_a_command(plugin.name)
+    arguments = [_encoded(text, "an argument") for text in _texts(plugin.name, args)]
+    given = _encoded(stdin, "stdin") if isinstance(stdin, str) else _bytes(stdin)
+    process = Process(arguments, given, collect=True)
+
+    def body(call: Call) -> None:
+        if call.target.code.abi != loading.WASI_ABI:
+            raise _not_a_command(plugin.name)  # it was replaced while the call waited
+        call.scope.process = process
+        try:
+            call.sandbox.run(call.sandbox.export(loading.START))
+        except GuestError as error:
+            if error is not process.exited or process.status:
+                raise
+        finally:
+            call.bytes_out = process.collected_bytes
+
+    size = len(given) + sum(map(len, arguments[1:]))
+    made = plugin.begin(target, quota, body, size_in=size)
+    try:
+        made.run()
+    except CallError as error:
+        if error is not process.exited:
+            error.stdout, error.stderr = process.collected("stdout"), process.collected("stderr")
+            raise
+    hint = hint_of_exit(made.scope, made.account)
+    return RunResult(process.status, process.collected("stdout"), process.collected("stderr"), made.record, hint)
+
+
+def _texts(name: str, args: Any) -> list[str]:
+    if isinstance(args, str | bytes) or not all(isinstance(text, str) and "\0" not in text for text in args):
+        raise InvalidPayload(f"args is a list of texts without zero characters, not {reprlib.repr(args)}.")
+    return [name, *args]
+
+
+def _encoded(text: str, what: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise InvalidPayload(f"{what} holds half a surrogate pair, which UTF-8 cannot say.") from None
+
+
+def _bytes(data: Any) -> bytes:
+    try:
+        return bytes(memoryview(data))
+    except TypeError:
+        raise InvalidPayload(f"stdin is bytes or text, not {type(data).__name__}.") from None
+
+
+def _not_a_command(name: str) -> NoSuchFunction:
+    return NoSuchFunction(
+        f"{name} is no WASI command: it has no main function to run.",
+        hint='Its functions are called one by one: p.functions names them. A command exports _start: abi="wasi".',
+    )

@@ -1,0 +1,135 @@
+"""docs/columns.md has every column of every frame, in their order, and no other."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import judicia_notebook as jn
+from judicia_notebook.analysis.statistics import summarize
+
+PACKAGE = Path(jn.__file__).parent
+PAGE = PACKAGE.parent / "docs" / "columns.md"
+RECORDED = ("calls", "host_calls", "samples", "logs", "audit", "policies")
+UNITS = {"_ms": "ms", "_bytes": "bytes", "_percent": "%"}
+
+# Whatever users can ask for a frame, and the section it is in.
+SECTIONS = {
+    **{f"Runtime.{name}": name for name in RECORDED},
+    **{f"Run.{name}": name for name in RECORDED},
+    **{f"Plugin.{name}": name for name in ("calls", "host_calls", "logs", "audit")},
+    **{f"Measurement.{name}": name for name in ("calls", "host_calls", "samples")},
+    "Called.calls": "calls",
+    "Side.calls": "calls",
+    "Bench.calls": "calls",
+    "sweep": "sweep",
+    "Bench.summary": "bench",
+    "Comparison.summary": "compare",
+    "Profile.functions": "profile",
+    "summarize": "stats",
+    "Events.history": "events",
+    "Events.subscribers": "subscribers",
+    "Notifications.history": "notifications",
+    "Notifications.targets": "targets",
+    "HttpService.routes": "routes",
+    "Routes.frame": "routes",
+}
+SHOWN = {"sweep", "summarize"}  # functions whose frames users see
+THE_USERS_OWN = {"DatabaseService.table"}
+
+
+def tables() -> dict[str, list[list[str]]]:
+    """The rows of each section's table, by the section's name."""
+    found: dict[str, list[list[str]]] = {}
+    for section in re.split(r"^## ", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
+        lines = re.split(r"^# ", section, flags=re.MULTILINE)[0].splitlines()
+        found[lines[0]] = [line.strip("| ").split(" | ") for line in lines if line.startswith("| `")]
+    return found
+
+
+@pytest.fixture(scope="module")
+def frames() -> dict[str, pd.DataFrame]:
+    """One of each, made the way users make it."""
+    with jn.Runtime() as rt:
+        specimen = rt.load("example:specimen")
+        bench = specimen.bench("echo", [1], repeats=1, warmup=0)
+        assert list(bench.calls.columns) == [*rt.calls.columns, "side"]
+        made = {name: getattr(rt, name) for name in RECORDED}
+        swept = jn.sweep(specimen, "echo", ["x"], repeats=1, warmup=0, progress=False)
+        varied = [name for name in swept.columns if name not in made["calls"].columns]
+        assert list(swept.columns) == [*varied, *made["calls"].columns]
+        return made | {
+            "sweep": swept[varied],
+            "bench": bench.summary,
+            "compare": jn.compare(made["calls"], made["calls"], resamples=10).summary,
+            "profile": specimen.profile("spin", {"ms": 5}, samples=1).functions,
+            "stats": summarize(made["calls"]),
+            "events": rt.host.events.history,
+            "subscribers": rt.host.events.subscribers,
+            "notifications": rt.host.notifications.history,
+            "targets": rt.host.notifications.targets,
+            "routes": rt.host.http.routes,
+        }
+
+
+@pytest.mark.parametrize("name", sorted(set(SECTIONS.values())))
+def test_the_page_has_the_columns_that_the_frame_has(frames: dict[str, pd.DataFrame], name: str) -> None:
+    assert [row[0].strip("`") for row in tables()[name]] == list(frames[name].columns)
+
+
+@pytest.mark.parametrize("name", sorted(set(SECTIONS.values())))
+def test_each_column_has_a_source_a_unit_an_error_and_when_it_is_na(name: str) -> None:
+    assert [row for row in tables()[name] if len(row) != 5 or not all(row)] == []
+
+
+@pytest.mark.parametrize("name", sorted(set(SECTIONS.values())))
+def test_the_unit_on_the_page_is_that_in_the_columns_name(name: str) -> None:
+    for column, _, unit, *_ in tables()[name]:
+        for ending, meant in UNITS.items():
+            assert not column.endswith(f"{ending}`") or unit == meant
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_a_column_that_knows_no_na_is_never_na_on_the_page(frames: dict[str, pd.DataFrame], name: str) -> None:
+    never = {row[0].strip("`") for row in tables()[name] if row[4].startswith("never")}
+    for column, dtype in frames[name].dtypes.items():
+        if isinstance(dtype, pd.DatetimeTZDtype) or str(dtype) in {"int64", "float64", "str"}:
+            assert column in never
+        elif isinstance(dtype, pd.Int64Dtype | pd.Float64Dtype):
+            assert column not in never
+
+
+def test_no_frame_is_missing_on_the_page() -> None:
+    asked = {name for path in PACKAGE.rglob("*.py") for name in _frames_of(ast.parse(path.read_text(encoding="utf-8")))}
+    assert asked - THE_USERS_OWN == set(SECTIONS)
+    assert set(SECTIONS.values()) == set(tables())
+
+
+def _frames_of(module: ast.Module) -> set[str]:
+    """What gives a frame in a module: functions, methods, properties, fields."""
+    functions = {item.name for item in module.body if isinstance(item, ast.FunctionDef) and _is_frame(item.returns)}
+    found = functions & SHOWN
+    for house in [item for item in module.body if isinstance(item, ast.ClassDef)]:
+        for item in house.body:
+            if isinstance(item, ast.FunctionDef) and _is_frame(item.returns):
+                found.add(f"{house.name}.{item.name}")
+            elif isinstance(item, ast.AnnAssign) and _is_frame(item.annotation):
+                found.add(f"{house.name}.{ast.unparse(item.target)}")
+    return {name for name in found if not re.search(r"(^|\.)_", name)}
+
+
+def _is_frame(annotation: ast.expr | None) -> bool:
+    return annotation is not None and ast.unparse(annotation) == "pd.DataFrame"
+
+
+def test_every_test_that_the_page_names_is_there() -> None:
+    named = re.findall(
+        r"`(tests/[\w/.]+|benchmarks/[\w/.]+)`|python (benchmarks/[\w.]+)", PAGE.read_text(encoding="utf-8")
+    )
+    paths = [path for pair in named for path in pair if path]
+    assert paths
+    assert [path for path in paths if not (PACKAGE.parent / path).is_file()] == []
