@@ -14,7 +14,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from judicia_notebook.engine import cache, memory, process, safety
+from judicia_notebook.engine import cache, memory, safety
+from judicia_notebook.engine.engine import Engine
+from judicia_notebook.engine.startup import get_engine
 from judicia_notebook.engine.system_memory import MOST_MEMORY, memory_ceiling, memory_limit
 from judicia_notebook.errors import JudiciaError
 from judicia_notebook.host.files.beneath import best_opening
@@ -71,7 +73,7 @@ def _look() -> Iterator[Finding]:
     version = platform.python_version()
     yield Finding("python", sys.version_info >= (3, 11), f"{version} on {platform.system()} {platform.machine()}")
     try:
-        engine = process.get_engine()
+        engine = get_engine()
     except (JudiciaError, ImportError) as error:
         yield Finding("engine", False, str(error))
         return
@@ -86,7 +88,7 @@ def _look() -> Iterator[Finding]:
     yield _toolchains()
 
 
-def _memories(engine: process.Engine) -> Finding:
+def _memories(engine: Engine) -> Finding:
     reserved = format_size(engine.reservation)
     if not memory.AVAILABLE:
         return Finding("memory", False, "this system has no own linear memories: quotas hold for each memory by itself")

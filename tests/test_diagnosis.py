@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.engine import cache, process, safety
+from judicia_notebook.engine import cache, safety, startup
 
 TOPICS = [
     "python",
@@ -53,7 +53,7 @@ def test_the_engine_and_the_versions_are_named() -> None:
 
 
 def test_a_small_address_space_is_told_with_its_price(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process.get_engine(), "reservation", 64 << 20)
+    monkeypatch.setattr(startup.get_engine(), "reservation", 64 << 20)
     good, text = finding("memory")
     assert not good
     assert "64 MiB" in text
@@ -153,7 +153,7 @@ def test_an_engine_that_does_not_start_ends_the_look(monkeypatch: pytest.MonkeyP
     def refuse() -> None:
         raise ImportError("wasmtime 51 does not fit")
 
-    monkeypatch.setattr(process, "get_engine", refuse)
+    monkeypatch.setattr("judicia_notebook.diagnosis.get_engine", refuse)
     report = jn.doctor()
     assert [one.topic for one in report.findings] == ["python", "engine"]
     assert not report.good

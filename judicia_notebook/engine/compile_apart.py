@@ -19,6 +19,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from judicia_notebook.engine.compiler import Compiler
 from judicia_notebook.errors import CompileError, CompileLimit
 from judicia_notebook.units import format_size, format_time
 
@@ -118,10 +119,8 @@ def _lower(kind: int, soft: int, hard: int) -> None:
 
 def child() -> None:
     """The child's whole life: limits, a module from stdin, a compiled module to stdout."""
-    from judicia_notebook.engine import process
-
     reservation, memory_bytes, compiled_bytes, cpu_seconds = _HEADER.unpack(sys.stdin.buffer.read(_HEADER.size))
-    engine = process.Engine(reservation=reservation)
+    compiler = Compiler(reservation)
     import resource  # not on every system; `compile_apart` has looked
 
     with contextlib.suppress(ValueError) if sys.platform == "darwin" else contextlib.nullcontext():  # it takes none
@@ -131,8 +130,8 @@ def child() -> None:
     with contextlib.suppress(OSError):  # where memory ends, this process goes first, and not the notebook's kernel
         Path("/proc/self/oom_score_adj").write_text("1000")
     try:
-        module = engine.compile_here(sys.stdin.buffer.read())
-        compiled = engine.serialize(module)
+        module = compiler.compile_here(sys.stdin.buffer.read())
+        compiled = compiler.serialize(module)
     except CompileError as error:
         sys.stderr.write(_REFUSED + error.message)
         sys.stderr.flush()

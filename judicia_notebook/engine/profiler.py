@@ -34,7 +34,7 @@ from judicia_notebook.wasm.rust_symbols import demangle
 from judicia_notebook.wasm.symbols import function_starts
 
 if TYPE_CHECKING:
-    from judicia_notebook.engine.process import Engine
+    from judicia_notebook.engine.engine import Engine
     from judicia_notebook.engine.sandbox import Linkage, Sandbox
 
 INTERVAL = 0.001
@@ -119,11 +119,11 @@ class GuestProfiler:
         if sandbox.linkage is not self.linkage:
             yield
             return
-        sandbox.profiler = self
+        sandbox.watcher = self
         try:
             yield
         finally:
-            sandbox.profiler = None
+            sandbox.watcher = None
 
     # Called by the sandbox, on the thread inside ------------------------------------------------------------
 

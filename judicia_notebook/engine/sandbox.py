@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable
 from ctypes import byref, c_double, c_float, c_uint32, c_uint64, c_void_p
 from functools import partial
 from time import monotonic, perf_counter_ns
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from judicia_notebook.engine import capi, memory, safety, traps
 from judicia_notebook.engine.finalizers import leave, sweep
@@ -29,11 +29,11 @@ from judicia_notebook.engine.ticks import STALE
 from judicia_notebook.errors import AbiViolation, CompileError, JudiciaError, ResourceExhausted
 
 if TYPE_CHECKING:
+    from judicia_notebook.engine.compiler import Module
+    from judicia_notebook.engine.engine import Engine
     from judicia_notebook.engine.invocation import Invocation
     from judicia_notebook.engine.limits import Budget
     from judicia_notebook.engine.memory import MemoryAccount, MemoryPool
-    from judicia_notebook.engine.process import Engine, Module
-    from judicia_notebook.engine.profiler import GuestProfiler
     from judicia_notebook.wasm.info import ModuleInfo
 
 _RESULTS = {"i32": c_uint32, "i64": c_uint64, "f32": c_float, "f64": c_double}
@@ -43,6 +43,28 @@ _USUAL_NUMBERS = 4  # most functions take and give no more
 
 
 Observer = Callable[["Invocation", str, int, int], None]
+
+
+class Watcher(Protocol):
+    """Who watches the thread inside a sandbox; called on that thread, and between guest and host all the time."""
+
+    def enter(self, context: c_void_p) -> None:
+        """The guest is about to be entered."""
+
+    def leave(self) -> None:
+        """The guest returned, or was ended."""
+
+    def host_call_begins(self) -> None:
+        """The guest calls a host function."""
+
+    def host_call_ended(self, store: int, function: str, took_ns: int) -> None:
+        """The host function is done."""
+
+    def resume(self) -> None:
+        """The guest goes on behind a host call."""
+
+    def sample(self, store: int) -> None:
+        """A tick came while the guest ran."""
 
 
 def enclosing() -> Invocation | None:
@@ -108,9 +130,9 @@ def _on_host_call(env: int, caller: int, slots: int, count: int) -> int | None:
         bound = _bound[env]
         outer, sandbox.in_host_call = sandbox.in_host_call, True
         before = invocation.host_ns
-        profiler = sandbox.profiler if not outer else None
-        if profiler is not None:
-            profiler.host_call_begins()
+        watcher = sandbox.watcher if not outer else None
+        if watcher is not None:
+            watcher.host_call_begins()
         try:
             if outer or sandbox.starting:
                 raise sandbox.refuse_host_call()
@@ -118,13 +140,13 @@ def _on_host_call(env: int, caller: int, slots: int, count: int) -> int | None:
         finally:
             sandbox.in_host_call = outer
             invocation.host_ns += perf_counter_ns() - began
-            if profiler is not None:
-                profiler.host_call_ended(sandbox.store, bound.name, invocation.host_ns - before)
+            if watcher is not None:
+                watcher.host_call_ended(sandbox.store, bound.name, invocation.host_ns - before)
         if bound.result is not None:
             bound.result.from_address(slots).value = result
         if invocation.failure is None and invocation.check() is None:
-            if profiler is not None:
-                profiler.resume()
+            if watcher is not None:
+                watcher.resume()
             return None
     except BaseException as error:  # a Python exception must not cross into Wasmtime
         _remember(error)
@@ -250,7 +272,7 @@ class Sandbox:
         The call that is inside now.
     broken : bool
         A guest that did not return normally is not entered again.
-    profiler : GuestProfiler or None
+    watcher : Watcher or None
         What takes the guest's stack at every tick; set while somebody profiles.
     observer : callable or None
         Told (invocation, event, cpu_ns, used bytes) of ticks, grows and refused grows. It may not refer to the sandbox,
@@ -273,7 +295,7 @@ class Sandbox:
         self._tank = c_uint64(UNLIMITED_FUEL)
         self._limited: tuple[int | None, int] | None = None
         self.observer: Observer | None = None
-        self.profiler: GuestProfiler | None = None
+        self.watcher: Watcher | None = None
         self._exports: dict[str, Export] = {}
         self._occupied = threading.Lock()  # held by the thread inside
         self._closing = False
@@ -452,15 +474,15 @@ class Sandbox:
             The guest did not return: see `traps.explain` for which and why.
         """
         previous, _entered.sandbox = _entered.sandbox, self
-        profiler = self.profiler
-        if profiler is not None:
-            profiler.enter(self._context)
+        watcher = self.watcher
+        if watcher is not None:
+            watcher.enter(self._context)
         try:
             error = capi.func_call(*export.arguments)
         finally:
             _entered.sandbox = previous
-            if profiler is not None:
-                profiler.leave()
+            if watcher is not None:
+                watcher.leave()
         if error or export.trap.value:
             trap, export.trap.value = export.trap.value, None
             raise self._failure(error, trap)
@@ -503,8 +525,8 @@ class Sandbox:
         """Whether the guest may go on; called on its thread at every tick."""
         if self.observer is not None:
             self.observer(invocation, "tick", invocation.cpu_ns, self.account.used)
-        if self.profiler is not None and not self.in_host_call:
-            self.profiler.sample(self.store)
+        if self.watcher is not None and not self.in_host_call:
+            self.watcher.sample(self.store)
         return invocation.check() is None
 
     def on_grow(self, event: str, used: int) -> None:

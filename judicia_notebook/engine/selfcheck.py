@@ -17,7 +17,7 @@ from judicia_notebook.errors import GuestTrap
 from judicia_notebook.wasm.sections import read_module
 
 if TYPE_CHECKING:
-    from judicia_notebook.engine.process import Engine
+    from judicia_notebook.engine.engine import Engine
 
 _MODULE = b"""(module
   (import "check" "add" (func $add (param i32 i32) (result i64)))

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from judicia_notebook.engine import wire
 from judicia_notebook.records.columns import Columns, categories, frame, nullable, utc
 from judicia_notebook.records.recorder import (
     AUDIT_ROW,
@@ -166,6 +165,7 @@ def samples(recorder: Recorder, *, plugin: str | None = None, start: int = 0, st
 
 def logs(recorder: Recorder, *, plugin: str | None = None, start: int = 0, stop: int | None = None) -> pd.DataFrame:
     """One row a line that a plugin wrote. ``fields`` holds dictionaries, or None."""
+    read_json = recorder.read_json
     rows = Columns(LOG_ROW, recorder.logs.rows(start, stop), ("call_id", "at_ns"), LogKey, _of_plugin(plugin))
     columns = {
         "call_id": nullable(rows["call_id"], rows["call_id"] > 0),
@@ -173,7 +173,7 @@ def logs(recorder: Recorder, *, plugin: str | None = None, start: int = 0, stop:
         "at": utc(recorder.began_utc, rows["at_ns"]),
         "level": rows.texts(lambda key: key.level),
         "message": rows.values(lambda key: shown(key.message, MESSAGE_LIMIT), "str"),
-        "fields": rows.values(lambda key: printable_json(wire.reread(key.fields)) if key.fields else None, "object"),
+        "fields": rows.values(lambda key: printable_json(read_json(key.fields)) if key.fields else None, "object"),
         "stream": rows.texts(lambda key: key.stream),
     }
     return frame(recorder.logs.dropped, columns)

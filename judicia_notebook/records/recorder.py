@@ -15,16 +15,16 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any, NamedTuple, cast
 
 import msgspec
 
-from judicia_notebook.errors import printable
 from judicia_notebook.records.captures import Captures
 from judicia_notebook.records.table import Layout, Table
+from judicia_notebook.text import printable
 from judicia_notebook.units import format_count, format_size, format_time
 
 TEXT_LIMIT = 200
@@ -219,6 +219,8 @@ class Recorder:
         The same moment on ``time.perf_counter_ns``.
     calls, host_calls, samples, logs, audit, denials, policies : Table
         For `judicia_notebook.records.frames` to read.
+    read_json : callable
+        Reads the JSON that plugins wrote. The runtime gives one that is bounded; this room may not know it.
     captures : Captures
         The beginnings of payloads, while somebody asks for them.
 
@@ -230,7 +232,8 @@ class Recorder:
     (1, 0)
     """
 
-    def __init__(self, capacity: int = 1_000_000) -> None:
+    def __init__(self, capacity: int = 1_000_000, read_json: Callable[[bytes], Any] = json.loads) -> None:
+        self.read_json = read_json
         self.run_id = secrets.token_hex(4)
         self.began_utc = datetime.now(UTC)
         self.began_ns = time.perf_counter_ns()

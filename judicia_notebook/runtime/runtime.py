@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 from judicia_notebook import context, host
-from judicia_notebook.engine import cache
+from judicia_notebook.engine import cache, wire
 from judicia_notebook.engine.interrupts import deferred, do_all
 from judicia_notebook.engine.memory import MemoryPool
 from judicia_notebook.engine.system_memory import MOST_MEMORY, memory_ceiling
@@ -95,7 +95,7 @@ class Runtime(Telling):
         ceiling: Quota | None = None,
     ) -> None:
         top = Quota(**{**default_ceiling().given(), **as_quota(ceiling).given()})
-        self.recorder = Recorder()
+        self.recorder = Recorder(read_json=wire.reread)
         ours = weakref.ref(self)  # the engine keeps services by way of C, where no collector sees a cycle
         owners = Owners(lambda: _living(ours).data_dir)
         services = host.services(seed=seed, clock=clock, owners=owners, database=database)

@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from judicia_notebook.engine import abi
 from judicia_notebook.engine.compile_apart import DEFAULT_ABOVE, CompileLimits
+from judicia_notebook.engine.compiler import assemble
 from judicia_notebook.engine.interrupts import deferred
-from judicia_notebook.engine.process import assemble, get_engine
 from judicia_notebook.engine.sandbox import HostFunction, Linkage
 from judicia_notebook.engine.slots import NUMBERS
+from judicia_notebook.engine.startup import get_engine
 from judicia_notebook.engine.system_memory import memory_limit
 from judicia_notebook.errors import (
     AbiMismatch,

@@ -22,7 +22,6 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from judicia_notebook.engine import wire
 from judicia_notebook.wasm.json_shape import MAX_VALUES, MOST_DEPTH, TooManyValues, check_shape, uncollected
 
 T = TypeVar("T")
@@ -53,13 +52,19 @@ _TOML_TOKEN = re.compile(
 )
 
 
-def parse_json(data: bytes | memoryview) -> Any:
+def parse_json(data: bytes | memoryview, *, values: int = MAXIMUM_VALUES) -> Any:
     r"""One JSON text in UTF-8, without duplicate keys, NaN, infinities or integers beyond 64 bits.
+
+    Parameters
+    ----------
+    data : bytes or memoryview
+    values : int
+        How many values and keys there may be at most.
 
     Raises
     ------
     ValueError
-        It is anything else, or nested deeper than `MAXIMUM_DEPTH`, or has more than `MAXIMUM_VALUES`.
+        It is anything else, or nested deeper than `MAXIMUM_DEPTH`, or has more than `values`.
 
     Examples
     --------
@@ -70,7 +75,7 @@ def parse_json(data: bytes | memoryview) -> Any:
     ValueError: has the key 'a' twice
     """
     text = _decode(bytes(data))
-    _check_shape(bytes(data))
+    _check_shape(bytes(data), values)
     try:
         value = uncollected(_strict, text)
     except json.JSONDecodeError as error:
@@ -100,7 +105,7 @@ def parse_json_as(data: bytes, kind: type[T], *, values: int = MAX_VALUES) -> T:
     >>> parse_json_as(b'{"ms": 1.5}', dict[str, float])
     {'ms': 1.5}
     """
-    value = wire.decode(data, MAXIMUM_DEPTH, values)
+    value = parse_json(data, values=values)
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
@@ -232,11 +237,11 @@ def _decode(data: bytes) -> str:
         raise ValueError(f"is not UTF-8 (byte {error.start})") from None
 
 
-def _check_shape(data: bytes) -> None:
+def _check_shape(data: bytes, values: int) -> None:
     try:
-        check_shape(data, MAXIMUM_DEPTH, MAXIMUM_VALUES)
+        check_shape(data, MAXIMUM_DEPTH, values)
     except TooManyValues:
-        raise ValueError(f"has more than {MAXIMUM_VALUES} values") from None
+        raise ValueError(f"has more than {values} values") from None
     except ValueError:
         raise ValueError(f"is nested deeper than {MAXIMUM_DEPTH} levels") from None
 

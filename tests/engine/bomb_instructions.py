@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import product
 
-from judicia_notebook.engine.process import assemble
+from judicia_notebook.engine.compiler import assemble
 from tests.engine.bomb_parts import MAGIC, Make, leb, parts_of, pieces, section, vector
 
 MARK = "(drop (i64.const 0x123456789))"

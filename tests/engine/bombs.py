@@ -316,9 +316,9 @@ ROOM = 3 << 30
 CHILD = f"""
 import base64, ctypes, json, resource, sys, time
 sys.path[:0] = {sys.path!r}
-from judicia_notebook.engine import process
+from judicia_notebook.engine.compiler import Compiler
 from judicia_notebook.errors import CompileError
-engine = process.Engine()
+engine = Compiler()
 trim = getattr(ctypes.CDLL(None), "malloc_trim", lambda _: None)
 resource.setrlimit(resource.RLIMIT_AS, (resource.getrlimit(resource.RLIMIT_AS)[1],) * 2)
 

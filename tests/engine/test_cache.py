@@ -17,7 +17,7 @@ import pytest
 
 import judicia_notebook as jn
 from judicia_notebook.engine import cache
-from judicia_notebook.engine.process import Engine
+from judicia_notebook.engine.engine import Engine
 
 WAT = b'(module (func (export "answer") (result i32) (i32.const 42)))'
 
@@ -241,7 +241,7 @@ def test_whatever_the_file_system_refuses_a_load_only_takes_longer(
 
 def test_a_cache_that_cannot_be_mapped_is_compiled_anew(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     load()
-    monkeypatch.setattr(Engine, "_deserialize", lambda *_: None)
+    monkeypatch.setattr(Engine, "deserialize_file", lambda *_: None)
     assert load() is False
 
 

@@ -16,13 +16,14 @@ import psutil
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.engine import compile_apart, process
+from judicia_notebook.engine import compile_apart, startup
 from judicia_notebook.engine.compile_apart import DEFAULT_ABOVE, CompileLimits
+from judicia_notebook.engine.compiler import assemble
 from judicia_notebook.runtime import source as loading
 
 PATIENCE = 30
 WAT = b'(module (func (export "answer") (result i32) (i32.const 42)))'
-WAT_BYTES = process.assemble(WAT)
+WAT_BYTES = assemble(WAT)
 MIB = 1 << 20
 
 pytestmark = pytest.mark.skipif(
@@ -111,7 +112,7 @@ def test_a_module_that_was_compiled_apart_is_the_same(rt: jn.Runtime, compilers:
 
 
 def test_what_child_and_parent_compile_is_the_same_to_the_byte() -> None:
-    engine = process.get_engine()
+    engine = startup.get_engine()
     wasm = module(3, 20)
     compiled = compile_apart.compile_apart(wasm, engine.reservation, CompileLimits())
     assert compiled == engine.serialize(engine.compile_here(wasm))
@@ -233,7 +234,7 @@ def test_the_compiler_has_no_more_threads_than_its_memory_allows(
 ) -> None:
     monkeypatch.setenv("RAYON_NUM_THREADS", "64")  # as on a machine with as many cores
     monkeypatch.setattr(os, "cpu_count", lambda: 64)
-    engine = process.get_engine()
+    engine = startup.get_engine()
     assert compile_apart.compile_apart(module(200, 10), engine.reservation, CompileLimits(memory_bytes=256 * MIB))
 
 
@@ -248,7 +249,7 @@ def test_what_ends_the_compiler_says_what_else_there_is(rt: jn.Runtime, monkeypa
 
 
 def test_what_comes_back_from_the_compiler_is_bounded() -> None:
-    engine = process.get_engine()
+    engine = startup.get_engine()
     compiled = compile_apart.compile_apart(WAT_BYTES, engine.reservation, CompileLimits())
     least = CompileLimits(compiled_bytes=len(compiled))
     assert compile_apart.compile_apart(WAT_BYTES, engine.reservation, least) == compiled

@@ -11,8 +11,9 @@ import pytest
 
 import judicia_notebook as jn
 from judicia_notebook.engine import profiler as guest_profiler
-from judicia_notebook.engine.process import Engine, get_engine
+from judicia_notebook.engine.engine import Engine
 from judicia_notebook.engine.profiler import MOST_DEPTH, GuestProfiler, Sampled, fast_ticks, function_name
+from judicia_notebook.engine.startup import get_engine
 from judicia_notebook.wasm.symbols import function_starts
 
 Load = Callable[..., jn.Plugin]

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.engine.process import get_engine
+from judicia_notebook.engine.startup import get_engine
 from judicia_notebook.engine.ticks import STALE, Ticker
 
 Load = Callable[..., jn.Plugin]

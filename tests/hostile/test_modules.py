@@ -44,7 +44,7 @@ def test_no_access_reaches_beyond_a_memory_however_it_is_guarded(
         EDGES
         + f"""
 import resource
-from judicia_notebook.engine.process import get_engine
+from judicia_notebook.engine.startup import get_engine
 if {gibibytes} is not None: resource.setrlimit(resource.RLIMIT_AS, (({gibibytes} or 0) << 30,) * 2)
 print(get_engine().reservation >> 20)
 for pages in (0, 1, 3):
@@ -132,12 +132,12 @@ alive()
 def test_a_thread_too_small_to_check_an_engine_makes_none(survives: Survives) -> None:
     said = survives(
         """
-from judicia_notebook.engine import process
-made, real = [], process.Engine.__init__
+from judicia_notebook.engine import engine
+made, real = [], engine.Engine.__init__
 def count(self, *arguments, **options):
     made.append(self)
     real(self, *arguments, **options)
-process.Engine.__init__ = count
+engine.Engine.__init__ = count
 def work():
     for _ in range(3):
         try: rt.load("(module)", name="guest")

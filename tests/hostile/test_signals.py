@@ -250,7 +250,7 @@ class Alarm(Exception): pass
 def raise_alarm(number, frame): raise Alarm
 signal.signal(signal.SIGALRM, raise_alarm)
 signal.signal(signal.SIGINT, signal.default_int_handler)
-from judicia_notebook.engine.process import get_engine
+from judicia_notebook.engine.startup import get_engine
 ticker = get_engine().ticker
 HERE = os.path.dirname(jn.__file__)
 lines = chosen = 0

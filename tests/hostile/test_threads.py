@@ -13,7 +13,7 @@ Survives = Callable[[str], list[str]]
 
 ATTACK = """
 import ctypes
-from judicia_notebook.engine.process import get_engine
+from judicia_notebook.engine.startup import get_engine
 faulthandler.dump_traceback_later(50, exit=True)
 SPIN = '(func (export "spin") (param i32 i32) (result i64) (loop $on (br $on)) unreachable)'
 SECOND = {"cpu": "1s", "wall": "1s"}

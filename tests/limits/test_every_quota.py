@@ -17,7 +17,7 @@ import pytest
 
 import judicia_notebook as jn
 from judicia_notebook.__main__ import _QUOTAS, main
-from judicia_notebook.engine.process import assemble
+from judicia_notebook.engine.compiler import assemble
 from judicia_notebook.languages.wat import compile_wat
 from judicia_notebook.notebook import commands
 from judicia_notebook.notebook.magics import PluginMagic

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.engine import memory, process
+from judicia_notebook.engine import memory, startup
 from judicia_notebook.host.displays import show_with
 from judicia_notebook.host.files.beneath import StepByStep
 from judicia_notebook.languages.wat import compile_wat
@@ -246,11 +246,11 @@ def test_without_openat2_it_is_said_at_the_first_use_of_files(
 def test_what_the_engine_lacks_is_said_once(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, value: Any, said: str
 ) -> None:
-    engine = process.get_engine()
+    engine = startup.get_engine()
     where = engine if name == "reservation" else memory
     monkeypatch.setattr(where, name, value)
     for _ in range(2):
-        process.get_engine()
+        startup.get_engine()
     assert capsys.readouterr().err.count(said) == 1
 
 

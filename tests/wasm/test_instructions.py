@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 import wasmtime
 
-from judicia_notebook.engine.process import FEATURES
+from judicia_notebook.engine.compiler import FEATURES
 from judicia_notebook.wasm.instructions import read_instructions
 from tests.engine.bomb_instructions import INSTRUCTIONS
 from tests.engine.bomb_parts import MAGIC, NOTHING, bodies, leb, section, vector

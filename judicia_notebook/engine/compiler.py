@@ -1,33 +1,22 @@
-"""The one engine of this process.
-
-One, because an engine reserves address space, because the epoch that stops runaway guests is engine-wide, and because
-compiled modules can be shared only inside it. It is never closed: it lives as long as the process.
+"""Compiling: the engine's configuration, a module from its bytes, and compiled modules as bytes.
 
 Every WebAssembly feature is set, not left to a default that changes with a release: what plugins' compilers emit is on,
 whatever else is attack surface and off. The settings are part of the key under which compiled modules are kept.
+
+The child process of `compile_apart` uses a `Compiler` alone. What runs guests is an `Engine`, which is one, too.
 """
 
 from __future__ import annotations
 
-import functools
-import os
+import hashlib
 import platform
-import threading
 from ctypes import byref, c_void_p
 from functools import partial
-from typing import TYPE_CHECKING
 
-from judicia_notebook.engine import cache, capi, compile_apart, memory, safety
+from judicia_notebook.engine import capi, memory
 from judicia_notebook.engine.finalizers import leave
 from judicia_notebook.engine.interrupts import deferred
-from judicia_notebook.engine.ticks import Ticker
 from judicia_notebook.errors import CompileError, InvalidModule, ResourceExhausted
-from judicia_notebook.reporting import notices
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from judicia_notebook.engine.compile_apart import CompileLimits
 
 MAX_WASM_STACK = 512 << 10
 """Bytes of native stack a guest may use before it traps."""
@@ -105,75 +94,45 @@ class Module:
         self._remains.free()
 
 
-class Engine:
-    """Features, compiling, the ticker. Use `get_engine`."""
+class Compiler:
+    """An engine of Wasmtime's with our settings, as far as it compiles.
+
+    Parameters
+    ----------
+    reservation : int, optional
+        Bytes of address space for each memory; by default as many as the system gives.
+
+    Raises
+    ------
+    ResourceExhausted
+        Address space is too small.
+    """
 
     def __init__(self, reservation: int | None = None) -> None:
         self.reservation = reservation or _reservation()
         config = capi.config_new()
-        settings = dict(FEATURES)
-        for name, value in settings.items():
+        for name, value in FEATURES.items():
             capi.config_set(config, name, value)
         capi.config_set_choice(config, "strategy", 1)
         capi.config_set_choice(config, "cranelift_opt_level", 1)
         capi.config_set(config, "max_wasm_stack", MAX_WASM_STACK)
         capi.config_set(config, "memory_reservation", self.reservation)
         # With little address space Wasmtime may not refuse a grow on its own: we do, and it is seen.
-        capi.config_set(config, "memory_may_move", self.reservation < _RESERVATIONS[0])
+        capi.config_set(config, "memory_may_move", self.checks_each_access)
         capi.config_set(config, "memory_guard_size", _GUARDS[self.reservation])
         if memory.AVAILABLE:
             memory.install(config)
         self.pointer: int = capi.engine_new(config)
         self.key = f"wasmtime-{capi.VERSION}-{platform.system()}-{platform.machine()}-{self._settings_key()}"
-        self._hot_pointer = c_void_p(self.pointer)
-        self.ticker = Ticker(self._advance)
-        self.pid = os.getpid()
-        safety.remember_signal_handlers()
+
+    @property
+    def checks_each_access(self) -> bool:
+        """Whether address space is too small for guards to catch every access out of bounds."""
+        return self.reservation < _RESERVATIONS[0]
 
     def _settings_key(self) -> str:
-        import hashlib
-
         text = repr((sorted(FEATURES.items()), self.reservation, _GUARDS[self.reservation], MAX_WASM_STACK))
         return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-    def _advance(self) -> None:
-        capi.increment_epoch(self._hot_pointer)
-
-    def fetch(self, digest: str, cache_folder: Path | None) -> Module | None:
-        """The module of this digest as an earlier `compile` left it in the cache."""
-        safety.check_process()
-        with deferred():  # an open file and a module of Wasmtime's are held by numbers alone meanwhile
-            kept = cache.find(cache_folder, digest, self.key) if cache_folder else None
-            if kept is None:
-                return None
-            with kept:
-                pointer = self._deserialize(kept.path)
-            return None if pointer is None else Module(pointer, digest, from_cache=True)
-
-    def compile(
-        self, wasm: bytes, digest: str, *, cache_folder: Path | None = None, apart: CompileLimits | None = None
-    ) -> Module:
-        """Compile a module, and leave it in the cache.
-
-        Parameters
-        ----------
-        apart : CompileLimits, optional
-            Compile in a child process within these limits.
-
-        Raises
-        ------
-        CompileError
-            The engine refused it; the message is Wasmtime's.
-        CompileLimit
-            It took more than it may.
-        """
-        safety.check_process()
-        if apart is not None:
-            return self._compile_apart(wasm, digest, cache_folder, apart)
-        module = self.compile_here(wasm, digest)
-        if cache_folder:
-            cache.keep(cache_folder, digest, self.key, self.serialize(module))
-        return module
 
     def compile_here(self, wasm: bytes, digest: str = "") -> Module:
         """Compile in this process.
@@ -189,26 +148,6 @@ class Engine:
                 raise CompileError(_refusal(capi.take_error(error)))
             return Module(pointer.value or 0, digest, from_cache=False)
 
-    def _compile_apart(self, wasm: bytes, digest: str, cache_folder: Path | None, limits: CompileLimits) -> Module:
-        compiled = compile_apart.compile_apart(wasm, self.reservation, limits)
-        if cache_folder:
-            cache.keep(cache_folder, digest, self.key, compiled)
-        pointer = c_void_p()
-        with deferred():
-            error = capi.module_deserialize(self.pointer, compiled, len(compiled), byref(pointer))
-            if error:
-                raise CompileError(_refusal(capi.take_error(error)))
-            return Module(pointer.value or 0, digest, from_cache=False)
-
-    def _deserialize(self, path: str) -> int | None:
-        """Map a compiled module; None where Wasmtime does not take it."""
-        pointer = c_void_p()
-        error = capi.module_deserialize_file(self.pointer, path.encode(), byref(pointer))
-        if error:
-            capi.take_error(error)
-            return None
-        return pointer.value
-
     def serialize(self, module: Module) -> bytes:
         """A compiled module as bytes.
 
@@ -221,6 +160,30 @@ class Engine:
         if error:
             raise CompileError(capi.take_error(error))
         return capi.take_bytes(vector)
+
+    def deserialize(self, compiled: bytes, digest: str) -> Module:
+        """The module of bytes that `serialize` has made with the same settings, in this process or another.
+
+        Raises
+        ------
+        CompileError
+        """
+        pointer = c_void_p()
+        with deferred():
+            error = capi.module_deserialize(self.pointer, compiled, len(compiled), byref(pointer))
+            if error:
+                raise CompileError(_refusal(capi.take_error(error)))
+            return Module(pointer.value or 0, digest, from_cache=False)
+
+    def deserialize_file(self, path: str, digest: str) -> Module | None:
+        """Map the file of a compiled module; None where Wasmtime does not take it."""
+        pointer = c_void_p()
+        with deferred():
+            error = capi.module_deserialize_file(self.pointer, path.encode(), byref(pointer))
+            if error:
+                capi.take_error(error)
+                return None
+            return None if pointer.value is None else Module(pointer.value, digest, from_cache=True)
 
 
 def _refusal(message: str) -> str:
@@ -243,44 +206,3 @@ def assemble(text: str | bytes) -> bytes:
         return capi.wat_to_wasm(data)
     except ValueError as error:
         raise InvalidModule(str(error).strip()) from None
-
-
-_lock = threading.Lock()
-
-
-@functools.cache
-def _make() -> Engine:
-    """The engine. It never goes, so one whose check could not be made (no thread is left) is kept for the next try."""
-    return Engine()
-
-
-@functools.cache
-def _start() -> Engine:
-    safety.check_thread()  # an engine that cannot be checked from here would be made in vain
-    engine = _make()
-    from judicia_notebook.engine import selfcheck
-
-    selfcheck.run(engine)
-    return engine
-
-
-def get_engine() -> Engine:
-    """The engine of this process, started and checked at first use.
-
-    Raises
-    ------
-    ResourceExhausted
-        Address space is too small, or this is a forked child: the engine's threads did not survive the fork.
-    """
-    safety.check_process()
-    with deferred(), _lock:
-        engine = _start()
-    if not memory.AVAILABLE:
-        notices.fallback("memory", "This system has no own linear memories: quotas hold for each memory by itself.")
-    elif engine.reservation < _RESERVATIONS[0]:
-        notices.fallback(
-            "reservation",
-            f"There is little address space ({engine.reservation >> 20} MiB for each memory; see ulimit -v), so that "
-            "each access is checked, which is slower.",
-        )
-    return engine
