@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol
 
-from judicia_notebook.analysis.profiles.profile import HOST, Frame, Profile, Sample
+from judicia_notebook.analysis.profiles.profile import Profile
+from judicia_notebook.analysis.profiles.stacks import HOST, Frame, Sample
 from judicia_notebook.engine import wire
 from judicia_notebook.engine.profiler import INTERVAL, MOST_HOST_SAMPLES, GuestProfiler, fast_ticks
 from judicia_notebook.errors import CallError, describe, tells_interrupts

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from judicia_notebook.analysis.profiles.profile import HOST, Frame, Profile, Sample
+from judicia_notebook.analysis.profiles.profile import Profile
+from judicia_notebook.analysis.profiles.stacks import HOST, Frame, Sample
 
 if TYPE_CHECKING:
     from playwright.async_api import Page

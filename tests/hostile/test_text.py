@@ -127,7 +127,8 @@ def test_tex_in_a_log_line_is_not_typeset_in_a_trace(rt: jn.Runtime) -> None:
 
 @NOT_TYPESET
 def test_tex_in_the_name_of_a_function_is_not_typeset_in_a_flame_graph(rt: jn.Runtime) -> None:
-    from judicia_notebook.analysis.profiles.profile import Frame, Profile, Sample
+    from judicia_notebook.analysis.profiles.profile import Profile
+    from judicia_notebook.analysis.profiles.stacks import Frame, Sample
 
     html = Profile("evil", TEX, "9f" * 32, 1, (Sample(1.0, (Frame(TEX, "evil"),), 5.0),), 5.0, 0.0)._repr_html_()
     assert TEX in html

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from judicia_notebook.analysis.profiles.profile import HOST
+from judicia_notebook.analysis.profiles.stacks import HOST
 
 if TYPE_CHECKING:
-    from judicia_notebook.analysis.profiles.profile import Frame, Profile
+    from judicia_notebook.analysis.profiles.stacks import Frame, Stacks
 
 VERSION = 55
 GECKO_VERSION = 24
@@ -26,7 +26,7 @@ _CATEGORIES = (("Guest", "orange"), ("Host", "blue"))
 _LIBRARY_ID = "0" * 33
 
 
-def document(profile: Profile) -> dict[str, Any]:
+def document(profile: Stacks) -> dict[str, Any]:
     """The profile as one thread of one process."""
     began_ms = time.time() * 1e3 - (profile.samples[-1].at_ms if profile.samples else 0.0)
     return {
@@ -39,12 +39,12 @@ def document(profile: Profile) -> dict[str, Any]:
     }
 
 
-def encode(profile: Profile) -> bytes:
+def encode(profile: Stacks) -> bytes:
     """The file's bytes."""
     return msgspec.json.encode(document(profile))
 
 
-def _meta(profile: Profile, began_ms: float) -> dict[str, Any]:
+def _meta(profile: Stacks, began_ms: float) -> dict[str, Any]:
     return {
         "version": GECKO_VERSION,
         "preprocessedProfileVersion": VERSION,
@@ -63,7 +63,7 @@ def _meta(profile: Profile, began_ms: float) -> dict[str, Any]:
     }
 
 
-def _library(profile: Profile) -> dict[str, Any]:
+def _library(profile: Stacks) -> dict[str, Any]:
     return {
         "arch": "wasm32",
         "name": profile.plugin,
@@ -75,7 +75,7 @@ def _library(profile: Profile) -> dict[str, Any]:
     }
 
 
-def _thread(profile: Profile) -> dict[str, Any]:
+def _thread(profile: Stacks) -> dict[str, Any]:
     texts = _Texts()
     module, host = texts.of(profile.plugin), texts.of(HOST)
     functions: dict[Frame, int] = {}
@@ -120,7 +120,7 @@ def _thread(profile: Profile) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _samples(profile: Profile, stacks: list[int | None]) -> dict[str, Any]:
+def _samples(profile: Stacks, stacks: list[int | None]) -> dict[str, Any]:
     times = [0.0, *(sample.at_ms for sample in profile.samples)]
     return {
         "length": len(stacks),

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from judicia_notebook.analysis import style
-from judicia_notebook.analysis.profiles.profile import HOST, walk
+from judicia_notebook.analysis.profiles.stacks import HOST, walk
 from judicia_notebook.units import TIME_UNITS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from judicia_notebook.analysis.profiles.profile import Frame, Node, Profile
+    from judicia_notebook.analysis.profiles.stacks import Frame, Node, Stacks
 
 _LEAST = 0.002  # of all time: a box narrower than half a point
 _MOST_BOXES = 3000
@@ -22,7 +22,7 @@ _ROW_INCHES = 0.22
 _CHARACTER = 0.62  # of a letter's width to its height
 
 
-def flame_figure(profile: Profile, ax: Axes | None = None) -> Any:
+def flame_figure(profile: Stacks, ax: Axes | None = None) -> Any:
     """Draw the tree of calls.
 
     Parameters

@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from judicia_notebook.analysis.figures.series import plural
-from judicia_notebook.analysis.profiles.profile import HOST, Node, walk
+from judicia_notebook.analysis.profiles.stacks import HOST, Node, walk
 from judicia_notebook.text import INERT_CLASSES, printable
 from judicia_notebook.units import format_count, format_time
 
 if TYPE_CHECKING:
-    from judicia_notebook.analysis.profiles.profile import Frame, Profile
+    from judicia_notebook.analysis.profiles.stacks import Frame, Stacks
 
 LEAST = 0.001
 """The share of all time below which a box is left out: it would be narrower than a pixel."""
@@ -38,7 +38,7 @@ _HERE = Path(__file__).parent
 class FlameGraph:
     """A flame graph; a notebook shows it, and `save` makes a page of it."""
 
-    def __init__(self, profile: Profile) -> None:
+    def __init__(self, profile: Stacks) -> None:
         self._profile = profile
 
     def html(self) -> str:
@@ -84,7 +84,7 @@ def _escaped(text: object) -> str:
     return html.escape(printable(str(text), _MOST_TEXT))
 
 
-def _graph(profile: Profile) -> str:
+def _graph(profile: Stacks) -> str:
     root = profile.root
     if not root.ms:
         return "<p>No sample was taken.</p>"
@@ -130,7 +130,7 @@ def _detail(node: Node, whole_ms: float) -> str:
     return f"{node.frame.name}{host}: {format_time(node.ms / 1e3)}, {share:.1f} %{own}{samples}"
 
 
-def _table(profile: Profile) -> str:
+def _table(profile: Stacks) -> str:
     frame = profile.functions
     columns = frame[["function", "module", "self_ms", "total_ms", "self_percent"]].head(_MOST_ROWS)
     rows = "".join(

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from judicia_notebook.analysis.profiles.profile import HOST
+from judicia_notebook.analysis.profiles.stacks import HOST
 
 if TYPE_CHECKING:
-    from judicia_notebook.analysis.profiles.profile import Frame, Profile
+    from judicia_notebook.analysis.profiles.stacks import Frame, Stacks
 
 SCHEMA = "https://www.speedscope.app/file-format-schema.json"
 
 
-def document(profile: Profile) -> dict[str, Any]:
+def document(profile: Stacks) -> dict[str, Any]:
     """One sampled profile whose weights are milliseconds."""
     frames: dict[Frame, int] = {}
     samples = [[frames.setdefault(frame, len(frames)) for frame in sample.stack] for sample in profile.samples]
@@ -43,6 +43,6 @@ def _name(frame: Frame) -> str:
     return f"{frame.name} (host)" if frame.module == HOST else frame.name
 
 
-def encode(profile: Profile) -> bytes:
+def encode(profile: Stacks) -> bytes:
     """The file's bytes."""
     return msgspec.json.encode(document(profile))

@@ -10,13 +10,12 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from judicia_notebook.records.recorder import MESSAGE_LIMIT
 
 if TYPE_CHECKING:
-    from judicia_notebook.errors import GuestError
-    from judicia_notebook.host.scope import CallScope
+    from judicia_notebook.errors import GuestError, JudiciaError
 
 _KEPT_OF_A_LINE = 4 * (MESSAGE_LIMIT + 1)  # a character has at most four bytes, and no more characters are recorded
 _LINES_BETWEEN_LOOKS = 1024
@@ -24,6 +23,16 @@ _LAST_LINES = 40  # a panic's or exception's text is among them, and a short bac
 _LAST_BYTES = 1000  # of each
 _PANIC = re.compile(r"(thread '.*' panicked at |panic: |fatal error: )")
 _NO_LINES = ("note: ", "stack backtrace:", "goroutine ", "[signal ")
+
+
+class Log(Protocol):
+    """The log of the call that writes; a `CallScope` is one."""
+
+    def log(self, level: str, message: str, *, stream: str) -> None:
+        """Add a line."""
+
+    def check(self) -> JudiciaError | None:
+        """What the call has to stop with by now, if anything."""
 
 
 class Output:
@@ -45,7 +54,7 @@ class Output:
         self._line = bytearray()
         self.last: deque[bytes] = deque(maxlen=_LAST_LINES if stream == "stderr" else 0)
 
-    def add(self, scope: CallScope, data: bytes) -> None:
+    def add(self, log: Log, data: bytes) -> None:
         """Take bytes in, and log the lines they complete.
 
         Raises
@@ -58,26 +67,26 @@ class Output:
         start = lines = 0
         while (end := data.find(b"\n", start)) >= 0:
             self._extend(data, start, end)
-            self._log(scope)
+            self._log(log)
             start = end + 1
             lines += 1
-            if lines % _LINES_BETWEEN_LOOKS == 0 and (stop := scope.check()) is not None:
+            if lines % _LINES_BETWEEN_LOOKS == 0 and (stop := log.check()) is not None:
                 raise stop
         self._extend(data, start, len(data))
 
     def _extend(self, data: bytes, start: int, end: int) -> None:
         self._line += data[start : min(end, start + _KEPT_OF_A_LINE - len(self._line))]
 
-    def _log(self, scope: CallScope) -> None:
+    def _log(self, log: Log) -> None:
         if self._line.strip():
             self.last.append(bytes(self._line[:_LAST_BYTES]))
-        scope.log("info", self._line.decode("utf-8", "replace"), stream=self.stream)
+        log.log("info", self._line.decode("utf-8", "replace"), stream=self.stream)
         self._line.clear()
 
-    def flush(self, scope: CallScope) -> None:
+    def flush(self, log: Log) -> None:
         """Log a line that was not completed."""
         if self._line:
-            self._log(scope)
+            self._log(log)
 
 
 class Process:
@@ -142,7 +151,7 @@ class Process:
                 return " ".join(lines[place : place + 2]) if line.endswith(":") else line
         return next((line for line in reversed(lines) if not line.startswith(_NO_LINES)), "")
 
-    def flush(self, scope: CallScope) -> None:
+    def flush(self, log: Log) -> None:
         """Log what is left; at the end of the call."""
         for output in self.outputs.values():
-            output.flush(scope)
+            output.flush(log)

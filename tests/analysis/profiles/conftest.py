@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from judicia_notebook.analysis.profiles.profile import HOST, Frame, Profile, Sample
+from judicia_notebook.analysis.profiles.profile import Profile
+from judicia_notebook.analysis.profiles.stacks import HOST, Frame, Sample
 
 CHECK, JUDGE, COMPARE = (Frame(name, "checker") for name in ("check", "checker::judge", "<b>compare & co</b>"))
 CLOCK = Frame("judicia:clock now", HOST)

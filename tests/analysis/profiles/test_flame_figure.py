@@ -10,7 +10,8 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from judicia_notebook.analysis.profiles.profile import Frame, Profile, Sample
+from judicia_notebook.analysis.profiles.profile import Profile
+from judicia_notebook.analysis.profiles.stacks import Frame, Sample
 
 
 def boxes(figure: Figure) -> list[tuple[float, float, float]]:

@@ -7,7 +7,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 from judicia_notebook.analysis.profiles.flame_page import MOST_BOXES
-from judicia_notebook.analysis.profiles.profile import Frame, Profile, Sample
+from judicia_notebook.analysis.profiles.profile import Profile
+from judicia_notebook.analysis.profiles.stacks import Frame, Sample
 
 
 class Boxes(HTMLParser):

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from judicia_notebook.analysis.profiles.profile import Profile, walk
+from judicia_notebook.analysis.profiles.profile import Profile
+from judicia_notebook.analysis.profiles.stacks import walk
 
 
 def test_the_hottest_function_comes_first_with_what_it_took_itself_and_in_all(profile: Profile) -> None:
