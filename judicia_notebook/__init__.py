@@ -49,9 +49,8 @@ from judicia_notebook.errors import (
 if TYPE_CHECKING:
     from judicia_notebook.analysis import plots
     from judicia_notebook.analysis.profiles.profile import Profile
-    from judicia_notebook.analysis.runs.archive import read_run
     from judicia_notebook.analysis.runs.comparison import Comparison, compare
-    from judicia_notebook.analysis.runs.run import Run
+    from judicia_notebook.analysis.runs.run import Run, read_run
     from judicia_notebook.analysis.traces.story import Trace
     from judicia_notebook.diagnosis import doctor, show_versions
     from judicia_notebook.engine.plain import base64
@@ -60,8 +59,9 @@ if TYPE_CHECKING:
     from judicia_notebook.policy.policy import Policy
     from judicia_notebook.policy.quotas import Quota
     from judicia_notebook.records.recorder import CallRecord
+    from judicia_notebook.runtime.call import Outcome
     from judicia_notebook.runtime.inspection import Inspection
-    from judicia_notebook.runtime.plugin import Outcome, Plugin
+    from judicia_notebook.runtime.plugin import Plugin
     from judicia_notebook.runtime.runtime import Runtime, get_runtime
     from judicia_notebook.runtime.source import examples
     from judicia_notebook.runtime.wasi_command import RunResult
@@ -126,7 +126,7 @@ _LAZY = {
     "Comparison": "analysis.runs.comparison",
     "Inspection": "runtime.inspection",
     "Manifest": "wasm.manifest",
-    "Outcome": "runtime.plugin",
+    "Outcome": "runtime.call",
     "Plugin": "runtime.plugin",
     "Policy": "policy.policy",
     "Profile": "analysis.profiles.profile",
@@ -140,7 +140,7 @@ _LAZY = {
     "doctor": "diagnosis",
     "examples": "runtime.source",
     "get_runtime": "runtime.runtime",
-    "read_run": "analysis.runs.archive",
+    "read_run": "analysis.runs.run",
     "show_versions": "diagnosis",
     "sweep": "experiments.sweep.sweep",
 }

@@ -6,89 +6,43 @@ Knows how to make calls and how to hand the engine's samples to `metrics.profile
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from judicia_notebook.analysis.profiles.profile import Profile
 from judicia_notebook.analysis.profiles.stacks import HOST, Frame, Sample
 from judicia_notebook.engine import wire
 from judicia_notebook.engine.profiler import INTERVAL, MOST_HOST_SAMPLES, GuestProfiler, fast_ticks
 from judicia_notebook.errors import CallError, describe, tells_interrupts
-from judicia_notebook.runtime.source import not_callable
+from judicia_notebook.runtime.linking import not_callable
 
 if TYPE_CHECKING:
     from judicia_notebook.engine.profiler import Samples
     from judicia_notebook.policy.quotas import Quota
-    from judicia_notebook.runtime.call import Call
-    from judicia_notebook.runtime.platform import Target
+    from judicia_notebook.runtime.call import Call, Target
+    from judicia_notebook.runtime.callee import Callee
 
-SAMPLES = 500
-SECONDS = 5.0
 MOST_CALLS = 20_000  # each leaves a row, and the oldest rows go where there are too many
 
 
-class Callee(Protocol):
-    """What is needed of the plugin."""
-
-    name: str
-
-    @property
-    def abi(self) -> str: ...
-
-    def target(self, function: str, abi_name: str) -> Target: ...
-
-    def begin(
-        self, target: Target, quota: Quota | Mapping[str, Any] | None, body: Callable[[Call], Any], **more: Any
-    ) -> Call: ...
-
-
-@tells_interrupts("The profile was interrupted; its calls are in p.calls.")
 @tells_interrupts("The profile was interrupted; its calls are in p.calls.")
 def profile(
-    self: Callee,
+    plugin: Callee,
     function: str,
-    payload: Any = None,
+    payload: Any,
     *,
-    quota: Quota | Mapping[str, Any] | None = None,
-    samples: int = SAMPLES,
-    seconds: float = SECONDS,
+    quota: Quota | Mapping[str, Any] | None,
+    samples: int,
+    seconds: float,
 ) -> Profile:
-    """Find out where a function spends its time: its calls, sampled at 1 ms.
-
-    It is called again until there are enough samples, so what it changes it changes again; a call that takes a second
-    is made once. The rows of these calls have the origin ``profile``. A call that a quota ends, or a trap, is profiled
-    up to there: see `Profile.error`.
-
-    Parameters
-    ----------
-    function : str
-    payload : Any
-        As for `call`.
-    quota : Quota, optional
-        Limits for each call.
-    samples : int
-        How many are enough.
-    seconds : float
-        No further call begins after these, nor after 20 000 calls.
-
-    Returns
-    -------
-    Profile
-        ``.functions`` is a frame, ``.flame_graph()`` HTML, ``.figure()`` a figure, ``.save("x.json")`` a file.
-
-    Raises
-    ------
-    CallError
-        The first call failed before there was one sample.
-    NoSuchFunction, PluginNotReady, InvalidPayload
-    """
+    """What `Plugin.profile` does, which says more."""
     request = b"" if payload is None else wire.encode(payload)
-    target = self.target(function, self.abi)
+    target = plugin.target(function, plugin.abi)
     if function not in target.code.callable:
-        raise not_callable(self.name, target.code, function)
+        raise not_callable(plugin.name, target.code, function)
     linkage = target.code.linkage
-    profiler = GuestProfiler(linkage, self.name)
+    profiler = GuestProfiler(linkage, plugin.name)
 
     def body(call: Call) -> None:
         with profiler.watching(call.sandbox):
@@ -104,13 +58,13 @@ def profile(
         ):
             calls += 1
             try:
-                self.begin(target, quota, body, size_in=len(request), origin="profile").run()
+                plugin.begin(target, quota, body, size_in=len(request), origin="profile").run()
             except CallError as raised:
                 if not profiler.guest_samples:
                     raise
                 error = describe(raised)[0]
                 break
-    return _profile(self.name, target, calls, profiler.finish(), error)
+    return _profile(plugin.name, target, calls, profiler.finish(), error)
 
 
 def _profile(name: str, target: Target, calls: int, found: Samples, error: str) -> Profile:

@@ -119,7 +119,7 @@ class Completion:
         offer = offers.get(argument.completes)
         if offer is None:
             return []
-        from judicia_notebook import get_runtime
+        from judicia_notebook.runtime.runtime import get_runtime
 
         return offer(get_runtime())
 
@@ -174,7 +174,7 @@ def _functions(runtime: Runtime) -> list[str]:
 
 def _sources(fragment: str) -> list[str]:
     """The bundled examples, and the folders and files that could be meant."""
-    from judicia_notebook import examples
+    from judicia_notebook.runtime.source import examples
 
     return [*(f"example:{name}" for name in examples()), *_paths(fragment)]
 

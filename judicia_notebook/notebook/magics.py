@@ -127,7 +127,7 @@ class PluginMagic:
 
     @property
     def _runtime(self) -> Runtime:
-        from judicia_notebook import get_runtime
+        from judicia_notebook.runtime.runtime import get_runtime
 
         return get_runtime()
 
@@ -165,7 +165,7 @@ class PluginMagic:
         return self._handed_back(ended, given.out)
 
     def _run(self, command: commands.Command, rest: str, cell: str | None) -> RunResult | None:
-        from judicia_notebook.runtime.source import START
+        from judicia_notebook.runtime.exports import START
 
         line = line_parser.read_run(rest, command.options_with_value)
         given = command.parse(line.words)
@@ -295,7 +295,7 @@ class PluginMagic:
         reprs.show(reprs.examples_card())
 
     def _doctor(self, _: Namespace) -> None:
-        from judicia_notebook import doctor
+        from judicia_notebook.diagnosis import doctor
 
         print(doctor())
 
@@ -322,7 +322,7 @@ class PluginMagic:
         return log_of(logs)
 
     def _plot(self, given: Namespace) -> Any:
-        from judicia_notebook import plots
+        from judicia_notebook.analysis import plots
 
         draw: Callable[..., Any] = getattr(plots, given.kind)
         return draw(*(self._rows(frame, given.plugin) for frame in plots.FRAMES[given.kind]))

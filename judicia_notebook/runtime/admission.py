@@ -15,44 +15,24 @@ the place of text or bytes whose plugin has nothing but what this load gives as 
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from judicia_notebook.errors import LoadError, ManifestError, PolicyError, printable
 from judicia_notebook.policy.changes import Snapshot
 from judicia_notebook.policy.grants import parse_grants
 from judicia_notebook.policy.quotas import DEFAULTS, Quota, as_quota, check_within, make_quota, overlay
-from judicia_notebook.runtime import source as loading
+from judicia_notebook.runtime.source import source_label
 from judicia_notebook.wasm.manifest import NAME
 
 if TYPE_CHECKING:
     from judicia_notebook.runtime.plugin import Plugin
     from judicia_notebook.runtime.pool import Instances
-    from judicia_notebook.runtime.source import Read
+    from judicia_notebook.runtime.source import Options, Read
     from judicia_notebook.wasm.manifest import Manifest
 
 _LONGEST_NAME = 64
-
-
-class Options(NamedTuple):
-    """What a load said of how to read the file; kept for the next load under the same name."""
-
-    manifest: Any = None
-    abi: str | None = None
-    unknown_imports: str | None = None
-
-    def anchored(self) -> Options:
-        """The same, wherever the notebook goes: a manifest that is a file stays the file that it is."""
-        if not isinstance(self.manifest, str | os.PathLike):
-            return self
-        return self._replace(manifest=Path(self.manifest).absolute())
-
-    def over(self, kept: Options) -> Options:
-        """These, and of `kept` what these do not say."""
-        return Options(*(mine or theirs for mine, theirs in zip(self, kept, strict=True)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +203,7 @@ def _alternatives(name: str) -> Iterable[str]:
 
 
 def _note(claimed: str, name: str, found: Read, holder: Plugin) -> str:
-    new, old = (printable(str(one.path or loading.label(one.source)), 200) for one in (found, holder.code))
+    new, old = (printable(str(one.path or source_label(one.source)), 200) for one in (found, holder.code))
     return (
         f"loaded as {name}: the name {claimed} belongs to {old}, and this is {new}, which has nothing of it; "
         f'name="{claimed}" replaces {claimed} and keeps its grants, another name= keeps both, '

@@ -12,12 +12,13 @@ for an instance is kept apart.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from judicia_notebook.context import collected, current_call, label_text
-from judicia_notebook.engine import interrupts, safety
+from judicia_notebook.engine import interrupts, safety, wire
 from judicia_notebook.engine.abi import Exchange
 from judicia_notebook.engine.invocation import UNCOUNTED_JSON
 from judicia_notebook.engine.sandbox import Sandbox, enclosing
@@ -41,9 +42,8 @@ from judicia_notebook.policy.policy import CappedBudget
 from judicia_notebook.records.captures import THE_CALL
 from judicia_notebook.records.recorder import CallRecord, LimitsInForce
 from judicia_notebook.runtime import facts
-from judicia_notebook.runtime.platform import Making
+from judicia_notebook.runtime.exports import REACTOR_INITIALIZE
 from judicia_notebook.runtime.pool import Instance, Ticket
-from judicia_notebook.runtime.source import REACTOR_INITIALIZE
 from judicia_notebook.units import format_time
 from judicia_notebook.wasm.json_shape import TooManyValues
 
@@ -53,10 +53,67 @@ if TYPE_CHECKING:
     from judicia_notebook.engine.memory import MemoryAccount
     from judicia_notebook.engine.sandbox import Observer
     from judicia_notebook.policy.policy import FormerPolicy, Policy
-    from judicia_notebook.records.recorder import Recorder
-    from judicia_notebook.runtime.platform import Target
+    from judicia_notebook.records.recorder import Recorder, Subject
+    from judicia_notebook.runtime.linking import Code
+    from judicia_notebook.runtime.platform import Platform
+    from judicia_notebook.runtime.pool import InstancePool
 
 MAKING_FRAMES = 40
+
+
+class Making(NamedTuple):
+    """What new instances of a plugin are made of: exchanged together, so that no code is handed another's config."""
+
+    code: Code
+    config: Mapping[str, Any]
+
+
+class Activity:
+    """A plugin's running calls, the place of the last one's row, what new instances are made of, what old code may."""
+
+    __slots__ = ("former", "last", "making", "running")
+
+    def __init__(self, making: Making) -> None:
+        self.making = making
+        self.former: dict[str, FormerPolicy] = {}  # by the digest of code that was replaced
+        self.last = -1
+        self.running: dict[int, Call] = {}
+
+
+class Target(NamedTuple):
+    """What is being called, and in which code."""
+
+    platform: Platform
+    policy: Policy
+    code: Code
+    instances: InstancePool
+    subject: Subject
+    config: Mapping[str, Any]
+    activity: Activity
+
+    def at(self, function: str) -> Target:
+        """The same plugin, another function."""
+        return self._replace(subject=self.subject._replace(function=function))
+
+    def on(self, making: Making) -> Target:
+        """The same function, in other code: the plugin was replaced while the call waited."""
+        code, config = making
+        subject = self.subject._replace(digest=code.digest, abi=code.abi)
+        return self._replace(code=code, config=config, subject=subject)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an attempted call ended: a value, or the error that `Plugin.call` would have raised, and the record."""
+
+    value: Any
+    error: JudiciaError | None
+    record: CallRecord | None
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is a value and no error."""
+        return self.error is None
 
 
 class Call:
@@ -72,6 +129,12 @@ class Call:
         ``finish(call, value) -> value``: what to do with it once the instance is free again.
     size_in : int
         Bytes of the request, for the row.
+    origin : str
+        By which way it is made, for the row.
+    parent : int
+        The call that caused it; 0 where it was none, or that of the context.
+    encode_ns : int
+        What writing the request took.
     """
 
     # Defaults stand on the class: what a call never touches costs it nothing.
@@ -95,6 +158,8 @@ class Call:
         finish: Callable[[Call, Any], Any] | None = None,
         size_in: int = 0,
         origin: str = "user",
+        parent: int = 0,
+        encode_ns: int = 0,
     ) -> None:
         self.target = target
         self.platform = target.platform
@@ -104,7 +169,9 @@ class Call:
         self.origin = origin
         recorder = target.platform.recorder
         subject = target.subject
-        self.parent = current_call.get()
+        self.parent = parent or current_call.get()
+        if encode_ns:
+            self.encode_ns = encode_ns
         self.scope = CallScope(
             budget, target.policy, recorder, subject.plugin, subject.function, recorder.next_call_id()
         )
@@ -487,10 +554,8 @@ class Call:
         return self.platform.recorder.call_at(self.record_position) if self.record_position >= 0 else None
 
 
-def hook(target: Target, name: str) -> Call:
+def hook(target: Target, name: str, budget: Policy | CappedBudget | None = None) -> Call:
     """A lifecycle hook of a plugin, as a call: its own row, clocks and quotas."""
-    from judicia_notebook.engine import wire
-
     body: dict[str, Any] = {"name": target.subject.plugin, "version": target.code.manifest.version}
     if name == "on_initialize":
         body |= {"granted": sorted(target.policy.granted), "config": {**target.code.manifest.config, **target.config}}
@@ -499,7 +564,7 @@ def hook(target: Target, name: str) -> Call:
     def run(call: Call) -> None:
         call.exchange(request)
 
-    return Call(target.at(name), target.policy, run, size_in=len(request), origin="lifecycle")
+    return Call(target.at(name), budget or target.policy, run, size_in=len(request), origin="lifecycle")
 
 
 def _observer(recorder: Recorder) -> Observer:

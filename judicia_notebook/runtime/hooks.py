@@ -6,31 +6,20 @@ and its parent is the call that caused it. The service is handed what cancels it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from judicia_notebook.engine import abi
 from judicia_notebook.runtime.facts import no_json
 
 if TYPE_CHECKING:
     from judicia_notebook.host.scope import CallScope
-    from judicia_notebook.policy.quotas import Quota
     from judicia_notebook.runtime.call import Call
-    from judicia_notebook.runtime.platform import Target
-
-
-class Receiver(Protocol):
-    """What is needed of the plugin."""
-
-    def target(self, function: str, abi_name: str) -> Target: ...
-
-    def begin(
-        self, target: Target, quota: Quota | Mapping[str, Any] | None, body: Callable[[Call], Any], **more: Any
-    ) -> Call: ...
+    from judicia_notebook.runtime.callee import Callee
 
 
 def deliver(
-    plugin: Receiver,
+    plugin: Callee,
     hook: str,
     payload: bytes,
     *,
@@ -81,7 +70,8 @@ def deliver(
             raise no_json(scope, answer or b"", error) from None
 
     target = plugin.target(hook, abi.NAME)
-    call = plugin.begin(target, None, exchange, finish=finish, size_in=len(payload), origin=origin)
-    call.parent = parent_call_id or call.parent
+    call = plugin.begin(
+        target, None, exchange, finish=finish, size_in=len(payload), origin=origin, parent=parent_call_id
+    )
     begun(call.scope.cancel)
     return call.run()

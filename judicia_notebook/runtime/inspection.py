@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from judicia_notebook.policy.grants import Requests, read_requests
-from judicia_notebook.runtime import source as loading
+from judicia_notebook.runtime.exports import ENTRIES, callable_functions, numeric_exports
+from judicia_notebook.runtime.source import source_label
 from judicia_notebook.text import listed, printable
 from judicia_notebook.units import format_size
 
 if TYPE_CHECKING:
     from judicia_notebook.host.dispatcher import Dispatcher
-    from judicia_notebook.runtime.source import Code, Read
+    from judicia_notebook.runtime.linking import Code
+    from judicia_notebook.runtime.source import Read
     from judicia_notebook.wasm.info import ModuleInfo
     from judicia_notebook.wasm.manifest import Manifest
 
@@ -122,7 +124,7 @@ def inspect(found: Read | Code, dispatcher: Dispatcher, *, name: str = "", grant
     names = {export.index: export.name for export in module.exports if export.kind == "func"}
     return Inspection(
         name=name or found.manifest.name,
-        source=loading.label(found.source),
+        source=source_label(found.source),
         digest=found.digest,
         size=len(found.wasm),
         abi=found.abi,
@@ -139,8 +141,8 @@ def inspect(found: Read | Code, dispatcher: Dispatcher, *, name: str = "", grant
             )
             for one in module.imports
         ),
-        functions=tuple(loading.callable_functions(module, found.abi)),
-        numeric=tuple(f"{name}{kind}" for name, kind in loading.numeric_exports(module, found.abi).items()),
+        functions=tuple(callable_functions(module, found.abi)),
+        numeric=tuple(f"{name}{kind}" for name, kind in numeric_exports(module, found.abi).items()),
         others=_others(module, found.abi),
         exports=tuple((one.name, one.kind, str(one.type) if one.type else "") for one in module.exports),
         memories=tuple((one.minimum_pages * PAGE, _pages(one.maximum_pages)) for one in module.memories),
@@ -155,9 +157,9 @@ def inspect(found: Read | Code, dispatcher: Dispatcher, *, name: str = "", grant
 def _others(module: ModuleInfo, abi_name: str) -> tuple[str, ...]:
     """Exports that are not functions, and functions that take more than numbers."""
     shown = {
-        *loading.callable_functions(module, abi_name),
-        *loading.numeric_exports(module, abi_name),
-        *loading.ENTRIES,
+        *callable_functions(module, abi_name),
+        *numeric_exports(module, abi_name),
+        *ENTRIES,
     }
     return tuple(
         f"{one.name}{one.type}" if one.type is not None else f"{one.name} ({one.kind})"

@@ -11,7 +11,6 @@ import contextlib
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from time import perf_counter_ns
 from types import MappingProxyType
@@ -29,28 +28,31 @@ from judicia_notebook.errors import (
     did_you_mean,
     stays_in_process,
 )
-from judicia_notebook.experiments.measuring import Measuring
 from judicia_notebook.host.scope import CallScope
 from judicia_notebook.policy.grants import read_requests
 from judicia_notebook.policy.policy import CappedBudget, FormerPolicy, Policy, current_way
 from judicia_notebook.policy.quotas import Quota, call_quota, make_quota
 from judicia_notebook.records.recorder import CallRecord, Subject
-from judicia_notebook.runtime import source as loading
-from judicia_notebook.runtime.admission import Options
-from judicia_notebook.runtime.call import Call, hook
+from judicia_notebook.runtime.call import Activity, Call, Making, Outcome, Target, hook
+from judicia_notebook.runtime.exports import WASI_ABI
 from judicia_notebook.runtime.facts import no_json
 from judicia_notebook.runtime.handle import CallHandle, in_background
 from judicia_notebook.runtime.inspection import Inspection, inspect
-from judicia_notebook.runtime.platform import Activity, Making, Platform, Target
+from judicia_notebook.runtime.linking import differences, not_callable
 from judicia_notebook.runtime.pool import Instance, InstancePool, Instances
 from judicia_notebook.runtime.raw import RawFunction
+from judicia_notebook.runtime.source import Options, Source
 from judicia_notebook.runtime.wasi_command import RunResult, run
 
 if TYPE_CHECKING:
     import pandas as pd
     from anywidget import AnyWidget
 
-    from judicia_notebook.runtime.source import Code
+    from judicia_notebook.analysis.bench import Bench
+    from judicia_notebook.analysis.profiles.profile import Profile
+    from judicia_notebook.analysis.traces.story import Trace
+    from judicia_notebook.runtime.linking import Code
+    from judicia_notebook.runtime.platform import Platform
     from judicia_notebook.wasm.info import Export, Import
     from judicia_notebook.wasm.manifest import Manifest
 
@@ -59,22 +61,8 @@ ORIGINS = frozenset({"bench", "sweep"})
 """Ways of making calls that a row's origin names; see `via`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How an attempted call ended: a value, or the error that `Plugin.call` would have raised, and the record."""
-
-    value: Any
-    error: JudiciaError | None
-    record: CallRecord | None
-
-    @property
-    def ok(self) -> bool:
-        """Whether there is a value and no error."""
-        return self.error is None
-
-
 @stays_in_process("In the other process, load it: jn.Runtime().load(source). jn.sweep does that for a grid of calls.")
-class Plugin(Measuring):
+class Plugin:
     """A module loaded into a runtime. `Runtime.load` makes them.
 
     Attributes
@@ -121,7 +109,7 @@ class Plugin(Measuring):
     # What it is ---------------------------------------------------------------------------------------------
 
     @property
-    def source(self) -> loading.Source:
+    def source(self) -> Source:
         """What it was loaded from."""
         return self._code.source
 
@@ -172,7 +160,7 @@ class Plugin(Measuring):
     @property
     def is_command(self) -> bool:
         """Whether it is a WASI command: something to `run`, with no functions to call."""
-        return self._code.abi == loading.WASI_ABI
+        return self._code.abi == WASI_ABI
 
     @property
     def exports(self) -> tuple[Export, ...]:
@@ -248,11 +236,11 @@ class Plugin(Measuring):
         ...     rt.load("example:specimen").call("echo", {"a": 1})
         {'a': 1}
         """
-        return self._json_call(function, payload, quota).run()
+        return self.json_call(function, payload, quota).run()
 
     def attempt(self, function: str, payload: Any = None, *, quota: Quota | Mapping[str, Any] | None = None) -> Outcome:
         """`call`, with what the plugin caused as data instead of an exception."""
-        made = self._json_call(function, payload, quota)
+        made = self.json_call(function, payload, quota)
         try:
             return Outcome(made.run(), None, made.record)
         except (CallError, PluginNotReady) as error:
@@ -276,7 +264,7 @@ class Plugin(Measuring):
         ...     handle.result(timeout=10)
         [1, 2]
         """
-        return in_background(self._json_call(function, payload, quota), self._platform.workers)
+        return in_background(self.json_call(function, payload, quota), self._platform.workers)
 
     async def call_async(
         self, function: str, payload: Any = None, *, quota: Quota | Mapping[str, Any] | None = None
@@ -331,10 +319,17 @@ class Plugin(Measuring):
         """
         return run(self, args, stdin, quota)
 
-    def _json_call(self, function: str, payload: Any, quota: Quota | Mapping[str, Any] | None) -> Call:
+    def json_call(
+        self,
+        function: str,
+        payload: Any,
+        quota: Quota | Mapping[str, Any] | None,
+        instances: InstancePool | None = None,
+    ) -> Call:
+        """A call with JSON that is about to be made, for `call` and its kin; `instances` are its own unless given."""
         began = perf_counter_ns()
         request = b"" if payload is None else wire.encode(payload)
-        return self._abi_call(function, request, perf_counter_ns() - began, quota, _decode)
+        return self._abi_call(function, request, perf_counter_ns() - began, quota, _decode, instances)
 
     def _abi_call(
         self,
@@ -343,19 +338,22 @@ class Plugin(Measuring):
         encode_ns: int,
         quota: Quota | Mapping[str, Any] | None,
         finish: Callable[[Call, Any], Any],
+        instances: InstancePool | None = None,
     ) -> Call:
         target = self.target(function, self._code.abi)
+        if instances is not None:
+            target = target._replace(instances=instances)
         if function not in target.code.callable:
-            raise loading.not_callable(self.name, target.code, function)
+            raise not_callable(self.name, target.code, function)
 
         def exchange(call: Call) -> bytes | None:
             return call.exchange(request)
 
         way = current_way()
         origin = way if way in ORIGINS else "user"
-        call = self.begin(target, quota, exchange, finish=finish, size_in=len(request), origin=origin)
-        call.encode_ns = encode_ns
-        return call
+        return self.begin(
+            target, quota, exchange, finish=finish, size_in=len(request), origin=origin, encode_ns=encode_ns
+        )
 
     def begin(
         self, target: Target, quota: Quota | Mapping[str, Any] | None, body: Callable[[Call], Any], **more: Any
@@ -456,8 +454,7 @@ class Plugin(Measuring):
 
     def _clean_up(self, instance: Instance, seconds: float) -> None:
         target = self.target("on_cleanup", self._code.abi).on(Making(instance.code, self._config))
-        call = hook(target, "on_cleanup")
-        call.scope.budget = CappedBudget(self.policy, Quota(cpu=CLEANUP_SECONDS, wall=seconds))
+        call = hook(target, "on_cleanup", CappedBudget(self.policy, Quota(cpu=CLEANUP_SECONDS, wall=seconds)))
         with contextlib.suppress(JudiciaError):  # it is going anyway, and its row says what happened
             call.run(on=instance)
 
@@ -476,7 +473,7 @@ class Plugin(Measuring):
         self, code: Code, *, instances: Instances | None, config: Mapping[str, Any] | None, options: Options
     ) -> list[Instance]:
         """Exchange the code in place, for `Runtime.load`; the instances that are left over, to be retired."""
-        self.changes = loading.differences(self._code, code)
+        self.changes = differences(self._code, code)
         self.kept_instances = instances or self.kept_instances
         if config is not None:
             self._config = dict(config)
@@ -486,6 +483,144 @@ class Plugin(Measuring):
         self._code = code
         self._targets = {}
         return idle
+
+    # Experiments: the rooms above, each imported where it is asked for ---------------------------------------
+
+    def bench(
+        self,
+        function: str,
+        payload: Any = None,
+        *,
+        repeats: int = 30,
+        warmup: int = 3,
+        quota: Quota | Mapping[str, Any] | None = None,
+    ) -> Bench:
+        """Measure what a call costs, in a new instance (cold) and in one that has served calls before (warm).
+
+        Its calls are rows of `Runtime.calls` like any other, with the origin ``bench``; those to warm up are among
+        them.
+
+        Parameters
+        ----------
+        function : str
+        payload : Any
+            As for `call`.
+        repeats : int
+            Calls of either kind. Six give an interval, thirty a good one.
+        warmup : int
+            Calls of either kind before them, which are not in the result.
+        quota : Quota, optional
+            Limits for each call.
+
+        Returns
+        -------
+        Bench
+            ``.cold`` and ``.warm`` with medians and their 95 % intervals, ``.summary`` as a frame.
+
+        Raises
+        ------
+        CallError
+            No call ended well; it is the first one's error.
+        NoSuchFunction, PluginNotReady, InvalidPayload
+        ValueError
+            Fewer than one repeat.
+
+        Examples
+        --------
+        >>> import judicia_notebook as jn
+        >>> with jn.Runtime() as rt:
+        ...     found = rt.load("example:specimen").bench("echo", [1, 2], repeats=10)
+        >>> found.cold.wall_ms.median > found.warm.wall_ms.median
+        True
+        """
+        from judicia_notebook.experiments.bench import bench
+
+        return bench(self, function, payload, repeats=repeats, warmup=warmup, quota=quota)
+
+    def profile(
+        self,
+        function: str,
+        payload: Any = None,
+        *,
+        quota: Quota | Mapping[str, Any] | None = None,
+        samples: int = 500,
+        seconds: float = 5.0,
+    ) -> Profile:
+        """Find out where a function spends its time: its calls, sampled at 1 ms.
+
+        It is called again until there are enough samples, so what it changes it changes again; a call that takes a
+        second is made once. The rows of these calls have the origin ``profile``. A call that a quota ends, or a trap,
+        is profiled up to there: see `Profile.error`.
+
+        Parameters
+        ----------
+        function : str
+        payload : Any
+            As for `call`.
+        quota : Quota, optional
+            Limits for each call.
+        samples : int
+            How many are enough.
+        seconds : float
+            No further call begins after these, nor after 20 000 calls.
+
+        Returns
+        -------
+        Profile
+            ``.functions`` is a frame, ``.flame_graph()`` HTML, ``.figure()`` a figure, ``.save("x.json")`` a file.
+
+        Raises
+        ------
+        CallError
+            The first call failed before there was one sample.
+        NoSuchFunction, PluginNotReady, InvalidPayload
+        """
+        from judicia_notebook.experiments.profiler import profile
+
+        return profile(self, function, payload, quota=quota, samples=samples, seconds=seconds)
+
+    def trace(
+        self,
+        function: str | None = None,
+        payload: Any = None,
+        *,
+        call_id: int | None = None,
+        quota: Quota | Mapping[str, Any] | None = None,
+        limit: int | str = 200,
+    ) -> Trace:
+        """Tell a call as a story, as strace does: host calls, denials, grows, log lines, the answer.
+
+        Parameters
+        ----------
+        function : str, optional
+            Call it now, keep the first bytes of all that is said, and tell of that call, however it ended.
+        payload : Any
+            For that call.
+        call_id : int, optional
+            Without a `function`: which call to tell of; by default the last.
+        quota : Quota, optional
+            For that call.
+        limit : int or str
+            How many bytes of each payload to keep; at most 64 KiB.
+
+        Raises
+        ------
+        NoSuchFunction, PluginNotReady, InvalidPayload
+            The call could not be made.
+        JudiciaError
+            There is no such call.
+
+        Examples
+        --------
+        >>> import judicia_notebook as jn
+        >>> with jn.Runtime() as rt:
+        ...     story = rt.load("example:specimen").trace("echo", [1, 2])
+        >>> story.steps[0].text.partition("), ")[0], story.steps[-1].text.partition(" · ")[0]
+        ('specimen.echo([1,2]', 'specimen.echo = ok [1,2]')
+        """
+        from judicia_notebook.experiments.tracer import trace
+
+        return trace(self, function, payload, call_id=call_id, quota=quota, limit=limit)
 
     # What it did --------------------------------------------------------------------------------------------
 
@@ -554,7 +689,7 @@ def _decode(call: Call, answer: bytes | None) -> Any:
 
 def _kind(wanted: Instances, code: Code) -> Instances:
     """A command's instance cannot be entered twice, whatever is wanted."""
-    return "fresh" if code.abi == loading.WASI_ABI else wanted
+    return "fresh" if code.abi == WASI_ABI else wanted
 
 
 def _seconds_left(until: float) -> float:

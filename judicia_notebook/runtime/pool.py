@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from judicia_notebook.engine.limits import Budget
     from judicia_notebook.engine.sandbox import Sandbox
     from judicia_notebook.host.scope import CallScope
-    from judicia_notebook.runtime.source import Code
+    from judicia_notebook.runtime.linking import Code
 
 Instances = int | Literal["fresh"]
 LOOK_SECONDS = 0.5

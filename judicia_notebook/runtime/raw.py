@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from judicia_notebook.engine.slots import pack_numbers
 from judicia_notebook.errors import InvalidPayload, NoSuchFunction, did_you_mean, stays_in_process
-from judicia_notebook.runtime import source as loading
+from judicia_notebook.runtime.exports import RAW_ABI
 from judicia_notebook.text import printable
 
 if TYPE_CHECKING:
@@ -15,21 +15,9 @@ if TYPE_CHECKING:
     from judicia_notebook.engine.slots import Export
     from judicia_notebook.policy.quotas import Quota
     from judicia_notebook.runtime.call import Call
-    from judicia_notebook.runtime.platform import Target
-    from judicia_notebook.runtime.source import Code
+    from judicia_notebook.runtime.callee import Callee
+    from judicia_notebook.runtime.linking import Code
     from judicia_notebook.wasm.info import FuncType
-
-
-class Callee(Protocol):
-    """What is needed of the plugin."""
-
-    name: str
-
-    def target(self, function: str, abi_name: str) -> Target: ...
-
-    def begin(
-        self, target: Target, quota: Quota | Mapping[str, Any] | None, body: Callable[[Call], Any], **more: Any
-    ) -> Call: ...
 
 
 @stays_in_process("In the other process, load the plugin and take it anew: p.raw(name).")
@@ -51,7 +39,7 @@ class RawFunction:
         CallError, PluginNotReady
         """
         plugin = self._plugin
-        target = plugin.target(self.name, loading.RAW_ABI)
+        target = plugin.target(self.name, RAW_ABI)
         packed = self._pack(target.code, numbers)
 
         def body(call: Call) -> Any:
@@ -80,7 +68,7 @@ class RawFunction:
         InvalidPayload, CallError, PluginNotReady
         """
         plugin = self._plugin
-        target = plugin.target(self.name, loading.RAW_ABI)
+        target = plugin.target(self.name, RAW_ABI)
         arguments = [tuple(row) if isinstance(row, Iterable) and not isinstance(row, str) else (row,) for row in rows]
         packed = [self._pack(target.code, numbers, f"row {row}: ") for row, numbers in enumerate(arguments)]
 

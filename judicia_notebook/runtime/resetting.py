@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from judicia_notebook.context import current_call
 from judicia_notebook.errors import PolicyError, ResourceExhausted
@@ -76,44 +76,8 @@ class Runtime(Protocol):
     def check_open(self) -> None: ...
 
 
-def reset(self: Any, *, confirm: bool = False) -> Removal:
-    """Remove plugins with all they left: files, tables, events, notifications, shared regions and recorded rows.
-
-    Private folders and tables go of every plugin that left any in the data folder or the database, also of those that
-    another kernel loaded: other runtimes there must be closed. Running calls are cancelled first.
-    Never touched are folders mapped by a grant and platform tables.
-
-    Parameters
-    ----------
-    confirm : bool
-        Without it nothing is removed; what is returned says what would be.
-
-    Returns
-    -------
-    Removal
-        What goes, in words.
-
-    Raises
-    ------
-    PolicyError
-        From inside a call, which would have to end itself.
-    ResourceExhausted
-        A call did not end, or something could not be removed; the message says what is left.
-
-    Examples
-    --------
-    >>> import judicia_notebook as jn
-    >>> with jn.Runtime() as rt:
-    ...     _ = rt.load("example:checker")
-    ...     waiting = rt.reset()
-    ...     done = rt.reset(confirm=True)
-    ...     waiting.done, done.done, list(rt.plugins)
-    (False, True, [])
-    """
-    return _reset(self, confirm=confirm)
-
-
-def _reset(runtime: Runtime, *, confirm: bool) -> Removal:
+def reset(runtime: Runtime, *, confirm: bool) -> Removal:
+    """What `Runtime.reset` does, which says more."""
     runtime.check_open()
     found = tuple(_found(runtime))
     if not confirm:

@@ -24,7 +24,6 @@ from judicia_notebook.engine.memory import MemoryPool
 from judicia_notebook.engine.system_memory import MOST_MEMORY, memory_ceiling
 from judicia_notebook.engine.workers import Workers
 from judicia_notebook.errors import NoSuchPlugin, ResourceExhausted, did_you_mean, stays_in_process, tells_interrupts
-from judicia_notebook.experiments.measuring import Measurement, Telling
 from judicia_notebook.host import wasi
 from judicia_notebook.host.dispatcher import Dispatcher
 from judicia_notebook.host.ownership import Owners
@@ -33,20 +32,23 @@ from judicia_notebook.policy.policy import Policy, current_way
 from judicia_notebook.policy.quotas import Quota, as_quota, overlay
 from judicia_notebook.records.recorder import CallRecord, Recorder
 from judicia_notebook.runtime import admission, resetting
-from judicia_notebook.runtime import source as loading
-from judicia_notebook.runtime.admission import Options
 from judicia_notebook.runtime.hooks import deliver
 from judicia_notebook.runtime.inspection import Inspection, inspect
+from judicia_notebook.runtime.linking import link
+from judicia_notebook.runtime.measurement import Measurement
 from judicia_notebook.runtime.platform import Platform
 from judicia_notebook.runtime.plugin import Plugin
+from judicia_notebook.runtime.source import Options, read_source, source_label
 
 if TYPE_CHECKING:
     import pandas as pd
     from anywidget import AnyWidget
 
+    from judicia_notebook.analysis.traces.story import Trace
     from judicia_notebook.runtime.admission import Place, Request
+    from judicia_notebook.runtime.linking import Code
     from judicia_notebook.runtime.pool import Instance, Instances
-    from judicia_notebook.runtime.source import Code, Read, Source
+    from judicia_notebook.runtime.source import Read, Source
     from judicia_notebook.wasm.manifest import Manifest
 
 CEILING_CPU, CEILING_WALL = 60.0, 600.0
@@ -59,7 +61,7 @@ def default_ceiling() -> Quota:
 
 
 @stays_in_process("In the other process, make one: jn.Runtime().")
-class Runtime(Telling):
+class Runtime:
     """Plugins, their platform and their records.
 
     Parameters
@@ -193,9 +195,9 @@ class Runtime(Telling):
             on_denied=on_denied,
             options=options,
         )
-        found = loading.read(source, manifest=options.manifest, wanted_abi=options.abi)
-        start = request.start(found.manifest, self.ceiling, loading.label(source))
-        code = loading.load(
+        found = read_source(source, manifest=options.manifest, wanted_abi=options.abi)
+        start = request.start(found.manifest, self.ceiling, source_label(source))
+        code = link(
             found,
             self._platform.dispatcher,
             trap_unknown=options.unknown_imports == "trap",
@@ -217,7 +219,7 @@ class Runtime(Telling):
                     if place.plugin is not None:
                         told, idle = _renew(plugin, request, code, keeps=place.keeps)
                     self.host.plugin_loaded(plugin)
-                    detail = "; ".join(plugin.changes) or f"{loading.label(found.source)} {code.digest[:12]}"
+                    detail = "; ".join(plugin.changes) or f"{source_label(found.source)} {code.digest[:12]}"
                     what = "load" if place.plugin is None else "reload"
                     self.recorder.add_audit(what, plugin.name, detail, current_way())
                 plugin.retire(idle)
@@ -256,7 +258,7 @@ class Runtime(Telling):
         ------
         LoadError
         """
-        return inspect(loading.read(source), self._platform.dispatcher)
+        return inspect(read_source(source), self._platform.dispatcher)
 
     def plugin(self, name: str) -> Plugin:
         """A loaded plugin.
@@ -453,6 +455,118 @@ class Runtime(Telling):
         """Collect the calls made inside the block: ``with rt.measure() as m: ...``, then ``m.calls``."""
         with context.collect(self.recorder) as call_ids:
             yield Measurement(self, call_ids)
+
+    # Telling, keeping, removing -----------------------------------------------------------------------------
+
+    def trace(self, call_id: int | None = None) -> Trace:
+        """Tell a call as a story, as strace does; by default the last call of any plugin.
+
+        Raises
+        ------
+        JudiciaError
+            There is no such call.
+        """
+        from judicia_notebook.experiments.tracer import trace_call
+
+        return trace_call(self, call_id)
+
+    def capture_payloads(self, limit: int | str = 200) -> contextlib.AbstractContextManager[None]:
+        """Keep the first bytes of what calls and host calls say to each other, for `trace`, inside the block.
+
+        They are kept in memory only, the latest 4 MiB of them, and are part of no frame.
+
+        Parameters
+        ----------
+        limit : int or str
+            Of each payload; at most 64 KiB.
+
+        Raises
+        ------
+        ValueError
+            No size, or more than that.
+        """
+        from judicia_notebook.experiments.tracer import capture_payloads
+
+        return capture_payloads(self, limit)
+
+    def export_trace(self, path: str | os.PathLike[str]) -> Path:
+        """Write all that is recorded as a trace for ui.perfetto.dev, which opens it without sending it anywhere.
+
+        Parameters
+        ----------
+        path : path
+            Such as ``run.json`` or ``run.json.gz``.
+
+        Returns
+        -------
+        Path
+            Plugins are processes, instances are threads: calls with their host calls, memory as counters, denials, log
+            lines and policy changes as instants.
+        """
+        from judicia_notebook.experiments.tracer import export_trace
+
+        return export_trace(self, path)
+
+    def save(self, path: str | os.PathLike[str], *, anonymous: bool = False) -> Path:
+        """Keep everything that was recorded until now in a file, for `read_run`, a colleague, or a paper's supplement.
+
+        The file is a zip of one CSV a frame, and a ``meta.json`` with units, versions, machine and clocks.
+
+        Parameters
+        ----------
+        path : path
+            Such as ``"run.zip"``. What stands there is replaced.
+        anonymous : bool
+            For a review that must not know whose it is: plugins, digests, threads, targets, grants' scopes and all free
+            texts are replaced by numbers, instants count from 1970. Names of functions and labels stay.
+
+        Returns
+        -------
+        Path
+
+        Raises
+        ------
+        OSError
+        """
+        from judicia_notebook.analysis.runs.run import save_run
+
+        return save_run(self.recorder, path, anonymous=anonymous)
+
+    def reset(self, *, confirm: bool = False) -> resetting.Removal:
+        """Remove plugins with all they left: files, tables, events, notifications, shared regions and recorded rows.
+
+        Private folders and tables go of every plugin that left any in the data folder or the database, also of those
+        that another kernel loaded: other runtimes there must be closed. Running calls are cancelled first. Folders
+        mapped by a grant and platform tables are never touched.
+
+        Parameters
+        ----------
+        confirm : bool
+            Without it nothing is removed; what is returned says what would be.
+
+        Returns
+        -------
+        Removal
+            What goes, in words.
+
+        Raises
+        ------
+        PolicyError
+            From inside a call, which would have to end itself.
+        ResourceExhausted
+            A call did not end, or something could not be removed; the message says what is left.
+
+        Examples
+        --------
+        >>> import judicia_notebook as jn
+        >>> with jn.Runtime() as rt:
+        ...     _ = rt.load("example:checker")
+        ...     waiting = rt.reset()
+        ...     done = rt.reset(confirm=True)
+        ...     waiting.done, done.done, list(rt.plugins)
+        (False, True, [])
+        """
+        return resetting.reset(self, confirm=confirm)
 
     def __enter__(self) -> Self:
         return self

@@ -6,20 +6,20 @@ An instance of a command cannot be entered twice, so each run has its own.
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from judicia_notebook.errors import CallError, GuestError, InvalidPayload, NoSuchFunction
 from judicia_notebook.host.wasi.process import Process
-from judicia_notebook.runtime import source as loading
+from judicia_notebook.runtime.exports import START, WASI_ABI
 from judicia_notebook.runtime.facts import hint_of_exit
 
 if TYPE_CHECKING:
     from judicia_notebook.policy.quotas import Quota
     from judicia_notebook.records.recorder import CallRecord
     from judicia_notebook.runtime.call import Call
-    from judicia_notebook.runtime.platform import Target
+    from judicia_notebook.runtime.callee import Callee
 
 _shown = reprlib.Repr()
 _shown.maxother = 80
@@ -52,33 +52,21 @@ class RunResult:
         return f"RunResult(returncode={self.returncode}, stdout={stdout}, stderr={stderr}){hint}"
 
 
-class Command(Protocol):
-    """What is needed of the plugin."""
-
-    name: str
-
-    def target(self, function: str, abi_name: str) -> Target: ...
-
-    def begin(
-        self, target: Target, quota: Quota | Mapping[str, Any] | None, body: Callable[[Call], Any], **more: Any
-    ) -> Call: ...
-
-
-def run(plugin: Command, args: Sequence[str], stdin: bytes | str, quota: Quota | Mapping[str, Any] | None) -> RunResult:
+def run(plugin: Callee, args: Sequence[str], stdin: bytes | str, quota: Quota | Mapping[str, Any] | None) -> RunResult:
     """Run a command to its end."""
-    target = plugin.target(loading.START, loading.WASI_ABI)
-    if target.code.abi != loading.WASI_ABI:
+    target = plugin.target(START, WASI_ABI)
+    if target.code.abi != WASI_ABI:
         raise _not_a_command(plugin.name)
     arguments = [_encoded(text, "an argument") for text in _texts(plugin.name, args)]
     given = _encoded(stdin, "stdin") if isinstance(stdin, str) else _bytes(stdin)
     process = Process(arguments, given, collect=True)
 
     def body(call: Call) -> None:
-        if call.target.code.abi != loading.WASI_ABI:
+        if call.target.code.abi != WASI_ABI:
             raise _not_a_command(plugin.name)  # it was replaced while the call waited
         call.scope.process = process
         try:
-            call.sandbox.run(call.sandbox.export(loading.START))
+            call.sandbox.run(call.sandbox.export(START))
         except GuestError as error:
             if error is not process.exited or process.status:
                 raise

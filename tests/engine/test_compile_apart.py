@@ -19,7 +19,7 @@ import judicia_notebook as jn
 from judicia_notebook.engine import compile_apart, startup
 from judicia_notebook.engine.compile_apart import DEFAULT_ABOVE, CompileLimits
 from judicia_notebook.engine.compiler import assemble
-from judicia_notebook.runtime import source as loading
+from judicia_notebook.runtime import linking
 
 PATIENCE = 30
 WAT = b'(module (func (export "answer") (result i32) (i32.const 42)))'
@@ -185,7 +185,7 @@ def test_a_limit_ends_the_compiler(
     limits: CompileLimits,
     text: str,
 ) -> None:
-    monkeypatch.setattr(loading, "CompileLimits", lambda: limits)
+    monkeypatch.setattr(linking, "CompileLimits", lambda: limits)
     with pytest.raises(jn.CompileLimit, match=text):
         rt.load(SLOW, name="guest", isolate_compile=True)
     assert len(compilers) == 1
@@ -200,7 +200,7 @@ def test_a_small_file_that_would_take_gigabytes_is_compiled_apart_and_given_up(
     rt: jn.Runtime, compilers: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keeper = rt.load("example:specimen", name="keeper", isolate_compile=False)
-    monkeypatch.setattr(loading, "CompileLimits", lambda: CompileLimits(memory_bytes=512 * MIB))
+    monkeypatch.setattr(linking, "CompileLimits", lambda: CompileLimits(memory_bytes=512 * MIB))
     wide = b"\x60" + leb(1000) + b"\x7f" * 1000 + leb(1000) + b"\x7f" * 1000
     source = b"\x60\x00" + leb(1000) + b"\x7f" * 1000
     loops = b"\x00\x10\x00" + b"\x03\x00" * 1000 + b"\x0b" * 1000 + b"\x00\x0b"  # each hands a thousand values on
@@ -221,10 +221,10 @@ def test_a_small_file_that_would_take_gigabytes_is_compiled_apart_and_given_up(
 def test_the_compiler_may_not_take_all_the_memory_there_is(
     rt: jn.Runtime, compilers: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loading, "memory_limit", lambda: 64 * MIB)
+    monkeypatch.setattr(linking, "memory_limit", lambda: 64 * MIB)
     with pytest.raises(jn.CompileLimit, match=r"48.* MiB of memory"):
         rt.load(SLOW, name="guest", isolate_compile=True)
-    monkeypatch.setattr(loading, "memory_limit", lambda: None)
+    monkeypatch.setattr(linking, "memory_limit", lambda: None)
     assert rt.load(WAT, name="guest", isolate_compile=True).raw("answer")() == 42
     assert gone(compilers)
 
@@ -239,7 +239,7 @@ def test_the_compiler_has_no_more_threads_than_its_memory_allows(
 
 
 def test_what_ends_the_compiler_says_what_else_there_is(rt: jn.Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loading, "CompileLimits", lambda: CompileLimits(wall_seconds=0.3))
+    monkeypatch.setattr(linking, "CompileLimits", lambda: CompileLimits(wall_seconds=0.3))
     with pytest.raises(jn.CompileLimit) as error:
         rt.load(SLOW, name="guest", isolate_compile=True)
     assert "isolate_compile=False" in error.value.hint
@@ -375,7 +375,7 @@ def test_a_slow_compile_that_fails_promises_no_quick_load(
     rt: jn.Runtime, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(threading, "Timer", Prompt)
-    monkeypatch.setattr(loading, "CompileLimits", lambda: CompileLimits(wall_seconds=0.3))
+    monkeypatch.setattr(linking, "CompileLimits", lambda: CompileLimits(wall_seconds=0.3))
     with pytest.raises(jn.CompileLimit):
         rt.load(SLOW, name="guest", isolate_compile=True)
     assert "the next load is quick" not in capfd.readouterr().err

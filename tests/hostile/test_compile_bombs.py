@@ -16,7 +16,7 @@ import pytest
 
 import judicia_notebook as jn
 from judicia_notebook.engine.compile_apart import CompileLimits
-from judicia_notebook.runtime import source as loading
+from judicia_notebook.runtime import linking
 from judicia_notebook.wasm.compile_cost import HEAVY
 from tests.engine.bomb_instructions import INSTRUCTIONS
 from tests.engine.bomb_parts import Make
@@ -51,8 +51,8 @@ def _empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def kept_out(rt: jn.Runtime, monkeypatch: pytest.MonkeyPatch) -> Kept:
     """``kept_out(make, count)``: such a bomb is not compiled in this process."""
-    monkeypatch.setattr(loading, "HEAVY", HEAVY * SHARE)
-    monkeypatch.setattr(loading, "CompileLimits", lambda: SOON)
+    monkeypatch.setattr(linking, "HEAVY", HEAVY * SHARE)
+    monkeypatch.setattr(linking, "CompileLimits", lambda: SOON)
 
     def kept_out(make: Make, count: int) -> None:
         bomb = make(count)

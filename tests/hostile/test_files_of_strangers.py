@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import judicia_notebook as jn
-from judicia_notebook.analysis.runs.run import TABLES, of_recorder
+from judicia_notebook.analysis.runs.run import of_recorder
+from judicia_notebook.analysis.runs.tables import TABLES
 from judicia_notebook.languages.wat import compile_wat
 from judicia_notebook.records.recorder import Recorder
 

@@ -502,7 +502,7 @@ end()
     assert said == ["True", "False", "True True"]
 
 
-@pytest.mark.wall({"judicia_notebook.runtime.source:_begin": "lambda timer: timer.start()"})
+@pytest.mark.wall({"judicia_notebook.runtime.linking:_begin": "lambda timer: timer.start()"})
 def test_a_load_is_not_refused_for_want_of_a_thread_that_only_talks(survives: Survives) -> None:
     said = survives(
         ATTACK

@@ -2,7 +2,8 @@
 
 ::
 
-    run          the frames of one run, and what they were measured with
+    tables       the frames of one run as plain values
+    run          the face of a run: `Run`, and reading and writing it
     environment  the machine, the clocks, the packages
     cells        a column as text in a CSV, and back with its dtype
     archive      the file: a zip of CSVs and a meta.json
@@ -10,5 +11,6 @@
     matching     which calls are compared with which
     bootstrap    intervals of what two samples differ in
     comparison   two sets of calls: how much, how often, how sure
-    effects      the figure of a comparison
+    effect       what the sides differ in, in one column and group
+    forest       the figure of a comparison
 """

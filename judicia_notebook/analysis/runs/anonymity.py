@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from judicia_notebook.analysis.runs.run import Run
+from judicia_notebook.analysis.runs.tables import Tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,7 +57,7 @@ def identifying() -> tuple[str, ...]:
     return tuple(sorted(name.lower() for name in found if len(name) >= _SHORTEST))
 
 
-def anonymous(run: Run) -> Run:
+def anonymous(run: Tables) -> Tables:
     """The same numbers, with nothing that tells whose they are."""
     names, secret = Names(), identifying()
     frames = run.frames
@@ -72,7 +72,7 @@ def anonymous(run: Run) -> Run:
         for plugin, digests in run.meta.get("plugins", {}).items()
     }
     kept = {key: run.meta[key] for key in ("units", "packages", "machine", "clocks") if key in run.meta}
-    return Run(**made, meta={"plugins": plugins, **kept, "anonymous": True})
+    return Tables(made, {"plugins": plugins, **kept, "anonymous": True})
 
 
 def _frame(frame: pd.DataFrame, table: str, names: Names, secret: tuple[str, ...]) -> pd.DataFrame:
@@ -141,7 +141,7 @@ def _instants(frame: pd.DataFrame) -> list[str]:
     return [str(name) for name, dtype in frame.dtypes.items() if isinstance(dtype, pd.DatetimeTZDtype)]
 
 
-def _first_instant(run: Run) -> pd.Timestamp | None:
+def _first_instant(run: Tables) -> pd.Timestamp | None:
     found = [frame[name].min() for frame in run.frames.values() if len(frame) for name in _instants(frame)]
     return min(found, default=None)
 

@@ -29,9 +29,9 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 
-from judicia_notebook.analysis.runs import cells, environment
-from judicia_notebook.analysis.runs.run import TABLES, Run
-from judicia_notebook.errors import JudiciaError, tells_interrupts
+from judicia_notebook.analysis.runs import anonymity, cells, environment
+from judicia_notebook.analysis.runs.tables import TABLES, Tables
+from judicia_notebook.errors import JudiciaError
 from judicia_notebook.text import printable, with_plugin_text
 from judicia_notebook.units import format_count, format_size, parse_size
 from judicia_notebook.wasm.strict_parsing import parse_json_as
@@ -70,11 +70,9 @@ class _Contents(msgspec.Struct):
     about: dict[str, Any]
 
 
-def save(run: Run, path: str | os.PathLike[str], *, anonymous: bool = False) -> Path:
-    """Write a run. What stood at the path is replaced when the new file is whole."""
+def save(run: Tables, path: str | os.PathLike[str], *, anonymous: bool = False) -> Path:
+    """Write the tables of a run. What stood at the path is replaced when the new file is whole."""
     if anonymous and not run.meta.get("anonymous"):
-        from judicia_notebook.analysis.runs import anonymity
-
         run = anonymity.anonymous(run)
     target = Path(path)
     part = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
@@ -89,7 +87,7 @@ def save(run: Run, path: str | os.PathLike[str], *, anonymous: bool = False) -> 
     return target
 
 
-def _write(run: Run, archive: zipfile.ZipFile) -> None:
+def _write(run: Tables, archive: zipfile.ZipFile) -> None:
     about = dict(run.meta)
     hidden = bool(about.pop("anonymous", False))
     if not hidden:
@@ -128,34 +126,13 @@ def _columns(frame: pd.DataFrame) -> dict[str, str]:
     return {str(name): str(dtype) for name, dtype in frame.dtypes.items()}
 
 
-@tells_interrupts("Reading the run was interrupted.")
-def read_run(path: str | os.PathLike[str], *, most: int | str = MOST_BYTES) -> Run:
-    """Read what `Runtime.save` wrote: the same frames, with the same dtypes.
-
-    Nothing in the file is run, and what is read is bounded, so it may be a stranger's.
-
-    Parameters
-    ----------
-    path : path
-    most : int or str
-        How many bytes it may have when it is unpacked, such as ``"2GiB"``; 256 MiB if nothing is said. Reading takes
-        up to about five times as much memory, mostly twice.
+def read(path: str | os.PathLike[str], most: int | str = MOST_BYTES) -> Tables:
+    """What `save` wrote; `read_run` says more.
 
     Raises
     ------
     JudiciaError
-        It is no such file, it is damaged, too large, or of a later version.
     OSError
-
-    Examples
-    --------
-    >>> import judicia_notebook as jn, pathlib, tempfile
-    >>> with jn.Runtime() as rt, tempfile.TemporaryDirectory() as folder:
-    ...     checker = rt.load("example:checker")
-    ...     answer = checker.call("check", {"output": "4", "answer": "4"})
-    ...     saved = rt.save(pathlib.Path(folder) / "run.zip")
-    ...     jn.read_run(saved).calls["outcome"].tolist()
-    ['ok']
     """
     named = Path(path)
     limit = parse_size(most)
@@ -191,7 +168,7 @@ def _refuse(path: Path, error: Exception) -> NoReturn:
     raise JudiciaError(f"{path.name} cannot be read as a run: {why}.") from None
 
 
-def _read(archive: zipfile.ZipFile, limit: int) -> Run:
+def _read(archive: zipfile.ZipFile, limit: int) -> Tables:
     from judicia_notebook.records import frames
     from judicia_notebook.records.recorder import Recorder
 
@@ -219,7 +196,7 @@ def _read(archive: zipfile.ZipFile, limit: int) -> Run:
     read = partial(_read_table, archive, cells.Allowance(limit // _BYTES_A_VALUE), version.version >= _TEXTS_MARKED)
     made = {table: read(contents.tables[table], table, patterns[table]) for table in TABLES}
     made["policies"]["grants"] = made["policies"]["grants"].map(tuple)  # JSON knows no tuples
-    return Run(**made, meta=_meta(contents))
+    return Tables(made, _meta(contents))
 
 
 def _read_meta(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> tuple[bytes, _Version]:

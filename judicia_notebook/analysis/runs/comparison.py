@@ -19,6 +19,7 @@ from judicia_notebook.analysis.figures import series
 from judicia_notebook.analysis.figures.success import wilson
 from judicia_notebook.analysis.runs import bootstrap
 from judicia_notebook.analysis.runs.bootstrap import FEWEST, Interval
+from judicia_notebook.analysis.runs.effect import Effect
 from judicia_notebook.analysis.runs.matching import ALL, groups_of, keys_of, match, names_of, why_not
 from judicia_notebook.analysis.runs.run import Run
 from judicia_notebook.errors import JudiciaError, did_you_mean, tells_interrupts
@@ -42,45 +43,6 @@ class Called(Protocol):
 
     @property
     def calls(self) -> pd.DataFrame: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """What the sides differ in, in one column and one group of calls. NaN where it cannot be told.
-
-    Attributes
-    ----------
-    group : str
-        The values that these calls have in common; ``all`` for the geometric mean over all groups.
-    column : str
-        Such as ``wall_ms``.
-    count_a, count_b : int
-        How many calls of either side ended ok and have a number there.
-    median_a, median_b : float
-    ratio, ratio_low, ratio_high : float
-        Of b's median to a's, and its interval.
-    difference, difference_low, difference_high : float
-        b's median less a's.
-    less, less_low, less_high : float
-        In what share of all pairs b's call has the smaller number, equal ones counting half: 0.5 is no difference, 1
-        always (the A of Vargha and Delaney, 2000).
-    """
-
-    group: str
-    column: str
-    count_a: int
-    count_b: int
-    median_a: float
-    median_b: float
-    ratio: float
-    ratio_low: float
-    ratio_high: float
-    difference: float = nan
-    difference_low: float = nan
-    difference_high: float = nan
-    less: float = nan
-    less_low: float = nan
-    less_high: float = nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +97,9 @@ class Comparison:
 
     def plot(self, ax: Axes | None = None, *, column: str | None = None) -> Any:
         """The ratios with their intervals, a line for each group, a mark for each column (or only for one)."""
-        from judicia_notebook.analysis.runs import effects
+        from judicia_notebook.analysis.runs import forest
 
-        return effects.draw(self, ax, column)
+        return forest.draw(self.effects, (self.a, self.b), self.level, ax, column)
 
     def title(self) -> tuple[str, str]:
         """What was compared, and how, for people."""

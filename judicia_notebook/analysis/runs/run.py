@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from judicia_notebook.analysis.runs import archive, tables
+from judicia_notebook.analysis.runs.tables import TABLES, Tables
+from judicia_notebook.errors import tells_interrupts
 from judicia_notebook.text import printable
 from judicia_notebook.units import format_count
 
@@ -15,9 +18,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from judicia_notebook.records.recorder import Recorder
-
-TABLES = ("calls", "host_calls", "samples", "logs", "audit", "policies")
-"""The frames of a run, named as the properties of `Runtime` are."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -48,9 +48,7 @@ class Run:
 
     def save(self, path: str | os.PathLike[str], *, anonymous: bool = False) -> Path:
         """Keep it in a file, as `Runtime.save` does."""
-        from judicia_notebook.analysis.runs import archive
-
-        return archive.save(self, path, anonymous=anonymous)
+        return archive.save(Tables(self.frames, self.meta), path, anonymous=anonymous)
 
     def title(self) -> tuple[str, str]:
         """Which run it is, and of when, for people."""
@@ -90,20 +88,50 @@ class Run:
 
 
 def of_recorder(recorder: Recorder) -> Run:
-    """A run as it is now."""
-    from judicia_notebook.analysis.runs import environment
-    from judicia_notebook.records import frames
+    """What a recorder holds now."""
+    made = tables.of_recorder(recorder)
+    return Run(**made.frames, meta=made.meta)
 
-    made = {name: getattr(frames, name)(recorder) for name in TABLES}
-    calls = made["calls"]
-    known = calls[["plugin", "digest"]].drop_duplicates().dropna()
-    plugins: dict[str, list[str]] = {}
-    for plugin, digest in zip(known["plugin"], known["digest"], strict=True):
-        plugins.setdefault(str(plugin), []).append(str(digest))
-    meta = {
-        "run_id": recorder.run_id,
-        "began": recorder.began_utc.isoformat(),
-        "plugins": plugins,
-        **environment.describe(),
-    }
-    return Run(**made, meta=meta)
+
+@tells_interrupts("Saving was interrupted; nothing was written.")
+def save_run(recorder: Recorder, path: str | os.PathLike[str], *, anonymous: bool = False) -> Path:
+    """Write what a recorder holds now; `Runtime.save` says more.
+
+    Raises
+    ------
+    OSError
+    """
+    return archive.save(tables.of_recorder(recorder), path, anonymous=anonymous)
+
+
+@tells_interrupts("Reading the run was interrupted.")
+def read_run(path: str | os.PathLike[str], *, most: int | str = archive.MOST_BYTES) -> Run:
+    """Read what `Runtime.save` wrote: the same frames, with the same dtypes.
+
+    Nothing in the file is run, and what is read is bounded, so it may be a stranger's.
+
+    Parameters
+    ----------
+    path : path
+    most : int or str
+        How many bytes it may have when it is unpacked, such as ``"2GiB"``; 256 MiB if nothing is said. Reading takes
+        up to about five times as much memory, mostly twice.
+
+    Raises
+    ------
+    JudiciaError
+        It is no such file, it is damaged, too large, or of a later version.
+    OSError
+
+    Examples
+    --------
+    >>> import judicia_notebook as jn, pathlib, tempfile
+    >>> with jn.Runtime() as rt, tempfile.TemporaryDirectory() as folder:
+    ...     checker = rt.load("example:checker")
+    ...     answer = checker.call("check", {"output": "4", "answer": "4"})
+    ...     saved = rt.save(pathlib.Path(folder) / "run.zip")
+    ...     jn.read_run(saved).calls["outcome"].tolist()
+    ['ok']
+    """
+    made = archive.read(path, most)
+    return Run(**made.frames, meta=made.meta)

@@ -20,10 +20,11 @@ from judicia_notebook.engine import capi, wire
 from judicia_notebook.errors import NoSuchFunction, did_you_mean
 from judicia_notebook.policy.grants import parse_grants
 from judicia_notebook.policy.quotas import KINDS, Quota, check_within, make_quota
-from judicia_notebook.runtime import source as loading
+from judicia_notebook.runtime.exports import callable_functions
+from judicia_notebook.runtime.linking import Code
 from judicia_notebook.runtime.plugin import Plugin
 from judicia_notebook.runtime.runtime import default_ceiling
-from judicia_notebook.runtime.source import Code
+from judicia_notebook.runtime.source import Read, read_source
 from judicia_notebook.units import format_quantity
 from judicia_notebook.wasm.manifest import Manifest
 
@@ -227,15 +228,15 @@ def _variant(label: str, source: Any, function: str, contents: dict[str, bytes])
             label or source.name, source.name, code.digest, code.manifest, dict(source.config), policy.granted,
             policy.quota.given(), policy.on_denied, code.abi,
         )  # fmt: skip
-    found = loading.read(source)
+    found = read_source(source)
     contents[found.digest] = found.wasm
     name = found.manifest.name
     _check_function(name, found, function)
     return Variant(label or name, name, found.digest, found.manifest, {}, (), {}, "error", found.abi)
 
 
-def _check_function(name: str, code: Code | loading.Read, function: str) -> None:
-    known = loading.callable_functions(code.module, code.abi)
+def _check_function(name: str, code: Code | Read, function: str) -> None:
+    known = callable_functions(code.module, code.abi)
     if function not in known:
         raise NoSuchFunction(f"{name} has no function {function!r} to call with JSON.{did_you_mean(function, known)}")
 

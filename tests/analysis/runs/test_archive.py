@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 
 import judicia_notebook as jn
 from judicia_notebook.analysis.runs import archive
-from judicia_notebook.analysis.runs.run import TABLES, Run, of_recorder
+from judicia_notebook.analysis.runs.run import Run, of_recorder
+from judicia_notebook.analysis.runs.tables import TABLES
 from judicia_notebook.errors import JudiciaError
 from judicia_notebook.records.recorder import Recorder
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import judicia_notebook as jn
 from judicia_notebook.analysis.runs import archive
-from judicia_notebook.analysis.runs.comparison import Effect
+from judicia_notebook.analysis.runs.effect import Effect
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 PAGE = (DOCS / "runs.md").read_text(encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
-    from judicia_notebook.analysis.runs.comparison import Comparison, Effect
+    from judicia_notebook.analysis.runs.effect import Effect
 
 _MOST_GROUPS = 30
 _MARKS = ("o", "s", "D", "^", "v", "P", "X")  # so that columns are told apart without colour as well
@@ -24,7 +25,7 @@ _STEPS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 _LANE = 0.72  # of the height of a group, shared by its marks
 
 
-def draw(comparison: Comparison, ax: Axes | None, column: str | None) -> Any:
+def draw(effects: Sequence[Effect], sides: tuple[str, str], level: float, ax: Axes | None, column: str | None) -> Any:
     """What `Comparison.plot` draws.
 
     Raises
@@ -32,11 +33,11 @@ def draw(comparison: Comparison, ax: Axes | None, column: str | None) -> Any:
     ValueError
         The column was not compared.
     """
-    columns = list(dict.fromkeys(effect.column for effect in comparison.effects))
+    columns = list(dict.fromkeys(effect.column for effect in effects))
     if column is not None and column not in columns:
         raise ValueError(f"{column!r} was not compared.{did_you_mean(column, columns)}")
     chosen = columns if column is None else [column]
-    drawn = [one for one in comparison.effects if one.column in chosen and not isnan(one.ratio)]
+    drawn = [one for one in effects if one.column in chosen and not isnan(one.ratio)]
     groups = list(dict.fromkeys(effect.group for effect in drawn))
     left_out = max(len(groups) - _MOST_GROUPS, 0)
     if left_out:  # the mean over all stands last, and stays
@@ -55,12 +56,12 @@ def draw(comparison: Comparison, ax: Axes | None, column: str | None) -> Any:
         _draw_column(axes, [one for one in drawn if one.column == name], groups, place, columns)
         for place, name in enumerate(columns)
     ]
-    _scale(axes, drawn, comparison)
+    _scale(axes, drawn, sides)
     scales.names(axes, groups, range(len(groups)))
     axes.set_ylim(len(groups) - 0.45, -0.55)
     style.legend(axes, handles, [_NAMES.get(name, name) for name in columns], 38)
-    a, b = cut_apart([comparison.a, comparison.b])
-    parts = [f"{b} against {a}", f"{comparison.level * 100:.4g} % bootstrap intervals",
+    a, b = cut_apart(list(sides))
+    parts = [f"{b} against {a}", f"{level * 100:.4g} % bootstrap intervals",
              f"{left_out} more groups are not drawn" if left_out else ""]  # fmt: skip
     style.title(axes, " · ".join(part for part in parts if part))
     return style.drawn(axes, ax)
@@ -83,10 +84,10 @@ def _draw_column(axes: Axes, drawn: list[Effect], groups: list[str], place: int,
     return points
 
 
-def _scale(axes: Axes, drawn: list[Effect], comparison: Comparison) -> None:
+def _scale(axes: Axes, drawn: list[Effect], sides: tuple[str, str]) -> None:
     ends = [end for one in drawn for end in (one.ratio, one.ratio_low, one.ratio_high) if not isnan(end)]
     smallest, largest = min(*ends, 1.0), max(*ends, 1.0)
-    a, b = cut_apart([comparison.a, comparison.b], 24)
+    a, b = cut_apart(list(sides), 24)
     label = f"median of {b} / median of {a} (left of 1: {b} takes less)"
     scales.count_axis(axes, "x", label, smallest, largest, log=True)
     edge = max((largest / smallest) ** 0.06, 1.01)
