@@ -1,46 +1,63 @@
-"""File system work on threads of its own, so that a call ends on time whatever the file system does.
+"""Blocking work on threads of its own, so that a call ends on time whatever a disk, a database or a name server does.
 
 A system call that waits for a disk or a server cannot be interrupted. So the thread inside the guest never makes one:
-it waits for a thread that does, and leaves when the call is cancelled or its time is up. What was left behind looks
-whether it was before each step, in particular before the one that makes a change visible, and cleans up after itself.
-A plugin whose left work still hangs gets no more threads than `MOST_LEFT`.
+
+- The guest's thread hands the work to a worker thread and waits for it. It stops waiting when the call is cancelled or
+  its time is up, and abandons the work.
+- The worker asks before each step whether its work was abandoned, above all before the step that makes a change
+  visible. Then it stops and cleans up.
+- A plugin may have `MOST_ABANDONED` pieces of abandoned work that still hang. It gets no further thread until one ends.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from judicia_notebook.engine.invocation import SLICE, Latch
 from judicia_notebook.engine.workers import Workers
 from judicia_notebook.errors import ResourceExhausted
 from judicia_notebook.host.dispatcher import ServiceError
 
-if TYPE_CHECKING:
-    from judicia_notebook.host.scope import CallScope
-
 MOST_THREADS: Final = 32
-"""Threads for file system work, of all plugins of a runtime."""
+"""Threads for one kind of work, of all plugins of a runtime."""
 
-MOST_LEFT: Final = 4
+MOST_ABANDONED: Final = 4
 """Pieces of work of one plugin that may hang after their calls have ended."""
 
 T = TypeVar("T")
 
 
-class Left(Exception):
-    """Nobody waits for this any more."""
+class Abandoned(Exception):
+    """The call has ended that this work was for."""
 
 
-class Errand(Generic[T]):
+class Waiting(Protocol):
+    """The call that waits for the work: a `CallScope`, or a request within a call that has less time."""
+
+    @property
+    def plugin(self) -> str:
+        """The plugin's name."""
+
+    def on_cancel(self, hook: Callable[[], None]) -> Callable[[], None]:
+        """Have `hook` called when the call is cancelled; what takes it back."""
+
+    def check(self) -> BaseException | None:
+        """What ends the call by now; None while it may go on."""
+
+    def remaining(self) -> float | None:
+        """Seconds that are left; None without a limit."""
+
+
+class Task(Generic[T]):
     """One piece of work, and what came of it."""
 
-    __slots__ = ("_work", "done", "error", "left", "value", "woken")
+    __slots__ = ("_work", "abandoned", "done", "error", "value", "woken")
 
-    def __init__(self, work: Callable[[Errand[T]], T]) -> None:
+    def __init__(self, work: Callable[[Task[T]], T]) -> None:
         self._work = work
-        self.done = self.left = False
+        self.done = self.abandoned = False
         self.value: T | None = None
         self.error: BaseException | None = None
         self.woken = Latch()
@@ -67,13 +84,13 @@ class Errand(Generic[T]):
 
         Raises
         ------
-        Left
+        Abandoned
         """
-        if self.left:
-            raise Left
+        if self.abandoned:
+            raise Abandoned
 
 
-class Errands:
+class Offload:
     """The threads of one runtime for one kind of work, and who waits for them.
 
     Parameters
@@ -89,13 +106,13 @@ class Errands:
         self._what = what
         self._waits_for = waits_for
         self._lock = threading.RLock()  # a signal handler may come in while its thread is inside
-        self._left: dict[str, list[Errand[Any]]] = {}  # by plugin: what nobody waits for any more, and hangs
+        self._abandoned: dict[str, list[Task[Any]]] = {}  # by plugin: what nobody waits for any more, and hangs
 
     def close(self) -> None:
         """Let the threads end; one that hangs ends when its file system answers."""
         self._workers.close()
 
-    def run(self, scope: CallScope, work: Callable[[Errand[T]], T]) -> T:
+    def run(self, call: Waiting, work: Callable[[Task[T]], T]) -> T:
         """Have `work` done, and wait for it as long as the call may.
 
         Raises
@@ -105,42 +122,42 @@ class Errands:
         CallError
             The call was cancelled, or a limit ended it.
         """
-        plugin = scope.plugin
-        if self._hanging(plugin) >= MOST_LEFT:
+        plugin = call.plugin
+        if self._hanging(plugin) >= MOST_ABANDONED:
             raise ServiceError("failed", f"earlier work with {self._what} still waits for {self._waits_for}")
-        errand = Errand(work)
-        remove = scope.on_cancel(errand.woken.set)
+        task = Task(work)
+        remove = call.on_cancel(task.woken.set)
         ended: BaseException | None = None
         try:
-            self._start(errand)
-            while not errand.done and (ended := scope.check()) is None:
-                rest = scope.remaining()
-                if not errand.woken.wait(SLICE if rest is None else min(SLICE, rest + 0.001)):
+            self._start(task)
+            while not task.done and (ended := call.check()) is None:
+                rest = call.remaining()
+                if not task.woken.wait(SLICE if rest is None else min(SLICE, rest + 0.001)):
                     self._workers.check()  # whether the thread is still there that it waits for
         finally:
             remove()
-            self._leave(plugin, errand)
-        if errand.error is not None and not isinstance(errand.error, Left):
-            raise errand.error
-        if errand.left and ended is not None:
+            self._abandon(plugin, task)
+        if task.error is not None and not isinstance(task.error, Abandoned):
+            raise task.error
+        if task.abandoned and ended is not None:
             raise ended
-        return errand.value  # type: ignore[return-value]  # it is done, and well
+        return task.value  # type: ignore[return-value]  # it is done, and well
 
-    def _start(self, errand: Errand[Any]) -> None:
+    def _start(self, task: Task[Any]) -> None:
         try:
-            self._workers.run(errand, errand.lost)
+            self._workers.run(task, task.lost)
         except ResourceExhausted:
-            errand.done = True
+            task.done = True
             raise ServiceError("failed", f"there is no thread for work with {self._what}") from None
 
-    def _leave(self, plugin: str, errand: Errand[Any]) -> None:
+    def _abandon(self, plugin: str, task: Task[Any]) -> None:
         with self._lock:
-            if not errand.done:
-                errand.left = True
-                self._left.setdefault(plugin, []).append(errand)
+            if not task.done:
+                task.abandoned = True
+                self._abandoned.setdefault(plugin, []).append(task)
 
     def _hanging(self, plugin: str) -> int:
         """How much earlier work of a plugin hangs."""
         with self._lock:
-            left = self._left[plugin] = [errand for errand in self._left.get(plugin, ()) if not errand.done]
-            return len(left)
+            hanging = self._abandoned[plugin] = [task for task in self._abandoned.get(plugin, ()) if not task.done]
+            return len(hanging)

@@ -19,7 +19,7 @@ import pytest
 
 import judicia_notebook as jn
 from judicia_notebook.host.files.beneath import Openat2, StepByStep
-from judicia_notebook.host.offload import MOST_LEFT
+from judicia_notebook.host.offload import MOST_ABANDONED
 from judicia_notebook.languages.wat import compile_wat
 
 OPERATIONS = ("read", "write", "list", "stat", "delete")
@@ -336,7 +336,7 @@ def test_a_stalled_write_can_be_cancelled(both: jn.Runtime, guest: jn.Plugin, ho
 def test_a_plugin_whose_files_hang_gets_no_more_threads_and_others_work_on(
     both: jn.Runtime, guest: jn.Plugin, home: Path, stalled: Stalled, shelf: Path
 ) -> None:
-    for number in range(MOST_LEFT):
+    for number in range(MOST_ABANDONED):
         handle = guest.submit("write", {"path": f"f{number}", "content": ""})
         assert stalled.entered.acquire(timeout=PATIENCE)
         handle.cancel()

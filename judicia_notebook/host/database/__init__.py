@@ -6,7 +6,7 @@ from DataFrames, are seen by plugins whose grants name them, and changed where `
 How a request goes:
 
 - the text is read as far as to say what kind of statement it is (`statements`), the values as JSON has them (`values`);
-- the statement runs on another thread (`host.files.errands`), so that the call ends on time whatever the database does;
+- the statement runs on another thread (`host.offload`), so that the call ends on time whatever the database does;
 - the database itself holds it within what the live policy allows: SQLite by an authorizer (`sqlite`, `guard`),
   PostgreSQL by a login role without any attribute on connections of its own (`postgresql`);
 - it is one transaction: done as a whole when the answer is there, rolled back when the call fails.
@@ -33,7 +33,7 @@ from judicia_notebook.host.database.job import Access, Backend, Job
 from judicia_notebook.host.database.limits import KINDS, Limits
 from judicia_notebook.host.dispatcher import Operation, ServiceError
 from judicia_notebook.host.limits import changed
-from judicia_notebook.host.offload import Errand, Errands
+from judicia_notebook.host.offload import Offload, Task
 from judicia_notebook.host.ownership import Owners
 from judicia_notebook.text import with_plugin_text
 from judicia_notebook.units import format_names
@@ -83,7 +83,7 @@ class DatabaseService:
         self._lock = threading.Lock()
         self._owners = owners
         self._opened = None if url is None else _backend_of(url)
-        self._errands = Errands("judicia-database", "the database", "the database")
+        self._offload = Offload("judicia-database", "the database", "the database")
 
     def operations(self) -> Iterable[Operation]:
         for name, handle, capability in (
@@ -94,7 +94,7 @@ class DatabaseService:
 
     def close(self) -> None:
         """Let go of connections and threads."""
-        self._errands.close()
+        self._offload.close()
         if self._opened is not None:
             self._opened.close()
 
@@ -156,13 +156,13 @@ class DatabaseService:
         def allows(capability: str) -> bool:
             return scope.policy.state.allows(capability)
 
-        def work(errand: Errand[dict[str, Any]]) -> dict[str, Any]:
+        def work(task: Task[dict[str, Any]]) -> dict[str, Any]:
             until = time.monotonic() + limits.statement_time
             statement = statements.read(request.sql, len(params), writing=writing, postgresql=backend.postgresql)
-            job = Job(errand, plugin, digest, statement, params, writing, access, allows, limits, until)
+            job = Job(task, plugin, digest, statement, params, writing, access, allows, limits, until)
             return backend.execute(job) if writing else backend.query(job)
 
-        return self._errands.run(scope, work)
+        return self._offload.run(scope, work)
 
     # For the notebook ---------------------------------------------------------------------------------------
 

@@ -112,7 +112,7 @@ class Authorizer:
         self.refusal: ServiceError | None = None
 
     def __call__(self, action: int, first: str | None, second: str | None, schema: str | None, _by: str | None) -> int:
-        if self._job.errand.left:  # it may be a statement that takes very long to compile
+        if self._job.task.abandoned:  # it may be a statement that takes very long to compile
             return sqlite3.SQLITE_DENY
         if self._job.statement.kind == "ALTER TABLE" and first in _TEMPORARY and schema == "temp":
             return sqlite3.SQLITE_OK  # SQLite looks there for what else names the table; it is always empty

@@ -12,7 +12,7 @@ from judicia_notebook.host.database.limits import Limits
 from judicia_notebook.host.database.statements import Statement
 from judicia_notebook.host.database.values import Value
 from judicia_notebook.host.dispatcher import ServiceError
-from judicia_notebook.host.offload import Errand
+from judicia_notebook.host.offload import Task
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +32,7 @@ class Job:
 
     Attributes
     ----------
-    errand : Errand
+    task : Task
         Says whether somebody still waits for it.
     access : callable
         What the live policy allows now; raises where it allows nothing any more.
@@ -42,7 +42,7 @@ class Job:
         When `Limits.statement_time` is over, on the monotonic clock.
     """
 
-    errand: Errand[Any]
+    task: Task[Any]
     plugin: str
     digest: str
     statement: Statement
@@ -63,12 +63,12 @@ class Job:
 
         Raises
         ------
-        Left
+        Abandoned
             Nobody waits any more.
         ServiceError
             ``timeout``
         """
-        self.errand.check()
+        self.task.check()
         if time.monotonic() > self.until:
             raise ServiceError("timeout", f"the statement took more than {self.limits.statement_time:g} s")
 
@@ -77,7 +77,7 @@ class Job:
 
         Raises
         ------
-        Left, ServiceError
+        Abandoned, ServiceError
         """
         self.check()
         time.sleep(0.004)

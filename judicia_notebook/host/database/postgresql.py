@@ -260,7 +260,7 @@ class PostgresqlDatabase:
 
     def _answer(self, job: Job, refused: Refused, access: Access) -> Exception:
         """An error of the server's as an answer to the guest."""
-        job.errand.check()
+        job.task.check()
         state, text = refused.sqlstate, printable(refused.message, 300)
         if state == "42501":
             found = missing_grant(job, access, self.tables())

@@ -13,7 +13,7 @@ from judicia_notebook.host.database.job import Job
 from judicia_notebook.host.database.limits import Limits
 from judicia_notebook.host.database.writes import written_by_this_thread
 from judicia_notebook.host.dispatcher import ServiceError
-from judicia_notebook.host.offload import Left
+from judicia_notebook.host.offload import Abandoned
 
 _STEPS: Final = 2000  # between two looks: well under a millisecond, mostly
 _FEWEST_STEPS: Final = 16
@@ -33,7 +33,7 @@ def watched(raw: sqlite3.Connection, job: Job) -> Iterator[None]:
                 raise ServiceError(
                     "quota_exceeded", f"the statement wrote more than {job.limits.statement_bytes} bytes to disk"
                 )
-        except (ServiceError, Left) as error:
+        except (ServiceError, Abandoned) as error:
             reason = error
             return 1
         return 0

@@ -115,7 +115,7 @@ class Session:
         ------
         Refused
             By the server. The connection stays usable, unless the code is empty.
-        Left, ServiceError
+        Abandoned, ServiceError
             The statement was given up, and the connection with it.
         """
         try:

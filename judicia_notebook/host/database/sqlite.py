@@ -34,7 +34,7 @@ from judicia_notebook.host.database.statements import PLATFORM
 from judicia_notebook.host.database.tables import kind_of_declared, make_table, records
 from judicia_notebook.host.database.values import Rows
 from judicia_notebook.host.dispatcher import ServiceError
-from judicia_notebook.host.offload import Left
+from judicia_notebook.host.offload import Abandoned
 from judicia_notebook.host.ownership import Owners, folder_name
 
 if TYPE_CHECKING:
@@ -251,7 +251,7 @@ class SqliteDatabase:
             try:
                 yield connection
                 good = True
-            except (ServiceError, sqlite3.Error, _Busy, _LogFull, Left):
+            except (ServiceError, sqlite3.Error, _Busy, _LogFull, Abandoned):
                 good = True
                 raise
             finally:
@@ -487,7 +487,7 @@ def _pages_given(logs: dict[str, int]) -> Iterator[None]:
 
 def _answer(job: Job, error: BaseException | None) -> Exception:
     """An error of SQLite's as an answer to the guest."""
-    job.errand.check()
+    job.task.check()
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_MISUSE) & 0xFF
     text = printable(str(error), 300)
     if isinstance(error, sqlite3.DataError):  # what Python's module says of a length

@@ -7,7 +7,7 @@ the same name. What the root shows is decided afresh by the live policy at each 
 How a request goes:
 
 - the name is checked by its text (`names`), and the first component says which folder is meant;
-- the rest happens on another thread (`errands`), so that the call ends on time whatever the file system does;
+- the rest happens on another thread (`host.offload`), so that the call ends on time whatever the file system does;
 - the operating system itself resolves the path beneath the folder (`beneath`), following no link;
 - what is there is read, or replaced in one step (`tree`), within the folder's figures (`accounts`).
 
@@ -40,7 +40,7 @@ from judicia_notebook.host.files.beneath import FOLDER, Openat2, Opening, best_o
 from judicia_notebook.host.files.limits import KINDS, Limits
 from judicia_notebook.host.files.tree import Entry, Tree
 from judicia_notebook.host.limits import changed
-from judicia_notebook.host.offload import Errand, Errands
+from judicia_notebook.host.offload import Offload, Task
 from judicia_notebook.host.ownership import Owners, folder_name
 from judicia_notebook.reporting import notices
 from judicia_notebook.units import format_names
@@ -129,7 +129,7 @@ class FilesService:
         self.limits = Limits()
         self.opening: Opening | None = best_opening()
         self._owners = owners
-        self._errands = Errands()
+        self._offload = Offload()
         self._lock = threading.Lock()
         self._accounts: dict[object, Account] = {}
         self._real: dict[str, str] = {}
@@ -146,7 +146,7 @@ class FilesService:
 
     def close(self) -> None:
         """Let the threads go."""
-        self._errands.close()
+        self._offload.close()
 
     def kept(self) -> Iterator[str]:
         """Whose private folders hold anything, in words."""
@@ -282,9 +282,9 @@ class FilesService:
             notices.fallback("files", f"Paths of plugins' files are resolved {opening.name}: there is no openat2 here.")
         plugin, digest, limits = scope.plugin, scope.digest, self.limits
 
-        def do(errand: Errand[T]) -> T:
+        def do(task: Task[T]) -> T:
             try:
-                with self._tree(errand, opening, place, plugin, digest, limits) as tree:
+                with self._tree(task, opening, place, plugin, digest, limits) as tree:
                     try:
                         return work(tree, place.parts)
                     except ServiceError as error:
@@ -292,11 +292,11 @@ class FilesService:
             except OSError as error:
                 raise _about(path, _refusal(error)) from None
 
-        return self._errands.run(scope, do)
+        return self._offload.run(scope, do)
 
     @contextmanager
     def _tree(
-        self, errand: Errand[Any], opening: Opening, place: _Place, plugin: str, digest: str, limits: Limits
+        self, task: Task[Any], opening: Opening, place: _Place, plugin: str, digest: str, limits: Limits
     ) -> Iterator[Tree]:
         with ExitStack() as stack:
             holder = None
@@ -309,7 +309,7 @@ class FilesService:
                 root = stack.enter_context(opened(open_root(opening, self._real_path(place.host))))
             state = os.fstat(root)
             account = self._account((state.st_dev, state.st_ino), private=place.host is None)
-            yield Tree(errand, opening, root, account, limits, holder)
+            yield Tree(task, opening, root, account, limits, holder)
 
     def _real_path(self, path: str) -> str:
         """A granted path without links, as it was when it was first used: what becomes a link later is not followed."""

@@ -25,7 +25,7 @@ from judicia_notebook.host.dispatcher import ServiceError
 from judicia_notebook.host.files.beneath import FOLDER, Opening, opened
 from judicia_notebook.host.files.limits import Limits
 from judicia_notebook.host.files.names import MAX_DEPTH, RESERVED
-from judicia_notebook.host.offload import Errand
+from judicia_notebook.host.offload import Task
 
 try:
     import fcntl
@@ -61,15 +61,15 @@ class Account:
         self._pending: dict[Parts, Pending] = {}  # by where the temporary file is
 
     @contextmanager
-    def locked(self, errand: Errand[Any], lock_file: int | None = None) -> Iterator[None]:
+    def locked(self, task: Task[Any], lock_file: int | None = None) -> Iterator[None]:
         """Have the folder's figures to oneself; `lock_file` keeps other processes away, too."""
         while not self._lock.acquire(timeout=0.05):
-            errand.check()
+            task.check()
         try:
             if lock_file is None or fcntl is None:
                 yield
                 return
-            _lock_file(lock_file, errand)
+            _lock_file(lock_file, task)
             try:
                 yield
             finally:
@@ -79,7 +79,7 @@ class Account:
 
     def admit(
         self,
-        errand: Errand[Any],
+        task: Task[Any],
         opening: Opening,
         root: int,
         target: Parts,
@@ -95,10 +95,10 @@ class Account:
             ``quota_exceeded``
         """
         if self._private:
-            self._sizes = _measure(errand, root, self._pending)
+            self._sizes = _measure(task, root, self._pending)
         refusal = self._refusal(target, size, new_folders, limits)
         if refusal and not self._private:
-            self._forget_what_is_gone(errand, opening, root)
+            self._forget_what_is_gone(task, opening, root)
             refusal = self._refusal(target, size, new_folders, limits)
         if refusal:
             raise ServiceError("quota_exceeded", refusal)
@@ -140,9 +140,9 @@ class Account:
         """A file or folder is gone; with the lock held."""
         self._sizes.pop(target, None)
 
-    def _forget_what_is_gone(self, errand: Errand[Any], opening: Opening, root: int) -> None:
+    def _forget_what_is_gone(self, task: Task[Any], opening: Opening, root: int) -> None:
         for parts in tuple(self._sizes):
-            errand.check()
+            task.check()
             try:
                 with opened(opening.open(root, "/".join(parts[:-1]), FOLDER)) as folder:
                     os.stat(parts[-1], dir_fd=folder, follow_symlinks=False)
@@ -160,23 +160,23 @@ def open_lock_file(opening: Opening, holder: int) -> int:
     return opening.open(holder, "lock", flags)
 
 
-def _lock_file(descriptor: int, errand: Errand[Any]) -> None:
+def _lock_file(descriptor: int, task: Task[Any]) -> None:
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            errand.check()
+            task.check()
             time.sleep(_PAUSE)
         else:
             return
 
 
-def _measure(errand: Errand[Any], root: int, pending: dict[Parts, Pending]) -> dict[Parts, int]:
+def _measure(task: Task[Any], root: int, pending: dict[Parts, Pending]) -> dict[Parts, int]:
     """Sizes of everything in a private folder, but for what is pending; what a dead process left is removed."""
     sizes: dict[Parts, int] = {}
 
     def look(folder: int, here: Parts) -> None:
-        errand.check()
+        task.check()
         with os.scandir(folder) as entries:
             found = [entry.name for entry in entries]
         for name in found:

@@ -24,7 +24,7 @@ from judicia_notebook.host.files import names
 from judicia_notebook.host.files.accounts import Account, Parts, Pending, open_lock_file
 from judicia_notebook.host.files.beneath import FILE, FOLDER, Opening, enter, opened, sync
 from judicia_notebook.host.files.limits import Limits
-from judicia_notebook.host.offload import Errand
+from judicia_notebook.host.offload import Task
 
 _CHUNK = 1 << 18  # bytes between two looks at whether anybody still waits
 _ENTRIES_AT_ONCE = 256
@@ -47,14 +47,14 @@ class Tree:
 
     Parameters
     ----------
-    errand : Errand
+    task : Task
         Asked between any two steps whether to go on.
     holder : int or None
         Of a private root: the open folder it is in, where the lock lies that keeps processes apart. What is made in a
         private root is for this user's eyes only.
     """
 
-    errand: Errand[Any]
+    task: Task[Any]
     opening: Opening
     root: int
     account: Account
@@ -80,7 +80,7 @@ class Tree:
         pieces: list[bytes] = []
         left = self.limits.file_bytes + 1  # it may grow meanwhile, or not know its size
         while left and (piece := os.read(file, min(_CHUNK, left))):
-            self.errand.check()
+            self.task.check()
             pieces.append(piece)
             left -= len(piece)
         if not left:
@@ -93,7 +93,7 @@ class Tree:
         with opened(self.opening.open(self.root, "/".join(parts), FOLDER)) as folder, os.scandir(folder) as entries:
             for number, entry in enumerate(entries):
                 if number % _ENTRIES_AT_ONCE == 0:
-                    self.errand.check()
+                    self.task.check()
                 if number >= self.limits.entries:
                     raise ServiceError("quota_exceeded", f"a folder of more than {self.limits.entries} entries")
                 if names.is_reserved(entry.name) or not names.allowed(entry.name):
@@ -113,7 +113,7 @@ class Tree:
     def _holder(self, parts: Parts) -> Iterator[int]:
         """The folder that the last name of a path is in."""
         with opened(self.opening.open(self.root, "/".join(parts[:-1]), FOLDER)) as folder:
-            self.errand.check()
+            self.task.check()
             yield folder
 
     # Changing -----------------------------------------------------------------------------------------------
@@ -132,7 +132,7 @@ class Tree:
                 self._fill(folder, temporary, data, mode)
                 with self._figures():
                     self._check_holder(parts, folder)
-                    self.errand.check()
+                    self.task.check()
                     os.rename(temporary, parts[-1], src_dir_fd=folder, dst_dir_fd=folder)
                     written = True
                     self.account.finish(beside)
@@ -149,7 +149,7 @@ class Tree:
             try:
                 mode = _replaceable(folder, parts[-1]) if depth == len(parts) - 1 else None
                 new = [parts[:length] for length in range(depth + 1, len(parts))]
-                self.account.admit(self.errand, self.opening, self.root, parts, size, len(new), self.limits)
+                self.account.admit(self.task, self.opening, self.root, parts, size, len(new), self.limits)
                 for one in new:
                     inner = enter(self.opening, folder, one[-1], 0o700 if self.holder is not None else 0o777)
                     sync(folder)
@@ -185,11 +185,11 @@ class Tree:
             _check_regular(os.fstat(file))
             rest = memoryview(data)
             while rest:
-                self.errand.check()
+                self.task.check()
                 rest = rest[os.write(file, rest[:_CHUNK]) :]
             if mode is not None and self.holder is None:
                 os.fchmod(file, mode)
-            self.errand.check()
+            self.task.check()
             os.fsync(file)
 
     def _check_holder(self, parts: Parts, folder: int) -> None:
@@ -225,7 +225,7 @@ class Tree:
             lock_file = None
             if self.holder is not None:
                 lock_file = stack.enter_context(opened(open_lock_file(self.opening, self.holder)))
-            stack.enter_context(self.account.locked(self.errand, lock_file))
+            stack.enter_context(self.account.locked(self.task, lock_file))
             yield
 
 

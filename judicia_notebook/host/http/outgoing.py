@@ -24,7 +24,7 @@ import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -36,7 +36,7 @@ from judicia_notebook.host.http.decoding import ACCEPTED, Body
 from judicia_notebook.host.http.limits import Limits
 from judicia_notebook.host.http.transfer import Transfer
 from judicia_notebook.host.http.urls import BadUrl, Url, joined, parse
-from judicia_notebook.host.offload import Errands
+from judicia_notebook.host.offload import Offload
 
 if TYPE_CHECKING:
     import httpcore
@@ -111,11 +111,11 @@ class Outgoing:
         self.tls: ssl.SSLContext | None = None
         self._lock = threading.Lock()
         self._usual_tls: ssl.SSLContext | None = None
-        self._errands = Errands("judicia-resolver", "names of hosts", "name servers")
+        self._offload = Offload("judicia-resolver", "names of hosts", "name servers")
 
     def close(self) -> None:
         """Let the threads go."""
-        self._errands.close()
+        self._offload.close()
 
     def request(self, scope: CallScope, request: Request) -> dict[str, Any]:
         """Ask a server, and follow where it points as far as grants reach."""
@@ -157,7 +157,7 @@ class Outgoing:
         """A host's addresses; asked for on another thread, since name servers answer when they like."""
         resolve = self.resolve
         try:
-            found = self._errands.run(cast("CallScope", transfer), lambda _: resolve(host, port))
+            found = self._offload.run(transfer, lambda _: resolve(host, port))
         except (OSError, UnicodeError):
             found = []
         if not found:
