@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from judicia_notebook.analysis.runs.comparison import Comparison, compare
     from judicia_notebook.analysis.runs.run import Run, read_run
     from judicia_notebook.analysis.traces.story import Trace
+    from judicia_notebook.context import label
     from judicia_notebook.diagnosis import doctor, show_versions
     from judicia_notebook.engine.plain import base64
     from judicia_notebook.experiments.sweep.sweep import sweep
@@ -112,6 +113,7 @@ __all__ = [
     "doctor",
     "examples",
     "get_runtime",
+    "label",
     "load_ipython_extension",
     "plots",
     "read_run",
@@ -140,6 +142,7 @@ _LAZY = {
     "doctor": "diagnosis",
     "examples": "runtime.source",
     "get_runtime": "runtime.runtime",
+    "label": "context",
     "read_run": "analysis.runs.run",
     "show_versions": "diagnosis",
     "sweep": "experiments.sweep.sweep",

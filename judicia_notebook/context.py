@@ -1,4 +1,4 @@
-"""What the rows of calls made in one place have in common: labels, a measurement, the call they were made from.
+"""What holds for the calls and changes made in one place: labels, a measurement, the calling call, and by which way.
 
 All are context variables, so that they follow a task or a submitted call and never reach another thread's calls.
 """
@@ -15,11 +15,21 @@ _collectors: contextvars.ContextVar[tuple[tuple[object, list[int]], ...]] = cont
 _label: contextvars.ContextVar[Mapping[str, object]] = contextvars.ContextVar("judicia_label")
 current_call: contextvars.ContextVar[int] = contextvars.ContextVar("judicia_call", default=0)
 """The call_id of the call this code runs in, 0 outside any: the parent of calls made here."""
+_via: contextvars.ContextVar[str] = contextvars.ContextVar("judicia_via", default="Python")
 
 
 @contextmanager
 def label(**values: object) -> Iterator[None]:
-    """Label the rows of calls made inside this block; labels of an outer block are kept."""
+    """Label the rows of calls made inside this block, of every runtime; labels of an outer block are kept.
+
+    Examples
+    --------
+    >>> import judicia_notebook as jn
+    >>> with jn.Runtime() as rt, jn.label(variant="A"):
+    ...     answer = rt.load("example:specimen").call("echo", 1)
+    ...     rt.last.label
+    'variant=A'
+    """
     token = _label.set({**_label.get({}), **values})
     try:
         yield
@@ -49,3 +59,18 @@ def label_text() -> str:
     """The labels in force here, as a row has them: ``variant=A, size=3``."""
     labels = _label.get(None)
     return ", ".join(f"{name}={value}" for name, value in labels.items()) if labels else ""
+
+
+@contextmanager
+def via(way: str) -> Iterator[None]:
+    """Say by which way the changes inside this block are made (``magic``, ``panel``); the audit records it."""
+    token = _via.set(way)
+    try:
+        yield
+    finally:
+        _via.reset(token)
+
+
+def current_way() -> str:
+    """By which way changes are made here; ``Python`` unless `via` says otherwise."""
+    return _via.get()

@@ -128,7 +128,7 @@ def quotas(rt: Runtime) -> None:
     chosen = random.Random(3)  # noqa: S311
     for mebibytes in (2, 3, 4, 6, 8, 12, 16):
         for variant, typical in (("lean", 3), ("hungry", 7)):
-            with rt.label(variant=variant):
+            with jn.label(variant=variant):
                 for _ in range(12):
                     wanted = int(chosen.gauss(typical, 1.2) * (1 << 20))
                     specimen.attempt("grow", {"bytes": max(wanted, 1)}, quota={"memory": f"{mebibytes}MiB"})
@@ -154,7 +154,7 @@ def instances(rt: Runtime) -> None:
     for letters in (100, 1_000, 10_000):
         request = {"output": text_of(letters), "answer": text_of(letters)}
         kept.call("check", request)  # the first one makes the instance
-        with rt.label(letters=letters):
+        with jn.label(letters=letters):
             for _ in range(40):
                 fresh.call("check", request)
                 kept.call("check", request)

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from judicia_notebook.analysis.bench import Bench, Side
+from judicia_notebook.context import via
 from judicia_notebook.errors import CallError, tells_interrupts
-from judicia_notebook.policy.policy import via
 from judicia_notebook.runtime.pool import InstancePool
 
 if TYPE_CHECKING:

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
+from judicia_notebook.context import current_way
 from judicia_notebook.engine.interrupts import do_all
 from judicia_notebook.errors import ResourceExhausted, stays_in_process
-from judicia_notebook.policy.policy import Ledger, current_way
+from judicia_notebook.policy.policy import Ledger
 
 if TYPE_CHECKING:
     from judicia_notebook.host.database import DatabaseService

@@ -15,10 +15,10 @@ from collections import ChainMap
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from judicia_notebook.context import via
 from judicia_notebook.errors import LoadError, NoSuchPlugin, did_you_mean, printable
 from judicia_notebook.languages import compile_source, languages
 from judicia_notebook.notebook import call_options, commands, line_parser, reprs
-from judicia_notebook.policy.policy import via
 
 if TYPE_CHECKING:
     from judicia_notebook.runtime.plugin import Plugin

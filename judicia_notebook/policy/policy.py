@@ -12,7 +12,6 @@ exactly what was in force.
 from __future__ import annotations
 
 import contextlib
-import contextvars
 import dataclasses
 import threading
 from collections import deque
@@ -21,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol, get_args
 
 from judicia_notebook.capabilities import CAPABILITIES
+from judicia_notebook.context import current_way
 from judicia_notebook.engine.interrupts import deferred
 from judicia_notebook.engine.limits import Limits
 from judicia_notebook.errors import PolicyError, stays_in_process
@@ -41,23 +41,6 @@ from judicia_notebook.reporting.notices import callback_failed
 
 MOST_REMEMBERED = 1000  # changes; all subjects count as narrowed before them
 _TAKES_BACK: Final = frozenset({"restore", "undo"})  # what goes away by these was not revoked by anybody
-
-_via: contextvars.ContextVar[str] = contextvars.ContextVar("judicia_via", default="Python")
-
-
-@contextlib.contextmanager
-def via(way: str) -> Iterator[None]:
-    """Say by which way the changes inside this block are made (``magic``, ``panel``); the audit records it."""
-    token = _via.set(way)
-    try:
-        yield
-    finally:
-        _via.reset(token)
-
-
-def current_way() -> str:
-    """By which way changes are made here; ``Python`` unless `via` says otherwise."""
-    return _via.get()
 
 
 # The policy ---------------------------------------------------------------------------------------------------

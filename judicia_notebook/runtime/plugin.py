@@ -16,7 +16,7 @@ from time import perf_counter_ns
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
-from judicia_notebook.context import current_call
+from judicia_notebook.context import current_call, current_way
 from judicia_notebook.engine import wire
 from judicia_notebook.engine.finalizers import sweep
 from judicia_notebook.engine.interrupts import deferred
@@ -30,7 +30,7 @@ from judicia_notebook.errors import (
 )
 from judicia_notebook.host.scope import CallScope
 from judicia_notebook.policy.grants import read_requests
-from judicia_notebook.policy.policy import CappedBudget, FormerPolicy, Policy, current_way
+from judicia_notebook.policy.policy import CappedBudget, FormerPolicy, Policy
 from judicia_notebook.policy.quotas import Quota, call_quota, make_quota
 from judicia_notebook.records.recorder import CallRecord, Subject
 from judicia_notebook.runtime.call import Activity, Call, Making, Outcome, Target, hook

@@ -14,9 +14,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from judicia_notebook.context import current_call
+from judicia_notebook.context import current_call, current_way
 from judicia_notebook.errors import PolicyError, ResourceExhausted
-from judicia_notebook.policy.policy import current_way
 from judicia_notebook.units import format_count, format_names
 
 if TYPE_CHECKING:

@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 from judicia_notebook import context, host
+from judicia_notebook.context import current_way
 from judicia_notebook.engine import cache, wire
 from judicia_notebook.engine.interrupts import deferred, do_all
 from judicia_notebook.engine.memory import MemoryPool
@@ -28,7 +29,7 @@ from judicia_notebook.host import wasi
 from judicia_notebook.host.dispatcher import Dispatcher
 from judicia_notebook.host.ownership import Owners
 from judicia_notebook.policy.changes import Snapshot
-from judicia_notebook.policy.policy import Policy, current_way
+from judicia_notebook.policy.policy import Policy
 from judicia_notebook.policy.quotas import Quota, as_quota, overlay
 from judicia_notebook.records.recorder import CallRecord, Recorder
 from judicia_notebook.runtime import admission, resetting
@@ -445,10 +446,6 @@ class Runtime:
     def last(self) -> CallRecord | None:
         """The record of the last call of any plugin."""
         return self.recorder.call_at(self.recorder.calls.end - 1)
-
-    def label(self, **values: object) -> contextlib.AbstractContextManager[None]:
-        """Label the rows of calls made inside the block: ``with rt.label(variant="A"): ...``"""
-        return context.label(**values)
 
     @contextlib.contextmanager
     def measure(self) -> Iterator[Measurement]:

@@ -151,7 +151,7 @@ def test_a_timeline_has_a_lane_a_thread_a_colour_a_plugin_and_a_cross_for_what_f
 def test_a_timelines_lanes_may_be_any_column(rt: jn.Runtime) -> None:
     checker = rt.load("example:checker")
     for variant in ("A", "B"):
-        with rt.label(variant=variant, size=3):
+        with jn.label(variant=variant, size=3):
             checker.call("check", {"output": "1", "answer": "1"})
     assert rows_of(axes_of(plots.timeline(rt.calls, lanes="variant"))) == ["A", "B"]
     assert rows_of(axes_of(plots.timeline(rt.calls, lanes="function"))) == ["check"]
@@ -180,7 +180,7 @@ def test_usage_is_one_call_against_its_quotas_near_as_a_line_and_far_as_a_word(r
 
 def test_usage_takes_a_calls_number_and_says_where_it_knows_nothing(rt: jn.Runtime) -> None:
     checker = rt.load("example:checker")
-    with rt.label(variant="A"):
+    with jn.label(variant="A"):
         checker.call("check", {"output": "1", "answer": "1"})
     checker.call("check", {"output": "1", "answer": "1"})
     first, _ = parts_of(plots.usage(rt.calls, rt.samples, call_id=1))
@@ -301,7 +301,7 @@ def test_a_label_may_say_what_the_size_is_and_what_to_tell_apart(rt: jn.Runtime)
     loops = rt.load(compile_source("wat", LOOPS), name="loops")
     for variant, function in (("plain", "each"), ("square", "pairs")):
         for n in (10, 20, 50, 100, 200, 400):
-            with rt.label(variant=variant, n=n):
+            with jn.label(variant=variant, n=n):
                 loops.call(function, "x" * n)
     axes = axes_of(plots.growth(rt.calls, size="n", by="variant"))
     assert axes.get_xlabel() == "n"

@@ -576,7 +576,7 @@ def test_payload_and_metadata_are_bounded(rt: jn.Runtime) -> None:
 
 def test_a_deliverys_row_says_that_it_was_an_event_and_which_call_emitted_it(rt: jn.Runtime) -> None:
     listening, speaking = listener(rt, "speaker.*"), speaker(rt)
-    with rt.measure() as measured, rt.label(variant="A"):
+    with rt.measure() as measured, jn.label(variant="A"):
         speaking.call("emit", {"type": "speaker.a", "payload": 1})
         rt.host.events.flush(PATIENCE)
     emitting, delivery = speaking.calls.iloc[0], listening.calls.iloc[-1]

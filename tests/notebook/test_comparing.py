@@ -14,7 +14,7 @@ rt = jn.get_runtime()
 rt.clear()
 specimen = rt.load("example:specimen")
 for variant in "AB":
-    with rt.label(variant=variant):
+    with jn.label(variant=variant):
         for _ in range(6):
             specimen.call("echo", [1, 2])
 with tempfile.TemporaryDirectory() as folder:

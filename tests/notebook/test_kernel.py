@@ -58,7 +58,7 @@ def test_unloading_takes_magics_and_reprs_away_and_leaves_the_runtime(kernel: Ke
 
 
 def test_reloading_the_extension_keeps_the_runtime_and_its_plugins(kernel: Kernel) -> None:
-    kernel.run("p = %plugin load example:specimen --grant random\nrt.label")
+    kernel.run("p = %plugin load example:specimen --grant random\nrt.panel")
     assert kernel.run("%reload_ext judicia_notebook\n%reload_ext judicia_notebook").status == "ok"
     assert kernel.value("jn.get_runtime() is rt, rt.plugin('specimen') is p, sorted(p.policy.granted)") == (
         True,

@@ -9,7 +9,7 @@ import pytest
 
 import judicia_notebook as jn
 from judicia_notebook.capabilities import CAPABILITIES
-from judicia_notebook.policy.policy import via
+from judicia_notebook.context import via
 
 PATIENCE = 20
 MiB = 1 << 20

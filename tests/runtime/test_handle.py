@@ -284,9 +284,9 @@ def test_cancelling_a_task_that_awaits_a_handle_leaves_the_call_to_its_handle(p:
 
 
 def test_labels_are_those_of_the_place_of_submission(rt: jn.Runtime, p: jn.Plugin) -> None:
-    with rt.label(variant="A"):
+    with jn.label(variant="A"):
         first = sleeper(p, 50)
-        with rt.label(size=3):
+        with jn.label(size=3):
             second = p.submit("echo", 1)
     third = p.submit("echo", 1)
     for handle in (first, second, third):

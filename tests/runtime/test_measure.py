@@ -109,7 +109,7 @@ def test_measurements_of_several_threads_do_not_mix(rt: jn.Runtime) -> None:
 
     def work(number: int) -> tuple[set[str], int]:
         line.wait(PATIENCE)
-        with rt.measure() as m, rt.label(thread=number):
+        with rt.measure() as m, jn.label(thread=number):
             for _ in range(10 + number):
                 p.call("echo", number)
         return set(m.calls["label"]), len(m.calls)
@@ -150,12 +150,12 @@ def test_calls_of_another_runtime_are_not_measured(rt: jn.Runtime, p: jn.Plugin)
 
 def test_labels_nest_and_end_with_their_blocks(rt: jn.Runtime, p: jn.Plugin) -> None:
     p.call("echo", 0)
-    with rt.label(variant="A", size=1):
+    with jn.label(variant="A", size=1):
         p.call("echo", 1)
-        with rt.label(size=2, step=0.5):
+        with jn.label(size=2, step=0.5):
             p.call("echo", 2)
         p.call("echo", 3)
-        with pytest.raises(jn.GuestTrap), rt.label(variant="B"):
+        with pytest.raises(jn.GuestTrap), jn.label(variant="B"):
             p.call("trap")
         p.call("echo", 4)
     p.call("echo", 5)
@@ -172,7 +172,7 @@ def test_labels_nest_and_end_with_their_blocks(rt: jn.Runtime, p: jn.Plugin) -> 
 
 
 def test_a_label_stays_on_its_own_thread(rt: jn.Runtime, p: jn.Plugin) -> None:
-    with rt.label(variant="A"):
+    with jn.label(variant="A"):
         thread = threading.Thread(target=p.call, args=("echo", 1))
         thread.start()
         thread.join()
@@ -184,7 +184,7 @@ def test_calls_of_an_async_task_are_measured_where_the_task_was_made(rt: jn.Runt
     import asyncio
 
     async def work(variant: str) -> int:
-        with rt.label(variant=variant), rt.measure() as m:
+        with jn.label(variant=variant), rt.measure() as m:
             for _ in range(3):
                 await p.call_async("sleep", {"ms": 1})
         return len(m.calls[m.calls["label"] == f"variant={variant}"])

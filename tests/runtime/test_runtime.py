@@ -257,9 +257,9 @@ def test_the_shared_runtime_is_one_until_it_is_closed() -> None:
 def test_labels_are_put_on_the_calls_made_inside(rt: jn.Runtime) -> None:
     p = rt.load(wat(ECHO), name="tool")
     p.call("echo")
-    with rt.label(variant="A"):
+    with jn.label(variant="A"):
         p.call("echo")
-        with rt.label(step=2, variant="B"):
+        with jn.label(step=2, variant="B"):
             p.call("echo")
         p.call("echo")
     p.call("echo")
@@ -270,7 +270,7 @@ def test_labels_are_put_on_the_calls_made_inside(rt: jn.Runtime) -> None:
 
 def test_a_label_is_of_its_own_thread(rt: jn.Runtime) -> None:
     p = rt.load(wat(ECHO), name="tool")
-    with rt.label(variant="A"):
+    with jn.label(variant="A"):
         thread = threading.Thread(target=p.call, args=("echo",), name="elsewhere")
         thread.start()
         thread.join(PATIENCE)

@@ -48,7 +48,7 @@ def breakdown(calls: pd.DataFrame, ax: Axes | None = None, *, by: series.By = No
     ax : matplotlib Axes, optional
         Where to draw; a new figure otherwise.
     by : str or sequence of str, optional
-        What to tell apart instead of functions and labels: columns, or keys of `Runtime.label`.
+        What to tell apart instead of functions and labels: columns, or keys of `jn.label`.
 
     Returns
     -------

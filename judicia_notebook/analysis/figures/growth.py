@@ -44,9 +44,9 @@ def growth(calls: pd.DataFrame, ax: Axes | None = None, *, size: str = "bytes_in
     ax : matplotlib Axes, optional
         Where to draw; a new figure otherwise.
     size : str
-        What the size of an input is: a column of numbers, or a key of `Runtime.label`.
+        What the size of an input is: a column of numbers, or a key of `jn.label`.
     by : str or sequence of str, optional
-        What to tell apart instead of functions: columns, or keys of `Runtime.label`. Labels tell series apart only when
+        What to tell apart instead of functions: columns, or keys of `jn.label`. Labels tell series apart only when
         named here, since they may be the sizes.
 
     Returns

@@ -1,7 +1,7 @@
 """Rows as named series: what a plot has a line, a bar or a lane for each.
 
 - A series is a function of a plugin (``checker.check``) unless `by` says what: columns of the frame, or keys of the
-  rows' labels (``by="variant"`` after ``with rt.label(variant="A")``).
+  rows' labels (``by="variant"`` after ``with jn.label(variant="A")``).
 - Without `by`, labels tell series apart as well, while that makes few enough to have a colour each.
 - Names are put together once a distinct combination, never once a row.
 """
@@ -191,7 +191,7 @@ def _label_keys(frame: pd.DataFrame) -> set[str]:
 
 
 def labels(text: str) -> dict[str, str]:
-    """What `Runtime.label` wrote into a row, taken apart.
+    """What `jn.label` wrote into a row, taken apart.
 
     Examples
     --------

@@ -50,7 +50,7 @@ def success(calls: pd.DataFrame, ax: Axes | None = None, *, quota: str | None = 
     quota : {"memory", "cpu", "wall", "fuel"}, optional
         By default the one that takes the most values.
     by : str or sequence of str, optional
-        What to tell apart instead of functions and labels: columns, or keys of `Runtime.label`.
+        What to tell apart instead of functions and labels: columns, or keys of `jn.label`.
 
     Returns
     -------

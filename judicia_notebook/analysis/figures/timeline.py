@@ -51,7 +51,7 @@ def timeline(
     ax : matplotlib Axes, optional
         Where to draw; a new figure otherwise.
     lanes : str
-        A column, or a key of `Runtime.label`, with a lane for each value: ``thread``, ``plugin``, ``instance_id``.
+        A column, or a key of `jn.label`, with a lane for each value: ``thread``, ``plugin``, ``instance_id``.
 
     Returns
     -------

@@ -1,7 +1,7 @@
 """A run without what tells whose it is, for a review that must not know.
 
 What the platform itself says stays: outcomes, capabilities, host functions, quotas, every number. So do the names of
-functions and the labels of `Runtime.label`, because a study is told in them; one that holds the name of this user or
+functions and the labels of `jn.label`, because a study is told in them; one that holds the name of this user or
 machine is replaced. Every other text, written by a guest or a person, is replaced by a number of its kind, the same
 text by the same number in all tables: ``plugin-1``, ``target-3``. Free text is not searched for names, since no search
 would find them all. Instants count from 1970, so that no day and no hour is told; what lay between them stays.

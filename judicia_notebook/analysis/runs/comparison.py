@@ -159,7 +159,7 @@ def compare(
     columns : str or sequence of str, optional
         What to compare, by default wall time, CPU time, fuel and peak memory.
     by : str or sequence of str, optional
-        Which rows to compare with which: columns or keys of `Runtime.label` that have the same value. By default those
+        Which rows to compare with which: columns or keys of `jn.label` that have the same value. By default those
         that vary and have values in common: of a sweep its ``param_*`` columns, else plugin, function, label and a
         bench's side. ``()``: all with all.
     names : pair of str, optional

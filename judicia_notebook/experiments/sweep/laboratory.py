@@ -24,11 +24,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from judicia_notebook.context import via
 from judicia_notebook.errors import CallError, JudiciaError, describe
 from judicia_notebook.experiments.sweep import contents
 from judicia_notebook.experiments.sweep.grid import Cell, Configuration, Unit, Variant
 from judicia_notebook.policy.changes import Snapshot
-from judicia_notebook.policy.policy import via
 from judicia_notebook.policy.quotas import Quota, check_within, overlay
 from judicia_notebook.records.recorder import CallRecord
 from judicia_notebook.runtime.runtime import Runtime

@@ -124,7 +124,7 @@ def test_any_text_number_and_field_comes_back(
 def test_a_runtime_saves_what_it_recorded_and_says_with_what(tmp_path: Path) -> None:
     with jn.Runtime() as rt:
         specimen = rt.load("example:specimen")
-        with rt.label(variant="A"):
+        with jn.label(variant="A"):
             specimen.call("echo", [1, 2])
         saved = rt.save(tmp_path / "run.zip")
         calls, digest = rt.calls, specimen.digest

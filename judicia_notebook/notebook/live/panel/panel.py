@@ -21,6 +21,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from judicia_notebook.context import via
 from judicia_notebook.errors import NoSuchPlugin, PluginNotReady, PolicyError, did_you_mean
 from judicia_notebook.notebook.commands import SCALES, TABS
 from judicia_notebook.notebook.live import messages
@@ -31,7 +32,7 @@ from judicia_notebook.notebook.live.panel.changes import change_for, check_curre
 from judicia_notebook.notebook.live.panel.state import Choice, State, StateReader, encoded, recorder_of, running_calls
 from judicia_notebook.notebook.live.widget import check_scale, live_widget
 from judicia_notebook.policy.changes import taken_back
-from judicia_notebook.policy.policy import MOST_REMEMBERED, via
+from judicia_notebook.policy.policy import MOST_REMEMBERED
 from judicia_notebook.runtime.plugin import Plugin
 
 if TYPE_CHECKING:

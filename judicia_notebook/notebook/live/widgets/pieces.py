@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import ipywidgets as widgets  # noqa: TID253 - this module is imported when a piece is made, and not before
 
 from judicia_notebook.capabilities import CAPABILITIES
+from judicia_notebook.context import via
 from judicia_notebook.errors import JudiciaError, PluginNotReady, describe, printable
 from judicia_notebook.notebook.cards import Card
 from judicia_notebook.notebook.live.answers import error_text, value_text
@@ -34,7 +35,6 @@ from judicia_notebook.notebook.live.widget import answer_where_asked
 from judicia_notebook.notebook.reprs import policy_card
 from judicia_notebook.policy.changes import check_offered, offered
 from judicia_notebook.policy.grants import capability_of
-from judicia_notebook.policy.policy import via
 from judicia_notebook.policy.quotas import KINDS
 from judicia_notebook.units import format_quantity
 
