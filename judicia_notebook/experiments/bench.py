@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from judicia_notebook.analysis.bench import Bench, Side
 from judicia_notebook.context import via
 from judicia_notebook.errors import CallError, tells_interrupts
-from judicia_notebook.runtime.pool import InstancePool
+from judicia_notebook.runtime.pool import InstancePool, Making
 
 if TYPE_CHECKING:
     from judicia_notebook.policy.quotas import Quota
@@ -33,8 +33,9 @@ def bench(
     """What `Plugin.bench` does, which says more."""
     if repeats < 1 or warmup < 0:
         raise ValueError(f"repeats is at least 1 and warmup at least 0, not {repeats!r} and {warmup!r}")
-    cold = InstancePool(plugin.name, plugin.code, "fresh", plugin.policy)
-    warm = InstancePool(plugin.name, plugin.code, 1, plugin.policy)
+    making = Making(plugin.code, plugin.config)
+    cold = InstancePool(plugin.name, making, "fresh", plugin.policy)
+    warm = InstancePool(plugin.name, making, 1, plugin.policy)
     errors: list[CallError] = []
 
     def once(pool: InstancePool) -> CallRecord | None:

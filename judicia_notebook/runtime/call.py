@@ -43,7 +43,7 @@ from judicia_notebook.records.captures import THE_CALL
 from judicia_notebook.records.recorder import CallRecord, LimitsInForce
 from judicia_notebook.runtime import facts
 from judicia_notebook.runtime.exports import REACTOR_INITIALIZE
-from judicia_notebook.runtime.pool import Instance, Ticket
+from judicia_notebook.runtime.pool import Instance, Making, Ticket
 from judicia_notebook.units import format_time
 from judicia_notebook.wasm.json_shape import TooManyValues
 
@@ -61,20 +61,12 @@ if TYPE_CHECKING:
 MAKING_FRAMES = 40
 
 
-class Making(NamedTuple):
-    """What new instances of a plugin are made of: exchanged together, so that no code is handed another's config."""
-
-    code: Code
-    config: Mapping[str, Any]
-
-
 class Activity:
-    """A plugin's running calls, the place of the last one's row, what new instances are made of, what old code may."""
+    """A plugin's running calls, the place of the last one's row, what old code may."""
 
-    __slots__ = ("former", "last", "making", "running")
+    __slots__ = ("former", "last", "running")
 
-    def __init__(self, making: Making) -> None:
-        self.making = making
+    def __init__(self) -> None:
         self.former: dict[str, FormerPolicy] = {}  # by the digest of code that was replaced
         self.last = -1
         self.running: dict[int, Call] = {}
@@ -307,7 +299,7 @@ class Call:
         began = perf_counter_ns()
         self.started_ns = began
         self._check_payload()
-        making = self.target.activity.making
+        making = self.target.instances.making
         if found is not None and found.code is not making.code:
             making = Making(found.code, self.target.config)
         if making.code is not self.target.code:
@@ -442,11 +434,11 @@ class Call:
             instance = Instance(target.code, sandbox, exchange, generation)
             self._initialize(instance)
         except BaseException:
-            target.instances.failed = True
+            target.instances.note_start(failed=True)
             sandbox.expel(scope)
             sandbox.close()
             raise
-        target.instances.started, target.instances.failed = True, False
+        target.instances.note_start(failed=False)
         return instance
 
     def _initialize(self, instance: Instance) -> None:

@@ -38,6 +38,10 @@ class Callee(Recorded, Protocol):
     def code(self) -> Code:
         """The module as it was read and compiled."""
 
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """What on_initialize is handed, over the manifest's own."""
+
     def target(self, function: str, abi_name: str) -> Target:
         """What a call of this function would be aimed at now."""
 

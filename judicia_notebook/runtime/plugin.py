@@ -33,13 +33,13 @@ from judicia_notebook.policy.grants import read_requests
 from judicia_notebook.policy.policy import CappedBudget, FormerPolicy, Policy
 from judicia_notebook.policy.quotas import Quota, call_quota, make_quota
 from judicia_notebook.records.recorder import CallRecord, Subject
-from judicia_notebook.runtime.call import Activity, Call, Making, Outcome, Target, hook
+from judicia_notebook.runtime.call import Activity, Call, Outcome, Target, hook
 from judicia_notebook.runtime.exports import WASI_ABI
 from judicia_notebook.runtime.facts import no_json
 from judicia_notebook.runtime.handle import CallHandle, in_background
 from judicia_notebook.runtime.inspection import Inspection, inspect
 from judicia_notebook.runtime.linking import differences, not_callable
-from judicia_notebook.runtime.pool import Instance, InstancePool, Instances
+from judicia_notebook.runtime.pool import Instance, InstancePool, Instances, Making
 from judicia_notebook.runtime.raw import RawFunction
 from judicia_notebook.runtime.source import Options, Source
 from judicia_notebook.runtime.wasi_command import RunResult, run
@@ -95,14 +95,12 @@ class Plugin:
         self.changes: tuple[str, ...] = ()
         self.recorder = platform.recorder
         self._platform = platform
-        self._code = code
-        self._config = dict(config)
         self.kept_instances = instances
-        self._instances = InstancePool(name, code, _kind(instances, code), policy)
+        self._instances = InstancePool(name, Making(code, dict(config)), _kind(instances, code), policy)
         policy.observe(partial(_follow, weakref.ref(self)))
         self.unloaded = False  # its runtime sets this, when it frees the name
         self._targets: dict[str, Target] = {}
-        self._activity = Activity(Making(code, self._config))
+        self._activity = Activity()
         self._on_unload = on_unload
         self._named = named
 
@@ -111,7 +109,7 @@ class Plugin:
     @property
     def source(self) -> Source:
         """What it was loaded from."""
-        return self._code.source
+        return self.code.source
 
     @property
     def current(self) -> Plugin:
@@ -121,12 +119,12 @@ class Plugin:
     @property
     def code(self) -> Code:
         """The module as it was read and compiled."""
-        return self._code
+        return self._instances.making.code
 
     @property
     def config(self) -> Mapping[str, Any]:
         """What on_initialize is handed, over the manifest's own."""
-        return MappingProxyType(self._config)
+        return MappingProxyType(self._instances.making.config)
 
     @property
     def state(self) -> str:
@@ -140,42 +138,42 @@ class Plugin:
     @property
     def manifest(self) -> Manifest:
         """What it says of itself."""
-        return self._code.manifest
+        return self.code.manifest
 
     @property
     def manifest_origin(self) -> str:
         """``section``, ``plugin.toml``, ``derived`` or ``given``."""
-        return self._code.manifest_origin
+        return self.code.manifest_origin
 
     @property
     def digest(self) -> str:
         """SHA-256 of the wasm bytes, in hex."""
-        return self._code.digest
+        return self.code.digest
 
     @property
     def abi(self) -> str:
         """``judicia-v1``, ``wasi`` or ``raw``."""
-        return self._code.abi
+        return self.code.abi
 
     @property
     def is_command(self) -> bool:
         """Whether it is a WASI command: something to `run`, with no functions to call."""
-        return self._code.abi == WASI_ABI
+        return self.code.abi == WASI_ABI
 
     @property
     def exports(self) -> tuple[Export, ...]:
         """What the module exports, in its own order."""
-        return self._code.module.exports
+        return self.code.module.exports
 
     @property
     def imports(self) -> tuple[Import, ...]:
         """What the module imports: all it can reach."""
-        return self._code.module.imports
+        return self.code.module.imports
 
     @property
     def functions(self) -> tuple[str, ...]:
         """The names that `call` takes."""
-        return tuple(self._code.callable)
+        return tuple(self.code.callable)
 
     @property
     def instances(self) -> int | str:  # jedi completes nothing on an object that has a property typed as a Literal
@@ -200,7 +198,7 @@ class Plugin:
 
     def inspect(self) -> Inspection:
         """Everything about it that can be known without running it."""
-        return inspect(self._code, self._platform.dispatcher, name=self.name, granted=self.policy.granted)
+        return inspect(self.code, self._platform.dispatcher, name=self.name, granted=self.policy.granted)
 
     def __repr__(self) -> str:
         return f"<Plugin {self.name} {self.manifest.version} {self.state}, {self.digest[:12]}>"
@@ -297,10 +295,10 @@ class Plugin:
         NoSuchFunction
             No such function, or its type has more than i32, i64, f32 and f64 in it.
         """
-        kind = self._code.functions.get(export)
+        kind = self.code.functions.get(export)
         if kind is None:
             raise NoSuchFunction(
-                f"{self.name} exports no function {export!r}.{did_you_mean(export, self._code.functions)}"
+                f"{self.name} exports no function {export!r}.{did_you_mean(export, self.code.functions)}"
             )
         if not {*kind.params, *kind.results} <= {"i32", "i64", "f32", "f64"}:
             raise NoSuchFunction(f"{self.name}.{export} is {kind}, and only i32, i64, f32 and f64 can be passed.")
@@ -340,7 +338,7 @@ class Plugin:
         finish: Callable[[Call, Any], Any],
         instances: InstancePool | None = None,
     ) -> Call:
-        target = self.target(function, self._code.abi)
+        target = self.target(function, self.code.abi)
         if instances is not None:
             target = target._replace(instances=instances)
         if function not in target.code.callable:
@@ -367,11 +365,14 @@ class Plugin:
 
     def target(self, function: str, abi_name: str) -> Target:
         """What a call of this function would be aimed at now."""
-        targets, code = self._targets, self._code  # in this order: a replace changes them in the other
+        targets, (code, config) = (
+            self._targets,
+            self._instances.making,
+        )  # in this order: a replace changes them in the other
         target = targets.get(function)
         if target is None or target.subject.abi != abi_name:
             subject = Subject(self.name, code.digest, function, abi_name)
-            target = Target(self._platform, self.policy, code, self._instances, subject, self._config, self._activity)
+            target = Target(self._platform, self.policy, code, self._instances, subject, config, self._activity)
             if function in code.functions:
                 targets[function] = target
         return target
@@ -390,13 +391,15 @@ class Plugin:
         """
         if self._instances.idle:
             return
-        target = self.target("on_initialize", self._code.abi)
+        target = self.target("on_initialize", self.code.abi)
 
         def body(call: Call) -> None:
             if call.instance is not None and call.instance.calls == 0 and "on_initialize" in call.target.code.callable:
-                self._instances.failed = call.sandbox.broken = True  # until it has gone well
+                self._instances.note_start(failed=True)  # until it has gone well
+                call.sandbox.broken = True
                 hook(call.target, "on_initialize").body(call)
-                self._instances.failed = call.sandbox.broken = call.scope.reported is not None
+                call.sandbox.broken = call.scope.reported is not None
+                self._instances.note_start(failed=call.sandbox.broken)
 
         self.begin(target, None, body, origin="lifecycle").run()
 
@@ -453,14 +456,14 @@ class Plugin:
             raise first
 
     def _clean_up(self, instance: Instance, seconds: float) -> None:
-        target = self.target("on_cleanup", self._code.abi).on(Making(instance.code, self._config))
+        target = self.target("on_cleanup", self.code.abi).on(Making(instance.code, self._instances.making.config))
         call = hook(target, "on_cleanup", CappedBudget(self.policy, Quota(cpu=CLEANUP_SECONDS, wall=seconds)))
         with contextlib.suppress(JudiciaError):  # it is going anyway, and its row says what happened
             call.run(on=instance)
 
     def hold_back(self, new: Code) -> None:
         """Keep the code there is from whatever comes with its successor, or after it; that still runs, or cleans up."""
-        activity, old = self._activity, self._code.digest
+        activity, old = self._activity, self.code.digest
         activity.former.pop(new.digest, None)
         if new.digest == old:
             return
@@ -473,14 +476,11 @@ class Plugin:
         self, code: Code, *, instances: Instances | None, config: Mapping[str, Any] | None, options: Options
     ) -> list[Instance]:
         """Exchange the code in place, for `Runtime.load`; the instances that are left over, to be retired."""
-        self.changes = differences(self._code, code)
+        self.changes = differences(self.code, code)
         self.kept_instances = instances or self.kept_instances
-        if config is not None:
-            self._config = dict(config)
         self.options = options
-        self._activity.making = Making(code, self._config)
-        idle = self._instances.renew(code, _kind(self.kept_instances, code))
-        self._code = code
+        making = Making(code, self._instances.making.config if config is None else dict(config))
+        idle = self._instances.renew(making, _kind(self.kept_instances, code))
         self._targets = {}
         return idle
 

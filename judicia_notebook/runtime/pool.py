@@ -10,10 +10,10 @@ import itertools
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from time import monotonic
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from judicia_notebook.engine.invocation import SLICE, Latch
 from judicia_notebook.errors import PluginNotReady, ResourceExhausted, printable
@@ -99,20 +99,29 @@ class _Inside(threading.local):
 _inside = _Inside()
 
 
+class Making(NamedTuple):
+    """What new instances of a plugin are made of: exchanged together, so that no code is handed another's config."""
+
+    code: Code
+    config: Mapping[str, Any]
+
+
 class InstancePool:
     """Slots for the instances of one plugin.
 
     Parameters
     ----------
+    making : Making
+        The code there is now, and its config.
     kind : int or "fresh"
         How many instances live between calls; ``"fresh"`` keeps none and makes a new one for every call.
     budget : Budget
         Whose limits say how many instances there may be at once; they may change at any time, `settle` then.
     """
 
-    def __init__(self, plugin: str, code: Code, kind: Instances, budget: Budget) -> None:
+    def __init__(self, plugin: str, making: Making, kind: Instances, budget: Budget) -> None:
         self.plugin = plugin
-        self._code = code
+        self.making = making
         self.kind = kind
         self.generation = 0
         self.started = False  # whether an instance was ever made of this code
@@ -309,7 +318,12 @@ class InstancePool:
     def generation_of(self, code: Code) -> int:
         """The generation an instance of this code belongs to: an outdated one's is over already."""
         with self._lock:
-            return self.generation if code is self._code else -1
+            return self.generation if code is self.making.code else -1
+
+    def note_start(self, *, failed: bool) -> None:
+        """An instance of the code there is was started, or could not be."""
+        self.failed = failed
+        self.started = self.started or not failed
 
     def settle(self) -> list[Instance]:
         """Follow a change of the limit: let calls begin that may now; what is idle and too many is handed over."""
@@ -324,11 +338,11 @@ class InstancePool:
         """Grant every ticket there is room for; to be woken outside the lock."""
         return [ticket for _ in range(len(self._waiting)) if (ticket := self._next()) is not None]
 
-    def renew(self, code: Code, kind: Instances) -> list[Instance]:
+    def renew(self, making: Making, kind: Instances) -> list[Instance]:
         """Start a new generation: the idle instances are handed over to be closed, busy ones close when they return."""
         with self._lock:
             self.generation += 1
-            self._code = code
+            self.making = making
             self.started = self.failed = False
             self.kind = kind
             idle, self._idle = self._idle, []
