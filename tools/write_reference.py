@@ -1,22 +1,23 @@
-"""Write docs/reference.md from the tables in the code, so that the two cannot differ; `--check` only compares."""
+"""Write docs/reference.md, and the tables of limits in sdk/ABI.md, from the tables in the code; `--check` compares."""
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import judicia_notebook as jn
 from judicia_notebook.capabilities import CAPABILITIES
 from judicia_notebook.engine.traps import TRAPS
-from judicia_notebook.host import shared_memory
-from judicia_notebook.host.database import limits as database
-from judicia_notebook.host.events import limits as events
-from judicia_notebook.host.http import limits as http
-from judicia_notebook.host.notifications import limits as notifications
-from judicia_notebook.policy.quotas import KINDS, QuotaKind
-from judicia_notebook.units import format_quantity
+from judicia_notebook.policy.limits import LimitKind, LimitTable
+from judicia_notebook.policy.quotas import KINDS
 
-TARGET = Path(__file__).parent.parent / "docs" / "reference.md"
+ROOT = Path(__file__).parent.parent
+REFERENCE = ROOT / "docs" / "reference.md"
+ABI = ROOT / "judicia_notebook" / "sdk" / "ABI.md"
 
 _HEAD = """# Reference
 
@@ -38,36 +39,13 @@ _CAPABILITIES = """
 Nothing is granted by default. `file_storage` stands for `read_files` and `write_files`.
 """
 
-_DATABASE = """
-## Limits on databases
+_SERVICE = """
+## Limits on {on}
 
-`rt.host.database.set_limits(rows=100)` changes them.
+`rt.host.{service}.set_limits({example})` changes them.{note}
 """
 
-_EVENTS = """
-## Limits on events
-
-`rt.host.events.set_limits(queue=100)` changes them.
-"""
-
-_HTTP = """
-## Limits on requests to servers, and to plugins
-
-`rt.host.http.set_limits(answer_bytes="16MiB")` changes them; `routes` and what begins with `served_` is about requests
-to plugins.
-"""
-
-_NOTIFICATIONS = """
-## Limits on notifications
-
-`rt.host.notifications.set_limits(send_rate=10)` changes them.
-"""
-
-_SHARED_MEMORY = """
-## Limits on shared memory
-
-`rt.host.shared_memory.set_limits(total_bytes="1GiB")` changes them.
-"""
+_NOTES = {"http": " `routes` and what begins with\n`served_` is about requests to plugins."}
 
 _TRAPS = """
 ## Traps
@@ -76,19 +54,24 @@ What `GuestTrap.trap` can be, besides `unknown_import` (under `unknown_imports="
 """
 
 _COLUMNS = ("kind", "unit", "counts per", "default", "what")
+_TABLE_IN_ABI = re.compile(
+    r"(<!-- limits: (?P<service>\w+)(?P<names>[ \w*]*) -->\n).*?(<!-- end of limits -->)", re.DOTALL
+)
 
 
-def _quota_rows(kinds: Mapping[str, QuotaKind]) -> list[tuple[str, ...]]:
-    return [
-        (
-            f"`{name}`",
-            kind.unit,
-            kind.per,
-            "none" if kind.default is None else format_quantity(kind.default, kind.unit),
-            kind.meaning,
-        )
-        for name, kind in kinds.items()
-    ]
+def services() -> dict[str, LimitTable[Any]]:
+    """The table of each service that has limits, as ``rt.host`` names it."""
+    with tempfile.TemporaryDirectory() as folder, jn.Runtime(folder) as rt:
+        found = {name: getattr(rt.host, name) for name in dir(rt.host) if not name.startswith("_")}
+        return {name: service.limit_kinds for name, service in found.items() if hasattr(service, "set_limits")}
+
+
+def _row(name: str, kind: LimitKind) -> tuple[str, ...]:
+    return (f"`{name}`", kind.unit, kind.per, kind.format(kind.default), kind.meaning)
+
+
+def _beyond(kind: LimitKind) -> str:
+    return kind.beyond or "`quota_exceeded`"
 
 
 def _table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
@@ -96,26 +79,28 @@ def _table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     return "\n".join(lines + [f"| {' | '.join(row)} |" for row in rows])
 
 
-def reference() -> str:
+def _service(table: LimitTable[Any]) -> list[str]:
+    name, kind = next(iter(table.items()))
+    half = int((kind.default or 0) / 2)
+    example = f'{name}="{kind.write(half)}"' if kind.unit in ("bytes", "s") else f"{name}={half:_}"
+    note = _NOTES.get(table.service, "")
+    return [
+        _SERVICE.format(on=table.on, service=table.service, example=example, note=note),
+        _table((*_COLUMNS, "beyond it"), [(*_row(name, kind), _beyond(kind)) for name, kind in table.items()]),
+    ]
+
+
+def reference(tables: Iterable[LimitTable[Any]]) -> str:
     """The page."""
     capabilities = [(f"`{name}`", text) for name, text in CAPABILITIES.items()]
     traps = [(f"`{name}`",) for name in TRAPS.values()]
     return "\n".join(
         [
             _HEAD,
-            _table(_COLUMNS, _quota_rows(KINDS)),
+            _table(_COLUMNS, [_row(name, kind) for name, kind in KINDS.items()]),
             _CAPABILITIES,
             _table(("name", "what it allows"), capabilities),
-            _DATABASE,
-            _table(_COLUMNS, _quota_rows(database.KINDS)),
-            _EVENTS,
-            _table(_COLUMNS, _quota_rows(events.KINDS)),
-            _HTTP,
-            _table(_COLUMNS, _quota_rows(http.KINDS)),
-            _NOTIFICATIONS,
-            _table(_COLUMNS, _quota_rows(notifications.KINDS)),
-            _SHARED_MEMORY,
-            _table(_COLUMNS, _quota_rows(shared_memory.KINDS)),
+            *(part for table in tables for part in _service(table)),
             _TRAPS,
             _table(("trap",), traps),
             "",
@@ -123,9 +108,44 @@ def reference() -> str:
     )
 
 
+def abi(page: str, tables: Mapping[str, LimitTable[Any]]) -> str:
+    """The page with its tables of limits written anew: each between two comments that name what belongs into it.
+
+    Raises
+    ------
+    ValueError
+        A limit of a service is in none of the tables, or in two.
+    """
+    shown: list[tuple[str, str]] = []
+
+    columns = ("limit", "default", "counts per", "what", "beyond it")
+
+    def written(found: re.Match[str]) -> str:
+        table, patterns = tables[found["service"]], found["names"].split() or ["*"]
+        names = [name for name in table if any(Path(name).match(pattern) for pattern in patterns)]
+        shown.extend((table.service, name) for name in names)
+        rows = [
+            (f"`{name}`", kind.format(kind.default), kind.per, kind.meaning, _beyond(kind))
+            for name, kind in table.items()
+            if name in names
+        ]
+        return f"{found[1]}\n{_table(columns, rows)}\n\n{found[4]}"
+
+    page = _TABLE_IN_ABI.sub(written, page)
+    if sorted(shown) != sorted((table.service, name) for table in tables.values() for name in table):
+        raise ValueError(f"{ABI.name} shows other limits than there are, or one of them twice")
+    return page
+
+
+def pages() -> dict[Path, str]:
+    """What each page should be."""
+    tables = services()
+    return {REFERENCE: reference(tables.values()), ABI: abi(ABI.read_text("utf-8"), tables)}
+
+
 if __name__ == "__main__":
+    stale = {path: text for path, text in pages().items() if path.read_text("utf-8") != text}
     if "--check" in sys.argv:
-        sys.exit(
-            0 if TARGET.read_text() == reference() else f"{TARGET.name} is out of date: run tools/write_reference.py"
-        )
-    TARGET.write_text(reference())
+        sys.exit(f"{', '.join(p.name for p in stale)} out of date: run tools/write_reference.py" if stale else 0)
+    for path, text in stale.items():
+        path.write_text(text, "utf-8")

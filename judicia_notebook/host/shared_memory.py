@@ -25,7 +25,7 @@ from ctypes import memmove
 from dataclasses import dataclass
 from time import monotonic
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Never, NoReturn
 
 import msgspec
 
@@ -33,8 +33,7 @@ from judicia_notebook.engine.interrupts import deferred
 from judicia_notebook.engine.invocation import SLICE
 from judicia_notebook.errors import PolicyError, ResourceExhausted, printable
 from judicia_notebook.host.dispatcher import Operation, ServiceError
-from judicia_notebook.host.limits import changed
-from judicia_notebook.policy.quotas import MOST, QuotaKind
+from judicia_notebook.policy.limits import MOST, LimitTable, limit
 from judicia_notebook.reporting import suggestions
 from judicia_notebook.text import listed
 from judicia_notebook.units import format_names, format_size
@@ -52,31 +51,26 @@ NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 READ, WRITE = "read_shared_memory", "write_shared_memory"
 _WIDEST = {"i": 8, "u": 8, "f": 8, "c": 16}  # bytes of the numbers that other languages have too
 
-KINDS: Final[Mapping[str, QuotaKind]] = MappingProxyType(
-    {
-        "total_bytes": QuotaKind("bytes", "runtime", 256 << 20, "all regions together"),
-        "regions": QuotaKind("regions", "runtime", 100, "regions that are open"),
-        "wait": QuotaKind("s", "request", 1.0, "for a writer to finish, within what is left of the call's wall time"),
-        "attempts": QuotaKind("copies", "request", 8, "of a read into which somebody writes", least=1),
-    }
-)
-"""Every limit on shared memory, in the order people read them. Times are seconds, sizes bytes."""
-
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """The limits in force; `KINDS` says what each is.
+class SharedMemoryLimits:
+    """The limits in force. Times are seconds, sizes bytes.
 
     Examples
     --------
-    >>> Limits(regions=10).regions, Limits().attempts
+    >>> SharedMemoryLimits(regions=10).regions, SharedMemoryLimits().attempts
     (10, 8)
     """
 
-    total_bytes: int = 256 << 20
-    regions: int = 100
-    wait: float = 1.0
-    attempts: int = 8
+    total_bytes: int = limit(256 << 20, "bytes", "runtime", "all regions together", beyond="the user can make no more")
+    regions: int = limit(100, "regions", "runtime", "regions that are open", beyond="the user can make no more")
+    wait: float = limit(
+        1.0, "s", "request", "for a writer to finish, within what is left of the call's wall time", beyond="`conflict`"
+    )
+    attempts: int = limit(8, "copies", "request", "of a read into which somebody writes", beyond="`conflict`", least=1)
+
+
+KINDS: Final = LimitTable(SharedMemoryLimits, "shared_memory", "shared memory")
 
 
 class Region:
@@ -249,11 +243,6 @@ class Info(msgspec.Struct, forbid_unknown_fields=True):
 class SharedMemory:
     """``judicia:shared_memory`` of one runtime, and ``rt.host.shared_memory`` of the notebook.
 
-    Attributes
-    ----------
-    limits : Limits
-        `set_limits` changes them.
-
     Examples
     --------
     >>> import judicia_notebook as jn
@@ -266,9 +255,11 @@ class SharedMemory:
     """
 
     module = "judicia:shared_memory"
+    limit_kinds = KINDS
+    """What each of `limits` counts, its unit and its default."""
 
     def __init__(self) -> None:
-        self.limits = Limits()
+        self._limits = SharedMemoryLimits()
         self._lock = threading.Lock()
         self._regions: dict[str, Region] = {}
         self._closed = False
@@ -306,17 +297,17 @@ class SharedMemory:
             if self._closed:
                 raise ResourceExhausted("This runtime is closed.", hint="rt = jn.Runtime() starts another.")
             others = [one for one in self._regions.values() if one.name != name]
-            if len(others) >= self.limits.regions:
+            if len(others) >= self._limits.regions:
                 there = listed([one.name for one in others])
                 raise ResourceExhausted(
                     f"{len(others)} regions are open already; close one of them: {there}.",
                     hint="or allow more:  rt.host.shared_memory.set_limits(regions=...)",
                 )
             total = wanted + sum(one.nbytes for one in others)
-            if total > self.limits.total_bytes:
+            if total > self._limits.total_bytes:
                 raise ResourceExhausted(
                     f"All regions together would have {format_size(total)}, "
-                    f"above the limit of {format_size(self.limits.total_bytes)}.",
+                    f"above the limit of {format_size(self._limits.total_bytes)}.",
                     hint="To allow more:  rt.host.shared_memory.set_limits(total_bytes=...)",
                 )
             region, old = Region(name, sizes, kind, self._forget), self._regions.get(name)
@@ -331,6 +322,15 @@ class SharedMemory:
         with self._lock:
             return MappingProxyType(dict(self._regions))
 
+    @property
+    def limits(self) -> SharedMemoryLimits:
+        """How many regions and bytes there may be; `set_limits` changes them."""
+        return self._limits
+
+    @limits.setter
+    def limits(self, _: Never) -> NoReturn:
+        KINDS.refuse_assignment()
+
     def set_limits(self, **kinds: float | str) -> None:
         """Change limits, from the next request on; what is not named stays. Sizes may be text such as ``"1GiB"``.
 
@@ -339,7 +339,7 @@ class SharedMemory:
         PolicyError
             An unknown kind or a bad value; nothing is changed then.
         """
-        self.limits = changed(self.limits, KINDS, "shared memory", kinds)
+        self._limits = KINDS.changed(self._limits, kinds)
 
     def kept(self) -> Iterator[str]:
         """The open regions, in words."""
@@ -374,7 +374,7 @@ class SharedMemory:
         """Copy bytes of a region into the guest's memory, as they were at one moment."""
         region = self._find(scope, "read", READ, request.name)
         address = self._locate(scope, "read", region, request)
-        limits, until = self.limits, monotonic() + self.limits.wait
+        limits, until = self._limits, monotonic() + self._limits.wait
         copies = 0
         while True:
             _go_on(scope)
@@ -392,7 +392,7 @@ class SharedMemory:
         """Copy bytes of the guest's memory into a region, while nobody else writes."""
         region = self._find(scope, "write", WRITE, request.name)
         address = self._locate(scope, "write", region, request)
-        until = monotonic() + self.limits.wait
+        until = monotonic() + self._limits.wait
         while True:
             _go_on(scope)
             rest = scope.remaining()

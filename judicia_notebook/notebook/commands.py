@@ -202,16 +202,9 @@ class Command:
 
 def _quota(kind: str) -> Argument:
     info = KINDS[kind]
-    forms: dict[str, tuple[str, Callable[[str], Any]]] = {"s": ("TIME", parse_time), "bytes": ("SIZE", parse_size)}
-    metavar, check = forms.get(info.unit, ("N", parse_count))
-
-    def convert(text: str) -> Any:
-        if text == "none" and info.may_be_none:
-            return None
-        return check(text)
-
+    metavar = {"s": "TIME", "bytes": "SIZE"}.get(info.unit, "N")
     flag = f"--{kind.replace('_', '-')}"
-    return Argument((flag,), f"{info.meaning} (per {info.per})", metavar, convert=convert, count="given")
+    return Argument((flag,), f"{info.meaning} (per {info.per})", metavar, convert=info.parse, count="given")
 
 
 def _scale(text: str) -> float:

@@ -23,7 +23,7 @@ from judicia_notebook.policy.policy import Policy
 from judicia_notebook.policy.quotas import KINDS, Quota, make_quota
 from judicia_notebook.reporting import suggestions
 from judicia_notebook.text import INERT_CLASSES, PLUGIN_TEXT, listed
-from judicia_notebook.units import format_quantity, format_size
+from judicia_notebook.units import format_size
 
 if TYPE_CHECKING:
     from judicia_notebook.analysis.bench import Bench
@@ -91,7 +91,7 @@ def _limits(quota: Quota) -> str:
 
 
 def _limit(kind: str, value: Any) -> str:
-    return "no limit of its own" if value is None else format_quantity(value, KINDS[kind].unit)
+    return KINDS[kind].format(value, none="no limit of its own")
 
 
 def not_granted(plugin: Plugin) -> tuple[str, ...]:
@@ -156,7 +156,7 @@ def _within_ceiling(plugin: Plugin, kind: str, asked: Any) -> Any:
         return asked
     if has >= top:
         return None
-    text = format_quantity(top, KINDS[kind].unit).replace(" ", "")
+    text = KINDS[kind].format(top).replace(" ", "")
     rounded = KINDS[kind].unit not in ("s", "bytes") or getattr(make_quota({kind: text}), kind) != top
     return top if rounded else text
 

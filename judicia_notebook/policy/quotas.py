@@ -6,16 +6,14 @@ puts them into the numbers the engine looks at.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from types import MappingProxyType
 from typing import Any, Final
 
 from judicia_notebook.engine.limits import Limits
-from judicia_notebook.errors import PolicyError, did_you_mean
-from judicia_notebook.units import format_quantity, parse_size, parse_time
+from judicia_notebook.errors import PolicyError
+from judicia_notebook.policy.limits import LimitTable, limit
 from judicia_notebook.wasm.json_shape import MAX_DEPTH, MAX_VALUES, MOST_DEPTH
 
 
@@ -31,82 +29,13 @@ class _NotGiven:
 
 NOT_GIVEN: Final = _NotGiven()
 
-
-MOST: Final = 1 << 62
-"""The largest count a quota may say."""
-
-
-@dataclass(frozen=True, slots=True)
-class QuotaKind:
-    """One kind of quota: its unit, what it counts per, its default, and what it is."""
-
-    unit: str
-    per: str
-    default: float | None
-    meaning: str
-    may_be_none: bool = True
-    least: int = 0
-    most: int = MOST
-
-    def read(self, what: str, value: Any) -> float:
-        """The number that somebody typed: bytes, seconds or a count. `what` is its name in an error.
-
-        Raises
-        ------
-        PolicyError
-
-        Examples
-        --------
-        >>> QuotaKind("bytes", "call", None, "").read("limit rows", "2KiB")
-        2048
-        """
-        try:
-            number = self._number(value)
-        except ValueError as error:
-            raise PolicyError(f"{what}: {error}.") from None
-        if not self.least <= number <= self.most:
-            most = "" if self.most == MOST else f" and at most {self.most}"
-            raise PolicyError(f"{what}: at least {self.least}{most}, not {value!r}.")
-        return number
-
-    def _number(self, value: Any) -> float:
-        if self.unit == "bytes":
-            return parse_size(value)
-        if self.unit == "s":
-            return parse_time(value)
-        count = -1 if isinstance(value, bool) or not hasattr(value, "__index__") else operator.index(value)
-        if not 0 <= count <= MOST:
-            raise ValueError(f"a whole number of {self.unit} up to {MOST}, not {value!r}")
-        return count
-
-
-KINDS: Final[Mapping[str, QuotaKind]] = MappingProxyType(
-    {
-        "memory": QuotaKind("bytes", "instance", 64 << 20, "all linear memories of an instance together"),
-        "cpu": QuotaKind("s", "call", 1.0, "CPU time of the calling thread"),
-        "wall": QuotaKind("s", "call", 10.0, "wall time, without waiting for an instance"),
-        "fuel": QuotaKind("fuel", "call", None, "about an instruction each; a change counts from the next call"),
-        "payload": QuotaKind("bytes", "call", 16 << 20, "the request", may_be_none=False),
-        "answer": QuotaKind("bytes", "call", 16 << 20, "the answer", may_be_none=False),
-        "log": QuotaKind("bytes", "call", 1 << 20, "text written to the log"),
-        "host_calls": QuotaKind("host calls", "call", 100_000, "host calls"),
-        "host_call_rate": QuotaKind("host calls", "second", None, "host calls of one capability in a second"),
-        "table_elements": QuotaKind("table elements", "instance", 10_000, "elements of each table", may_be_none=False),
-        "instances": QuotaKind("instances", "plugin", 8, "instances at once", may_be_none=False, least=1),
-        "queue": QuotaKind("calls", "plugin", 1000, "calls waiting for an instance", may_be_none=False),
-        "json_depth": QuotaKind(
-            "levels", "call", MAX_DEPTH, "nesting of JSON", may_be_none=False, least=1, most=MOST_DEPTH
-        ),
-        "json_values": QuotaKind(
-            "values", "call", MAX_VALUES, "values and keys in one JSON text", may_be_none=False, least=1
-        ),
-    }
-)
-"""Every kind of quota, in the order people read them. Times are seconds, sizes bytes."""
-
 Size = int | str | None | _NotGiven
 Time = float | str | timedelta | None | _NotGiven
 Count = int | None | _NotGiven
+
+
+def _quota(default: float | None, unit: str, per: str, meaning: str, **more: Any) -> Any:
+    return limit(default, unit, per, meaning, field_default=NOT_GIVEN, **more)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,26 +55,32 @@ class Quota:
     Quota(memory=16777216, cpu=0.05)
     """
 
-    memory: Size = NOT_GIVEN
-    cpu: Time = NOT_GIVEN
-    wall: Time = NOT_GIVEN
-    fuel: Count = NOT_GIVEN
-    payload: Size = NOT_GIVEN
-    answer: Size = NOT_GIVEN
-    log: Size = NOT_GIVEN
-    host_calls: Count = NOT_GIVEN
-    host_call_rate: Count = NOT_GIVEN
-    table_elements: Count = NOT_GIVEN
-    instances: Count = NOT_GIVEN
-    queue: Count = NOT_GIVEN
-    json_depth: Count = NOT_GIVEN
-    json_values: Count = NOT_GIVEN
+    memory: Size = _quota(
+        64 << 20, "bytes", "instance", "all linear memories of an instance together", may_be_none=True
+    )
+    cpu: Time = _quota(1.0, "s", "call", "CPU time of the calling thread", may_be_none=True)
+    wall: Time = _quota(10.0, "s", "call", "wall time, without waiting for an instance", may_be_none=True)
+    fuel: Count = _quota(
+        None, "fuel", "call", "about an instruction each; a change counts from the next call", may_be_none=True
+    )
+    payload: Size = _quota(16 << 20, "bytes", "call", "the request")
+    answer: Size = _quota(16 << 20, "bytes", "call", "the answer")
+    log: Size = _quota(1 << 20, "bytes", "call", "text written to the log", may_be_none=True)
+    host_calls: Count = _quota(100_000, "host calls", "call", "host calls", may_be_none=True)
+    host_call_rate: Count = _quota(
+        None, "host calls", "second", "host calls of one capability in a second", may_be_none=True
+    )
+    table_elements: Count = _quota(10_000, "table elements", "instance", "elements of each table")
+    instances: Count = _quota(8, "instances", "plugin", "instances at once", least=1)
+    queue: Count = _quota(1000, "calls", "plugin", "calls waiting for an instance")
+    json_depth: Count = _quota(MAX_DEPTH, "levels", "call", "nesting of JSON", least=1, most=MOST_DEPTH)
+    json_values: Count = _quota(MAX_VALUES, "values", "call", "values and keys in one JSON text", least=1)
 
     def __post_init__(self) -> None:
         for kind in KINDS:
             value = getattr(self, kind)
             if value is not NOT_GIVEN:
-                object.__setattr__(self, kind, _parse(kind, value))
+                object.__setattr__(self, kind, KINDS.read(kind, value))
 
     def given(self) -> dict[str, Any]:
         """What is given, by kind."""
@@ -155,13 +90,8 @@ class Quota:
         return f"Quota({', '.join(f'{kind}={value!r}' for kind, value in self.given().items())})"
 
 
-def _parse(kind: str, value: Any) -> Any:
-    info = KINDS[kind]
-    if value is None:
-        if not info.may_be_none:
-            raise PolicyError(f"quota {kind}: there must be a limit, None is not one.")
-        return None
-    return info.read(f"quota {kind}", value)
+KINDS: Final = LimitTable(Quota)
+"""Every kind of quota, in the order people read them. Times are seconds, sizes bytes."""
 
 
 def call_quota(quota: Quota | Mapping[str, Any], ceiling: Quota) -> Quota:
@@ -188,9 +118,7 @@ def make_quota(kinds: Mapping[str, Any]) -> Quota:
     PolicyError
         An unknown kind or a bad value.
     """
-    for kind in kinds:
-        if kind not in KINDS:
-            raise PolicyError(f"There is no quota {kind!r}.{did_you_mean(kind, KINDS)}")
+    KINDS.check_names(kinds)
     return Quota(**kinds)
 
 
@@ -227,10 +155,9 @@ def check_within(ceiling: Quota, quota: Quota) -> None:
     for kind, most in ceiling.given().items():
         value = getattr(quota, kind)
         if most is not None and value not in (NOT_GIVEN, None) and value > most:
-            unit = KINDS[kind].unit
+            info = KINDS[kind]
             raise PolicyError(
-                f"quota {kind}: {format_quantity(value, unit)} is above this runtime's ceiling of "
-                f"{format_quantity(most, unit)}.",
+                f"quota {kind}: {info.format(value)} is above this runtime's ceiling of {info.format(most)}.",
                 hint=f"The ceiling is set for the whole runtime: jn.Runtime(ceiling=jn.Quota({kind}=...)).",
             )
 

@@ -12,7 +12,6 @@ import pytest
 
 import judicia_notebook as jn
 from judicia_notebook.host.events import Event, EventLimits
-from judicia_notebook.host.events.limits import KINDS
 from judicia_notebook.languages.wat import compile_wat
 
 PATIENCE = 60
@@ -599,16 +598,6 @@ def test_history_is_a_frame_with_all_columns_also_when_empty_and_drops_the_oldes
     assert empty.dtypes.tolist() == history.dtypes.tolist()
     assert history["call_id"].isna().all()
     assert history["at"].is_monotonic_increasing
-
-
-def test_the_limits_are_those_of_the_table_and_only_numbers_will_do(rt: jn.Runtime) -> None:
-    assert dataclasses.asdict(EventLimits()) == {name: kind.default for name, kind in KINDS.items()}
-    for bad in ({"queue": -1}, {"attempts": 0}, {"queue": 1.5}, {"retry_delay": float("nan")}, {"hops": True}):
-        with pytest.raises(jn.PolicyError):
-            rt.host.events.set_limits(**bad)
-    with pytest.raises(jn.PolicyError, match="Did you mean 'queue'"):
-        rt.host.events.set_limits(queu=1)
-    assert rt.host.events.limits == EventLimits()
 
 
 # --- the end ----------------------------------------------------------------------------------------------------------

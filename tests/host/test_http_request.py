@@ -23,7 +23,6 @@ import pytest
 import judicia_notebook as jn
 from judicia_notebook.host.http import transfer
 from judicia_notebook.host.http.addresses import is_one_host, is_own, is_public
-from judicia_notebook.host.http.limits import KINDS, Limits
 from judicia_notebook.languages.wat import compile_wat
 from tests.support.servers import Peer, Server, redirect, reply
 
@@ -302,17 +301,6 @@ def test_an_answer_that_does_not_say_its_length_is_bounded_to_the_byte(
     assert ok(guest, server.origin)["body"] == body.decode()
     rt.host.http.set_limits(answer_bytes=999)
     assert refused(guest, server.origin) == ("quota_exceeded", "the answer's body is larger than 999 bytes")
-
-
-def test_the_table_of_limits_is_what_holds() -> None:
-    assert {kind: info.default for kind, info in KINDS.items()} == {kind: getattr(Limits(), kind) for kind in KINDS}
-
-
-def test_a_limit_that_is_none_changes_nothing(rt: jn.Runtime) -> None:
-    for kinds in ({"answer_byte": 1}, {"answer_bytes": "much"}, {"request_time": -1}, {"redirects": 1.5}):
-        with pytest.raises(jn.PolicyError):
-            rt.host.http.set_limits(headers=1, **kinds)
-        assert rt.host.http.limits == Limits()
 
 
 # --- whom grants reach -----------------------------------------------------------------------------------------------

@@ -10,8 +10,7 @@ import pytest
 
 import judicia_notebook as jn
 from judicia_notebook.host.displays import show_with
-from judicia_notebook.host.notifications import Limits, Notification
-from judicia_notebook.host.notifications.limits import KINDS
+from judicia_notebook.host.notifications import Notification
 from judicia_notebook.languages.wat import compile_wat
 from tests.support.receivers import Mailbox, Webhook
 
@@ -131,19 +130,6 @@ def test_python_sends_as_the_platform(rt: jn.Runtime) -> None:
     rt.close()
     with pytest.raises(jn.ResourceExhausted, match="closed"):
         rt.host.notifications.send("a", "b", "c")
-
-
-def test_the_table_of_limits_says_what_holds() -> None:
-    assert {kind: info.default for kind, info in KINDS.items()} == {kind: getattr(Limits(), kind) for kind in KINDS}
-
-
-@pytest.mark.parametrize(
-    "kinds", [{"queues": 1}, {"retry_delay": "soon"}, {"queue": -1}, {"attempts": 0}, {"message": "x"}, {"queue": True}]
-)
-def test_a_limit_that_makes_no_sense_changes_nothing(rt: jn.Runtime, kinds: dict[str, Any]) -> None:
-    with pytest.raises(jn.PolicyError):
-        rt.host.notifications.set_limits(**kinds)
-    assert rt.host.notifications.limits == Limits()
 
 
 # --- displays ---------------------------------------------------------------------------------------------------------

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.host.shared_memory import KINDS, Limits
 from judicia_notebook.languages.wat import compile_wat
 
 PATIENCE = 60
@@ -126,19 +125,6 @@ def test_all_regions_together_stay_within_the_limits(rt: jn.Runtime) -> None:
     memory.create("third", 24)
     assert first.closed
     assert repr(memory) == "<SharedMemory: 2 regions, 524 B>"
-
-
-@pytest.mark.parametrize(
-    "kinds", [{"bytes": 1}, {"wait": "soon"}, {"regions": 1.5}, {"attempts": 0}, {"total_bytes": -1}, {"regions": True}]
-)
-def test_a_limit_that_makes_no_sense_changes_nothing(rt: jn.Runtime, kinds: dict[str, Any]) -> None:
-    with pytest.raises(jn.PolicyError):
-        rt.host.shared_memory.set_limits(**kinds)
-    assert rt.host.shared_memory.limits == Limits()
-
-
-def test_the_table_of_limits_says_what_holds() -> None:
-    assert {kind: info.default for kind, info in KINDS.items()} == {kind: getattr(Limits(), kind) for kind in KINDS}
 
 
 # --- what guests do ---------------------------------------------------------------------------------------------------

@@ -1,11 +1,12 @@
 """Every limit of every service is exceeded before it is set, which goes well, and after, which does not.
 
-A new kind needs a row in its service's table here: a value, and a driver that says whether it was held. Limits are set
-with `set_limits` alone, on a service that was used already.
+The kinds are those of each service's `LimitTable`; a new one needs a row here: a value, and a driver that says whether
+it was held. Limits are set with `set_limits`, on a service that was used already; there is no other way.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from collections.abc import Iterator
@@ -16,13 +17,14 @@ import pandas as pd
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.host import shared_memory
-from judicia_notebook.host.database import limits as database
-from judicia_notebook.host.events import limits as events
-from judicia_notebook.host.files import limits as files
-from judicia_notebook.host.http import limits as http
-from judicia_notebook.host.notifications import limits as notifications
+from judicia_notebook.host.database import DatabaseService
+from judicia_notebook.host.events import Events
+from judicia_notebook.host.files import FilesService
+from judicia_notebook.host.http import HttpService
+from judicia_notebook.host.notifications import Notifications
+from judicia_notebook.host.shared_memory import SharedMemory
 from judicia_notebook.languages.wat import compile_wat
+from judicia_notebook.policy.limits import LimitKind, LimitTable
 from tests.limits.ground import GRANT, GUEST, PATIENCE, Driver, Ground, Table
 from tests.limits.outside import HTTP, NOTIFICATIONS
 
@@ -264,28 +266,87 @@ SHARED_MEMORY: Table = {
 
 # --- all of them -----------------------------------------------------------------------------------------------------
 
-TABLES = {
-    "database": (database.KINDS, DATABASE),
-    "events": (events.KINDS, EVENTS),
-    "files": (files.KINDS, FILES),
-    "http": (http.KINDS, HTTP),
-    "notifications": (notifications.KINDS, NOTIFICATIONS),
-    "shared_memory": (shared_memory.KINDS, SHARED_MEMORY),
+CASES: dict[str, tuple[LimitTable[Any], Table]] = {
+    "database": (DatabaseService.limit_kinds, DATABASE),
+    "events": (Events.limit_kinds, EVENTS),
+    "files": (FilesService.limit_kinds, FILES),
+    "http": (HttpService.limit_kinds, HTTP),
+    "notifications": (Notifications.limit_kinds, NOTIFICATIONS),
+    "shared_memory": (SharedMemory.limit_kinds, SHARED_MEMORY),
 }
-EVERY = [(service, kind) for service, (_, drivers) in TABLES.items() for kind in drivers]
+EVERY = [(service, kind) for service, (table, _) in CASES.items() for kind in table]
 
 
 def test_every_service_that_has_limits_is_here_with_every_kind(rt: jn.Runtime) -> None:
     services = {name for name in dir(rt.host) if hasattr(getattr(rt.host, name), "set_limits")}
-    assert services == set(TABLES)
-    for service, (kinds, drivers) in TABLES.items():
-        assert list(drivers) == list(kinds), service
+    assert services == set(CASES)
+    for service, (table, drivers) in CASES.items():
+        assert getattr(rt.host, service).limit_kinds is table
+        assert table.service == service
+        assert list(drivers) == list(table), service
 
 
 @pytest.mark.parametrize(("service", "kind"), EVERY, ids=[f"{service}-{kind}" for service, kind in EVERY])
 def test_it_holds_from_the_moment_it_is_set(ground: Ground, service: str, kind: str) -> None:
-    _, drivers = TABLES[service]
+    _, drivers = CASES[service]
     value, drive = drivers[kind]
     assert not drive(ground), "it is held without the limit, too"
     getattr(ground.rt.host, service).set_limits(**{kind: value})
     assert drive(ground)
+
+
+# --- the only way ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("service", CASES)
+def test_limits_are_not_assigned_since_nothing_would_check_them(rt: jn.Runtime, service: str) -> None:
+    found = getattr(rt.host, service)
+    before = found.limits
+    kind = next(iter(found.limit_kinds))
+    with pytest.raises(AttributeError, match=rf"rt\.host\.{service}\.set_limits\({kind}=\.\.\.\)"):
+        found.limits = dataclasses.replace(before, **{kind: -1})
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(before, kind, -1)
+    assert found.limits is before
+
+
+def wrong(kind: LimitKind) -> dict[str, Any]:
+    """What no limit of this kind can be, by why."""
+    values: dict[str, Any] = {"no limit": None, "a negative": -1, "a truth value": True, "a word": "many"}
+    if kind.unit == "s":
+        values |= {"no number": float("nan"), "for ever": float("inf"), "no unit": "1"}
+    else:
+        values |= {"a fraction": 1.5, "no unit": "1", "too much for anything": 1 << 64}
+    if kind.least:
+        values["too little"] = kind.least - 1
+    if kind.unit != "s":
+        values["too much"] = kind.most + 1
+    return values
+
+
+@pytest.mark.parametrize(("service", "kind"), EVERY, ids=[f"{service}-{kind}" for service, kind in EVERY])
+def test_what_cannot_be_a_limit_is_refused_by_its_name_and_changes_nothing(
+    rt: jn.Runtime, service: str, kind: str
+) -> None:
+    found = getattr(rt.host, service)
+    before, info = found.limits, found.limit_kinds[kind]
+    assert getattr(before, kind) == info.default
+    other = next(name for name in found.limit_kinds if name != kind)
+    for why, value in wrong(info).items():
+        with pytest.raises(jn.PolicyError) as refusal:
+            found.set_limits(**{other: found.limit_kinds[other].least + 1, kind: value})
+        assert str(refusal.value).startswith(f"limit {kind}: "), why
+        assert found.limits is before, why
+    with pytest.raises(jn.PolicyError, match=rf"no limit on {found.limit_kinds.on} '{kind}s'\. Did you mean '"):
+        found.set_limits(**{other: found.limit_kinds[other].least + 1, f"{kind}s": info.default})
+    assert found.limits is before
+
+
+@pytest.mark.parametrize("service", CASES)
+def test_a_limit_that_was_typed_as_it_is_written_is_that_number(rt: jn.Runtime, service: str) -> None:
+    found = getattr(rt.host, service)
+    for kind, info in found.limit_kinds.items():
+        value = info.least + 2
+        typed = info.write(value) if info.unit in ("bytes", "s") else value
+        found.set_limits(**{kind: typed})
+        assert getattr(found.limits, kind) == value

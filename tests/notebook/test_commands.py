@@ -50,7 +50,7 @@ def test_the_overview_names_every_command() -> None:
         ("load", "required: PATH|example:NAME"),
         ("load a b", "unexpected: b"),
         ("list -z", "unexpected: -z"),
-        ("quota x --payload none", "--payload: 'none' is not a number"),
+        ("quota x --payload none", "--payload: there must be a limit, none is not one"),
         ("call a.b --expect quota_cp", "Did you mean 'quota_cpu'?"),
         ("plot latencies", "Did you mean 'latency'?"),
         ("grant x", "required: CAP[=SCOPE]"),

@@ -25,7 +25,6 @@ from judicia_notebook.runtime.linking import Code
 from judicia_notebook.runtime.plugin import Plugin
 from judicia_notebook.runtime.runtime import default_ceiling
 from judicia_notebook.runtime.source import Read, read_source
-from judicia_notebook.units import format_quantity
 from judicia_notebook.wasm.manifest import Manifest
 
 AS_LOADED = "as loaded"
@@ -306,11 +305,7 @@ def _quota_levels(quotas: Any) -> list[_Level]:
 
 
 def _quota_text(given: Mapping[str, Any]) -> str:
-    texts = [
-        f"{kind} {'none' if value is None else format_quantity(value, KINDS[kind].unit)}"
-        for kind, value in given.items()
-    ]
-    return ", ".join(texts) or AS_LOADED
+    return ", ".join(f"{kind} {KINDS[kind].format(value)}" for kind, value in given.items()) or AS_LOADED
 
 
 def _quota_columns(given: Mapping[str, Any], kinds: Iterable[str]) -> dict[str, Any]:

@@ -23,16 +23,15 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never, NoReturn
 
 import msgspec
 
 from judicia_notebook.errors import PolicyError, ResourceExhausted, printable, stays_in_process
 from judicia_notebook.host.database import statements, values
 from judicia_notebook.host.database.job import Access, Backend, Job
-from judicia_notebook.host.database.limits import KINDS, Limits
+from judicia_notebook.host.database.limits import KINDS, DatabaseLimits
 from judicia_notebook.host.dispatcher import Operation, ServiceError
-from judicia_notebook.host.limits import changed
 from judicia_notebook.host.offload import Offload, Task
 from judicia_notebook.host.ownership import Owners
 from judicia_notebook.text import with_plugin_text
@@ -44,7 +43,7 @@ if TYPE_CHECKING:
 
     from judicia_notebook.host.scope import CallScope
 
-__all__ = ["DatabaseService", "Limits"]
+__all__ = ["DatabaseLimits", "DatabaseService"]
 
 
 class Request(msgspec.Struct, forbid_unknown_fields=True):
@@ -65,11 +64,6 @@ class DatabaseService:
     url : str, optional
         ``sqlite:///FOLDER`` or ``postgresql://...``; by default SQLite in the data folder.
 
-    Attributes
-    ----------
-    limits : Limits
-        What statements may take; `set_limits` changes them.
-
     Raises
     ------
     PolicyError
@@ -77,9 +71,11 @@ class DatabaseService:
     """
 
     module = "judicia:database"
+    limit_kinds = KINDS
+    """What each of `limits` counts, its unit and its default."""
 
     def __init__(self, owners: Owners, url: str | None = None) -> None:
-        self.limits = Limits()
+        self._limits = DatabaseLimits()
         self._lock = threading.Lock()
         self._owners = owners
         self._opened = None if url is None else _backend_of(url)
@@ -136,7 +132,7 @@ class DatabaseService:
         return self._run(scope, request, "write_database")
 
     def _run(self, scope: CallScope, request: Request, capability: str) -> dict[str, Any]:
-        limits, backend = self.limits, self._backend
+        limits, backend = self._limits, self._backend
         writing = capability == "write_database"
         if (size := len(request.sql.encode())) > limits.sql_bytes:
             raise ServiceError("quota_exceeded", f"a statement of {size} bytes; at most {limits.sql_bytes}")
@@ -234,6 +230,15 @@ class DatabaseService:
             kinds, rows = self._backend.read_table(name)
         return with_plugin_text(frame(kinds, rows))
 
+    @property
+    def limits(self) -> DatabaseLimits:
+        """What statements may take; `set_limits` changes them."""
+        return self._limits
+
+    @limits.setter
+    def limits(self, _: Never) -> NoReturn:
+        KINDS.refuse_assignment()
+
     def set_limits(self, **kinds: float | str) -> None:
         """Change limits, from the next request on; what is not named stays. Sizes may be text such as ``"1MiB"``.
 
@@ -250,7 +255,7 @@ class DatabaseService:
         ...     rt.host.database.limits.rows
         100
         """
-        self.limits = changed(self.limits, KINDS, "databases", kinds)
+        self._limits = KINDS.changed(self._limits, kinds)
 
     def adopt(self, plugin: str, digest: str) -> None:
         """Let this file have the tables that another left under its name."""

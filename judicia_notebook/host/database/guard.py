@@ -73,7 +73,8 @@ LIMITS: Final = {
     sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH: 1,
     sqlite3.SQLITE_LIMIT_WORKER_THREADS: 0,
 }
-"""Limits of SQLite that never change; length, statement and parameters follow `Limits`, attached files the call."""
+"""Limits of SQLite that never change. Length, statement and parameters follow `DatabaseLimits`; attached
+files follow the call."""
 
 
 _MODULES: Final = frozenset(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from judicia_notebook.errors import printable
-from judicia_notebook.host.database.limits import Limits
+from judicia_notebook.host.database.limits import DatabaseLimits
 from judicia_notebook.host.database.statements import Statement
 from judicia_notebook.host.database.values import Value
 from judicia_notebook.host.dispatcher import ServiceError
@@ -39,7 +39,7 @@ class Job:
     allows : callable
         Whether the live policy grants a capability, such as ``wall_clock``.
     until : float
-        When `Limits.statement_time` is over, on the monotonic clock.
+        When `DatabaseLimits.statement_time` is over, on the monotonic clock.
     """
 
     task: Task[Any]
@@ -50,7 +50,7 @@ class Job:
     writing: bool
     access: Callable[[], Access]
     allows: Callable[[str], bool]
-    limits: Limits
+    limits: DatabaseLimits
     until: float
 
     @property

@@ -23,7 +23,7 @@ from sqlalchemy.pool import QueuePool
 
 from judicia_notebook.errors import printable
 from judicia_notebook.host.database.job import Access, Job, missing_grant
-from judicia_notebook.host.database.limits import Limits
+from judicia_notebook.host.database.limits import DatabaseLimits
 from judicia_notebook.host.database.roles import CONNECTIONS, Roles, Tenant, again, tables
 from judicia_notebook.host.database.session import Refused, Session, columns, kind_of_oid, values
 from judicia_notebook.host.database.statements import PLATFORM
@@ -334,7 +334,7 @@ def _check_room(session: Session, job: Job, tenant: Tenant, access: Access) -> N
         _check_platform(session, job)
 
 
-def _full(used: bytes | None, limits: Limits) -> ServiceError:
+def _full(used: bytes | None, limits: DatabaseLimits) -> ServiceError:
     text = f"the plugin's tables are full: {int(used or b'0')} bytes; at most {limits.database_bytes}"
     return ServiceError("quota_exceeded", text)
 

@@ -10,7 +10,7 @@ from typing import Final
 import sqlalchemy
 
 from judicia_notebook.host.database.job import Job
-from judicia_notebook.host.database.limits import Limits
+from judicia_notebook.host.database.limits import DatabaseLimits
 from judicia_notebook.host.database.writes import written_by_this_thread
 from judicia_notebook.host.dispatcher import ServiceError
 from judicia_notebook.host.offload import Abandoned
@@ -49,6 +49,6 @@ def watched(raw: sqlite3.Connection, job: Job) -> Iterator[None]:
         raw.set_progress_handler(None, 0)
 
 
-def steps_between_looks(limits: Limits) -> int:
+def steps_between_looks(limits: DatabaseLimits) -> int:
     """So few that what they can write, a value every other step, is no multiple of what the statement may."""
     return max(_FEWEST_STEPS, min(_STEPS, 2 * limits.statement_bytes // limits.value_bytes))

@@ -26,7 +26,7 @@ import sqlalchemy
 
 from judicia_notebook.errors import printable
 from judicia_notebook.host.database.job import Access
-from judicia_notebook.host.database.limits import Limits
+from judicia_notebook.host.database.limits import DatabaseLimits
 from judicia_notebook.host.database.statements import PLATFORM
 from judicia_notebook.host.dispatcher import ServiceError
 from judicia_notebook.reporting import notices
@@ -62,7 +62,7 @@ class Tenant:
     schema: str
     login: str
     password: str
-    limits: Limits
+    limits: DatabaseLimits
     engine: sqlalchemy.Engine | None = None
     granted: tuple[int, Access] | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -152,7 +152,7 @@ class Roles:
                     execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
             execute(f"DELETE FROM {ADMIN}.owners")
 
-    def tenant(self, plugin: str, digest: str, limits: Limits) -> Tenant:
+    def tenant(self, plugin: str, digest: str, limits: DatabaseLimits) -> Tenant:
         """Schema and roles for a plugin, made if need be.
 
         Raises
@@ -173,7 +173,7 @@ class Roles:
         with self.transaction() as connection:
             _check_owner(connection, self.schema_of(plugin), plugin, digest)
 
-    def _tenant(self, plugin: str, digest: str, limits: Limits) -> Tenant:
+    def _tenant(self, plugin: str, digest: str, limits: DatabaseLimits) -> Tenant:
         with self.transaction() as connection:
             execute = connection.exec_driver_sql
             schema = self.schema_of(plugin)

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from judicia_notebook.host.database.limits import Limits
+from judicia_notebook.host.database.limits import DatabaseLimits
 from judicia_notebook.host.dispatcher import ServiceError
 
 Value = None | bool | int | float | str | bytes
@@ -22,7 +22,7 @@ Value = None | bool | int | float | str | bytes
 _INT_MIN, _INT_MAX = -(1 << 63), (1 << 63) - 1
 
 
-def parameters(given: Sequence[Any], limits: Limits) -> list[Value]:
+def parameters(given: Sequence[Any], limits: DatabaseLimits) -> list[Value]:
     """The values of a request's ``params``.
 
     Raises
@@ -35,7 +35,7 @@ def parameters(given: Sequence[Any], limits: Limits) -> list[Value]:
     return [_parameter(f"${number}", value, limits) for number, value in enumerate(given, start=1)]
 
 
-def _parameter(name: str, value: Any, limits: Limits) -> Value:
+def _parameter(name: str, value: Any, limits: DatabaseLimits) -> Value:
     if isinstance(value, dict) and list(value) == ["base64"] and isinstance(value["base64"], str):
         try:
             value = base64.b64decode(value["base64"], validate=True)
@@ -75,10 +75,10 @@ class Rows:
 
     Parameters
     ----------
-    limits : Limits
+    limits : DatabaseLimits
     """
 
-    limits: Limits
+    limits: DatabaseLimits
     columns: list[str] = field(default_factory=list)
     rows: list[list[Any]] = field(default_factory=list)
     used: int = 0

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from time import perf_counter_ns
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Never, NoReturn, Protocol, Self
 
 from judicia_notebook.engine import safety, wire
 from judicia_notebook.engine.interrupts import Changed
@@ -25,7 +25,6 @@ from judicia_notebook.host.events.limits import KINDS, EventLimits
 from judicia_notebook.host.events.patterns import is_pattern, is_type
 from judicia_notebook.host.events.subscriber import CallbackSubscriber, Parked, Plugin, PluginSubscriber, Subscriber
 from judicia_notebook.host.host_call import RateMeter
-from judicia_notebook.host.limits import changed
 from judicia_notebook.policy.grants import is_grant
 from judicia_notebook.reporting import suggestions
 
@@ -73,10 +72,13 @@ class Events:
     [{'verdict': 'accepted'}]
     """
 
+    limit_kinds = KINDS
+    """What each of `limits` counts, its unit and its default."""
+
     def __init__(self, unix_ns: Callable[[], int] = time.time_ns) -> None:
         self.changed = Changed()
         self.workers = Workers("judicia-event", AT_ONCE)
-        self.limits = EventLimits()
+        self._limits = EventLimits()
         self._unix_ns = unix_ns
         self._plugins: dict[str, PluginSubscriber] = {}
         self._callbacks: list[CallbackSubscriber] = []
@@ -159,13 +161,13 @@ class Events:
             event.id = f"{self.recorder.run_id}-{next(self._numbers)}"
             event.timestamp = iso_time(self._unix_ns())
             event.at_ns = perf_counter_ns() - self.recorder.began_ns
-            self._history.add(event, self.limits.history, self._room())
+            self._history.add(event, self._limits.history, self._room())
             for subscriber in self._everybody():
                 subscriber.offer(event)
         return event.id
 
     def _check_limits(self, event: Emitted) -> None:
-        limits = self.limits
+        limits = self._limits
         if event.hops > limits.hops:
             self._refuse("hops", f"the event would be {event.hops} events away from its cause; at most {limits.hops}")
         if len(event.payload) > limits.payload:
@@ -212,7 +214,7 @@ class Events:
             raise PolicyError(f"An event pattern is like 'contest.*' or 'contest.**', not {pattern!r}.")
         with self.changed:
             self._check_open()
-            if len(self._callbacks) >= self.limits.callbacks:
+            if len(self._callbacks) >= self._limits.callbacks:
                 raise ResourceExhausted(
                     f"{len(self._callbacks)} callbacks are subscribed already.",
                     hint="cancel() of a subscription ends it; to allow more:  rt.host.events.set_limits(callbacks=...)",
@@ -242,8 +244,8 @@ class Events:
                 raise ServiceError("not_found", "the plugin exports no on_event that an event could be delivered to")
             if pattern in subscriber.patterns:
                 return
-            if len(subscriber.patterns) >= self.limits.patterns:
-                raise ServiceError("quota_exceeded", f"more than {self.limits.patterns} patterns")
+            if len(subscriber.patterns) >= self._limits.patterns:
+                raise ServiceError("quota_exceeded", f"more than {self._limits.patterns} patterns")
             subscriber.patterns.append(pattern)
         self.recorder.add_audit("subscribe", plugin, pattern, "plugin")
 
@@ -397,6 +399,15 @@ class Events:
 
     # What subscribers share, and the end ----------------------------------------------------------------------------
 
+    @property
+    def limits(self) -> EventLimits:
+        """How much there may be among events; `set_limits` changes them."""
+        return self._limits
+
+    @limits.setter
+    def limits(self, _: Never) -> NoReturn:
+        KINDS.refuse_assignment()
+
     def set_limits(self, **limits: float | str | timedelta) -> None:
         """Change limits, from the next event on; what is not named stays.
 
@@ -406,18 +417,18 @@ class Events:
             No such limit, or no such number.
         """
         with self.changed:
-            self.limits = changed(self.limits, KINDS, "events", limits)
-            self._parked.trim(self.limits.parked, self.limits.history_bytes)
-            self._history.trim(self.limits.history, self._room())
+            self._limits = KINDS.changed(self._limits, limits)
+            self._parked.trim(self._limits.parked, self._limits.history_bytes)
+            self._history.trim(self._limits.history, self._room())
 
     def park(self, parked: Parked) -> None:
         """Keep a delivery that was given up."""
-        self._parked.add(parked, self.limits.parked, self.limits.history_bytes)
-        self._history.trim(self.limits.history, self._room())
+        self._parked.add(parked, self._limits.parked, self._limits.history_bytes)
+        self._history.trim(self._limits.history, self._room())
 
     def _room(self) -> int:
         """Bytes that the history may have beside what is parked."""
-        return self.limits.history_bytes - self._parked.bytes
+        return self._limits.history_bytes - self._parked.bytes
 
     def note_withheld(self, plugin: str, event_type: str) -> None:
         """Audit that a plugin did not get what it subscribed to: once a type, until its policy changes."""

@@ -2,38 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Final
 
-from judicia_notebook.policy.quotas import QuotaKind
+from judicia_notebook.policy.limits import LimitTable, limit
 
-KINDS: Final[Mapping[str, QuotaKind]] = MappingProxyType(
-    {
-        "emit_rate": QuotaKind("events", "plugin and second", 5000, "emits of one plugin; Python's are not counted"),
-        "hops": QuotaKind("hops", "event", 8, "how far events caused by events go: an emit beyond is refused"),
-        "payload": QuotaKind("bytes", "event", 1 << 20, "the payload as JSON"),
-        "metadata": QuotaKind("bytes", "event", 16 << 10, "the metadata as JSON"),
-        "patterns": QuotaKind("patterns", "plugin", 100, "patterns subscribed to"),
-        "callbacks": QuotaKind("callbacks", "runtime", 100, "Python callbacks subscribed"),
-        "queue": QuotaKind("events", "subscriber", 10_000, "events waiting; one more is dropped, and counted"),
-        "queue_bytes": QuotaKind("bytes", "subscriber", 32 << 20, "payloads and metadata waiting; likewise"),
-        "attempts": QuotaKind(
-            "attempts", "delivery", 4, "how often a failing handler is tried before it is parked", least=1
-        ),
-        "retry_delay": QuotaKind("s", "delivery", 0.05, "pause before the second attempt; then 4 times as long each"),
-        "parked": QuotaKind("events", "runtime", 1000, "parked deliveries kept; the oldest go, and are counted"),
-        "history": QuotaKind("events", "runtime", 20_000, "events kept in the history; the oldest go"),
-        "history_bytes": QuotaKind("bytes", "runtime", 32 << 20, "payloads kept there and among the parked; likewise"),
-    }
-)
-"""Every limit on events, in the order people read them. Times are seconds, sizes bytes."""
+_DROPPED = "the event is dropped for this subscriber, and counted"
+_FORGOTTEN = "the oldest are forgotten, and counted"
 
 
 @dataclass(frozen=True, slots=True)
 class EventLimits:
-    """The limits in force; `KINDS` says what each is, and `Events.set_limits` changes them.
+    """The limits in force; `Events.set_limits` changes them. Times are seconds, sizes bytes.
 
     Examples
     --------
@@ -41,16 +21,33 @@ class EventLimits:
     (3, 4)
     """
 
-    emit_rate: int = 5000
-    hops: int = 8
-    payload: int = 1 << 20
-    metadata: int = 16 << 10
-    patterns: int = 100
-    callbacks: int = 100
-    queue: int = 10_000
-    queue_bytes: int = 32 << 20
-    attempts: int = 4
-    retry_delay: float = 0.05
-    parked: int = 1000
-    history: int = 20_000
-    history_bytes: int = 32 << 20
+    emit_rate: int = limit(5000, "events", "plugin and second", "emits of one plugin; Python's are not counted")
+    hops: int = limit(
+        8,
+        "hops",
+        "event",
+        "how far events caused by events go",
+        beyond="`quota_exceeded`: an event emitted while another is handled is one hop further, and so a cycle ends",
+    )
+    payload: int = limit(1 << 20, "bytes", "event", "the payload as JSON")
+    metadata: int = limit(16 << 10, "bytes", "event", "the metadata as JSON")
+    patterns: int = limit(100, "patterns", "plugin", "patterns subscribed to")
+    callbacks: int = limit(
+        100, "callbacks", "runtime", "Python callbacks subscribed", beyond="the user can subscribe no more"
+    )
+    queue: int = limit(10_000, "events", "subscriber", "events waiting", beyond=_DROPPED)
+    queue_bytes: int = limit(32 << 20, "bytes", "subscriber", "payloads and metadata waiting", beyond=_DROPPED)
+    attempts: int = limit(
+        4, "attempts", "delivery", "how often a failing handler is tried", beyond="the event is parked", least=1
+    )
+    retry_delay: float = limit(
+        0.05, "s", "delivery", "pause before the second attempt; then 4 times as long each", beyond="the next attempt"
+    )
+    parked: int = limit(1000, "events", "runtime", "parked deliveries kept", beyond=_FORGOTTEN)
+    history: int = limit(20_000, "events", "runtime", "events kept in the history", beyond=_FORGOTTEN)
+    history_bytes: int = limit(
+        32 << 20, "bytes", "runtime", "payloads kept there and among the parked", beyond=_FORGOTTEN
+    )
+
+
+KINDS: Final = LimitTable(EventLimits, "events", "events")

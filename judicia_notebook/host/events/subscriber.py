@@ -101,7 +101,9 @@ class House(Protocol):
 
     changed: Changed
     workers: Workers
-    limits: EventLimits
+
+    @property
+    def limits(self) -> EventLimits: ...
 
     def park(self, parked: Parked) -> None: ...
 

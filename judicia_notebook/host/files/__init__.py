@@ -28,7 +28,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Never, NoReturn, TypeVar
 
 import msgspec
 
@@ -37,9 +37,8 @@ from judicia_notebook.host.dispatcher import Code, Operation, ServiceError
 from judicia_notebook.host.files import names
 from judicia_notebook.host.files.accounts import Account, Parts
 from judicia_notebook.host.files.beneath import FOLDER, Openat2, Opening, best_opening, enter, open_root, opened, sync
-from judicia_notebook.host.files.limits import KINDS, Limits
+from judicia_notebook.host.files.limits import KINDS, FileLimits
 from judicia_notebook.host.files.tree import Entry, Tree
-from judicia_notebook.host.limits import changed
 from judicia_notebook.host.offload import Offload, Task
 from judicia_notebook.host.ownership import Owners, folder_name
 from judicia_notebook.reporting import notices
@@ -48,7 +47,7 @@ from judicia_notebook.units import format_names
 if TYPE_CHECKING:
     from judicia_notebook.host.scope import CallScope
 
-__all__ = ["FilesService", "Limits"]
+__all__ = ["FileLimits", "FilesService"]
 
 T = TypeVar("T")
 
@@ -117,16 +116,16 @@ class FilesService:
 
     Attributes
     ----------
-    limits : Limits
-        What folders may hold; `set_limits` changes them.
     opening : Opening or None
         How paths are resolved; None where this system has no way that is safe.
     """
 
     module = "judicia:files"
+    limit_kinds = KINDS
+    """What each of `limits` counts, its unit and its default."""
 
     def __init__(self, owners: Owners) -> None:
-        self.limits = Limits()
+        self._limits = FileLimits()
         self.opening: Opening | None = best_opening()
         self._owners = owners
         self._offload = Offload()
@@ -172,6 +171,15 @@ class FilesService:
         """Where a plugin's private folder is, whether or not there is anything in it yet."""
         return self._content(folder_name(plugin))
 
+    @property
+    def limits(self) -> FileLimits:
+        """What folders may hold; `set_limits` changes them."""
+        return self._limits
+
+    @limits.setter
+    def limits(self, _: Never) -> NoReturn:
+        KINDS.refuse_assignment()
+
     def set_limits(self, **kinds: int | str) -> None:
         """Change limits, from the next request on; what is not named stays. Sizes are bytes or text such as ``"1MiB"``.
 
@@ -188,7 +196,7 @@ class FilesService:
         ...     rt.host.files.limits.folder_bytes
         1048576
         """
-        self.limits = changed(self.limits, KINDS, "files", kinds)
+        self._limits = KINDS.changed(self._limits, kinds)
 
     # Operations ---------------------------------------------------------------------------------------------
 
@@ -280,7 +288,7 @@ class FilesService:
             )
         if opening.name != Openat2.name:
             notices.fallback("files", f"Paths of plugins' files are resolved {opening.name}: there is no openat2 here.")
-        plugin, digest, limits = scope.plugin, scope.digest, self.limits
+        plugin, digest, limits = scope.plugin, scope.digest, self._limits
 
         def do(task: Task[T]) -> T:
             try:
@@ -296,7 +304,7 @@ class FilesService:
 
     @contextmanager
     def _tree(
-        self, task: Task[Any], opening: Opening, place: _Place, plugin: str, digest: str, limits: Limits
+        self, task: Task[Any], opening: Opening, place: _Place, plugin: str, digest: str, limits: FileLimits
     ) -> Iterator[Tree]:
         with ExitStack() as stack:
             holder = None

@@ -4,7 +4,7 @@ Room is taken before a byte is written: under the folder's lock what is there is
 temporary file of the full size is put in its place. So whoever measures next, also another process that shares the
 data folder, sees it. A file that replaces another is charged for the difference only, as long as the old one is there.
 
-- A plugin's private folder is measured afresh each time: it holds at most `Limits.folder_files` entries.
+- A plugin's private folder is measured afresh each time: it holds at most `FileLimits.folder_files` entries.
 - Of a mapped folder only what was written there through this runtime counts, whichever plugin wrote it; what somebody
   removed by other means is noticed when the limit is reached.
 """
@@ -23,7 +23,7 @@ from typing import Any
 
 from judicia_notebook.host.dispatcher import ServiceError
 from judicia_notebook.host.files.beneath import FOLDER, Opening, opened
-from judicia_notebook.host.files.limits import Limits
+from judicia_notebook.host.files.limits import FileLimits
 from judicia_notebook.host.files.names import MAX_DEPTH, RESERVED
 from judicia_notebook.host.offload import Task
 
@@ -85,7 +85,7 @@ class Account:
         target: Parts,
         size: int,
         new_folders: int,
-        limits: Limits,
+        limits: FileLimits,
     ) -> None:
         """Pass where a file of this size, and the folders on its way, still fit; with the lock held.
 
@@ -103,7 +103,7 @@ class Account:
         if refusal:
             raise ServiceError("quota_exceeded", refusal)
 
-    def _refusal(self, target: Parts, size: int, new_folders: int, limits: Limits) -> str:
+    def _refusal(self, target: Parts, size: int, new_folders: int, limits: FileLimits) -> str:
         """Why not, or nothing. A file being written counts whole, less what it replaces; both may still come to be."""
         used, count, replaced = sum(self._sizes.values()), len(self._sizes), set[Parts]()
         added = added_files = 0

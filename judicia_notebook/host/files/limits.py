@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Final
 
-from judicia_notebook.policy.quotas import QuotaKind
-
-KINDS: Final[Mapping[str, QuotaKind]] = MappingProxyType(
-    {
-        "file_bytes": QuotaKind("bytes", "request", 8 << 20, "one file that is read or written"),
-        "folder_bytes": QuotaKind("bytes", "folder", 64 << 20, "a private folder; or what was written to a mapped one"),
-        "folder_files": QuotaKind("files and folders", "folder", 1000, "likewise"),
-        "entries": QuotaKind("entries", "request", 10_000, "that one list may give"),
-    }
-)
-"""Every limit on files, in the order people read them. Sizes are bytes."""
+from judicia_notebook.policy.limits import LimitTable, limit
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """The limits in force; `KINDS` says what each is.
+class FileLimits:
+    """The limits in force. Sizes are bytes.
 
     Examples
     --------
-    >>> Limits(folder_files=10).folder_files, Limits().entries
+    >>> FileLimits(folder_files=10).folder_files, FileLimits().entries
     (10, 10000)
     """
 
-    file_bytes: int = 8 << 20
-    folder_bytes: int = 64 << 20
-    folder_files: int = 1000
-    entries: int = 10_000
+    file_bytes: int = limit(8 << 20, "bytes", "request", "one file that is read or written")
+    folder_bytes: int = limit(
+        64 << 20,
+        "bytes",
+        "folder",
+        "all private files together; of a mapped folder, what plugins wrote there since the runtime began",
+    )
+    folder_files: int = limit(1000, "files and folders", "folder", "likewise")
+    entries: int = limit(10_000, "entries", "request", "that one `list` gives")
+
+
+KINDS: Final = LimitTable(FileLimits, "files", "files")

@@ -23,7 +23,7 @@ from judicia_notebook.host.dispatcher import ServiceError
 from judicia_notebook.host.files import names
 from judicia_notebook.host.files.accounts import Account, Parts, Pending, open_lock_file
 from judicia_notebook.host.files.beneath import FILE, FOLDER, Opening, enter, opened, sync
-from judicia_notebook.host.files.limits import Limits
+from judicia_notebook.host.files.limits import FileLimits
 from judicia_notebook.host.offload import Task
 
 _CHUNK = 1 << 18  # bytes between two looks at whether anybody still waits
@@ -58,7 +58,7 @@ class Tree:
     opening: Opening
     root: int
     account: Account
-    limits: Limits
+    limits: FileLimits
     holder: int | None
 
     # Looking ------------------------------------------------------------------------------------------------
@@ -264,5 +264,5 @@ def _replaceable(folder: int, name: str) -> int | None:
     return state.st_mode & 0o777
 
 
-def _too_large(size: int, limits: Limits) -> str:
+def _too_large(size: int, limits: FileLimits) -> str:
     return f"a file of {size} bytes; at most {limits.file_bytes}"

@@ -13,7 +13,7 @@ import importlib.util
 import ssl
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Never, NoReturn
 
 from judicia_notebook.engine import safety
 from judicia_notebook.errors import PolicyError, ResourceExhausted, printable, stays_in_process
@@ -22,18 +22,17 @@ from judicia_notebook.host.http import hub
 from judicia_notebook.host.http.addresses import Address
 from judicia_notebook.host.http.hub import Server
 from judicia_notebook.host.http.incoming import Deliver, Incoming, RegisterRoute, pairs
-from judicia_notebook.host.http.limits import KINDS, Limits
+from judicia_notebook.host.http.limits import KINDS, HttpLimits
 from judicia_notebook.host.http.messages import Response
 from judicia_notebook.host.http.outgoing import Outgoing, Request, target
 from judicia_notebook.host.http.routes import Plugin
-from judicia_notebook.host.limits import changed
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from judicia_notebook.records.recorder import Recorder
 
-__all__ = ["HttpService", "Limits", "Response", "Server"]
+__all__ = ["HttpLimits", "HttpService", "Response", "Server"]
 
 
 @stays_in_process("Its frames can be.")
@@ -41,6 +40,8 @@ class HttpService:
     """``judicia:http`` of one runtime, and ``rt.host.http`` of the notebook."""
 
     module = "judicia:http"
+    limit_kinds = KINDS
+    """What each of `limits` counts, its unit and its default."""
 
     def __init__(self) -> None:
         self._outgoing = Outgoing()
@@ -163,9 +164,13 @@ class HttpService:
     # Requests of plugins --------------------------------------------------------------------------------------------
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> HttpLimits:
         """What requests of plugins and to plugins may take; `set_limits` changes them."""
         return self._outgoing.limits
+
+    @limits.setter
+    def limits(self, _: Never) -> NoReturn:
+        KINDS.refuse_assignment()
 
     def set_limits(self, **kinds: float | str) -> None:
         """Change limits, from the next request on; what is not named stays. Sizes may be text such as ``"1MiB"``.
@@ -185,7 +190,7 @@ class HttpService:
         ...     rt.host.http.limits.answer_bytes
         1048576
         """
-        self._outgoing.limits = self._incoming.limits = changed(self._outgoing.limits, KINDS, "HTTP requests", kinds)
+        self._outgoing.limits = self._incoming.limits = KINDS.changed(self._outgoing.limits, kinds)
 
     def use(
         self, *, resolve: Callable[[str, int], list[Address]] | None = None, tls: ssl.SSLContext | None = None

@@ -8,7 +8,7 @@ from typing import Final
 
 from judicia_notebook.errors import printable
 from judicia_notebook.host.dispatcher import ServiceError
-from judicia_notebook.host.http.limits import Limits
+from judicia_notebook.host.http.limits import HttpLimits
 
 USER_AGENT: Final = "judicia-notebook"
 
@@ -43,7 +43,7 @@ _KEPT_BACK: Final = _names(
 """Not for the plugin: they are about the connection, or cookies, which nobody keeps."""
 
 
-def checked(given: Mapping[str, str], limits: Limits) -> dict[str, str]:
+def checked(given: Mapping[str, str], limits: HttpLimits) -> dict[str, str]:
     """The headers that a plugin gives, by their names in small letters.
 
     Raises

@@ -25,7 +25,7 @@ from judicia_notebook.errors import (
 )
 from judicia_notebook.host.dispatcher import ServiceError
 from judicia_notebook.host.http import messages, paths, routes
-from judicia_notebook.host.http.limits import Limits
+from judicia_notebook.host.http.limits import HttpLimits
 from judicia_notebook.host.http.messages import Response, refusal
 from judicia_notebook.host.http.paths import BadPath
 from judicia_notebook.host.http.routes import HOOK, METHODS, Found, NotFound, Routes
@@ -88,12 +88,12 @@ class Incoming:
 
     Attributes
     ----------
-    limits : Limits
+    limits : HttpLimits
     routes : Routes
     """
 
     def __init__(self) -> None:
-        self.limits = Limits()
+        self.limits = HttpLimits()
         self.routes = Routes()
         self.routes.on_change = self._policy_changed
         self._deliver: Deliver | None = None
@@ -192,7 +192,7 @@ class Incoming:
                 asked.stop(REVOKED)
 
 
-def check_size(target: str, headers: list[tuple[str, str]], limits: Limits) -> Response | None:
+def check_size(target: str, headers: list[tuple[str, str]], limits: HttpLimits) -> Response | None:
     """A refusal, if the head of a request is too large."""
     if len(target) > limits.served_url_bytes:
         return refusal(414, f"An address has at most {limits.served_url_bytes} bytes here.")

@@ -2,63 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Final
 
-from judicia_notebook.policy.quotas import QuotaKind
+from judicia_notebook.policy.limits import LimitTable, limit
 
-KINDS: Final[Mapping[str, QuotaKind]] = MappingProxyType(
-    {
-        "url_bytes": QuotaKind("bytes", "request", 8 << 10, "a URL, also one that a redirect names"),
-        "headers": QuotaKind("headers", "request", 64, "that a plugin gives"),
-        "header_bytes": QuotaKind("bytes", "request", 16 << 10, "of all headers that a plugin gives"),
-        "body_bytes": QuotaKind("bytes", "request", 1 << 20, "the body that is sent"),
-        "answer_header_bytes": QuotaKind("bytes", "answer", 64 << 10, "all that comes before the answer's body"),
-        "answer_bytes": QuotaKind("bytes", "answer", 4 << 20, "the answer's body, as it came and unpacked"),
-        "redirects": QuotaKind("redirects", "request", 5, "that are followed"),
-        "connect_time": QuotaKind("s", "address", 10.0, "until a server takes the connection"),
-        "request_time": QuotaKind("s", "request", 30.0, "with all redirects; the call's wall time ends it, too"),
-        "routes": QuotaKind("routes", "plugin", 100, "that it may have"),
-        "served_url_bytes": QuotaKind("bytes", "request", 8 << 10, "path and query of a request to a plugin"),
-        "served_headers": QuotaKind("headers", "request", 64, "of a request to a plugin, and of its answer"),
-        "served_header_bytes": QuotaKind("bytes", "request", 16 << 10, "of all these headers"),
-        "served_body_bytes": QuotaKind("bytes", "request", 1 << 20, "the body of a request to a plugin"),
-        "served_answer_bytes": QuotaKind("bytes", "answer", 4 << 20, "the body that a plugin answers"),
-        "served_time": QuotaKind("s", "request", 30.0, "from a request's headers to its answer, through `serve`"),
-        "served_at_once": QuotaKind("requests", "server", 8, "that plugins work on; others wait"),
-        "served_connections": QuotaKind("connections", "server", 100, "that are open; others are closed at once"),
-    }
-)
-"""Every limit on requests, in the order people read them. Times are seconds, sizes bytes."""
+_TOO_LONG_HEADERS = "status 431 (or 400); for an answer 502"
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """The limits in force; `KINDS` says what each is.
+class HttpLimits:
+    """The limits in force; ``routes`` and ``served_*`` are about requests to plugins. Times are seconds, sizes bytes.
 
     Examples
     --------
-    >>> Limits(redirects=0).redirects, Limits().request_time
+    >>> HttpLimits(redirects=0).redirects, HttpLimits().request_time
     (0, 30.0)
     """
 
-    url_bytes: int = 8 << 10
-    headers: int = 64
-    header_bytes: int = 16 << 10
-    body_bytes: int = 1 << 20
-    answer_header_bytes: int = 64 << 10
-    answer_bytes: int = 4 << 20
-    redirects: int = 5
-    connect_time: float = 10.0
-    request_time: float = 30.0
-    routes: int = 100
-    served_url_bytes: int = 8 << 10
-    served_headers: int = 64
-    served_header_bytes: int = 16 << 10
-    served_body_bytes: int = 1 << 20
-    served_answer_bytes: int = 4 << 20
-    served_time: float = 30.0
-    served_at_once: int = 8
-    served_connections: int = 100
+    url_bytes: int = limit(8 << 10, "bytes", "request", "a URL, also one that a redirect names")
+    headers: int = limit(64, "headers", "request", "that a plugin gives")
+    header_bytes: int = limit(16 << 10, "bytes", "request", "of all headers that a plugin gives")
+    body_bytes: int = limit(1 << 20, "bytes", "request", "the body that is sent")
+    answer_header_bytes: int = limit(
+        64 << 10,
+        "bytes",
+        "answer",
+        "all that comes before the answer's body, answers with status 1xx included",
+        beyond="`quota_exceeded` or `failed`",
+    )
+    answer_bytes: int = limit(4 << 20, "bytes", "answer", "the answer's body, as it came and unpacked")
+    redirects: int = limit(5, "redirects", "request", "that are followed", beyond="`failed`")
+    connect_time: float = limit(
+        10.0, "s", "address", "until a server takes the connection", beyond="the next address, then `failed`"
+    )
+    request_time: float = limit(
+        30.0, "s", "request", "with all redirects; the call's wall time ends it, too", beyond="`timeout`"
+    )
+    routes: int = limit(100, "routes", "plugin", "that it may have")
+    served_url_bytes: int = limit(
+        8 << 10, "bytes", "request", "path and query of a request to a plugin", beyond="status 414"
+    )
+    served_headers: int = limit(
+        64, "headers", "request", "of a request to a plugin, and of its answer", beyond=_TOO_LONG_HEADERS
+    )
+    served_header_bytes: int = limit(16 << 10, "bytes", "request", "of all these headers", beyond=_TOO_LONG_HEADERS)
+    served_body_bytes: int = limit(
+        1 << 20, "bytes", "request", "the body of a request to a plugin", beyond="status 413"
+    )
+    served_answer_bytes: int = limit(4 << 20, "bytes", "answer", "the body that a plugin answers", beyond="status 502")
+    served_time: float = limit(
+        30.0,
+        "s",
+        "request",
+        "from a request's headers to its answer, waiting included, through `serve`; the plugin's quotas end it, too",
+        beyond="status 408 or 504",
+    )
+    served_at_once: int = limit(8, "requests", "server", "that plugins work on", beyond="it waits")
+    served_connections: int = limit(100, "connections", "server", "that are open", beyond="it is closed at once")
+
+
+KINDS: Final = LimitTable(HttpLimits, "http", "HTTP requests")

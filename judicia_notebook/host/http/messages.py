@@ -26,7 +26,7 @@ from judicia_notebook.host.http.paths import BadPath
 from judicia_notebook.wasm.strict_parsing import parse_any_json
 
 if TYPE_CHECKING:
-    from judicia_notebook.host.http.limits import Limits
+    from judicia_notebook.host.http.limits import HttpLimits
 
 _OWN: Final = "x-judicia-"
 """Names that begin so pass both ways; what they mean is the plugin's business."""
@@ -130,7 +130,7 @@ class _Answer(msgspec.Struct, forbid_unknown_fields=True):
     body_base64: str | msgspec.UnsetType = msgspec.UNSET
 
 
-def answered(read_json: Callable[[bytes], Any], raw: bytes, path: str, limits: Limits) -> Response:
+def answered(read_json: Callable[[bytes], Any], raw: bytes, path: str, limits: HttpLimits) -> Response:
     """Read a plugin's answer to a request for a path.
 
     Raises
@@ -170,7 +170,7 @@ def _body(answer: _Answer) -> bytes:
         raise ValueError("field `body_base64`: this is not base64") from None
 
 
-def _checked(given: Mapping[str, str], limits: Limits) -> dict[str, str]:
+def _checked(given: Mapping[str, str], limits: HttpLimits) -> dict[str, str]:
     """The headers that go out; a name that is not on the list is left out, one that is none is an error."""
     if len(given) > limits.served_headers:
         raise ValueError(f"field `headers`: {len(given)} headers; at most {limits.served_headers}")

@@ -33,7 +33,7 @@ from judicia_notebook.host.dispatcher import ServiceError
 from judicia_notebook.host.http import addresses, headers
 from judicia_notebook.host.http.addresses import MOST_ADDRESSES, Address
 from judicia_notebook.host.http.decoding import ACCEPTED, Body
-from judicia_notebook.host.http.limits import Limits
+from judicia_notebook.host.http.limits import HttpLimits
 from judicia_notebook.host.http.transfer import Transfer
 from judicia_notebook.host.http.urls import BadUrl, Url, joined, parse
 from judicia_notebook.host.offload import Offload
@@ -98,7 +98,7 @@ class Outgoing:
 
     Attributes
     ----------
-    limits : Limits
+    limits : HttpLimits
     resolve : callable
         ``resolve(host, port)``: a host's addresses. The system's, unless something else is put here.
     tls : ssl.SSLContext or None
@@ -106,7 +106,7 @@ class Outgoing:
     """
 
     def __init__(self) -> None:
-        self.limits = Limits()
+        self.limits = HttpLimits()
         self.resolve: Callable[[str, int], list[Address]] = addresses.resolve
         self.tls: ssl.SSLContext | None = None
         self._lock = threading.Lock()
@@ -180,7 +180,7 @@ def target(request: Request) -> str:
     return printable(f"{request.method} {request.url}", 200)
 
 
-def _checked(request: Request, limits: Limits) -> Message:
+def _checked(request: Request, limits: HttpLimits) -> Message:
     if request.method not in METHODS:
         raise ServiceError(
             "bad_request", f"field `method`: one of {', '.join(METHODS)}, not `{printable(request.method, 40)}`"
@@ -214,7 +214,7 @@ def _body_of(request: Request) -> bytes:
         raise ServiceError("bad_request", "field `body_base64`: this is not base64") from None
 
 
-def _seconds(request: Request, limits: Limits) -> float:
+def _seconds(request: Request, limits: HttpLimits) -> float:
     if not isinstance(request.timeout_ms, int | float):
         return limits.request_time
     if request.timeout_ms <= 0:

@@ -19,7 +19,7 @@ from judicia_notebook.engine.invocation import SLICE
 from judicia_notebook.errors import printable
 from judicia_notebook.host.dispatcher import ServiceError
 from judicia_notebook.host.http.addresses import Address, is_one_host, is_own, is_public
-from judicia_notebook.host.http.limits import Limits
+from judicia_notebook.host.http.limits import HttpLimits
 from judicia_notebook.host.http.urls import Url, reach
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Transfer:
     Parameters
     ----------
     scope : CallScope
-    limits : Limits
+    limits : HttpLimits
         As they were when it began.
     seconds : float
         How long it may take, with all redirects.
@@ -46,7 +46,7 @@ class Transfer:
         What the row of the present hop is to say besides.
     """
 
-    def __init__(self, scope: CallScope, limits: Limits, seconds: float) -> None:
+    def __init__(self, scope: CallScope, limits: HttpLimits, seconds: float) -> None:
         self.limits = limits
         self.noted = ""
         self._scope = scope

@@ -18,14 +18,14 @@ from judicia_notebook.engine import wire
 from judicia_notebook.errors import InvalidPayload, printable
 from judicia_notebook.host.dispatcher import Operation, ServiceError
 from judicia_notebook.host.notifications.board import Notifications, TargetHandle
-from judicia_notebook.host.notifications.limits import Limits
+from judicia_notebook.host.notifications.limits import NotificationLimits
 from judicia_notebook.host.notifications.notification import Notification, Type, Urgency
 from judicia_notebook.host.notifications.outbox import Parked
 
 if TYPE_CHECKING:
     from judicia_notebook.host.scope import CallScope
 
-__all__ = ["Limits", "Notification", "Notifications", "NotificationsService", "Parked", "TargetHandle"]
+__all__ = ["Notification", "NotificationLimits", "Notifications", "NotificationsService", "Parked", "TargetHandle"]
 
 
 class Send(msgspec.Struct, forbid_unknown_fields=True):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from time import monotonic, perf_counter_ns
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Never, NoReturn, Self
 
 from judicia_notebook.engine import safety, wire
 from judicia_notebook.engine.interrupts import Changed
@@ -19,9 +19,8 @@ from judicia_notebook.host.dispatcher import ServiceError
 from judicia_notebook.host.displays import show
 from judicia_notebook.host.events.history import Bounded
 from judicia_notebook.host.host_call import RateMeter
-from judicia_notebook.host.limits import changed
 from judicia_notebook.host.notifications import frames
-from judicia_notebook.host.notifications.limits import KINDS, Limits
+from judicia_notebook.host.notifications.limits import KINDS, NotificationLimits
 from judicia_notebook.host.notifications.notification import (
     PLATFORM,
     TYPES,
@@ -60,10 +59,13 @@ class Notifications:
     [['@platform', 'judges', 'Contest begins']]
     """
 
+    limit_kinds = KINDS
+    """What each of `limits` counts, its unit and its default."""
+
     def __init__(self) -> None:
         self.changed = Changed()
         self.workers = Workers("judicia-notify", AT_ONCE)
-        self.limits = Limits()
+        self._limits = NotificationLimits()
         self._outboxes: list[Outbox] = []
         self._history = Bounded(lambda notification: notification.size)
         self._parked = Bounded(lambda parked: parked.size)
@@ -145,7 +147,7 @@ class Notifications:
                 raise ServiceError("failed", "this runtime is closed")
             notification.id = f"{self.recorder.run_id}-n{next(self._numbers)}"
             notification.at_ns = perf_counter_ns() - self.recorder.began_ns
-            self._history.add(notification, self.limits.history, self._room())
+            self._history.add(notification, self._limits.history, self._room())
             for outbox in self._outboxes:
                 if outbox.target.is_for(notification.recipient):
                     notification.targets += 1
@@ -154,7 +156,7 @@ class Notifications:
         return notification.id
 
     def _check(self, notification: Notification) -> None:
-        limits = self.limits
+        limits = self._limits
         for name, fits in (("recipient", is_line), ("title", is_line), ("message", is_text)):
             text, most = getattr(notification, name), getattr(limits, name)
             if not text:
@@ -203,7 +205,7 @@ class Notifications:
         target = Target(url, recipients, name, next(self._target_numbers))
         with self.changed:
             self._check_open()
-            if len(self._outboxes) >= self.limits.targets:
+            if len(self._outboxes) >= self._limits.targets:
                 there = listed([outbox.target.name for outbox in self._outboxes])
                 raise ResourceExhausted(
                     f"There are {len(self._outboxes)} targets already: {there}.",
@@ -304,6 +306,15 @@ class Notifications:
 
     # What outboxes share, and the end -------------------------------------------------------------------------------
 
+    @property
+    def limits(self) -> NotificationLimits:
+        """How much there may be among notifications; `set_limits` changes them."""
+        return self._limits
+
+    @limits.setter
+    def limits(self, _: Never) -> NoReturn:
+        KINDS.refuse_assignment()
+
     def set_limits(self, **limits: float | str) -> None:
         """Change limits, from the next notification on; what is not named stays.
 
@@ -313,18 +324,18 @@ class Notifications:
             No such limit, or no such number.
         """
         with self.changed:
-            self.limits = changed(self.limits, KINDS, "notifications", limits)
-            self._parked.trim(self.limits.parked, self.limits.history_bytes)
-            self._history.trim(self.limits.history, self._room())
+            self._limits = KINDS.changed(self._limits, limits)
+            self._parked.trim(self._limits.parked, self._limits.history_bytes)
+            self._history.trim(self._limits.history, self._room())
 
     def park(self, parked: Parked) -> None:
         """Keep a delivery that was given up."""
-        self._parked.add(parked, self.limits.parked, self.limits.history_bytes)
-        self._history.trim(self.limits.history, self._room())
+        self._parked.add(parked, self._limits.parked, self._limits.history_bytes)
+        self._history.trim(self._limits.history, self._room())
 
     def _room(self) -> int:
         """Bytes that the history may have beside what is parked."""
-        return self.limits.history_bytes - self._parked.bytes
+        return self._limits.history_bytes - self._parked.bytes
 
     def _check_open(self) -> None:
         if self._closed:

@@ -2,53 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Final
 
-from judicia_notebook.policy.quotas import QuotaKind
+from judicia_notebook.policy.limits import LimitTable, limit
 
-KINDS: Final[Mapping[str, QuotaKind]] = MappingProxyType(
-    {
-        "send_rate": QuotaKind("notifications", "plugin and second", 100, "of one plugin; Python's are not counted"),
-        "recipient": QuotaKind("bytes", "notification", 200, "to whom, as UTF-8"),
-        "title": QuotaKind("bytes", "notification", 500, "the title as UTF-8"),
-        "message": QuotaKind("bytes", "notification", 16 << 10, "the message as UTF-8"),
-        "metadata": QuotaKind("bytes", "notification", 4 << 10, "the metadata as JSON"),
-        "targets": QuotaKind("targets", "runtime", 20, "that notifications go out to"),
-        "queue": QuotaKind("notifications", "target", 1000, "waiting; one more is dropped, and counted"),
-        "attempts": QuotaKind(
-            "attempts", "delivery", 4, "how often a target is tried before the delivery is parked", least=1
-        ),
-        "retry_delay": QuotaKind("s", "delivery", 0.5, "pause before the second attempt; then 4 times as long each"),
-        "parked": QuotaKind("deliveries", "runtime", 1000, "parked ones that are kept; the oldest go, and are counted"),
-        "history": QuotaKind("notifications", "runtime", 10_000, "kept in the history; the oldest go"),
-        "history_bytes": QuotaKind("bytes", "runtime", 16 << 20, "kept there and among the parked; likewise"),
-    }
-)
-"""Every limit on notifications, in the order people read them. Times are seconds, sizes bytes."""
+_FORGOTTEN = "the oldest are forgotten, and counted"
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """The limits in force; `KINDS` says what each is.
+class NotificationLimits:
+    """The limits in force; `Notifications.set_limits` changes them. Times are seconds, sizes bytes.
 
     Examples
     --------
-    >>> Limits(queue=10).queue, Limits().attempts
+    >>> NotificationLimits(queue=10).queue, NotificationLimits().attempts
     (10, 4)
     """
 
-    send_rate: int = 100
-    recipient: int = 200
-    title: int = 500
-    message: int = 16 << 10
-    metadata: int = 4 << 10
-    targets: int = 20
-    queue: int = 1000
-    attempts: int = 4
-    retry_delay: float = 0.5
-    parked: int = 1000
-    history: int = 10_000
-    history_bytes: int = 16 << 20
+    send_rate: int = limit(100, "notifications", "plugin and second", "of one plugin; Python's are not counted")
+    recipient: int = limit(200, "bytes", "notification", "to whom, as UTF-8")
+    title: int = limit(500, "bytes", "notification", "the title as UTF-8")
+    message: int = limit(16 << 10, "bytes", "notification", "the message as UTF-8")
+    metadata: int = limit(4 << 10, "bytes", "notification", "the metadata as JSON")
+    targets: int = limit(20, "targets", "runtime", "that notifications go out to", beyond="the user can add no more")
+    queue: int = limit(
+        1000,
+        "notifications",
+        "target",
+        "that wait",
+        beyond="the notification is dropped for this target, and counted",
+    )
+    attempts: int = limit(
+        4, "attempts", "delivery", "how often a target is tried", beyond="the delivery is parked", least=1
+    )
+    retry_delay: float = limit(
+        0.5, "s", "delivery", "pause before the second attempt; then 4 times as long each", beyond="the next attempt"
+    )
+    parked: int = limit(1000, "deliveries", "runtime", "parked ones that are kept", beyond=_FORGOTTEN)
+    history: int = limit(10_000, "notifications", "runtime", "kept in the history", beyond=_FORGOTTEN)
+    history_bytes: int = limit(16 << 20, "bytes", "runtime", "kept there and among the parked", beyond=_FORGOTTEN)
+
+
+KINDS: Final = LimitTable(NotificationLimits, "notifications", "notifications")

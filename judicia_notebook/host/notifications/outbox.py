@@ -21,7 +21,7 @@ from judicia_notebook.host.notifications.targets import Target
 if TYPE_CHECKING:
     from judicia_notebook.engine.interrupts import Changed
     from judicia_notebook.engine.workers import Workers
-    from judicia_notebook.host.notifications.limits import Limits
+    from judicia_notebook.host.notifications.limits import NotificationLimits
     from judicia_notebook.policy.policy import Policy
 
 _log = logging.getLogger("judicia_notebook")
@@ -65,7 +65,9 @@ class House(Protocol):
 
     changed: Changed
     workers: Workers
-    limits: Limits
+
+    @property
+    def limits(self) -> NotificationLimits: ...
 
     def park(self, parked: Parked) -> None: ...
 

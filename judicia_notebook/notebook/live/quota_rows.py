@@ -1,4 +1,4 @@
-"""The quotas a panel shows: how each is written, read back, and placed on its slider.
+"""The quotas a panel shows: how each is read back and placed on its slider.
 
 A slider is logarithmic, from `least` to `most`; `most` is the runtime's ceiling where there is one. The text beside it
 is exact: reading it back gives the same quota. What is used has a bar of its own, which is linear from nothing to the
@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
-from judicia_notebook.errors import PolicyError, did_you_mean
+from judicia_notebook.errors import PolicyError
+from judicia_notebook.policy.limits import MOST
 from judicia_notebook.policy.quotas import KINDS
-from judicia_notebook.units import SIZE_UNITS, format_count, format_quantity, parse_count, parse_time
+from judicia_notebook.units import format_quantity
 
 if TYPE_CHECKING:
     from judicia_notebook.runtime.plugin import Plugin
@@ -94,18 +95,18 @@ def quota_rows(plugin: Plugin, use: Use) -> tuple[QuotaRow, ...]:
                 about=f"{info.meaning}, per {info.per}",
                 unit=info.unit,
                 value=value,
-                text=written(kind, value),
+                text=info.write(value),
                 may_be_none=info.may_be_none,
                 least=min(shape.least, most / 2),  # below a low ceiling, so that each place is a number
                 most=most,
-                ceiling=format_quantity(top, info.unit) if limited else "",
+                ceiling=info.format(top) if limited else "",
                 used=used,
                 used_text=_amount(used, kind),
                 share=None if bound is None else min((used or 0) / bound, 1.0) if bound else float(bool(used)),
                 of=_amount(bound, kind),
                 live=use.live or kind == "host_call_rate",
                 over=used is not None and bound is not None and used >= bound and used > 0,
-                asks=written(kind, asked[kind]) if kind in asked else "",
+                asks=info.write(asked[kind]) if kind in asked else "",
             )
         )
     return tuple(rows)
@@ -116,31 +117,6 @@ def _amount(used: float | None, kind: str) -> str:
         return ""
     unit = KINDS[kind].unit
     return format_quantity(used, unit if unit in ("s", "bytes") else "")
-
-
-def written(kind: str, value: Any) -> str:
-    """A quota as its field shows it, exactly.
-
-    Examples
-    --------
-    >>> written("cpu", 0.05), written("memory", 16 << 20), written("fuel", 12840), written("wall", None)
-    ('50ms', '16MiB', '12 840', 'none')
-    """
-    if value is None:
-        return "none"
-    if KINDS[kind].unit == "bytes":
-        fitting = (unit for unit in ("GiB", "MiB", "KiB") if value and value % SIZE_UNITS[unit] == 0)
-        unit = next(fitting, "B")
-        return f"{value // SIZE_UNITS[unit]}{unit}"
-    return _written_time(value) if KINDS[kind].unit == "s" else format_count(value)
-
-
-def _written_time(seconds: float) -> str:
-    for unit, factor in (("s", 1), ("ms", 1e3), ("µs", 1e6)):
-        text = f"{seconds * factor:.12g}{unit}"
-        if "e" not in text and seconds * factor >= 1 and parse_time(text) == seconds:
-            return text
-    return f"{seconds:.17f}".rstrip("0").rstrip(".") + "s"
 
 
 def typed(kind: str, value: float | str) -> Any:
@@ -154,25 +130,16 @@ def typed(kind: str, value: float | str) -> Any:
     Examples
     --------
     >>> typed("fuel", "12 840"), typed("cpu", "50ms"), typed("wall", "none"), typed("memory", 65536.0)
-    (12840, '50ms', None, 65536)
+    (12840, 0.05, None, 65536)
     """
-    if kind not in KINDS:
-        raise PolicyError(f"There is no quota {kind!r}.{did_you_mean(kind, KINDS)}")
+    KINDS.check_names([kind])
     unit = KINDS[kind].unit
     if isinstance(value, str):
-        text = value.strip()
-        if not text:
+        if not value.strip():
             raise PolicyError(f"quota {kind}: nothing was typed, so the old limit stays; none is no limit of its own.")
-        if text in ("none", "None"):
-            return None
-        if unit in ("s", "bytes"):
-            return text
-        try:
-            return parse_count(text)
-        except ValueError as error:
-            raise PolicyError(f"quota {kind}: a whole number of {unit}, or none; {error}") from None
+        return KINDS.parse(kind, value)
     if unit == "s":
         return value
-    if value != value or abs(value) > 1 << 62:  # NaN, or beyond any count  # noqa: PLR0124
+    if value != value or abs(value) > MOST:  # NaN, or beyond any count  # noqa: PLR0124
         raise PolicyError(f"quota {kind}: not a number of {unit}: {value}.")
     return round(value)

@@ -19,8 +19,8 @@ from judicia_notebook.capabilities import CAPABILITIES
 from judicia_notebook.engine import interrupts
 from judicia_notebook.notebook.live.feed import Feed
 from judicia_notebook.notebook.live.panel.panel import PanelSession
-from judicia_notebook.notebook.live.quota_rows import RANGES, written
-from judicia_notebook.policy.quotas import make_quota
+from judicia_notebook.notebook.live.quota_rows import RANGES
+from judicia_notebook.policy.quotas import KINDS, make_quota
 
 if TYPE_CHECKING:
     from tests.notebook.conftest import Kernel
@@ -277,7 +277,7 @@ def test_what_a_field_shows_reads_back_as_the_same_quota(kind: str, value: int) 
     from judicia_notebook.notebook.live.quota_rows import typed
 
     number = value / 1e6 if kind in ("cpu", "wall") else value
-    assert getattr(make_quota({kind: typed(kind, written(kind, number))}), kind) == number
+    assert getattr(make_quota({kind: typed(kind, KINDS[kind].write(number))}), kind) == number
 
 
 def test_a_revoke_takes_all_scopes_and_a_scope_exchanges_them(specimen: jn.Plugin, page: Page) -> None:

@@ -30,7 +30,7 @@ from judicia_notebook.notebook.live.readings import Tally
 from judicia_notebook.notebook.live.widget import Send, check_scale, live_widget
 from judicia_notebook.policy.quotas import KINDS
 from judicia_notebook.runtime.plugin import Plugin
-from judicia_notebook.units import format_count, format_quantity, format_size, format_time
+from judicia_notebook.units import format_count, format_size, format_time
 
 if TYPE_CHECKING:
     from anywidget import AnyWidget
@@ -201,7 +201,7 @@ def chart_card(plugin: Plugin) -> Card:
 
 
 def _limit(kind: str, value: Any) -> str:
-    return format_quantity(value, KINDS[kind].unit) if isinstance(value, int | float) else "none of its own"
+    return KINDS[kind].format(value if isinstance(value, int | float) else None, none="none of its own")
 
 
 def make_charts(source: Plugin | Runtime, scale: float = 1.0) -> AnyWidget:

@@ -36,7 +36,6 @@ from judicia_notebook.notebook.reprs import policy_card
 from judicia_notebook.policy.changes import check_offered, offered
 from judicia_notebook.policy.grants import capability_of
 from judicia_notebook.policy.quotas import KINDS
-from judicia_notebook.units import format_quantity
 
 if TYPE_CHECKING:
     from judicia_notebook.policy.policy import Policy, PolicyState
@@ -286,10 +285,10 @@ class QuotaSliders(Piece):
 
 
 def _quota_text(policy: Policy, kind: str) -> str:
-    state, unit = policy.state, KINDS[kind].unit
+    state, info = policy.state, KINDS[kind]
     value, top = getattr(state.quota, kind), getattr(policy.ceiling, kind)
-    limit = format_quantity(value, unit) if isinstance(value, int | float) else "no limit of its own"
-    ceiling = f", ceiling {format_quantity(top, unit)}" if value is None and isinstance(top, int | float) else ""
+    limit = info.format(value if isinstance(value, int | float) else None, none="no limit of its own")
+    ceiling = f", ceiling {info.format(top)}" if value is None and isinstance(top, int | float) else ""
     return f"in force: {limit}{ceiling} · policy {state.version}"
 
 
