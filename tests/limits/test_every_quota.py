@@ -224,7 +224,7 @@ def by_panel(kind: str, case: Case, _: Path) -> bool:
 
 def by_magic(kind: str, case: Case, _: Path) -> bool:
     with jn.Runtime() as rt, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(jn, "get_runtime", lambda: rt)
+        patch.setattr("judicia_notebook.runtime.runtime.get_runtime", lambda: rt)
         p = load(rt, case)
         PluginMagic(None).run(f"quota guest {option(kind, case)}")
         return case.exceed(p, None)
@@ -233,7 +233,7 @@ def by_magic(kind: str, case: Case, _: Path) -> bool:
 def by_magic_that_loads(kind: str, case: Case, folder: Path) -> bool:
     (folder / "guest.wasm").write_bytes(WASM)
     with jn.Runtime() as rt, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(jn, "get_runtime", lambda: rt)
+        patch.setattr("judicia_notebook.runtime.runtime.get_runtime", lambda: rt)
         patch.setattr("judicia_notebook.notebook.reprs.show_now", lambda *_: None)
         line = f"load {folder / 'guest.wasm'} --name guest --grant wall_clock {option(kind, case)}"
         return case.exceed(PluginMagic(None).run(line), None)
