@@ -5,6 +5,7 @@
 #   make test      lint, then all tests                 make bench     what a call costs
 #   make lint      lint alone                           make clean     remove all that make has made
 #   make demo      the quickstart without a browser, and an HTML report
+#   make docs      the site, into docs/_build/html
 #   make walls     every attack, with the wall taken down that withstands it
 #   make soak      thousands of loads, calls, cancels and interrupts: is anything kept?
 #
@@ -15,7 +16,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test walls lint demo plugins bench soak clean
+.PHONY: help lab test walls lint demo docs plugins bench soak clean
 
 help:
 	@sed -n '/^#/!q;s/^#[ ]\{0,1\}//p' Makefile
@@ -39,6 +40,10 @@ lint: $(VENV)/.dev
 	@$(BIN)/lint-imports --no-cache >$(VENV)/lint-imports.txt || { cat $(VENV)/lint-imports.txt; exit 1; }
 	@echo "lint: ruff, mypy and the import contracts are satisfied"
 
+docs: $(VENV)/.docs
+	@$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going -b html -c docs . docs/_build/html $(ARGS)
+	@echo "docs: docs/_build/html/index.html"
+
 plugins: $(VENV)/.lab
 	@$(BIN)/python tools/build_plugins.py $(ARGS)
 
@@ -52,7 +57,7 @@ soak: $(VENV)/.lab
 	@$(BIN)/python tools/soak.py $(ARGS)
 
 clean:
-	rm -rf $(VENV) dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) dist docs/_build .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	find judicia_notebook -name target -type d -prune -exec rm -rf {} +
 
@@ -68,9 +73,13 @@ $(VENV)/.bench: pyproject.toml $(BIN)/python
 	@$(call install,bench) || { $(call install,lab); }
 	@touch $@
 
+$(VENV)/.docs: pyproject.toml $(BIN)/python
+	@$(call install,docs)
+	@touch $@
+
 $(VENV)/.dev: pyproject.toml $(BIN)/python
 	@$(call install,dev)
-	@touch $@ $(VENV)/.lab
+	@touch $@ $(VENV)/.lab $(VENV)/.docs
 
 define install
 echo "Installing judicia_notebook[$(1)] into $(VENV) ..."; \

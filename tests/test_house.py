@@ -29,7 +29,15 @@ NOT_OURS_TO_TELL = re.compile(
     rb"/[r]oot/|/[w]ork/|/[h]ome/[a-z]|/[U]sers/[A-Za-z]|[C]:\\\\Users|\.[p]yenv|/[t]mp/ipykernel_|[p]ythonhosted"
     rb"|[p]ypi\.org/simple|[r]egistry\.npmjs|[d]eb\.debian|[s]tatic\.crates\.io|[i]ndex\.crates\.io|[e]xtra-index-url"
 )
-CACHES = (".venv/", ".hypothesis/", ".mypy_cache/", ".pytest_cache/", ".ruff_cache/", "judicia-notebooks/")
+CACHES = (
+    ".venv/",
+    ".hypothesis/",
+    ".mypy_cache/",
+    ".pytest_cache/",
+    ".ruff_cache/",
+    "docs/_build/",
+    "judicia-notebooks/",
+)
 LEFTOVERS = re.compile(
     r"(^|/)(target|__pycache__|\.ipynb_checkpoints|node_modules|\.zig-cache|\.venv)/|\.py[cod]$|\.o$"
 )
