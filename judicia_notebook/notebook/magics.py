@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from judicia_notebook.context import via
 from judicia_notebook.errors import LoadError, NoSuchPlugin, did_you_mean, printable
 from judicia_notebook.languages import compile_source, languages
-from judicia_notebook.notebook import call_options, commands, line_parser, reprs
+from judicia_notebook.notebook import call_options, commands, line_parser, policy_cards, reprs
 
 if TYPE_CHECKING:
     from judicia_notebook.runtime.plugin import Plugin
@@ -359,7 +359,7 @@ class PluginMagic:
     def _quota(self, given: Namespace) -> Any:
         plugin = self._runtime.plugin(given.plugin)
         plugin.policy.set_quota(**commands.given_quota(given))
-        reprs.show(reprs.quota_card(plugin.policy.quota, title=f"Quotas of {plugin.name}"))
+        reprs.show(policy_cards.quota_card(plugin.policy.quota, title=f"Quotas of {plugin.name}"))
 
 
 def _check_variable(command: commands.Command, name: str | None) -> None:

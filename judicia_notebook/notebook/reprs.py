@@ -14,14 +14,14 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from judicia_notebook.analysis import style
-from judicia_notebook.analysis.figures.series import cut_apart
 from judicia_notebook.errors import NoSuchFunction, describe, did_you_mean, printable
 from judicia_notebook.notebook import commands, schemas
 from judicia_notebook.notebook.cards import Block, Card, Grid, Line, Part, Row
+from judicia_notebook.notebook.policy_cards import limits_text, names_text, policy_card, quota_card
 from judicia_notebook.policy.grants import capability_of, is_grant
-from judicia_notebook.policy.policy import Policy
-from judicia_notebook.policy.quotas import KINDS, Quota, make_quota
+from judicia_notebook.policy.quotas import KINDS, make_quota
 from judicia_notebook.reporting import suggestions
+from judicia_notebook.runtime.hooks import HOOK_PREFIX
 from judicia_notebook.text import INERT_CLASSES, PLUGIN_TEXT, listed
 from judicia_notebook.units import format_size
 
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
     from judicia_notebook.runtime.plugin import Plugin
     from judicia_notebook.runtime.runtime import Runtime
     from judicia_notebook.runtime.wasi_command import RunResult
-
-_MAIN_KINDS = ("memory", "cpu", "wall", "fuel")
-HOOK_PREFIX = "on_"
 
 
 # Objects as cards ----------------------------------------------------------------------------------------------
@@ -64,34 +61,20 @@ def _plugin_rows(plugin: Plugin) -> list[Row]:
         *rows,
         *_entry_rows(plugin),
         *_rights_rows(plugin.inspect()),
-        Row("quota", _limits(plugin.policy.quota)),
+        Row("quota", limits_text(plugin.policy.quota)),
     ]
 
 
 def _entry_rows(plugin: Plugin) -> list[Row]:
     if plugin.is_command:
         return [Row("runs", f"as a WASI command: {suggestions.magic('run', plugin.name)}")]
-    names = _names(name for name in plugin.functions if not name.startswith(HOOK_PREFIX))
+    names = names_text(name for name in plugin.functions if not name.startswith(HOOK_PREFIX))
     numeric = plugin.inspect().numeric
-    return [Row("functions", names), *([Row("numbers", _names(numeric))] if numeric else [])]
+    return [Row("functions", names), *([Row("numbers", names_text(numeric))] if numeric else [])]
 
 
 def _rights_rows(inspection: Inspection) -> list[Row]:
     return [Row(what, listed(names)) for what, names in inspection.rights]
-
-
-def _names(names: Iterable[str], none: str = "none") -> str:
-    return listed(cut_apart([printable(name, 300) for name in names], 80), none)
-
-
-def _limits(quota: Quota) -> str:
-    given = quota.given()
-    limited = (kind for kind in _MAIN_KINDS if given.get(kind) is not None)
-    return " · ".join(f"{kind} {_limit(kind, given[kind])}" for kind in limited) or "none"
-
-
-def _limit(kind: str, value: Any) -> str:
-    return KINDS[kind].format(value, none="no limit of its own")
 
 
 def not_granted(plugin: Plugin) -> tuple[str, ...]:
@@ -177,32 +160,14 @@ def runtime_card(runtime: Runtime) -> Card:
             plugin.name,
             plugin.manifest.version,
             plugin.state,
-            _names(sorted(plugin.policy.granted), none="nothing"),
-            _limits(plugin.policy.quota),
+            names_text(sorted(plugin.policy.granted), none="nothing"),
+            limits_text(plugin.policy.quota),
             plugin.last.cost_line() if plugin.last is not None else "",
         )
         for plugin in plugins
     )
     count = f"{len(plugins)} plugin{'s' if len(plugins) > 1 else ''} loaded"
     return Card(count, "", (Grid(("plugin", "version", "state", "granted", "quota", "last call"), rows),))
-
-
-def quota_card(quota: Quota, title: str = "Quota") -> Card:
-    """Limits, each with what it counts."""
-    rows = tuple(
-        (kind, _limit(kind, value), KINDS[kind].per, KINDS[kind].meaning) for kind, value in quota.given().items()
-    )
-    return Card(title, "" if rows else "nothing given", (Grid(("quota", "limit", "per", "of"), rows),) if rows else ())
-
-
-def policy_card(policy: Policy) -> Card:
-    """What a plugin may do and use."""
-    answer = "the guest gets an error value" if policy.on_denied == "error" else "the call ends with CapabilityDenied"
-    rows = (
-        Row("granted", _names(sorted(policy.granted), none="nothing")),
-        Row("on a denial", f"{policy.on_denied}: {answer}"),
-    )
-    return Card(f"Policy of {policy.plugin}", f"version {policy.version}", (*rows, *quota_card(policy.quota).parts))
 
 
 def outcome_card(outcome: Outcome) -> Card:
@@ -252,9 +217,9 @@ def inspection_card(inspection: Inspection) -> Card:
         Row("about", manifest.description) if manifest.description else None,
         Row("manifest", inspection.manifest_origin),
         *_rights_rows(inspection),
-        Row("functions", _names(inspection.functions)),
-        Row("numbers", _names(inspection.numeric)) if inspection.numeric else None,
-        Row("exports", _names(inspection.others)) if inspection.others else None,
+        Row("functions", names_text(inspection.functions)),
+        Row("numbers", names_text(inspection.numeric)) if inspection.numeric else None,
+        Row("exports", names_text(inspection.others)) if inspection.others else None,
         Row("memory", memories or "none"),
         Row("start function", inspection.start_function) if inspection.start_function else None,
     ]

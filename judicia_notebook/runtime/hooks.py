@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from judicia_notebook.runtime.call import Call
     from judicia_notebook.runtime.callee import Callee
 
+HOOK_PREFIX = "on_"
+"""What the names of the ABI's hooks begin with. A function of such a name is called by services, not by people."""
+
 
 def deliver(
     plugin: Callee,

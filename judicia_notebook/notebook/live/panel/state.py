@@ -21,11 +21,11 @@ from judicia_notebook.errors import printable
 from judicia_notebook.notebook import schemas
 from judicia_notebook.notebook.live.quota_rows import QuotaRow, Use, quota_rows
 from judicia_notebook.notebook.live.readings import Rate, Tail, Tally, Ticks
-from judicia_notebook.notebook.reprs import HOOK_PREFIX
 from judicia_notebook.notebook.schemas import Field
 from judicia_notebook.policy.changes import offered
 from judicia_notebook.policy.grants import SCOPE_SHAPES, capability_of
 from judicia_notebook.records.recorder import shown
+from judicia_notebook.runtime.hooks import HOOK_PREFIX
 from judicia_notebook.units import format_count, format_size, format_time
 from judicia_notebook.wasm.manifest import FunctionInfo
 

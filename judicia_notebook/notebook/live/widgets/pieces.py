@@ -32,7 +32,7 @@ from judicia_notebook.notebook.live.answers import error_text, value_text
 from judicia_notebook.notebook.live.call_card.call_card import handle_card
 from judicia_notebook.notebook.live.quota_rows import RANGES
 from judicia_notebook.notebook.live.widget import answer_where_asked
-from judicia_notebook.notebook.reprs import policy_card
+from judicia_notebook.notebook.policy_cards import policy_card
 from judicia_notebook.policy.changes import check_offered, offered
 from judicia_notebook.policy.grants import capability_of
 from judicia_notebook.policy.quotas import KINDS
