@@ -7,6 +7,7 @@
 #   make demo      the quickstart without a browser, and an HTML report
 #   make docs      the site, into docs/_build/html
 #   make walls     every attack, with the wall taken down that withstands it
+#   make pages     bundle the live widgets' pages  (needs Node; ARGS=--fix formats them)
 #   make soak      thousands of loads, calls, cancels and interrupts: is anything kept?
 #
 # ARGS="..." is handed on, for example  make test ARGS="-k quota"  or  make lab ARGS="--port 9999".
@@ -16,7 +17,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test walls lint demo docs plugins bench soak clean
+.PHONY: help lab test walls lint demo docs plugins pages bench soak clean
 
 help:
 	@sed -n '/^#/!q;s/^#[ ]\{0,1\}//p' Makefile
@@ -38,6 +39,7 @@ lint: $(VENV)/.dev
 	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-cache >$(VENV)/lint-imports.txt || { cat $(VENV)/lint-imports.txt; exit 1; }
+	@$(BIN)/python tools/build_pages.py --lint --where-possible
 	@echo "lint: ruff, mypy and the import contracts are satisfied"
 
 docs: $(VENV)/.docs
@@ -46,6 +48,9 @@ docs: $(VENV)/.docs
 
 plugins: $(VENV)/.lab
 	@$(BIN)/python tools/build_plugins.py $(ARGS)
+
+pages: $(VENV)/.lab
+	@$(BIN)/python tools/build_pages.py $(ARGS)
 
 bench: $(VENV)/.bench
 	@echo "== benchmarks/peers.py"; $(BIN)/python benchmarks/peers.py $(ARGS)
@@ -57,7 +62,7 @@ soak: $(VENV)/.lab
 	@$(BIN)/python tools/soak.py $(ARGS)
 
 clean:
-	rm -rf $(VENV) dist docs/_build .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) dist docs/_build node_modules .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	find judicia_notebook -name target -type d -prune -exec rm -rf {} +
 

@@ -201,6 +201,9 @@ def test_the_wheel_holds_the_package_its_plugins_and_the_lessons(built: Path) ->
         "judicia_notebook/plugins/checker/src/lib.rs",
         "judicia_notebook/plugins/specimen/specimen.wasm",
         "judicia_notebook/_notebooks/01-quickstart.ipynb",
+        "judicia_notebook/notebook/live/bundles/call_card.js",
+        "judicia_notebook/notebook/live/bundles/charts.js",
+        "judicia_notebook/notebook/live/bundles/panel.js",
     ):
         assert name in names
     tops = {name.partition("/")[0] for name in names}
@@ -212,6 +215,8 @@ def test_the_sdist_can_build_and_test_everything(built: Path) -> None:
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     for name in ("pyproject.toml", "Makefile", ".ci/run", "tests/conftest.py", "tools/build_plugins.py", "LICENSE"):
+        assert name in names
+    for name in (".npmrc", "biome.json", "package.json", "tsconfig.json", "tests/notebook/live/session.test.js"):
         assert name in names
 
 

@@ -1,14 +1,17 @@
-"""What a panel's page and its kernel say to each other, as types: the one place that knows the wire.
+"""What a live page and its kernel say to each other, as types: the one place that knows the wire.
 
 The page says hello, alive and bye (`View`), and asks for one `Operation` at a time; `read` refuses whatever does not
-have exactly these shapes, since a page is input like any other. The kernel answers each operation with ``done`` or
-``refused``, and says what holds now in a ``state`` (see `panel_state`). A ``beat`` only says
-that it is there.
+have exactly these shapes, since a page is input like any other. The kernel answers an operation with `Done` or
+`Refused`, and says what holds now in a `Whole` state, or, for charts, in `About` and `Frames`. A `Beat` only says that
+it is there.
+
+``messages.d.ts`` tells the pages the same types. It is made of this module and of the structs that the texts inside
+hold, by ``make pages``; a test says when it is old.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -24,7 +27,7 @@ _Id = Annotated[int, msgspec.Meta(ge=0)] | Annotated[str, msgspec.Meta(max_lengt
 
 
 class View(msgspec.Struct, frozen=True):
-    """A view of the panel is open, still open, or going."""
+    """A view of the widget is open, still open, or going."""
 
     type: Literal["hello", "alive", "bye"]
     view: Annotated[str, msgspec.Meta(min_length=1, max_length=80)]
@@ -122,7 +125,7 @@ class Choose(Operation, frozen=True, tag="choose", kw_only=True):
     """Show this plugin."""
 
 
-_OPERATIONS = (
+OPERATIONS = (
     Grant | Widen | Revoke | SetScope | SetQuota | OnDenied | Preset | Undo | CancelCall | MakeCall | StopCalls | Choose
 )
 
@@ -138,7 +141,7 @@ def read(content: object) -> View | Operation:
     try:
         kind = content.get("type") if isinstance(content, dict) else None
         if kind == "do":
-            operation: Operation = msgspec.convert(content, _OPERATIONS)
+            operation: Operation = msgspec.convert(content, OPERATIONS)
             return operation
         return msgspec.convert(content, View)
     except (msgspec.ValidationError, RecursionError) as error:
@@ -151,17 +154,75 @@ def id_of(content: object) -> int | str | None:
     return found if isinstance(found, int | str) else None
 
 
-def done(of: int | str, revision: int) -> dict[str, Any]:
-    """It was done, and every state from this revision on has it."""
-    return {"type": "done", "id": of, "revision": revision}
+# What the kernel says -------------------------------------------------------------------------------------------
 
 
-def refused(of: int | str | None, error: BaseException) -> dict[str, Any]:
+class Said(msgspec.Struct, frozen=True, tag_field="type", kw_only=True):
+    """A message of the kernel, to all views."""
+
+
+class Done(Said, frozen=True, tag="done", kw_only=True):
+    """An operation was carried out, and every state from this revision on has it."""
+
+    id: int | str
+    revision: int
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """Why something was refused: the error's class, its sentence, and the line that helps."""
+
+    type: str
+    message: str
+    hint: str
+
+
+class Refused(Said, frozen=True, tag="refused", kw_only=True):
+    """An operation was not carried out, or a message was not understood."""
+
+    id: int | str | None
+    error: Failure
+
+
+class Whole(Said, frozen=True, tag="state", kw_only=True):
+    """Everything that holds now, as JSON; a page draws only the highest revision it has heard."""
+
+    revision: int
+    state: str
+
+
+class Beat(Said, frozen=True, tag="beat", kw_only=True):
+    """The kernel is there, and nothing is new."""
+
+
+class About(Said, frozen=True, tag="about", kw_only=True):
+    """Which plugin the frames of an epoch are of. It is for all views if `view` is empty.
+
+    `window` is how many seconds a view shows, and `outcomes` has a letter for each of the last calls.
+    """
+
+    view: str
+    epoch: int
+    window: float
+    outcomes: str
+    plugin: str
+    state: str
+    choices: list[str] | None
+
+
+class Frames(Said, frozen=True, tag="frames", kw_only=True):
+    """What happened since the frames before, as JSON. They are for all views if `view` is empty."""
+
+    view: str
+    epoch: int
+    frames: str
+
+
+def refusal(of: int | str | None, error: BaseException) -> Refused:
     """It was not done, and why."""
     kind = type(error).__name__
     if not isinstance(error, JudiciaError):
-        return {"type": "refused", "id": of, "error": {"type": kind, "message": printable(str(error)), "hint": ""}}
+        return Refused(id=of, error=Failure(type=kind, message=printable(str(error)), hint=""))
     first, *rest = describe(error)
     hint = " ".join(line.strip() for line in rest)
-    said = {"type": kind, "message": printable(first, ERROR_TEXT), "hint": printable(hint, ERROR_TEXT)}
-    return {"type": "refused", "id": of, "error": said}
+    said = Failure(type=kind, message=printable(first, ERROR_TEXT), hint=printable(hint, ERROR_TEXT))
+    return Refused(id=of, error=said)

@@ -1,4 +1,4 @@
-"""What the live widgets have in common: a page put together from files, and a session in the kernel behind it.
+"""What the live widgets have in common: a page from a bundle of ES modules, and a session in the kernel behind it.
 
 Knows anywidget and nothing of plugins; anywidget is imported by `live_widget` and not before.
 
@@ -12,33 +12,15 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
+from judicia_notebook.notebook.live.session import LiveSession, Send
 from judicia_notebook.text import printable
-
-if TYPE_CHECKING:
-    from judicia_notebook.notebook.cards import Card
-
-
-class Session(Protocol):
-    """The kernel's half of a live widget."""
-
-    def receive(self, content: object) -> None:
-        """One message of the page, whatever it is; nothing is raised."""
-
-    def card(self) -> Card:
-        """What is to be seen where there is no kernel."""
-
-    def close(self) -> None:
-        """End everything that it keeps going."""
-
-
-Send = Callable[[dict[str, Any]], object]
 
 
 @functools.cache
-def live_widget(page: tuple[str, ...], style: tuple[str, ...]) -> type[Any]:
-    """The class of a widget whose page is made of these files, joined in this order; one class for each page.
+def live_widget(page: str, style: tuple[str, ...]) -> type[Any]:
+    """The class of a widget whose page is this bundle, with these style sheets; one class for each page.
 
     It takes ``make(send)``, which makes its session, and `scale`.
     """
@@ -47,17 +29,14 @@ def live_widget(page: tuple[str, ...], style: tuple[str, ...]) -> type[Any]:
 
     folder = files(__package__)
 
-    def joined(names: tuple[str, ...]) -> str:
-        return "\n".join((folder / name).read_text("utf-8") for name in names)
-
     class LiveWidget(AnyWidget):
         """A live view. `session` is its kernel half; `close` ends it."""
 
-        _esm = joined(page)
-        _css = joined(style)
+        _esm = (folder / "bundles" / f"{page}.js").read_text("utf-8")
+        _css = "\n".join((folder / name).read_text("utf-8") for name in style)
         scale = traitlets.Float(1.0).tag(sync=True)
 
-        def __init__(self, make: Callable[[Send], Session], scale: float = 1.0) -> None:
+        def __init__(self, make: Callable[[Send], LiveSession], scale: float = 1.0) -> None:
             super().__init__(scale=scale)
             self.session = make(self.send)
             self.on_msg(self._received)
@@ -81,7 +60,7 @@ def live_widget(page: tuple[str, ...], style: tuple[str, ...]) -> type[Any]:
             return ({**shown, "text/plain": card.text(), "text/html": card.html()}, *metadata)
 
     # The browser tells widgets apart by this name, and keeps one style for each: under one name they would share it.
-    LiveWidget.__name__ = LiveWidget.__qualname__ = f"LiveWidget_{page[-1].rpartition('/')[2].partition('.')[0]}"
+    LiveWidget.__name__ = LiveWidget.__qualname__ = f"LiveWidget_{page}"
     return LiveWidget
 
 

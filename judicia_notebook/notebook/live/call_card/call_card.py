@@ -1,6 +1,6 @@
 """A call in the background, as a card that keeps itself up to date: elapsed, CPU, host calls, Cancel, then the answer.
 
-A `HandleSession` is the kernel's half and knows no widget; its page is ``background.js``.
+A `HandleSession` is the kernel's half and knows no widget; its page is ``call_card.js``.
 
 - The card says what the call's handle says. Cancel is a message, pending until a state shows that the call is ending.
 - While a view is open and the call goes on, a feed sends what it used; with the call, the feed ends for good. A view
@@ -10,20 +10,18 @@ A `HandleSession` is the kernel's half and knows no widget; its page is ``backgr
 
 from __future__ import annotations
 
-import logging
-import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from judicia_notebook.errors import CallError, Cancelled, PolicyError, printable
 from judicia_notebook.notebook.cards import Block, Card, Line, Row
 from judicia_notebook.notebook.live import messages
+from judicia_notebook.notebook.live.activity import memory_of
 from judicia_notebook.notebook.live.answers import error_text, value_text
-from judicia_notebook.notebook.live.feed import Feed
-from judicia_notebook.notebook.live.panel.state import memory_of
 from judicia_notebook.notebook.live.readings import Ticks
-from judicia_notebook.notebook.live.widget import Send, live_widget
+from judicia_notebook.notebook.live.session import LiveSession, Send
+from judicia_notebook.notebook.live.widget import live_widget
 from judicia_notebook.units import format_count, format_size, format_time
 
 if TYPE_CHECKING:
@@ -35,18 +33,15 @@ if TYPE_CHECKING:
 NAME_LIMIT = 120
 BEAT_SECONDS = 0.2
 
-_log = logging.getLogger(__name__)
+CallState = Literal["waiting", "running", "ending", "ok", "failed", "cancelled"]
 
 
 class HandleState(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything the card shows; texts are empty where not known.
-
-    `state` is waiting, running, ending, ok, failed or cancelled.
-    """
+    """Everything the card shows; texts are empty where not known."""
 
     call: int
     title: str
-    state: str
+    state: CallState
     elapsed: str
     cpu: str
     memory: str
@@ -66,7 +61,8 @@ def handle_state(handle: CallHandle, ticks: Ticks | None = None) -> HandleState:
     call = handle.call
     scope = call.scope
     ended = handle.done()  # first: what is read after this is of a call that has ended, or may have
-    answer, cost, state = "", "", "waiting"
+    answer, cost = "", ""
+    state: CallState = "waiting"
     if ended:
         error, record = handle.exception(), _record_of(handle)
         answer = value_text(handle.result()) if error is None else error_text(error)
@@ -122,8 +118,8 @@ def handle_card(handle: CallHandle) -> Card:
     return Card(title, state.state, (so_far, *waits, *lines))
 
 
-class HandleSession:
-    """The kernel's half of the card of one call.
+class HandleSession(LiveSession):
+    """The kernel's half of the card of one call. To close it ends the feed; the call goes on.
 
     Parameters
     ----------
@@ -134,60 +130,33 @@ class HandleSession:
 
     def __init__(self, handle: CallHandle, send: Send) -> None:
         self._handle = handle
-        self._send_raw = send
-        self._lock = threading.RLock()  # re-entrant: a signal handler may come in while its thread is inside
-        self._revision = 0
         self._ticks = Ticks(handle.call.scope.recorder)
-        self.feed = Feed(self._beat, opened=lambda: None, closed=lambda: None, seconds=BEAT_SECONDS)
+        super().__init__(send, BEAT_SECONDS)
         handle.add_done_callback(self._call_ended)
 
-    def close(self) -> None:
-        """End the feed. The call goes on."""
-        self.feed.close()
-
-    def receive(self, content: object) -> None:
-        """One message of the page, whatever it is; nothing is raised."""
-        try:
-            message = messages.read(content)
-            if isinstance(message, messages.CancelCall):
-                self._cancel(message)
-            elif isinstance(message, messages.Operation):
-                raise PolicyError("The card of a call can cancel it, and nothing else.")
-            elif message.type == "bye":
-                self.feed.bye(message.view)
-            elif self.feed.heard(message.view) or message.type == "hello":
-                self.push()
-        except Exception as error:  # a refusal is an answer too, and the kernel's log is no place for it
-            self._send(messages.refused(messages.id_of(content), error))
-
-    def _cancel(self, message: messages.CancelCall) -> None:
-        if message.call != self._handle.call.scope.call_id:
-            raise PolicyError(f"This is not the card of call {message.call}.")
+    def _operate(self, operation: messages.Operation) -> int:
+        if not isinstance(operation, messages.CancelCall):
+            raise PolicyError("The card of a call can cancel it, and nothing else.")
+        if operation.call != self._handle.call.scope.call_id:
+            raise PolicyError(f"This is not the card of call {operation.call}.")
         self._handle.cancel()
-        self._send(messages.done(message.id, self.push()))
+        return self.push()
 
-    def push(self) -> int:
-        """Send what holds now; the revision it was sent as."""
-        with self._lock:
-            self._revision += 1
-            text = msgspec.json.encode(handle_state(self._handle, self._ticks)).decode()
-            self._send({"type": "state", "revision": self._revision, "state": text})
-            return self._revision
+    def _welcome(self, _: str) -> None:
+        self.push()
 
     def _beat(self) -> None:
         self.push()
+
+    def push(self) -> int:
+        """Send what holds now; the revision it was sent as."""
+        return self._send_state(lambda: msgspec.json.encode(handle_state(self._handle, self._ticks)).decode())
 
     def _call_ended(self, _: CallHandle) -> None:
         had_views = self.feed.views > 0
         self.feed.close()
         if had_views:
             self.push()
-
-    def _send(self, message: dict[str, Any]) -> None:
-        try:
-            self._send_raw(message)
-        except Exception:  # the comm may be gone
-            _log.debug("A message to the card of a call was not sent.", exc_info=True)
 
     def card(self) -> Card:
         """The call as it is now, for a page without a kernel."""
@@ -196,6 +165,6 @@ class HandleSession:
 
 def make_handle_card(handle: CallHandle) -> AnyWidget:
     """A card of a call in the background that keeps itself up to date."""
-    kind = live_widget(("page.js", "call_card/call_card.js"), ("panel/panel.css", "call_card/call_card.css"))
+    kind = live_widget("call_card", ("panel/panel.css", "call_card/call_card.css"))
     card: AnyWidget = kind(lambda send: HandleSession(handle, send))
     return card

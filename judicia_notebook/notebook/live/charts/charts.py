@@ -10,43 +10,46 @@ and draws it. Nothing can be changed here, so there is nothing to confirm: that 
 
 from __future__ import annotations
 
-import logging
-import threading
-import time
 from collections import deque
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from judicia_notebook.errors import PolicyError, did_you_mean
+from judicia_notebook.errors import PolicyError
 from judicia_notebook.notebook.cards import Card, Grid, Line, Row
 from judicia_notebook.notebook.commands import SCALES
 from judicia_notebook.notebook.live import messages
+from judicia_notebook.notebook.live.activity import recorder_of
 from judicia_notebook.notebook.live.charts.frames import Frame, FrameReader, last_outcomes
-from judicia_notebook.notebook.live.feed import Feed
-from judicia_notebook.notebook.live.panel.state import recorder_of
 from judicia_notebook.notebook.live.readings import Tally
-from judicia_notebook.notebook.live.widget import Send, check_scale, live_widget
+from judicia_notebook.notebook.live.session import LiveSession, Send
+from judicia_notebook.notebook.live.shown_plugin import ShownPlugin
+from judicia_notebook.notebook.live.widget import check_scale, live_widget
 from judicia_notebook.policy.quotas import KINDS
-from judicia_notebook.runtime.plugin import Plugin
 from judicia_notebook.units import format_count, format_size, format_time
 
 if TYPE_CHECKING:
     from anywidget import AnyWidget
 
+    from judicia_notebook.runtime.plugin import Plugin
     from judicia_notebook.runtime.runtime import Runtime
 
 FRAME_SECONDS = 1 / 10
 QUIET_SECONDS = 1.0
 WINDOW_SECONDS = 30.0
-MOST_CHOICES = 200
 _FRAMES_A_MESSAGE = 30
 
-_log = logging.getLogger(__name__)
+
+class Shown(NamedTuple):
+    """What the page is told of the plugin it shows."""
+
+    plugin: str
+    state: str
+    choices: tuple[str, ...] | None
 
 
-class ChartSession:
+class ChartSession(LiveSession):
     """The kernel's half of live charts.
 
     Parameters
@@ -58,122 +61,88 @@ class ChartSession:
     """
 
     def __init__(self, source: Plugin | Runtime, send: Send) -> None:
-        self._source = source
-        self._send_raw = send
-        self._recorder = recorder_of(source) if isinstance(source, Plugin) else source.recorder
-        self._lock = threading.RLock()  # re-entrant: a signal handler may come in while its thread is inside
-        self._chosen = ""
+        self._shown = ShownPlugin(source)
+        self._recorder = self._shown.recorder
         self._reader: FrameReader | None = None
-        self._about: dict[str, Any] = {}
+        self._told: Shown | None = None
         self._epoch = 0  # frames of different epochs are of different plugins
         self._mark: tuple[object, ...] = ()
-        self._sent_at = 0.0
         self._frames: deque[Frame] = deque(maxlen=int(WINDOW_SECONDS / FRAME_SECONDS))
-        self.feed = Feed(self._beat, opened=self._open, closed=lambda: None, seconds=FRAME_SECONDS)
+        super().__init__(send, FRAME_SECONDS)
 
-    def close(self) -> None:
-        """End the feed."""
-        self.feed.close()
-
-    def receive(self, content: object) -> None:
-        """One message of the page, whatever it is; nothing is raised."""
-        try:
-            message = messages.read(content)
-            if isinstance(message, messages.Choose):
-                self._choose(message.plugin)
-            elif isinstance(message, messages.Operation):
-                raise PolicyError("Charts only show; nothing can be changed here.")
-            elif message.type == "bye":
-                self.feed.bye(message.view)
-            elif self.feed.heard(message.view) or message.type == "hello":
-                self._tell_all(message.view)
-        except Exception as error:  # a refusal is an answer too, and the kernel's log is no place for it
-            self._send(messages.refused(messages.id_of(content), error))
-
-    def _choose(self, name: str) -> None:
-        if name not in self._plugins:
-            raise PolicyError(f"No plugin {name!r} is loaded.{did_you_mean(name, self._plugins)}")
-        self._chosen = name
+    def _operate(self, operation: messages.Operation) -> int:
+        if not isinstance(operation, messages.Choose):
+            raise PolicyError("Charts only show; nothing can be changed here.")
+        self._shown.choose(operation.plugin)
         self._beat()
-
-    @property
-    def _plugins(self) -> Mapping[str, Plugin]:
-        source = self._source
-        return {source.name: source.current} if isinstance(source, Plugin) else source.plugins
-
-    @property
-    def plugin(self) -> Plugin | None:
-        """The plugin that is shown; None where a runtime has none."""
-        plugins = self._plugins
-        found = plugins.get(self._chosen)
-        return found if found is not None else next(iter(tuple(plugins.values())), None)
+        return self._revision  # charts have no states: what they say of the plugin is the answer
 
     # What the kernel says -------------------------------------------------------------------------------------
 
     def _open(self) -> None:
         """The first view came: what happened while nobody looked is not drawn."""
         with self._lock:
-            self._about, self._reader = {}, None
+            self._told, self._reader = None, None
 
     def _beat(self) -> None:
         with self._lock:
-            plugin = self.plugin
+            plugin = self._shown.plugin
             self._tell_about(plugin)
             reader = self._reader
             if plugin is None or reader is None:
                 return
             mark = reader.mark(plugin)
-            if mark == self._mark and time.monotonic() - self._sent_at < QUIET_SECONDS:
+            if mark == self._mark and self._silence < QUIET_SECONDS:
                 return
             self._mark = mark
             frame = reader.read(plugin)
             self._frames.append(frame)
             self._send_frames([frame])
 
-    def _tell_about(self, plugin: Plugin | None) -> None:
+    def _tell_about(self, plugin: Plugin | None) -> Shown:
         """Say which plugin this is, where that is news, and begin anew where it is another one."""
-        name = plugin.name if plugin is not None else ""
-        choices = None if isinstance(self._source, Plugin) else list(self._plugins)[:MOST_CHOICES]
-        about = {"plugin": name, "state": plugin.state if plugin is not None else "", "choices": choices}
-        if about == self._about:
-            return
-        if self._reader is None or self._about.get("plugin") != name:
+        name, choices = plugin.name if plugin is not None else "", self._shown.choices
+        names = None if choices is None else tuple(choice.name for choice in choices)
+        shown, told = Shown(name, plugin.state if plugin is not None else "", names), self._told
+        if shown == told:
+            return shown
+        if self._reader is None or told is None or told.plugin != name:
             self._epoch += 1
             self._frames.clear()
             self._reader = FrameReader(self._recorder, name)
-        self._about = about
-        self._send_about("")
+        self._told = shown
+        self._send_about(shown)
+        return shown
 
-    def _send_about(self, view: str) -> None:
-        outcomes = last_outcomes(self._recorder, self._about["plugin"])
-        said = {"type": "about", "view": view, "epoch": self._epoch, "window": WINDOW_SECONDS, "outcomes": outcomes}
-        self._send(said | self._about)
+    def _send_about(self, shown: Shown, view: str = "") -> None:
+        about = messages.About(
+            view=view,
+            epoch=self._epoch,
+            window=WINDOW_SECONDS,
+            outcomes=last_outcomes(self._recorder, shown.plugin),
+            plugin=shown.plugin,
+            state=shown.state,
+            choices=None if shown.choices is None else list(shown.choices),
+        )
+        self._send(about)
 
-    def _tell_all(self, view: str) -> None:
+    def _welcome(self, view: str) -> None:
         """A view opened: everything that the others know."""
         with self._lock:
-            self._tell_about(self.plugin)
-            self._send_about(view)
+            self._send_about(self._tell_about(self._shown.plugin), view)
             frames = list(self._frames)
             for first in range(0, len(frames), _FRAMES_A_MESSAGE):
                 self._send_frames(frames[first : first + _FRAMES_A_MESSAGE], view)
 
     def _send_frames(self, frames: Iterable[Frame], view: str = "") -> None:
         text = msgspec.json.encode(list(frames)).decode()
-        self._send({"type": "frames", "view": view, "epoch": self._epoch, "frames": text})
-
-    def _send(self, message: dict[str, Any]) -> None:
-        try:
-            self._send_raw(message)
-        except Exception:  # the comm may be gone
-            _log.debug("A message to charts was not sent.", exc_info=True)
-        self._sent_at = time.monotonic()
+        self._send(messages.Frames(view=view, epoch=self._epoch, frames=text))
 
     # Where there is no kernel -----------------------------------------------------------------------------------
 
     def card(self) -> Card:
         """The numbers as they are now, as a table."""
-        plugin = self.plugin
+        plugin = self._shown.plugin
         if plugin is None:
             return Card("Charts of no plugin", "", (Line("To load one:", "%plugin load example:checker"),))
         return chart_card(plugin)
@@ -218,6 +187,6 @@ def make_charts(source: Plugin | Runtime, scale: float = 1.0) -> AnyWidget:
     ValueError
         No such scale.
     """
-    kind = live_widget(("page.js", "charts/charts.js"), ("panel/panel.css", "charts/charts.css"))
+    kind = live_widget("charts", ("panel/panel.css", "charts/charts.css"))
     charts: AnyWidget = kind(lambda send: ChartSession(source, send), check_scale(scale, *SCALES))
     return charts

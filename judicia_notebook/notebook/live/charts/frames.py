@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from judicia_notebook.notebook.live.panel.state import calls_waiting, memory_of, running_calls
+from judicia_notebook.notebook.live.activity import calls_waiting, memory_of, running_calls
 from judicia_notebook.notebook.live.readings import Tally, Ticks, columns_of
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """The live panel: one widget that shows what a plugin may do, uses and did, and changes it while it runs.
 
 A `PanelSession` is the kernel's half and knows no widget: messages in, messages out. `make_panel` puts it behind a
-widget (see `judicia_notebook.notebook.live.widget`), whose page ends in ``panel.js``.
+widget (see `judicia_notebook.notebook.live.widget`), whose page is ``panel.js``.
 
 - The kernel is the truth. It says what holds in whole states with a rising revision, and the page draws nothing else;
   an operation counts as done when a state with at least the revision of its answer has been drawn.
@@ -14,26 +14,25 @@ widget (see `judicia_notebook.notebook.live.widget`), whose page ends in ``panel
 from __future__ import annotations
 
 import functools
-import logging
 import threading
-import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from judicia_notebook.context import via
-from judicia_notebook.errors import NoSuchPlugin, PluginNotReady, PolicyError, did_you_mean
+from judicia_notebook.errors import PluginNotReady, PolicyError, did_you_mean
 from judicia_notebook.notebook.commands import SCALES, TABS
 from judicia_notebook.notebook.live import messages
-from judicia_notebook.notebook.live.feed import Feed
+from judicia_notebook.notebook.live.activity import running_calls
 from judicia_notebook.notebook.live.panel.calls import PanelCalls, payload_of
 from judicia_notebook.notebook.live.panel.card import panel_card
 from judicia_notebook.notebook.live.panel.changes import change_for, check_current, check_meant, check_step
-from judicia_notebook.notebook.live.panel.state import Choice, State, StateReader, encoded, recorder_of, running_calls
+from judicia_notebook.notebook.live.panel.state import Choice, State, StateReader, encoded
+from judicia_notebook.notebook.live.session import LiveSession, Send
+from judicia_notebook.notebook.live.shown_plugin import ShownPlugin
 from judicia_notebook.notebook.live.widget import check_scale, live_widget
 from judicia_notebook.policy.changes import taken_back
 from judicia_notebook.policy.policy import MOST_REMEMBERED
-from judicia_notebook.runtime.plugin import Plugin
 
 if TYPE_CHECKING:
     from anywidget import AnyWidget
@@ -41,14 +40,12 @@ if TYPE_CHECKING:
     from judicia_notebook.notebook.cards import Card
     from judicia_notebook.policy.changes import Snapshot
     from judicia_notebook.policy.policy import Policy
+    from judicia_notebook.runtime.plugin import Plugin
     from judicia_notebook.runtime.runtime import Runtime
 
 BEAT_SECONDS = 1.0
 MOST_UNDO = 50
-MOST_CHOICES = 200
 _SHOWN = "shown"  # stands for the view that has not said hello yet
-
-_log = logging.getLogger(__name__)
 
 
 class Step(NamedTuple):
@@ -62,7 +59,7 @@ class Step(NamedTuple):
     drag: str
 
 
-class PanelSession:
+class PanelSession(LiveSession):
     """The kernel's half of a panel.
 
     Parameters
@@ -75,29 +72,22 @@ class PanelSession:
         The tab that a view opens first.
     """
 
-    def __init__(
-        self, source: Plugin | Runtime, send: Callable[[dict[str, Any]], object], first_tab: str = TABS[0]
-    ) -> None:
-        self._source = source
-        self._send_raw = send
+    def __init__(self, source: Plugin | Runtime, send: Send, first_tab: str = TABS[0]) -> None:
+        self._shown = ShownPlugin(source)
         self._first_tab = first_tab
-        self._chosen = ""
-        self._reader = StateReader(recorder_of(source) if isinstance(source, Plugin) else source.recorder)
-        self._lock = threading.RLock()  # re-entrant: a signal handler may change a policy while its thread is inside
+        self._reader = StateReader(self._shown.recorder)
         self._acting: set[int] = set()  # threads that carry out an operation, and send a state when it is done
-        self._revision = 0
         self._mark: tuple[object, ...] = ()
-        self._sent_at = 0.0
         self._steps: list[Step] = []
         self._made: deque[tuple[int, str]] = deque(maxlen=MOST_REMEMBERED)  # versions, each with the view that asked
         self._watched: Policy | None = None
         self._unwatch: Callable[[], None] = lambda: None
         self.calls = PanelCalls(self.push)
-        self.feed = Feed(self._beat, opened=self._open, closed=self._rest)
+        super().__init__(send)
 
     def close(self) -> None:
         """End everything that this panel keeps going."""
-        self.feed.close()
+        super().close()
         self.calls.close()
 
     def card(self) -> Card:
@@ -110,38 +100,24 @@ class PanelSession:
 
     # What the page says ---------------------------------------------------------------------------------------
 
-    def receive(self, content: object) -> None:
-        """One message of the page, whatever it is; nothing is raised."""
-        try:
-            message = messages.read(content)
-        except PolicyError as error:
-            self._send(messages.refused(messages.id_of(content), error))
-            return
-        if isinstance(message, messages.Operation):
-            self._operate(message)
-        elif message.type == "bye":
-            self.feed.bye(message.view)
-        elif self.feed.heard(message.view) or message.type == "hello":
-            self.feed.bye(_SHOWN)
-            self.push()
+    def _welcome(self, _: str) -> None:
+        self.feed.bye(_SHOWN)
+        self.push()
 
-    def _operate(self, operation: messages.Operation) -> None:
+    def _operate(self, operation: messages.Operation) -> int:
         thread = threading.get_ident()
         self._acting.add(thread)
         try:
             with via("panel"):
                 self._perform(operation)
-        except Exception as error:  # a refusal is an answer too, and the kernel's log is no place for it
-            self._send(messages.refused(operation.id, error))
-            return
         finally:
             self._acting.discard(thread)
-        self._send(messages.done(operation.id, self.push()))
+        return self.push()
 
     def _perform(self, operation: messages.Operation) -> None:
         plugin = self._named(operation.plugin)
         if isinstance(operation, messages.Choose):
-            self._chosen = plugin.name
+            self._shown.choose(plugin.name)
         elif isinstance(operation, messages.CancelCall):
             _cancel(plugin, operation.call)
         elif isinstance(operation, messages.StopCalls):
@@ -155,9 +131,7 @@ class PanelSession:
             self._change(plugin, operation)
 
     def _named(self, name: str) -> Plugin:
-        plugin = self._plugins.get(name)
-        if plugin is None:
-            raise NoSuchPlugin(f"No plugin {name!r} is loaded.{did_you_mean(name, self._plugins)}")
+        plugin = self._shown.named(name)
         if plugin.unloaded:
             raise PluginNotReady(f"{plugin.name} is unloaded.", hint=f"Load it again under the name {plugin.name}.")
         return plugin
@@ -228,16 +202,9 @@ class PanelSession:
     # What the kernel says -------------------------------------------------------------------------------------
 
     @property
-    def _plugins(self) -> Mapping[str, Plugin]:
-        source = self._source
-        return {source.name: source.current} if isinstance(source, Plugin) else source.plugins
-
-    @property
     def plugin(self) -> Plugin | None:
         """The plugin that is shown; None where a runtime has none."""
-        plugins = self._plugins
-        found = plugins.get(self._chosen)
-        return found if found is not None else next(iter(tuple(plugins.values())), None)
+        return self._shown.plugin
 
     def state(self) -> State:
         """What holds now."""
@@ -247,44 +214,36 @@ class PanelSession:
     def push(self) -> int:
         """Send what holds now; the revision it was sent as."""
         with self._lock:
-            self._revision += 1
-            revision = self._revision
             plugin = self.plugin
             self._watch(plugin)
             self._mark = self._full_mark(plugin)
-            step = self._last_step(plugin) if plugin is not None else None
-            text = encoded(
-                self.state(),
-                choices=self._choices(),
-                undo=step.text[:200] if step is not None else "",
-                undo_step=step.version if step is not None else 0,
-                answer=self.calls.answer,
-                repeating=self.calls.repeating,
-                first_tab=self._first_tab,
-            )
-            self._send({"type": "state", "revision": revision, "state": text})
-            return revision
+            return self._send_state(lambda: self._encoded(plugin))
+
+    def _encoded(self, plugin: Plugin | None) -> str:
+        step = self._last_step(plugin) if plugin is not None else None
+        return encoded(
+            self.state(),
+            choices=self._choices(),
+            undo=step.text[:200] if step is not None else "",
+            undo_step=step.version if step is not None else 0,
+            answer=self.calls.answer,
+            repeating=self.calls.repeating,
+            first_tab=self._first_tab,
+        )
 
     def _choices(self) -> tuple[Choice, ...] | None:
-        if isinstance(self._source, Plugin):
+        choices = self._shown.choices
+        if choices is None:
             return None
-        plugins = tuple(self._plugins.values())[:MOST_CHOICES]
-        return tuple(Choice(name=one.name, running=len(running_calls(one))) for one in plugins)
-
-    def _send(self, message: dict[str, Any]) -> None:
-        try:
-            self._send_raw(message)
-        except Exception:  # the comm may be gone; whoever changed the policy has nothing to do with that
-            _log.debug("A message to a panel was not sent.", exc_info=True)
-        self._sent_at = time.monotonic()
+        return tuple(Choice(name=choice.name, running=len(running_calls(choice))) for choice in choices)
 
     def _beat(self) -> None:
         with self._lock:
-            due = time.monotonic() - self._sent_at >= BEAT_SECONDS
+            due = self._silence >= BEAT_SECONDS
             if self._full_mark(self.plugin) != self._mark or (due and self.feed.has(_SHOWN)):
                 self.push()
             elif due:
-                self._send({"type": "beat"})
+                self._send(messages.Beat())
 
     def _full_mark(self, plugin: Plugin | None) -> tuple[object, ...]:
         return (*self._reader.mark(plugin), self._choices(), self.calls.made, self.calls.repeating)
@@ -349,7 +308,7 @@ def make_panel(source: Plugin | Runtime, show: str | None = None, scale: float =
 
 @functools.cache
 def _panel_class() -> type[Any]:
-    kind = live_widget(("page.js", "panel/policy.js", "panel/activity.js", "panel/panel.js"), ("panel/panel.css",))
+    kind = live_widget("panel", ("panel/panel.css",))
 
     class Panel(kind):  # type: ignore[misc, valid-type]  # its class is made when the first one is asked for
         """A plugin's live panel. `session` is its kernel half; `close` ends it."""

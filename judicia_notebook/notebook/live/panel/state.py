@@ -19,6 +19,7 @@ from judicia_notebook.capabilities import CAPABILITIES
 from judicia_notebook.engine import interrupts
 from judicia_notebook.errors import printable
 from judicia_notebook.notebook import schemas
+from judicia_notebook.notebook.live.activity import calls_waiting, memory_of, running_calls
 from judicia_notebook.notebook.live.quota_rows import QuotaRow, Use, quota_rows
 from judicia_notebook.notebook.live.readings import Rate, Tail, Tally, Ticks
 from judicia_notebook.notebook.schemas import Field
@@ -162,21 +163,6 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     answer: Answer | None = None
     repeating: str = ""
     first_tab: str = ""
-
-
-def recorder_of(plugin: Plugin) -> Recorder:
-    """Where the plugin's rows are."""
-    return plugin.target("", plugin.abi).platform.recorder
-
-
-def running_calls(plugin: Plugin) -> tuple[Call, ...]:
-    """Its calls that run or wait, the oldest first."""
-    return tuple(plugin.target("", plugin.abi).activity.running.values())
-
-
-def calls_waiting(plugin: Plugin) -> int:
-    """How many of its calls wait for an instance."""
-    return plugin.target("", plugin.abi).instances.waiting
 
 
 class StateReader:
@@ -384,12 +370,6 @@ class StateReader:
             )
             for found in rows[:LAST_LINES]
         )
-
-
-def memory_of(call: Call) -> int:
-    """Bytes of linear memory of the instance a call is in."""
-    account = call.scope.account
-    return account.used if account is not None else max(call.memory_before, 0)
 
 
 def _function_row(name: str, info: FunctionInfo) -> FunctionRow:

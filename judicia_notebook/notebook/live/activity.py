@@ -1,0 +1,34 @@
+"""What a plugin does now, for all live widgets: its calls, its recorder, and the memory a call uses.
+
+Knows a plugin's insides so that the widgets need not: this module alone asks a plugin for its target.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from judicia_notebook.records.recorder import Recorder
+    from judicia_notebook.runtime.call import Call
+    from judicia_notebook.runtime.plugin import Plugin
+
+
+def recorder_of(plugin: Plugin) -> Recorder:
+    """Where the plugin's rows are."""
+    return plugin.target("", plugin.abi).platform.recorder
+
+
+def running_calls(plugin: Plugin) -> tuple[Call, ...]:
+    """Its calls that run or wait, the oldest first."""
+    return tuple(plugin.target("", plugin.abi).activity.running.values())
+
+
+def calls_waiting(plugin: Plugin) -> int:
+    """How many of its calls wait for an instance."""
+    return plugin.target("", plugin.abi).instances.waiting
+
+
+def memory_of(call: Call) -> int:
+    """Bytes of linear memory of the instance a call is in."""
+    account = call.scope.account
+    return account.used if account is not None else max(call.memory_before, 0)
