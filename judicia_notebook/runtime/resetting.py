@@ -21,7 +21,7 @@ from judicia_notebook.units import format_count, format_names
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from judicia_notebook.host import Host
+    from judicia_notebook.host.services import Host
     from judicia_notebook.records.recorder import Recorder
     from judicia_notebook.runtime.plugin import Plugin
 
