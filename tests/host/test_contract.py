@@ -220,6 +220,7 @@ def all_but(capability: str) -> list[str]:
 def test_without_its_capability_the_denial_is_a_value_whatever_else_is_granted(function: str, ground: Ground) -> None:
     use, capability = use_of(function, ground), capability_of(function)
     p = load(ground.rt, *all_but(capability))
+    kept = list(ground.rt.host.kept())
     assert p.call(function, use.request) == {
         "error": {"code": "capability_denied", "message": f"{function} needs the capability {capability}"}
     }
@@ -227,6 +228,7 @@ def test_without_its_capability_the_denial_is_a_value_whatever_else_is_granted(f
     assert list(ground.rt.audit["detail"])[-1] == f"{capability} for {function}"
     assert p.last is not None
     assert (p.last.outcome, p.last.denied) == ("ok", 1)
+    assert list(ground.rt.host.kept()) == kept
     assert not ground.rt.host.files.folder("guest").exists()
 
 
@@ -236,8 +238,14 @@ def test_without_its_capability_the_denial_can_end_the_call(function: str, groun
     p = load(ground.rt, *all_but(capability), on_denied="trap")
     with pytest.raises(jn.CapabilityDenied) as denial:
         p.call(function, use.request)
-    assert (denial.value.capability, denial.value.scope, denial.value.host_function) == (capability, "", function)
-    assert f'p.policy.grant("{capability}")' in denial.value.hint
+    error = denial.value
+    assert (error.capability, error.scope, error.host_function) == (capability, "", function)
+    assert str(error).splitlines() == [
+        f"guest.{function} needs {capability} for {function}.",
+        f'  To allow it:    %plugin grant guest {capability}     or  p.policy.grant("{capability}")',
+    ]
+    assert error.record is not None
+    assert (error.record.outcome, error.record.denied, error.record.host_calls) == ("denied", 1, 1)
     assert row(ground.rt, "decision", "detail") == ("denied", 'on_denied="trap"')
 
 
