@@ -1,7 +1,7 @@
 """``rt.host``: the services of one runtime, and what each of them is told in the runtime's life.
 
 It knows no service by name: the names come from the registry, and a service that wants to be told something has the
-method of that name (`Connects`, `FollowsPlugins`, `Ends`, `Adopts`, `Keeps`, `Forgets`, `Closes`).
+method of that name: `Connects`, `FollowsPlugins`, `Ends`, `Adopts`, `Keeps`, `Forgets`, `Closes`. `IsGiven` is words alone.
 """
 
 from __future__ import annotations
@@ -60,10 +60,19 @@ class Adopts(Protocol):
 
 @runtime_checkable
 class Keeps(Protocol):
-    """A service that keeps something of plugins after their calls."""
+    """A service that keeps something of plugins after their calls; `left` is what, such as ``files``."""
+
+    left: str
 
     def kept(self) -> Iterator[str]:
         """What it keeps, in words."""
+
+
+@runtime_checkable
+class IsGiven(Protocol):
+    """A service that the user gives something, which is not forgotten; `given` is what, such as ``mapped folders``."""
+
+    given: str
 
 
 @runtime_checkable
@@ -151,6 +160,16 @@ class Host(Registry):
         for service in self._services:
             if isinstance(service, Keeps):
                 yield from service.kept()
+
+    @property
+    def left(self) -> list[str]:
+        """What plugins leave in services, in words."""
+        return [service.left for service in self._services if isinstance(service, Keeps)]
+
+    @property
+    def given(self) -> list[str]:
+        """What the user gives services, in words: `forget` leaves it."""
+        return [service.given for service in self._services if isinstance(service, IsGiven)]
 
     def forget(self) -> list[str]:
         """Have services remove what they keep of plugins; what could not be removed, in words."""

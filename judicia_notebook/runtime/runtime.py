@@ -302,7 +302,7 @@ class Runtime:
         for name in names:
             with contextlib.suppress(NoSuchPlugin):
                 self.unload(name)
-        return resetting.unloaded(names)
+        return resetting.unloaded(names, self.host.left)
 
     def end_running(self, seconds: float) -> int:
         """Cancel the calls of plugins that are unloaded, and wait for their end; how many have not ended by then."""

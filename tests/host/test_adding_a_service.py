@@ -42,6 +42,8 @@ class Throw(msgspec.Struct, forbid_unknown_fields=True):
 
 class DiceService:
     module = "judicia:dice"
+    left = "throws"
+    given = "loaded dice"
 
     def __init__(self) -> None:
         self.thrown: Counter[str] = Counter()
@@ -166,11 +168,16 @@ def test_it_is_told_of_the_life_of_its_runtime() -> None:
     with jn.Runtime() as rt:
         p, service = load(rt, "random"), of(rt)
         p.call("throw", {"sides": 6})
-        assert "throws of 1 plugin" in rt.reset().removed
+        waiting = rt.reset()
+        assert "throws of 1 plugin" in waiting.removed
+        assert "loaded dice, limits." in waiting.stays
+        assert "throws, recorded rows." in rt.clear().stays
+        p = load(rt, "random")
         rt.host.adopt("guest")
         rt.reset(confirm=True)
         assert not service.thrown
-    assert service.told == ["connect", "loaded guest", f"adopt guest {p.digest[:12]}", "unloaded guest", "close"]
+    life = ["loaded guest", "unloaded guest"]
+    assert service.told == ["connect", *life, life[0], f"adopt guest {p.digest[:12]}", life[1], "close"]
 
 
 def test_a_runtime_without_its_line_does_not_offer_it(rt: jn.Runtime, dice: None) -> None:

@@ -50,6 +50,8 @@ class EventsService:
     """``judicia:events`` of one runtime; `events` is what Python code has of it."""
 
     module = "judicia:events"
+    left = "events"
+    given = "event callbacks"
 
     def __init__(self, unix_ns: Callable[[], int]) -> None:
         self.events = Events(unix_ns)

@@ -44,6 +44,8 @@ class NotificationsService:
     """``judicia:notifications`` of one runtime; `notifications` is what Python code has of it."""
 
     module = "judicia:notifications"
+    left = "notifications"
+    given = "notification targets"
 
     def __init__(self) -> None:
         self.notifications = Notifications()
