@@ -1,7 +1,8 @@
 """``rt.host``: the services of one runtime, and what each of them is told in the runtime's life.
 
 It knows no service by name: the names come from the registry, and a service that wants to be told something has the
-method of that name: `Connects`, `FollowsPlugins`, `Ends`, `Adopts`, `Keeps`, `Forgets`, `Closes`. `IsGiven` is words alone.
+method of that name: `Connects`, `FollowsPlugins`, `Ends`, `Adopts`, `Keeps`, `Forgets`, `Closes`. `IsGiven` is a word
+alone.
 """
 
 from __future__ import annotations
