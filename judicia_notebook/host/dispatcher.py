@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 import msgspec
 
+from judicia_notebook.capabilities import CAPABILITIES
 from judicia_notebook.engine import abi, wire
 from judicia_notebook.engine.sandbox import HostFunction, Sandbox
 from judicia_notebook.host.host_call import HostCall, RateMeter
@@ -92,7 +93,13 @@ class Service(Protocol):
 
 
 class Dispatcher:
-    """The host functions of one runtime."""
+    """The host functions of one runtime.
+
+    Raises
+    ------
+    ValueError
+        Two of them have one name, or one takes a capability that nobody can grant.
+    """
 
     def __init__(self, services: Iterable[Service]) -> None:
         self._functions: dict[tuple[str, str], HostFunction] = {}
@@ -101,6 +108,10 @@ class Dispatcher:
         for service in services:
             for operation in service.operations():
                 key = (service.module, operation.name)
+                if key in self._functions:
+                    raise ValueError(f"there are two host functions {service.module} {operation.name}")
+                if operation.capability not in (None, *CAPABILITIES):
+                    raise ValueError(f"{service.module} {operation.name} takes {operation.capability}, no capability")
                 self._capabilities[key] = operation.capability
                 self._functions[key] = HostFunction(*key, *abi.CALL, self._entry(service.module, operation))
 

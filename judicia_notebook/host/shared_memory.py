@@ -255,6 +255,7 @@ class SharedMemory:
     """
 
     module = "judicia:shared_memory"
+    left = "shared regions"
     limit_kinds = KINDS
     """What each of `limits` counts, its unit and its default."""
 

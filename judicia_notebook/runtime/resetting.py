@@ -21,12 +21,11 @@ from judicia_notebook.units import format_count, format_names
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from judicia_notebook.host import Host
+    from judicia_notebook.host.services import Host
     from judicia_notebook.records.recorder import Recorder
     from judicia_notebook.runtime.plugin import Plugin
 
 SECONDS = 5.0
-_STAYS = "What you gave stays: mapped folders, platform tables, event callbacks, notification targets, limits."
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -79,8 +78,9 @@ def reset(runtime: Runtime, *, confirm: bool) -> Removal:
     """What `Runtime.reset` does, which says more."""
     runtime.check_open()
     found = tuple(_found(runtime))
+    stays = f"What you gave stays: {', '.join([*runtime.host.given, 'limits'])}."
     if not confirm:
-        return Removal(False, found, _STAYS)
+        return Removal(False, found, stays)
     if current_call.get():
         raise PolicyError("A call cannot reset its own runtime: it would have to end first.")
     runtime.clear()
@@ -96,13 +96,13 @@ def reset(runtime: Runtime, *, confirm: bool) -> Removal:
             raise ResourceExhausted(f"Not everything could be removed: {'; '.join(failed)}.")
         runtime.recorder.clear()
         runtime.recorder.add_audit("reset", "", "; ".join(found), current_way())
-    return Removal(True, found, _STAYS)
+    return Removal(True, found, stays)
 
 
-def unloaded(names: Iterable[str]) -> Removal:
+def unloaded(names: Iterable[str], left: Iterable[str]) -> Removal:
     """What `Runtime.clear` did, in words."""
     removed = tuple(f"{name}: unloaded" for name in names)
-    stays = "What plugins left stays: files, tables, events, notifications, recorded rows. rt.reset() removes it, too."
+    stays = f"What plugins left stays: {', '.join([*left, 'recorded rows'])}. rt.reset() removes it, too."
     return Removal(True, removed, stays)
 
 

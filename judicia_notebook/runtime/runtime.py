@@ -17,7 +17,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
-from judicia_notebook import context, host
+from judicia_notebook import context
 from judicia_notebook.context import current_way
 from judicia_notebook.engine import cache, wire
 from judicia_notebook.engine.interrupts import deferred, do_all
@@ -28,6 +28,8 @@ from judicia_notebook.errors import NoSuchPlugin, ResourceExhausted, did_you_mea
 from judicia_notebook.host import wasi
 from judicia_notebook.host.dispatcher import Dispatcher
 from judicia_notebook.host.ownership import Owners
+from judicia_notebook.host.registry import make_services
+from judicia_notebook.host.services import Host
 from judicia_notebook.policy.changes import Snapshot
 from judicia_notebook.policy.policy import Policy
 from judicia_notebook.policy.quotas import Quota, as_quota, overlay
@@ -101,11 +103,11 @@ class Runtime:
         self.recorder = Recorder(read_json=wire.reread)
         ours = weakref.ref(self)  # the engine keeps services by way of C, where no collector sees a cycle
         owners = Owners(lambda: _living(ours).data_dir)
-        services = host.services(seed=seed, clock=clock, owners=owners, database=database)
-        self.host = host.Host(services, owners, lambda name: _living(ours).plugin(name).digest, self.recorder)
+        services = make_services(seed=seed, clock=clock, owners=owners, database=database)
+        self.host = Host(services, owners, lambda name: _living(ours).plugin(name).digest, self.recorder)
         self.host.connect(self.recorder, deliver)
-        dispatcher = Dispatcher(services)
-        dispatcher.add_functions(wasi.functions(services, dispatcher.rates))
+        dispatcher = Dispatcher(services.values())
+        dispatcher.add_functions(wasi.functions(services.values(), dispatcher.rates))
         pool = MemoryPool(2 * int(top.memory or MOST_MEMORY))  # type: ignore[arg-type]  # bytes by now
         self._platform = Platform(dispatcher, self.recorder, pool, top, cache.default_folder(), Workers())
         self._given_data_dir = Path(data_dir).absolute() if data_dir is not None else None
@@ -300,7 +302,7 @@ class Runtime:
         for name in names:
             with contextlib.suppress(NoSuchPlugin):
                 self.unload(name)
-        return resetting.unloaded(names)
+        return resetting.unloaded(names, self.host.left)
 
     def end_running(self, seconds: float) -> int:
         """Cancel the calls of plugins that are unloaded, and wait for their end; how many have not ended by then."""

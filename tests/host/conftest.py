@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook import host
 from judicia_notebook.languages.wat import compile_wat
+from tests.support.services import offered
 
 FUNCTIONS = {
     "log": "judicia:log.write",
@@ -38,17 +38,7 @@ Offer = Callable[..., None]
 
 
 @pytest.fixture
-def offer(monkeypatch: pytest.MonkeyPatch) -> Offer:
+def offer() -> Iterator[Offer]:
     """Have runtimes made from now on offer one service more, with operations of the test's own."""
-
-    def add(*operations: Any) -> None:
-        class TestService:
-            module = "judicia:test"
-
-            def operations(self) -> Sequence[Any]:
-                return operations
-
-        real = host.services
-        monkeypatch.setattr(host, "services", lambda **how: [*real(**how), TestService()])
-
-    return add
+    with ExitStack() as until_the_end:
+        yield lambda *operations: until_the_end.enter_context(offered(*operations))

@@ -64,28 +64,6 @@ def test_each_call_with_a_denial_is_audited_once_for_each_function(rt: jn.Runtim
     ]
 
 
-def test_a_denial_can_end_the_call(rt: jn.Runtime) -> None:
-    p = rt.load("example:specimen", on_denied="trap")
-    with pytest.raises(jn.CapabilityDenied) as denial:
-        p.call("call_host", {"service": "clock", "n": 3})
-    error = denial.value
-    assert (error.capability, error.host_function, error.plugin, error.function) == (
-        "wall_clock",
-        "judicia:clock now",
-        "specimen",
-        "call_host",
-    )
-    assert str(error).splitlines() == [
-        "specimen.call_host needs wall_clock for judicia:clock now.",
-        '  To allow it:    %plugin grant specimen wall_clock     or  p.policy.grant("wall_clock")',
-    ]
-    assert error.record is not None
-    assert (error.record.outcome, error.record.denied, error.record.host_calls) == ("denied", 1, 1)
-    assert rows(rt.host_calls, "decision", "detail") == [("denied", 'on_denied="trap"')]
-    p.policy.grant("wall_clock")
-    assert p.call("call_host", {"service": "clock", "n": 3})["ok"] == 3
-
-
 def test_a_trap_after_a_denial_says_what_was_denied_before_it(rt: jn.Runtime) -> None:
     p = rt.load(
         compile_wat(
@@ -177,13 +155,8 @@ def test_the_rate_is_each_plugins_own(rt: jn.Runtime) -> None:
 @pytest.mark.parametrize(
     ("function", "request_text", "named"),
     [
-        ("log", '{"level":"info"}', "`message`"),
-        ("log", '{"message":"x"}', "`level`"),
         ("log", "", "`level`"),
-        ("log", '{"level":"info","message":"x","extra":1}', "`extra`"),
-        ("log", '{"level":"info","message":5}', "`message`"),
         ("log", '{"level":"loud","message":"x"}', "`level`"),
-        ("log", '{"level":"info","message":"x","fields":[1]}', "`fields`"),
         ("log", '{"level":"info","message":"x","level":"info"}', "duplicate key"),
         ("log", '{"level":"info","message":NaN}', "JSON"),
         ("log", '{"level":"info","message":"x","fields":{"a":18446744073709551616}}', "64 bits"),
@@ -193,14 +166,8 @@ def test_the_rate_is_each_plugins_own(rt: jn.Runtime) -> None:
         ("log", "null", "null"),
         ("log", "{", ""),
         ("log", '"\\ud800"', ""),
-        ("now", '{"x":1}', "`x`"),
-        ("random", "{}", "`length`"),
-        ("random", '{"length":"5"}', "`length`"),
-        ("random", '{"length":2.5}', "`length`"),
-        ("random", '{"length":true}', "`length`"),
         ("random", '{"length":-1}', "`length`"),
         ("random", '{"length":65537}', "`length`"),
-        ("random", '{"lenght":5}', "`lenght`"),
     ],
     ids=lambda value: str(value)[:40],
 )

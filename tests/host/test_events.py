@@ -268,31 +268,11 @@ def test_a_plugin_subscribes_as_far_as_is_granted(rt: jn.Runtime, grants: list[s
     assert rt.host.events.subscribers["patterns"].tolist() == [tuple(allowed)]
 
 
-def test_a_denial_names_the_grant_that_is_missing_for_the_guest_the_trace_and_the_user(rt: jn.Runtime) -> None:
-    p = speaker(rt)
-    answer = p.call("emit", {"type": "contest.begun", "payload": 1})
-    assert answer["error"] == {
-        "code": "capability_denied",
-        "message": "judicia:events emit of contest.begun needs the capability emit_event=contest.begun",
-    }
-    row = p.host_calls.iloc[-1]
-    assert (row["function"], row["target"], row["decision"]) == ("judicia:events emit", "contest.begun", "denied")
-    assert p.last is not None
-    assert p.last.denied == 1
-    p.policy.on_denied = "trap"
-    with pytest.raises(jn.CapabilityDenied, match=r"grant speaker emit_event=contest\.begun"):
-        p.call("emit", {"type": "contest.begun", "payload": 1})
-
-
 @pytest.mark.parametrize(
     ("function", "request_", "message"),
     [
-        ("emit", {"type": "speaker.a"}, "Object missing required field `payload`"),
-        ("emit", {"type": 1, "payload": 1}, "Expected `str`, got `int` in field `type`"),
         ("emit", {"type": "s.*", "payload": 1}, "field `type`: an event's type is like `submission.judged`, not `s.*`"),
-        ("emit", {"type": "a", "payload": 1, "metadata": 1}, "Expected `object | null`, got `int` in field `metadata`"),
         ("subscribe", {"pattern": "*.b"}, "field `pattern`: a pattern is like `contest.*` or `contest.**`, not `*.b`"),
-        ("subscribe", {}, "Object missing required field `pattern`"),
     ],
 )
 def test_a_bad_request_names_its_field(rt: jn.Runtime, function: str, request_: Any, message: str) -> None:

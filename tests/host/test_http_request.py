@@ -220,10 +220,8 @@ def test_a_packed_body_is_unpacked(guest: jn.Plugin, serve: Serve, coding: str, 
         ("body_base64", {"method": "POST", "body_base64": "?"}),
         ("body", {"method": "POST", "body": "", "body_base64": ""}),
         ("timeout_ms", {"timeout_ms": 0}),
-        ("timeout", {"timeout": 1}),
         ("url", {"url": "ftp://127.0.0.1/"}),
         ("url", {"url": "/path"}),
-        ("url", {"url": 5}),
     ],
 )
 def test_a_bad_request_names_its_field(guest: jn.Plugin, serve: Serve, field: str, request_of: dict[str, Any]) -> None:
@@ -322,14 +320,6 @@ def test_without_a_grant_nobody_is_asked(rt: jn.Runtime, guest: jn.Plugin, serve
     assert server.connections == 1
     assert rt.host_calls["decision"].tolist() == ["denied", "denied", "allowed", "denied"]
     assert rt.host_calls["target"].tolist()[1:3] == [f"GET {server.origin}"] * 2
-
-
-def test_a_denial_that_traps_says_what_to_grant(rt: jn.Runtime, serve: Serve) -> None:
-    server = serve(reply())
-    p = rt.load(MODULE, name="guest", grant=["network_access"], on_denied="trap")
-    with pytest.raises(jn.CapabilityDenied) as denied:
-        ask(p, f"{server.origin}/x")
-    assert f'p.policy.grant("network_access={server.origin}")' in str(denied.value)
 
 
 @pytest.mark.parametrize(

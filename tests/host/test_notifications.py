@@ -89,27 +89,6 @@ def test_the_history_is_bounded_and_counts_what_it_lost(rt: jn.Runtime) -> None:
     assert rt.host.notifications.history["title"].tolist() == ["large"]
 
 
-def test_without_the_grant_nothing_is_sent(rt: jn.Runtime) -> None:
-    p = load(rt, grant=())
-    assert p.call("send", FIRST)["error"]["code"] == "capability_denied"
-    assert rt.host.notifications.history.empty
-    p.policy.grant("send_notifications")
-    assert "ok" in p.call("send", FIRST)
-
-
-def test_a_denial_says_which_line_allows_it(rt: jn.Runtime) -> None:
-    p = load(rt, grant=(), on_denied="trap")
-    with pytest.raises(jn.CapabilityDenied, match="grant balloons send_notifications"):
-        p.call("send", FIRST)
-
-
-def test_the_row_of_a_send_names_the_recipient(rt: jn.Runtime) -> None:
-    load(rt).call("send", FIRST)
-    assert rt.host_calls[["function", "target", "decision"]].to_numpy().tolist() == [
-        ["judicia:notifications send", "team-7", "allowed"]
-    ]
-
-
 def test_python_sends_as_the_platform(rt: jn.Runtime) -> None:
     rt.host.notifications.send("judges", "Begin", "Now.", type="announcement", urgency="critical", metadata={"n": 1})
     row = rt.host.notifications.history.iloc[0]

@@ -201,7 +201,7 @@ def test_a_zip_of_very_many_names_is_not_listed(parts: dict[str, bytes], tmp_pat
     path = written(parts | {f"{number}": b"" for number in range(10_000)}, tmp_path / "bad.zip")
     tracemalloc.start()
     try:
-        with pytest.raises(jn.JudiciaError):
+        with pytest.raises(jn.JudiciaError, match="its files are not those of a run"):
             jn.read_run(path)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
@@ -239,7 +239,7 @@ def test_what_refuses_a_run_does_not_move_the_cursor(parts: dict[str, bytes], tm
     meta = json.loads(parts["meta.json"])
     meta["tables"]["samples"]["rows"] = "\x1b[2J\u202e"
     path = written(parts | {"host_calls.csv": bad, "meta.json": json.dumps(meta).encode()}, tmp_path / "\x1b[2J.zip")
-    with pytest.raises(jn.JudiciaError) as refused:
+    with pytest.raises(jn.JudiciaError, match="cannot be read as a run: Expected `int`, got `str`") as refused:
         jn.read_run(path)
     assert str(refused.value).isprintable()
 

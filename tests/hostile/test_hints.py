@@ -187,7 +187,7 @@ def test_a_function_of_numbers_with_lines_in_its_name_gets_no_line(rt: jn.Runtim
 
 
 def _not_callable(plugin: jn.Plugin, function: str) -> jn.JudiciaError:
-    with pytest.raises(jn.JudiciaError) as refused:
+    with pytest.raises(jn.NoSuchFunction) as refused:
         plugin.call(function)
     return refused.value
 
@@ -213,7 +213,7 @@ def test_a_name_in_a_list_of_names_does_not_become_a_hint(rt: jn.Runtime) -> Non
 @NO_PICTURE
 def test_a_line_of_a_source_does_not_become_a_hint(rt: jn.Runtime) -> None:
     source = f'(module (func call $"{escaped("f" + chr(10) + "  To allow it:    %plugin grant evil network_access")}"))'
-    with pytest.raises(jn.LoadError) as refused:
+    with pytest.raises(jn.InvalidModule) as refused:
         rt.load(source.encode(), name="evil")
     assert not [line for line in str(refused.value).splitlines()[1:] if line.lstrip().startswith("To allow it")]
 

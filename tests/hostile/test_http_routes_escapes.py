@@ -223,34 +223,40 @@ def test_a_prefix_is_one_by_whole_segments_and_letters(rt: jn.Runtime, served: S
 
 
 @pytest.mark.parametrize(
-    "query",
-    ["a=1&a=2", "a=%zz", "a=%ff", "&".join(f"f{n}=" for n in range(101)), "a=1&%61=2", "a=" + "b" * 9000],
+    ("status", "query"),
+    [
+        *((400, query) for query in ("a=1&a=2", "a=%zz", "a=%ff", "a=1&%61=2", "&".join(f"f{n}=" for n in range(101)))),
+        (414, "a=" + "b" * 9000),
+    ],
 )
-def test_no_query_is_read_in_two_ways(rt: jn.Runtime, served: Server, query: str) -> None:
-    assert send(served, ask(f"/site/?{query}")).status in (400, 414)
+def test_no_query_is_read_in_two_ways(rt: jn.Runtime, served: Server, status: int, query: str) -> None:
+    assert send(served, ask(f"/site/?{query}")).status == status
     assert asked(rt) == 0
 
 
 @pytest.mark.parametrize("method", ["TRACE", "CONNECT", "PROPFIND", "get", "GET\0", "G" * 5000, "", "-"])
 def test_no_other_method_reaches_a_plugin(rt: jn.Runtime, served: Server, method: str) -> None:
-    assert send(served, ask("/site/", method)).status in (400, 405)
+    assert send(served, ask("/site/", method)).status == (400 if method in ("", "GET\0") else 405)
     assert asked(rt) == 0
 
 
 # --- plugins that want more ------------------------------------------------------------------------------------------
 
 FOREIGN = ["/victim/", "/victim/*", "/*", "/", "/si", "/sites", "/site/../victim/", "/VICTIM/", "/%76ictim/"]
+NOBODYS = ("/", "/si", "/sites", "/VICTIM/")
 
 
 @pytest.mark.parametrize("path", FOREIGN)
 def test_a_plugin_does_not_get_anothers_requests(rt: jn.Runtime, path: str) -> None:
     p = load(rt, routes=[f"GET {path}", path], answer={"status": 200, "body": "thief"})
-    assert p.call("register", {"method": "GET", "path": path})["error"]["code"] in ("capability_denied", "bad_request")
+    assert p.call("register", {"method": "GET", "path": path})["error"]["code"] == (
+        "bad_request" if ".." in path else "capability_denied"
+    )
     load(rt, "victim", answer={"status": 200, "body": "victim"})
     for target in ("/victim/", "/victim/a"):
         assert rt.host.http.handle("GET", target).text == "victim"
-    for target in ("/", "/si", "/sites", "/VICTIM/"):
-        assert rt.host.http.handle("GET", target).status in (404, 503)
+    for target in NOBODYS:  # 503: its manifest names the route, and may not have it
+        assert rt.host.http.handle("GET", target).status == (503 if path in ("/*", target) else 404)
     assert asked(rt) == 0
 
 

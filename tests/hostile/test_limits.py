@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook import host
 from judicia_notebook.host.dispatcher import Operation
 from judicia_notebook.languages.wat import compile_wat
+from tests.support.services import offered
 
 PATIENCE = 60
 
@@ -275,21 +276,15 @@ Offer = Callable[[Operation], jn.Runtime]
 
 
 @pytest.fixture
-def offering(monkeypatch: pytest.MonkeyPatch) -> Offer:
+def offering() -> Iterator[Offer]:
     """A runtime with one host function more."""
+    with ExitStack() as until_the_end:
 
-    def offer(operation: Operation) -> jn.Runtime:
-        class Extra:
-            module = "judicia:test"
+        def offer(operation: Operation) -> jn.Runtime:
+            until_the_end.enter_context(offered(operation))
+            return jn.Runtime()
 
-            def operations(self) -> Sequence[Operation]:
-                return [operation]
-
-        real = host.services
-        monkeypatch.setattr(host, "services", lambda **how: [*real(**how), Extra()])
-        return jn.Runtime()
-
-    return offer
+        yield offer
 
 
 INNER = '(func (export "go") (param i32 i32) (result i64) (call $judicia:test.inner (local.get 0) (local.get 1)))'

@@ -223,6 +223,6 @@ def test_clear_says_what_it_keeps(rt: jn.Runtime) -> None:
     leave_traces(rt)
     told = repr(rt.clear())
     assert "guest: unloaded" in told
-    assert "files, tables, events" in told
+    assert "events, files, tables" in told
     assert "rt.reset()" in told
     assert len(rt.calls) == 5

@@ -71,6 +71,8 @@ class DatabaseService:
     """
 
     module = "judicia:database"
+    left = "tables"
+    given = "platform tables"
     limit_kinds = KINDS
     """What each of `limits` counts, its unit and its default."""
 

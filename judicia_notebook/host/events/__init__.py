@@ -24,7 +24,10 @@ from judicia_notebook.host.events.patterns import is_pattern, is_type, may
 from judicia_notebook.host.events.subscriber import Parked
 
 if TYPE_CHECKING:
+    from judicia_notebook.host.events.bus import LoadedPlugin
+    from judicia_notebook.host.events.subscriber import Deliver
     from judicia_notebook.host.scope import CallScope
+    from judicia_notebook.records.recorder import Recorder
 
 __all__ = ["Event", "EventLimits", "Events", "EventsService", "Parked", "Subscription"]
 
@@ -47,6 +50,8 @@ class EventsService:
     """``judicia:events`` of one runtime; `events` is what Python code has of it."""
 
     module = "judicia:events"
+    left = "events"
+    given = "event callbacks"
 
     def __init__(self, unix_ns: Callable[[], int]) -> None:
         self.events = Events(unix_ns)
@@ -62,6 +67,22 @@ class EventsService:
             request=Subscribe,
             target=lambda request: str(request.pattern),
         )
+
+    def connect(self, recorder: Recorder, deliver: Deliver) -> None:
+        """Take what plugins' hooks are called with, and where rows go."""
+        self.events.connect(recorder, deliver)
+
+    def plugin_loaded(self, plugin: LoadedPlugin) -> None:
+        """A plugin was loaded, or its code exchanged."""
+        self.events.plugin_loaded(plugin)
+
+    def plugin_unloaded(self, plugin: LoadedPlugin) -> None:
+        """A plugin is being unloaded; its last calls may still run."""
+        self.events.plugin_unloaded(plugin)
+
+    def end(self) -> None:
+        """Hand nothing more to plugins."""
+        self.events.end()
 
     def kept(self) -> Iterator[str]:
         """What is kept of events, in words."""

@@ -121,6 +121,8 @@ class FilesService:
     """
 
     module = "judicia:files"
+    left = "files"
+    given = "mapped folders"
     limit_kinds = KINDS
     """What each of `limits` counts, its unit and its default."""
 

@@ -24,6 +24,7 @@ from judicia_notebook.host.notifications.outbox import Parked
 
 if TYPE_CHECKING:
     from judicia_notebook.host.scope import CallScope
+    from judicia_notebook.records.recorder import Recorder
 
 __all__ = ["Notification", "NotificationLimits", "Notifications", "NotificationsService", "Parked", "TargetHandle"]
 
@@ -43,6 +44,8 @@ class NotificationsService:
     """``judicia:notifications`` of one runtime; `notifications` is what Python code has of it."""
 
     module = "judicia:notifications"
+    left = "notifications"
+    given = "notification targets"
 
     def __init__(self) -> None:
         self.notifications = Notifications()
@@ -55,6 +58,10 @@ class NotificationsService:
             request=Send,
             target=lambda request: printable(request.recipient, 200),
         )
+
+    def connect(self, recorder: Recorder, _deliver: object) -> None:
+        """Take where rows go; no plugin is called."""
+        self.notifications.connect(recorder)
 
     def kept(self) -> Iterator[str]:
         """What is kept of notifications, in words."""

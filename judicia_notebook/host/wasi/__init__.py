@@ -17,7 +17,7 @@ This room knows nothing of JSON, and nothing of how a plugin is called.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 from judicia_notebook.host.clock import ClockService
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 __all__ = ["functions"]
 
 
-def functions(services: Sequence[Service], rates: RateMeter) -> Iterable[tuple[HostFunction, str | None]]:
+def functions(services: Collection[Service], rates: RateMeter) -> Iterable[tuple[HostFunction, str | None]]:
     """The functions of the shim, each with the capability it takes.
 
     Parameters
     ----------
-    services : sequence of Service
+    services : collection of Service
         The runtime's: its clock and its random bytes are WASI's too.
     rates : RateMeter
         The runtime's, since a capability's rate counts whichever way it is used.

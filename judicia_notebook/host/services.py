@@ -1,0 +1,190 @@
+"""``rt.host``: the services of one runtime, and what each of them is told in the runtime's life.
+
+It knows no service by name: the names come from the registry, and a service that wants to be told something has the
+method of that name: `Connects`, `FollowsPlugins`, `Ends`, `Adopts`, `Keeps`, `Forgets`, `Closes`. `IsGiven` is a word
+alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from judicia_notebook.context import current_way
+from judicia_notebook.engine.interrupts import do_all
+from judicia_notebook.errors import ResourceExhausted, stays_in_process
+from judicia_notebook.host.registry import Registry, entries
+
+if TYPE_CHECKING:
+    from judicia_notebook.host.dispatcher import Service
+    from judicia_notebook.host.events.bus import LoadedPlugin
+    from judicia_notebook.host.http.incoming import Deliver
+    from judicia_notebook.host.ownership import Owners
+    from judicia_notebook.policy.policy import Ledger
+    from judicia_notebook.records.recorder import Recorder
+
+
+@runtime_checkable
+class Connects(Protocol):
+    """A service that calls plugins, or writes rows of its own."""
+
+    def connect(self, recorder: Recorder, deliver: Deliver) -> None:
+        """Take what plugins' hooks are called with, and where rows go."""
+
+
+@runtime_checkable
+class FollowsPlugins(Protocol):
+    """A service that has to know which plugins there are."""
+
+    def plugin_loaded(self, plugin: LoadedPlugin) -> None:
+        """A plugin was loaded, or its code exchanged."""
+
+    def plugin_unloaded(self, plugin: LoadedPlugin) -> None:
+        """A plugin is being unloaded; its last calls may still run."""
+
+
+@runtime_checkable
+class Ends(Protocol):
+    """A service that calls plugins by itself."""
+
+    def end(self) -> None:
+        """Hand nothing more to plugins."""
+
+
+@runtime_checkable
+class Adopts(Protocol):
+    """A service that keeps data which belongs to a plugin's file, beside what `Owners` knows."""
+
+    def adopt(self, plugin: str, digest: str) -> None:
+        """Let this file have what another left under its name."""
+
+
+@runtime_checkable
+class Keeps(Protocol):
+    """A service that keeps something of plugins after their calls; `left` is what, such as ``files``."""
+
+    left: str
+
+    def kept(self) -> Iterator[str]:
+        """What it keeps, in words."""
+
+
+@runtime_checkable
+class IsGiven(Protocol):
+    """A service that the user gives something, which is not forgotten; `given` is what, such as ``mapped folders``."""
+
+    given: str
+
+
+@runtime_checkable
+class Forgets(Protocol):
+    """A service that can begin anew."""
+
+    def forget(self) -> None:
+        """Remove what it keeps of plugins."""
+
+
+@runtime_checkable
+class Closes(Protocol):
+    """A service that holds something open."""
+
+    def close(self) -> None:
+        """Let go of it."""
+
+
+@stays_in_process("What its services tell as a frame can be.")
+class Host(Registry):
+    """What the platform keeps for its plugins, as the notebook sees it: ``rt.host``.
+
+    Parameters
+    ----------
+    services : mapping
+        The runtime's services, by their names in the registry.
+    owners : Owners
+        Whose the data under a plugin's name is.
+    digest_of : callable
+        The digest of the plugin that is loaded under a name.
+    ledger : Ledger
+        Where it is written down what the user allowed.
+    """
+
+    def __init__(
+        self, services: Mapping[str, Service], owners: Owners, digest_of: Callable[[str], str], ledger: Ledger
+    ) -> None:
+        self._services = tuple(services.values())
+        self._owners = owners
+        self._digest_of = digest_of
+        self._ledger = ledger
+        lines = entries()
+        vars(self).update({name: lines[name].face(service) for name, service in services.items()})
+
+    def connect(self, recorder: Recorder, deliver: Deliver) -> None:
+        """Hand services what they call plugins with."""
+        for service in self._services:
+            if isinstance(service, Connects):
+                service.connect(recorder, deliver)
+
+    def plugin_loaded(self, plugin: LoadedPlugin) -> None:
+        """A plugin was loaded, or its code exchanged."""
+        for service in self._services:
+            if isinstance(service, FollowsPlugins):
+                service.plugin_loaded(plugin)
+
+    def plugin_unloaded(self, plugin: LoadedPlugin) -> None:
+        """A plugin is being unloaded; its last calls may still run."""
+        for service in self._services:
+            if isinstance(service, FollowsPlugins):
+                service.plugin_unloaded(plugin)
+
+    def end(self) -> None:
+        """Have nothing more handed to plugins: the interpreter is about to go."""
+        for service in self._services:
+            if isinstance(service, Ends):
+                service.end()
+
+    def adopt(self, plugin: str) -> None:
+        """Let the plugin as it is loaded now have the data that another file left under its name.
+
+        Raises
+        ------
+        NoSuchPlugin
+        """
+        digest = self._digest_of(plugin)
+        self._owners.adopt(plugin, digest)
+        for service in self._services:
+            if isinstance(service, Adopts):
+                service.adopt(plugin, digest)
+        self._ledger.add_audit("adopt", plugin, digest[:12], current_way())
+
+    def kept(self) -> Iterator[str]:
+        """What services keep of plugins, in words."""
+        for service in self._services:
+            if isinstance(service, Keeps):
+                yield from service.kept()
+
+    @property
+    def left(self) -> list[str]:
+        """What plugins leave in services, in words."""
+        return [service.left for service in self._services if isinstance(service, Keeps)]
+
+    @property
+    def given(self) -> list[str]:
+        """What the user gives services, in words: `forget` leaves it."""
+        return [service.given for service in self._services if isinstance(service, IsGiven)]
+
+    def forget(self) -> list[str]:
+        """Have services remove what they keep of plugins; what could not be removed, in words."""
+        failed = []
+        for service in self._services:
+            try:
+                if isinstance(service, Forgets):
+                    service.forget()
+            except (OSError, ResourceExhausted) as error:
+                failed.append(f"{service.module}: {str(error).rstrip('.')}")
+        if not failed:
+            self._owners.forget()  # last: data without its owner would be anybody's
+        return failed
+
+    def close(self) -> None:
+        """Let go of whatever services hold open."""
+        do_all(*(service.close for service in self._services if isinstance(service, Closes)))
