@@ -17,12 +17,12 @@ from judicia_notebook.policy.policy import Ledger
 
 if TYPE_CHECKING:
     from judicia_notebook.host.database import DatabaseService
+    from judicia_notebook.host.delivery.hook import Deliver
+    from judicia_notebook.host.delivery.plugin_registry import LoadedPlugin
     from judicia_notebook.host.dispatcher import Service
     from judicia_notebook.host.events import Events
-    from judicia_notebook.host.events.bus import LoadedPlugin
     from judicia_notebook.host.files import FilesService
     from judicia_notebook.host.http import HttpService
-    from judicia_notebook.host.http.incoming import Deliver
     from judicia_notebook.host.notifications import Notifications
     from judicia_notebook.host.ownership import Owners
     from judicia_notebook.host.shared_memory import SharedMemory
