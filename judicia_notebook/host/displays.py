@@ -1,19 +1,18 @@
-"""Who is shown notifications of any runtime as they are sent: a notebook, once its extension is loaded.
+"""The displays that show notifications of any runtime as they are sent: a notebook's, once its extension is loaded.
 
-A module of its own, so that registering a display loads neither the services nor the engine.
+This module knows no service, not even the type of a notification: registering a display loads neither the services nor
+the engine.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Any
 
 from judicia_notebook.reporting.notices import callback_failed
 
-if TYPE_CHECKING:
-    from judicia_notebook.host.notifications.notification import Notification
-
-    Display = Callable[[Notification], object]
+Display = Callable[[Any], object]
+"""Takes a `Notification`."""
 
 _displays: list[Display] = []
 
@@ -21,7 +20,7 @@ _displays: list[Display] = []
 def show_with(display: Display) -> Callable[[], None]:
     """Have `display(notification)` called for each notification, on the thread that sends it.
 
-    What it raises is logged once, and kept out of the sender's way. Returns what takes it off again.
+    What it raises is logged once, and kept out of the sender's way. Returns what takes the display off again.
     """
     _displays.append(display)
 
@@ -32,7 +31,7 @@ def show_with(display: Display) -> Callable[[], None]:
     return remove
 
 
-def show(notification: Notification) -> None:
+def show(notification: object) -> None:
     """Call all displays."""
     for display in tuple(_displays):
         try:

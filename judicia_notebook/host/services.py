@@ -16,9 +16,9 @@ from judicia_notebook.errors import ResourceExhausted, stays_in_process
 from judicia_notebook.host.registry import Registry, entries
 
 if TYPE_CHECKING:
+    from judicia_notebook.host.delivery.hook import Deliver
+    from judicia_notebook.host.delivery.plugin_registry import LoadedPlugin
     from judicia_notebook.host.dispatcher import Service
-    from judicia_notebook.host.events.bus import LoadedPlugin
-    from judicia_notebook.host.http.incoming import Deliver
     from judicia_notebook.host.ownership import Owners
     from judicia_notebook.policy.policy import Ledger
     from judicia_notebook.records.recorder import Recorder

@@ -44,10 +44,7 @@ TABLES_OF_THE_BEGINNING = pytest.mark.wall(
     }
 )
 ROOM_OF_ITS_OWN = pytest.mark.wall(
-    {
-        "judicia_notebook.host.events.bus:Events._room": "lambda events: events.limits.history_bytes",
-        "judicia_notebook.host.notifications.board:Notifications._room": "lambda board: board.limits.history_bytes",
-    }
+    {"judicia_notebook.host.delivery.broker:Broker._room": "lambda broker: broker._limits().history_bytes"}
 )
 
 POLL = '(import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))'

@@ -24,8 +24,8 @@ from judicia_notebook.host.events.patterns import is_pattern, is_type, may
 from judicia_notebook.host.events.subscriber import Parked
 
 if TYPE_CHECKING:
-    from judicia_notebook.host.events.bus import LoadedPlugin
-    from judicia_notebook.host.events.subscriber import Deliver
+    from judicia_notebook.host.delivery.hook import Deliver
+    from judicia_notebook.host.delivery.plugin_registry import LoadedPlugin
     from judicia_notebook.host.scope import CallScope
     from judicia_notebook.records.recorder import Recorder
 

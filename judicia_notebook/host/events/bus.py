@@ -1,29 +1,35 @@
-"""``rt.host.events``: everybody who may receive events, and the way of an event to them.
+"""``rt.host.events``: the subscribers, and the way of an event to them.
 
 An emit writes the event down once, puts it into the queue of each subscriber it is for, and returns; it waits for
-nobody. All state is under one lock, held for no longer than that. Nothing of a guest or a callback runs under it.
+nobody. All state is under the broker's lock, and no code of a guest or a callback runs while a thread holds it.
 """
 
 from __future__ import annotations
 
 import itertools
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from time import perf_counter_ns
-from typing import TYPE_CHECKING, Any, Never, NoReturn, Protocol, Self
+from typing import TYPE_CHECKING, Any, Never, NoReturn, Self
 
 from judicia_notebook.engine import safety, wire
-from judicia_notebook.engine.interrupts import Changed
-from judicia_notebook.engine.workers import Workers
 from judicia_notebook.errors import InvalidPayload, NoSuchPlugin, PolicyError, ResourceExhausted, stays_in_process
+from judicia_notebook.host.delivery.broker import CLOSE_SECONDS, Broker
+from judicia_notebook.host.delivery.plugin_registry import LoadedPlugin, PluginRegistry
+from judicia_notebook.host.delivery.queue import Queue
 from judicia_notebook.host.dispatcher import ServiceError
 from judicia_notebook.host.events import history
 from judicia_notebook.host.events.event import HOSTS_METADATA, PLATFORM, Emitted, Event, current_event, iso_time
 from judicia_notebook.host.events.limits import KINDS, EventLimits
 from judicia_notebook.host.events.patterns import is_pattern, is_type
-from judicia_notebook.host.events.subscriber import CallbackSubscriber, Parked, Plugin, PluginSubscriber, Subscriber
+from judicia_notebook.host.events.subscriber import (
+    CallbackSubscriber,
+    EventDelivery,
+    Parked,
+    PluginSubscriber,
+    Subscriber,
+)
 from judicia_notebook.host.host_call import RateMeter
 from judicia_notebook.policy.grants import is_grant
 from judicia_notebook.reporting import suggestions
@@ -31,29 +37,13 @@ from judicia_notebook.reporting import suggestions
 if TYPE_CHECKING:
     import pandas as pd
 
-    from judicia_notebook.host.events.subscriber import Deliver
+    from judicia_notebook.host.delivery.hook import Deliver
+    from judicia_notebook.host.delivery.plugin_registry import Registration
     from judicia_notebook.policy.policy import Policy
     from judicia_notebook.records.recorder import Recorder
-    from judicia_notebook.wasm.manifest import Manifest
 
 AT_ONCE = 256
 """Subscribers that are served at the same time; a thread each, and only while there is something for them."""
-
-CLOSE_SECONDS = 5.0
-_NOTES = 1000
-
-
-class LoadedPlugin(Plugin, Protocol):
-    """What is looked at when a plugin is loaded or exchanged."""
-
-    @property
-    def manifest(self) -> Manifest: ...
-
-    @property
-    def digest(self) -> str: ...
-
-    @property
-    def functions(self) -> tuple[str, ...]: ...
 
 
 @stays_in_process("Its frames can be.")
@@ -76,25 +66,29 @@ class Events:
     """What each of `limits` counts, its unit and its default."""
 
     def __init__(self, unix_ns: Callable[[], int] = time.time_ns) -> None:
-        self.changed = Changed()
-        self.workers = Workers("judicia-event", AT_ONCE)
         self._limits = EventLimits()
         self._unix_ns = unix_ns
-        self._plugins: dict[str, PluginSubscriber] = {}
+        self._broker: Broker[Emitted, Parked] = Broker(
+            "events",
+            "judicia-event",
+            AT_ONCE,
+            limits=lambda: self._limits,
+            queues=self._queues,
+            queue_bytes=lambda: self._limits.queue_bytes,
+        )
+        self._changed = self._broker.changed
+        self._plugins: PluginRegistry[str, PluginSubscriber] = PluginRegistry(
+            "on_event", self._changed, self._join, lambda gone: gone.queue.close(), self._policy_changed
+        )
         self._callbacks: list[CallbackSubscriber] = []
-        self._observing: dict[str, Callable[[], None]] = {}
-        self._history = history.Bounded(lambda event: event.size)
-        self._parked = history.Bounded(lambda parked: parked.size)
         self._numbers = itertools.count(1)
         self._rates = RateMeter()
         self._refused = dict.fromkeys(("hops", "emit_rate", "payload", "metadata"), 0)
-        self._noted: set[tuple[str, str]] = set()
-        self._closed = False
         self._recorder: Recorder | None = None
         self._deliver: Deliver | None = None
 
     def connect(self, recorder: Recorder, deliver: Deliver) -> None:
-        """What a runtime gives: where to write down, and how to call a plugin's hook."""
+        """Take what a runtime gives: where to write down, and how to call a plugin's hook."""
         self._recorder, self._deliver = recorder, deliver
 
     @property
@@ -116,7 +110,7 @@ class Events:
         payload : Any
             Anything with a JSON form.
         metadata : mapping, optional
-            What else subscribers shall know; ``hops`` and ``cause`` are filled by the host.
+            More that subscribers shall know; the host fills ``hops`` and ``cause``.
 
         Returns
         -------
@@ -146,7 +140,7 @@ class Events:
     def publish(
         self, event_type: str, source: str, payload: bytes, metadata: Mapping[str, Any], *, call_id: int
     ) -> str:
-        """Write an event down and queue it for whom it may concern; its id.
+        """Write an event down, queue it for its subscribers, and return its id.
 
         Raises
         ------
@@ -155,16 +149,27 @@ class Events:
         """
         event = Emitted(event_type, source, payload, metadata, cause=current_event.get(), call_id=call_id)
         self._check_limits(event)
-        with self.changed:
-            if self._closed:
+        with self._changed:
+            if self._broker.closed:
                 raise ServiceError("failed", "this runtime is closed")
             event.id = f"{self.recorder.run_id}-{next(self._numbers)}"
             event.timestamp = iso_time(self._unix_ns())
             event.at_ns = perf_counter_ns() - self.recorder.began_ns
-            self._history.add(event, self._limits.history, self._room())
-            for subscriber in self._everybody():
-                subscriber.offer(event)
+            self._broker.keep(event)
+            for subscriber in self._all_subscribers():
+                if subscriber.wants(event.type):
+                    self._offer(subscriber, event)
         return event.id
+
+    def _offer(self, subscriber: Subscriber, event: Emitted) -> None:
+        """Queue an event, or audit that it is withheld: once for each type, until the plugin's policy changes."""
+        if subscriber.is_granted(event.type):
+            event.subscribers += 1
+            subscriber.queue.put(subscriber.delivery(event))
+            return
+        subscriber.withheld += 1
+        if self._plugins.is_first_denial(subscriber.name, event.type):
+            self.recorder.add_audit("denied", subscriber.name, f"subscribe_events={event.type} for on_event", "event")
 
     def _check_limits(self, event: Emitted) -> None:
         limits = self._limits
@@ -179,7 +184,7 @@ class Events:
             self._refuse("emit_rate", f"more than {rate} events a second")
 
     def _refuse(self, limit: str, text: str) -> None:
-        with self.changed:
+        with self._changed:
             self._refused[limit] += 1
         raise ServiceError("quota_exceeded", text)
 
@@ -212,35 +217,35 @@ class Events:
         safety.check_process()
         if not is_pattern(pattern):
             raise PolicyError(f"An event pattern is like 'contest.*' or 'contest.**', not {pattern!r}.")
-        with self.changed:
-            self._check_open()
+        with self._changed:
+            self._broker.check_open()
             if len(self._callbacks) >= self._limits.callbacks:
                 raise ResourceExhausted(
                     f"{len(self._callbacks)} callbacks are subscribed already.",
                     hint="cancel() of a subscription ends it; to allow more:  rt.host.events.set_limits(callbacks=...)",
                 )
-            subscriber = CallbackSubscriber(callback, self, pattern)
+            subscriber = CallbackSubscriber(callback, self._broker, pattern)
             self._callbacks.append(subscriber)
         return Subscription(self, subscriber)
 
     def unsubscribe(self, subscriber: CallbackSubscriber) -> None:
         """End a callback's subscription; what waits for it is dropped."""
-        with self.changed:
-            subscriber.close()
+        with self._changed:
+            subscriber.queue.close()
             if subscriber in self._callbacks:
                 self._callbacks.remove(subscriber)
 
     def add_pattern(self, plugin: str, policy: Policy, pattern: str) -> None:
-        """Subscribe a plugin that runs; it may ask twice.
+        """Subscribe a plugin that runs; the second time does nothing.
 
         Raises
         ------
         ServiceError
             It has no `on_event`, or more patterns than there may be.
         """
-        with self.changed:
-            subscriber = self._plugins.get(plugin)
-            if subscriber is None or subscriber.policy is not policy:  # unloaded, and another has its name
+        with self._changed:
+            subscriber = self._plugins.current(plugin, policy)
+            if subscriber is None:
                 raise ServiceError("not_found", "the plugin exports no on_event that an event could be delivered to")
             if pattern in subscriber.patterns:
                 return
@@ -251,45 +256,31 @@ class Events:
 
     def plugin_loaded(self, plugin: LoadedPlugin) -> None:
         """Subscribe a plugin to what its manifest says. Other code under its name also loses what the old one added."""
+        self._plugins.admit(plugin, lambda: dict.fromkeys(plugin.manifest.subscriptions))
+
+    def plugin_unloaded(self, plugin: LoadedPlugin) -> None:
+        """End a plugin's deliveries; what waits for it is dropped."""
+        self._plugins.leave(plugin)
+
+    def _join(self, registration: Registration[str]) -> PluginSubscriber:
         if self._deliver is None:
             raise RuntimeError("these events belong to no runtime")
-        with self.changed:
-            known = self._plugins.get(plugin.name)
-            if "on_event" not in plugin.functions:
-                self._drop_plugin(plugin.name)
-                return
-            if known is None or known.plugin is not plugin:
-                self._drop_plugin(plugin.name)
-                known = self._plugins[plugin.name] = PluginSubscriber(plugin, self, self._deliver)
-                name = plugin.name
-                self._observing[name] = plugin.policy.observe(lambda _: self._policy_changed(name))
-            known.renew(plugin.digest, plugin.manifest.subscriptions)
-
-    def plugin_unloaded(self, plugin: Plugin) -> None:
-        """End a plugin's deliveries; what waits for it is dropped."""
-        with self.changed:
-            known = self._plugins.get(plugin.name)
-            if known is not None and known.plugin is plugin:
-                self._drop_plugin(plugin.name)
-
-    def _drop_plugin(self, name: str) -> None:
-        known = self._plugins.pop(name, None)
-        if known is not None:
-            self._observing.pop(name)()
-            known.close()
+        return PluginSubscriber(registration, self._broker, self._deliver)
 
     def _policy_changed(self, name: str) -> None:
-        with self.changed:
-            known = self._plugins.get(name)
-            if known is None:
+        """Take back what waits and what runs, if the plugin may not receive it any more."""
+        with self._changed:
+            subscriber = self._plugins.get(name)
+            if subscriber is None:
                 return
-            self._noted = {one for one in self._noted if one[0] != name}
-            known.sift()
-            self.changed.notify_all()
-        known.stop_current()
+            subscriber.queue.sift()
+        subscriber.stop_current()
 
-    def _everybody(self) -> list[Subscriber]:
-        return [*self._plugins.values(), *self._callbacks]
+    def _queues(self) -> Iterator[Queue[EventDelivery]]:
+        return (subscriber.queue for subscriber in self._all_subscribers())
+
+    def _all_subscribers(self) -> list[Subscriber]:
+        return [*self._plugins, *self._callbacks]
 
     # What became of it ----------------------------------------------------------------------------------------------
 
@@ -297,11 +288,12 @@ class Events:
     def history(self) -> pd.DataFrame:
         """One row an event: who emitted it, in which call, caused by which, and what became of its deliveries.
 
-        ``subscribers`` counts those it was queued for, ``delivered``, ``parked``, ``dropped`` (no room, or nobody there
-        any more) and ``revoked`` what became of that; the rest still waits. ``attrs["dropped"]`` counts older events.
+        ``subscribers`` counts those it was queued for, ``delivered``, ``parked``, ``dropped`` (no room, or the
+        subscriber is gone) and ``revoked`` what became of that; the rest still waits. ``attrs["dropped"]`` counts
+        older events.
         """
-        with self.changed:
-            events, dropped = self._history.all(), self._history.dropped
+        with self._changed:
+            events, dropped = self._broker.history.all(), self._broker.history.dropped
         return history.history(self.recorder, events, dropped)
 
     @property
@@ -310,19 +302,19 @@ class Events:
 
         ``withheld`` counts events it subscribed to and was not granted.
         """
-        with self.changed:
-            return history.subscribers(self._everybody())
+        with self._changed:
+            return history.subscribers(self._all_subscribers())
 
     @property
     def parked(self) -> tuple[Parked, ...]:
         """Deliveries that were given up, oldest first, each with its event, subscriber and error."""
-        with self.changed:
-            return self._parked.all()
+        with self._changed:
+            return self._broker.parked.all()
 
     @property
     def refused(self) -> dict[str, int]:
         """How many emits were refused, by the limit they were beyond."""
-        with self.changed:
+        with self._changed:
             return dict(self._refused)
 
     def replay(self, *deliveries: Parked) -> int:
@@ -336,31 +328,20 @@ class Events:
             It may not receive the event now; likewise.
         """
         safety.check_process()
-        with self.changed:
-            self._check_open()
-            wanted = deliveries or self._parked.all()
-            kept = set(self._parked.all())
-            there = [(one, self._receiver(one)) for one in wanted if one in kept]
-            queued = 0
-            for one, receiver in there:
-                if receiver.has_room(one.emitted):
-                    self._parked.remove(one)
-                    one.emitted.became("parked", -1)
-                    receiver.enqueue(one.emitted)
-                    queued += 1
-        return queued
+        return self._broker.replay(deliveries, self._again)
 
-    def _receiver(self, parked: Parked) -> Subscriber:
-        """Who gets it now: a plugin may have been loaded again since."""
+    def _again(self, parked: Parked) -> tuple[Queue[EventDelivery], EventDelivery]:
+        """A second delivery; the plugin may have been loaded again since the first."""
         found = parked.callback if parked.kind == "callback" else self._plugins.get(parked.subscriber)
-        if found is None or found.closed or (isinstance(found, PluginSubscriber) and not found.succeeds(parked)):
+        if found is None or found.queue.closed or (isinstance(found, PluginSubscriber) and not found.succeeds(parked)):
             again = "" if parked.kind == "callback" else "The same file under this name does:  rt.load(path, name=...)"
             raise NoSuchPlugin(f"{parked.subscriber} receives no events any more.", hint=again)
-        if not found.may_receive(parked.emitted.type):
-            grant = f"subscribe_events={parked.emitted.type}"
+        event = parked.published
+        if not found.is_granted(event.type):
+            grant = f"subscribe_events={event.type}"
             hint = suggestions.to_grant(found.name, grant) if is_grant(grant) else ""
-            raise PolicyError(f"{found.name} may not receive {parked.emitted.type}.", hint=hint)
-        return found
+            raise PolicyError(f"{found.name} may not receive {event.type}.", hint=hint)
+        return found.queue, found.delivery(event)
 
     def flush(self, timeout: float | None = None) -> None:
         """Wait until nothing waits and nothing is being delivered; parked deliveries do not count.
@@ -380,24 +361,15 @@ class Events:
         safety.check_process()
         if current_event.get() is not None:
             raise RuntimeError("flush() inside the delivery of an event would wait for itself.")
-        with self.changed:
-            for subscriber in self._everybody():
-                subscriber.wake()
-        if not self.workers.wait_until(self.changed, self._is_quiet, timeout):
-            with self.changed:
-                busy = ", ".join(f"{one.name} ({one.queued + 1})" for one in self._everybody() if not one.quiet)
-            raise TimeoutError(f"After {timeout} s there are still events for {busy}.")
-
-    def _is_quiet(self) -> bool:
-        return all(subscriber.quiet for subscriber in self._everybody())
+        self._broker.flush(timeout)
 
     def __repr__(self) -> str:
-        with self.changed:
-            waiting = sum(one.queued for one in self._everybody())
-            subscribers, parked = len(self._everybody()), len(self._parked)
+        with self._changed:
+            waiting = sum(queue.queued for queue in self._queues())
+            subscribers, parked = len(self._all_subscribers()), len(self._broker.parked)
         return f"<Events: {subscribers} subscribers, {waiting} events waiting, {parked} parked>"
 
-    # What subscribers share, and the end ----------------------------------------------------------------------------
+    # Limits, and the end --------------------------------------------------------------------------------------------
 
     @property
     def limits(self) -> EventLimits:
@@ -416,66 +388,33 @@ class Events:
         PolicyError
             No such limit, or no such number.
         """
-        with self.changed:
+        with self._changed:
             self._limits = KINDS.changed(self._limits, limits)
-            self._parked.trim(self._limits.parked, self._limits.history_bytes)
-            self._history.trim(self._limits.history, self._room())
-
-    def park(self, parked: Parked) -> None:
-        """Keep a delivery that was given up."""
-        self._parked.add(parked, self._limits.parked, self._limits.history_bytes)
-        self._history.trim(self._limits.history, self._room())
-
-    def _room(self) -> int:
-        """Bytes that the history may have beside what is parked."""
-        return self._limits.history_bytes - self._parked.bytes
-
-    def note_withheld(self, plugin: str, event_type: str) -> None:
-        """Audit that a plugin did not get what it subscribed to: once a type, until its policy changes."""
-        note = (plugin, event_type)
-        if note in self._noted or len(self._noted) >= _NOTES:
-            return
-        self._noted.add(note)
-        self.recorder.add_audit("denied", plugin, f"subscribe_events={event_type} for on_event", "event")
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise ResourceExhausted("This runtime is closed.", hint="rt = jn.Runtime() starts another.")
+            self._broker.trim()
 
     def kept(self) -> Iterator[str]:
         """What is kept of events, in words."""
-        with self.changed:
-            events, parked = len(self._history), len(self._parked)
-        if events or parked:
-            yield f"events: {events} in the history, {parked} parked"
+        return self._broker.summary()
 
     def forget(self) -> None:
         """Forget all events; what waits for a callback is dropped, and the callbacks stay."""
-        with self.changed:
-            for subscriber in self._everybody():
-                subscriber.drop_waiting()
-            self._history.clear()
-            self._parked.clear()
+        self._broker.forget()
+        with self._changed:
             self._refused = dict.fromkeys(self._refused, 0)
-            self._noted.clear()
+            self._plugins.forget_denials()
         self._rates.clear()
 
     def end(self) -> None:
         """Deliver nothing any more."""
-        with self.changed:
-            self._closed = True
-            for name in tuple(self._plugins):
-                self._drop_plugin(name)
-            for subscriber in self._callbacks:
-                subscriber.close()
-        self.workers.close()
+        with self._changed:
+            self._plugins.clear()
+            self._broker.end()
 
     def close(self, seconds: float = CLOSE_SECONDS) -> None:
-        """Deliver nothing any more, and wait a moment for callbacks that run, but for one this is called from."""
+        """Deliver nothing any more, and wait a moment for callbacks that run, except for one that calls this."""
         self.end()
-        own = threading.get_ident()
-        self.changed.wait_until(lambda: all(one.quiet or one.thread == own for one in self._callbacks), seconds)
-        with self.changed:
+        self._broker.close(seconds)
+        with self._changed:
             self._callbacks.clear()
 
 

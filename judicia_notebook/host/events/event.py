@@ -5,19 +5,18 @@ from __future__ import annotations
 import contextvars
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 
 from judicia_notebook.engine import wire
+from judicia_notebook.host.delivery.queue import Fate
 
 PLATFORM: Final = "@platform"
 """The source of what Python code emits. No plugin can be called so."""
 
 HOSTS_METADATA: Final = ("hops", "cause")
 """Metadata that the host fills; an emit that names one of them is refused."""
-
-Fate = Literal["delivered", "parked", "dropped", "revoked"]
 
 
 class Event(msgspec.Struct, frozen=True):

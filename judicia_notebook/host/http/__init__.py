@@ -21,15 +21,16 @@ from judicia_notebook.host.dispatcher import Operation
 from judicia_notebook.host.http import hub
 from judicia_notebook.host.http.addresses import Address
 from judicia_notebook.host.http.hub import Server
-from judicia_notebook.host.http.incoming import Deliver, Incoming, RegisterRoute, pairs
+from judicia_notebook.host.http.incoming import Incoming, RegisterRoute, pairs
 from judicia_notebook.host.http.limits import KINDS, HttpLimits
 from judicia_notebook.host.http.messages import Response
 from judicia_notebook.host.http.outgoing import Outgoing, Request, target
-from judicia_notebook.host.http.routes import Plugin
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from judicia_notebook.host.delivery.hook import Deliver
+    from judicia_notebook.host.delivery.plugin_registry import LoadedPlugin
     from judicia_notebook.records.recorder import Recorder
 
 __all__ = ["HttpLimits", "HttpService", "Response", "Server"]
@@ -64,11 +65,11 @@ class HttpService:
         """What a runtime gives: where to write down, and how to call a plugin's hook."""
         self._incoming.connect(recorder, deliver)
 
-    def plugin_loaded(self, plugin: Plugin) -> None:
+    def plugin_loaded(self, plugin: LoadedPlugin) -> None:
         """A plugin was loaded, or its code exchanged."""
         self._incoming.routes.plugin_loaded(plugin)
 
-    def plugin_unloaded(self, plugin: Plugin) -> None:
+    def plugin_unloaded(self, plugin: LoadedPlugin) -> None:
         """A plugin is being unloaded."""
         self._incoming.routes.plugin_unloaded(plugin)
 

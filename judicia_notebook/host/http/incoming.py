@@ -1,15 +1,15 @@
-"""Requests to plugins: who answers, the call of `on_http_request`, and a plain answer where there is none.
+"""Requests to plugins: the call of `on_http_request`, and a plain answer where no plugin has one.
 
 A request is a call of the plugin like any other: it waits its turn, has the plugin's quotas and leaves a row, whose
-origin is ``http``. Revoking ``register_routes`` cancels it. Who asked learns a status and a sentence; what went wrong
-inside is for the user, in `Response.error` and the call's row.
+origin is ``http``. Revoking ``register_routes`` cancels it. The client learns a status and a sentence; what went
+wrong inside is for the user, in `Response.error` and the call's row.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 import msgspec
@@ -28,32 +28,15 @@ from judicia_notebook.host.http import messages, paths, routes
 from judicia_notebook.host.http.limits import HttpLimits
 from judicia_notebook.host.http.messages import Response, refusal
 from judicia_notebook.host.http.paths import BadPath
-from judicia_notebook.host.http.routes import HOOK, METHODS, Found, NotFound, Routes
+from judicia_notebook.host.http.routes import HOOK, METHODS, Match, NoMatch, Routes
 
 if TYPE_CHECKING:
+    from judicia_notebook.host.delivery.hook import Deliver
     from judicia_notebook.host.scope import CallScope
     from judicia_notebook.records.recorder import Recorder
 
 TOO_LONG: Final = "the request took too long"
 REVOKED: Final = "register_routes was revoked"
-
-Begun = Callable[[Callable[[str], None]], None]
-
-
-class Deliver(Protocol):
-    """How the runtime calls a hook of a plugin: on this thread, as a call with its own row and quotas."""
-
-    def __call__(
-        self,
-        plugin: Any,
-        hook: str,
-        payload: bytes,
-        *,
-        origin: str,
-        parent_call_id: int,
-        begun: Begun,
-        read: Callable[[CallScope, bytes], Any] | None = None,
-    ) -> Any: ...
 
 
 class RegisterRoute(msgspec.Struct, forbid_unknown_fields=True):
@@ -94,14 +77,13 @@ class Incoming:
 
     def __init__(self) -> None:
         self.limits = HttpLimits()
-        self.routes = Routes()
-        self.routes.on_change = self._policy_changed
+        self.routes = Routes(self._policy_changed)
         self._deliver: Deliver | None = None
         self._lock = threading.Lock()
-        self._running: dict[Asked, tuple[Found, str]] = {}
+        self._running: dict[Asked, tuple[Match, str]] = {}
 
     def connect(self, recorder: Recorder, deliver: Deliver) -> None:
-        """What a runtime gives: where to write down, and how to call a plugin's hook."""
+        """Take what a runtime gives: where to write down, and how to call a plugin's hook."""
         self.routes.connect(recorder)
         self._deliver = deliver
 
@@ -132,7 +114,7 @@ class Incoming:
         headers : iterable of pairs
         body : bytes
         asked : Asked, optional
-            By which somebody may end it.
+            By which another thread may end it.
         """
         limits = self.limits
         given = list(headers)
@@ -146,14 +128,14 @@ class Incoming:
         except BadPath as error:
             return refusal(400, f"The address is not taken here: {error}.")
         found = self.routes.find(method, path)
-        if isinstance(found, NotFound):
+        if isinstance(found, NoMatch):
             return _nobody(found, path, query)
         inner = "GET" if method == "HEAD" and found.route.method == "GET" else method
         payload = messages.payload(inner, path, fields, messages.passed_on(given), body)
         response = self._ask(found, path, payload, asked or Asked())
         return Response(response.status, response.headers, b"", response.error) if method == "HEAD" else response
 
-    def _ask(self, found: Found, path: str, payload: bytes, asked: Asked) -> Response:
+    def _ask(self, found: Match, path: str, payload: bytes, asked: Asked) -> Response:
         """Have the plugin answer."""
         if self._deliver is None:
             raise RuntimeError("these routes belong to no runtime")
@@ -179,7 +161,7 @@ class Incoming:
             return refusal(503, "The plugin that answers here may not do so at present.")
         return response
 
-    def _begun(self, asked: Asked, found: Found, path: str, cancel: Callable[[str], None]) -> None:
+    def _begun(self, asked: Asked, found: Match, path: str, cancel: Callable[[str], None]) -> None:
         asked.begun(cancel)
         if not self.routes.still(found, path):  # a revoke that came before this line found nothing to cancel
             asked.stop(REVOKED)
@@ -213,7 +195,7 @@ def pairs(headers: Mapping[str, str] | None) -> list[tuple[str, str]]:
     return [(str(name), printable(str(value), 1 << 20)) for name, value in (headers or {}).items()]
 
 
-def _nobody(found: NotFound, path: str, query: str) -> Response:
+def _nobody(found: NoMatch, path: str, query: str) -> Response:
     """The answer where no plugin is asked."""
     match found.status:
         case 308:

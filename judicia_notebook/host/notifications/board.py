@@ -1,23 +1,22 @@
-"""``rt.host.notifications``: what was sent, who is shown it, and where it goes out to.
+"""``rt.host.notifications``: what was sent, the displays that show it, and the targets it goes out to.
 
 A send writes the notification down, puts it into the outbox of each target it is for, and returns; it waits for nobody.
-All state is under one lock. Displays are called outside of it, on the sender's thread.
+All state is under the broker's lock. Displays are called outside of it, on the sender's thread.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
-from time import monotonic, perf_counter_ns
+from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, Never, NoReturn, Self
 
 from judicia_notebook.engine import safety, wire
-from judicia_notebook.engine.interrupts import Changed
-from judicia_notebook.engine.workers import Workers
 from judicia_notebook.errors import InvalidPayload, PolicyError, ResourceExhausted, stays_in_process
+from judicia_notebook.host.delivery.broker import CLOSE_SECONDS, Broker
+from judicia_notebook.host.delivery.queue import Queue
 from judicia_notebook.host.dispatcher import ServiceError
 from judicia_notebook.host.displays import show
-from judicia_notebook.host.events.history import Bounded
 from judicia_notebook.host.host_call import RateMeter
 from judicia_notebook.host.notifications import frames
 from judicia_notebook.host.notifications.limits import KINDS, NotificationLimits
@@ -42,8 +41,8 @@ if TYPE_CHECKING:
     from judicia_notebook.policy.policy import Policy
     from judicia_notebook.records.recorder import Recorder
 
-CLOSE_SECONDS = 5.0
 AT_ONCE = 20
+"""Targets that are served at the same time; a thread each, and only while there is something for them."""
 
 
 @stays_in_process("Its frames can be.")
@@ -63,20 +62,19 @@ class Notifications:
     """What each of `limits` counts, its unit and its default."""
 
     def __init__(self) -> None:
-        self.changed = Changed()
-        self.workers = Workers("judicia-notify", AT_ONCE)
         self._limits = NotificationLimits()
+        self._broker: Broker[Notification, Parked] = Broker(
+            "notifications", "judicia-notify", AT_ONCE, limits=lambda: self._limits, queues=self._queues
+        )
+        self._changed = self._broker.changed
         self._outboxes: list[Outbox] = []
-        self._history = Bounded(lambda notification: notification.size)
-        self._parked = Bounded(lambda parked: parked.size)
         self._numbers = itertools.count(1)
         self._target_numbers = itertools.count(1)
         self._rates = RateMeter()
-        self._closed = False
         self._recorder: Recorder | None = None
 
     def connect(self, recorder: Recorder) -> None:
-        """What a runtime gives: whose calls these notifications belong to."""
+        """Take what a runtime gives: whose calls these notifications belong to."""
         self._recorder = recorder
 
     @property
@@ -134,7 +132,7 @@ class Notifications:
             raise kind(f"{error.message[:1].upper()}{error.message[1:]}.") from None
 
     def publish(self, notification: Notification, policy: Policy | None) -> str:
-        """Write a notification down, queue it for its targets, show it; its id.
+        """Write a notification down, queue it for its targets, show it, and return its id.
 
         Raises
         ------
@@ -142,16 +140,16 @@ class Notifications:
             Beyond a limit, or not a text; nothing was sent.
         """
         self._check(notification)
-        with self.changed:
-            if self._closed:
+        with self._changed:
+            if self._broker.closed:
                 raise ServiceError("failed", "this runtime is closed")
             notification.id = f"{self.recorder.run_id}-n{next(self._numbers)}"
             notification.at_ns = perf_counter_ns() - self.recorder.began_ns
-            self._history.add(notification, self._limits.history, self._room())
+            self._broker.keep(notification)
             for outbox in self._outboxes:
                 if outbox.target.is_for(notification.recipient):
                     notification.targets += 1
-                    outbox.enqueue(Outgoing(notification, policy))
+                    outbox.queue.put(Outgoing(notification, policy))
         show(notification)
         return notification.id
 
@@ -203,22 +201,22 @@ class Notifications:
         """
         safety.check_process()
         target = Target(url, recipients, name, next(self._target_numbers))
-        with self.changed:
-            self._check_open()
+        with self._changed:
+            self._broker.check_open()
             if len(self._outboxes) >= self._limits.targets:
                 there = listed([outbox.target.name for outbox in self._outboxes])
                 raise ResourceExhausted(
                     f"There are {len(self._outboxes)} targets already: {there}.",
                     hint="remove() of a target ends it; to allow more:  rt.host.notifications.set_limits(targets=...)",
                 )
-            outbox = Outbox(target, self)
+            outbox = Outbox(target, self._broker)
             self._outboxes.append(outbox)
         return TargetHandle(self, outbox)
 
     def remove_target(self, outbox: Outbox) -> None:
         """Send nothing more there; what waits for it is dropped."""
-        with self.changed:
-            outbox.close()
+        with self._changed:
+            outbox.queue.close()
             if outbox in self._outboxes:
                 self._outboxes.remove(outbox)
 
@@ -226,26 +224,26 @@ class Notifications:
 
     @property
     def history(self) -> pd.DataFrame:
-        """One row a notification: who to whom, what, in which call, and what became of it.
+        """One row a notification: its sender, recipient and texts, the call that sent it, and what became of it.
 
         ``targets`` counts those it was queued for, ``delivered``, ``parked``, ``dropped`` (no room, or the target is
         gone) and ``revoked`` what became of that; the rest still waits. ``attrs["dropped"]`` counts older rows.
         """
-        with self.changed:
-            kept, dropped = self._history.all(), self._history.dropped
+        with self._changed:
+            kept, dropped = self._broker.history.all(), self._broker.history.dropped
         return frames.history(self.recorder, kept, dropped)
 
     @property
     def targets(self) -> pd.DataFrame:
         """One row a target: for whom, what waits, and what became of its deliveries."""
-        with self.changed:
+        with self._changed:
             return frames.targets(self._outboxes)
 
     @property
     def parked(self) -> tuple[Parked, ...]:
         """Deliveries that were given up, oldest first, each with its notification, target and error."""
-        with self.changed:
-            return self._parked.all()
+        with self._changed:
+            return self._broker.parked.all()
 
     def replay(self, *deliveries: Parked) -> int:
         """Queue parked deliveries again, all of them if none is named; how many found room.
@@ -256,20 +254,7 @@ class Notifications:
             The target is gone, or the sender may not send now; the delivery stays parked.
         """
         safety.check_process()
-        with self.changed:
-            self._check_open()
-            kept = set(self._parked.all())
-            wanted = [one for one in deliveries or self._parked.all() if one in kept]
-            for one in wanted:
-                _check_again(one)
-            queued = 0
-            for one in wanted:
-                if one.outbox.has_room:
-                    self._parked.remove(one)
-                    one.notification.fates["parked"] -= 1
-                    one.outbox.enqueue(Outgoing(one.notification, one.policy))
-                    queued += 1
-        return queued
+        return self._broker.replay(deliveries, _again)
 
     def flush(self, timeout: float | None = None) -> None:
         """Wait until nothing waits and nothing is being sent; parked deliveries do not count.
@@ -285,26 +270,20 @@ class Notifications:
             There is still something; the message says for which target.
         """
         safety.check_process()
-        with self.changed:
-            for outbox in self._outboxes:
-                outbox.wake()
-        if not self.workers.wait_until(self.changed, self._is_quiet, timeout):
-            with self.changed:
-                busy = ", ".join(f"{one.target.name} ({one.queued + 1})" for one in self._outboxes if not one.quiet)
-            raise TimeoutError(f"After {timeout} s there are still notifications for {busy}.")
+        self._broker.flush(timeout)
 
-    def _is_quiet(self) -> bool:
-        return all(outbox.quiet for outbox in self._outboxes)
+    def _queues(self) -> Iterator[Queue[Outgoing]]:
+        return (outbox.queue for outbox in self._outboxes)
 
     def __repr__(self) -> str:
-        with self.changed:
-            sent, waiting = len(self._history), sum(not one.quiet for one in self._outboxes)
+        with self._changed:
+            sent, waiting = len(self._broker.history), sum(not queue.quiet for queue in self._queues())
             return (
                 f"<Notifications: {sent} kept, {len(self._outboxes)} targets, {waiting} of them busy, "
-                f"{len(self._parked)} parked>"
+                f"{len(self._broker.parked)} parked>"
             )
 
-    # What outboxes share, and the end -------------------------------------------------------------------------------
+    # Limits, and the end --------------------------------------------------------------------------------------------
 
     @property
     def limits(self) -> NotificationLimits:
@@ -323,49 +302,22 @@ class Notifications:
         PolicyError
             No such limit, or no such number.
         """
-        with self.changed:
+        with self._changed:
             self._limits = KINDS.changed(self._limits, limits)
-            self._parked.trim(self._limits.parked, self._limits.history_bytes)
-            self._history.trim(self._limits.history, self._room())
-
-    def park(self, parked: Parked) -> None:
-        """Keep a delivery that was given up."""
-        self._parked.add(parked, self._limits.parked, self._limits.history_bytes)
-        self._history.trim(self._limits.history, self._room())
-
-    def _room(self) -> int:
-        """Bytes that the history may have beside what is parked."""
-        return self._limits.history_bytes - self._parked.bytes
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise ResourceExhausted("This runtime is closed.", hint="rt = jn.Runtime() starts another.")
+            self._broker.trim()
 
     def kept(self) -> Iterator[str]:
         """What is kept of notifications, in words."""
-        with self.changed:
-            sent, parked = len(self._history), len(self._parked)
-        if sent or parked:
-            yield f"notifications: {sent} in the history, {parked} parked"
+        return self._broker.summary()
 
     def forget(self) -> None:
         """Forget all notifications; what waits for a target is dropped, and the targets stay."""
-        with self.changed:
-            for outbox in self._outboxes:
-                outbox.drop_waiting()
-            self._history.clear()
-            self._parked.clear()
+        self._broker.forget()
         self._rates.clear()
 
     def close(self, seconds: float = CLOSE_SECONDS) -> None:
         """Send nothing any more, and wait a moment for what is being sent."""
-        until = monotonic() + seconds
-        with self.changed:
-            self._closed = True
-            for outbox in self._outboxes:
-                outbox.close()
-        self.changed.wait_until(self._is_quiet, max(0.0, until - monotonic()))
-        self.workers.close()
+        self._broker.close(seconds)
 
 
 class TargetHandle:
@@ -388,7 +340,7 @@ class TargetHandle:
     @property
     def counts(self) -> Mapping[str, int]:
         """How many were ``delivered``, ``parked``, ``dropped`` and ``revoked``, and how many attempts were repeated."""
-        return dict(self._outbox.counts)
+        return dict(self._outbox.queue.counts)
 
     def remove(self) -> None:
         """Send nothing more there, but for what is being sent."""
@@ -404,11 +356,13 @@ class TargetHandle:
         return repr(self._outbox.target)
 
 
-def _check_again(parked: Parked) -> None:
-    """Refuse to send what would be dropped at once."""
-    if parked.outbox.closed:
+def _again(parked: Parked) -> tuple[Queue[Outgoing], Outgoing]:
+    """A second delivery, unless the queue would drop it at once."""
+    if parked.outbox.queue.closed:
         raise PolicyError(f"The target {parked.target} is gone.")
-    sender = parked.notification.source
-    if not Outgoing(parked.notification, parked.policy).allowed:
+    outgoing = Outgoing(parked.notification, parked.policy)
+    if not outgoing.allowed:
+        sender = parked.notification.source
         hint = suggestions.to_grant(sender, "send_notifications")
         raise PolicyError(f"{sender} may not send notifications now.", hint=hint)
+    return parked.outbox.queue, outgoing

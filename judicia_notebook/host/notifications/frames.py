@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from judicia_notebook.host.notifications.notification import FATES, Notification
+from judicia_notebook.host.delivery.queue import FATES
+from judicia_notebook.host.notifications.notification import Notification
 from judicia_notebook.records.recorder import shown
 from judicia_notebook.text import printable_json
 
@@ -20,20 +21,20 @@ def history(recorder: Recorder, notifications: Sequence[Notification], dropped: 
     """One row a notification, in the order of their ids."""
     from judicia_notebook.records.columns import frame, nullable, utc
 
-    call_ids = _numbers(one.call_id for one in notifications)
+    call_ids = _numbers(notification.call_id for notification in notifications)
     columns: dict[str, Any] = {
-        "notification_id": _texts(one.id for one in notifications),
-        "at": utc(recorder.began_utc, _numbers(one.at_ns for one in notifications)),
-        "source": _texts(one.source for one in notifications),
+        "notification_id": _texts(notification.id for notification in notifications),
+        "at": utc(recorder.began_utc, _numbers(notification.at_ns for notification in notifications)),
+        "source": _texts(notification.source for notification in notifications),
         "call_id": nullable(call_ids, call_ids > 0),
-        "recipient": _texts(one.recipient for one in notifications),
-        "title": _texts(one.title for one in notifications),
-        "message": _texts(one.message for one in notifications),
-        "type": _texts(one.type for one in notifications),
-        "urgency": _texts(one.urgency for one in notifications),
-        "metadata": _objects(printable_json(one.metadata) for one in notifications),
-        "targets": _numbers(one.targets for one in notifications),
-        **{str(fate): _numbers(one.fates[fate] for one in notifications) for fate in FATES},
+        "recipient": _texts(notification.recipient for notification in notifications),
+        "title": _texts(notification.title for notification in notifications),
+        "message": _texts(notification.message for notification in notifications),
+        "type": _texts(notification.type for notification in notifications),
+        "urgency": _texts(notification.urgency for notification in notifications),
+        "metadata": _objects(printable_json(notification.metadata) for notification in notifications),
+        "targets": _numbers(notification.targets for notification in notifications),
+        **{str(fate): _numbers(notification.fates[fate] for notification in notifications) for fate in FATES},
     }
     return frame(dropped, columns)
 
@@ -43,11 +44,11 @@ def targets(outboxes: Sequence[Outbox]) -> pd.DataFrame:
     from judicia_notebook.records.columns import frame
 
     columns = {
-        "target": _texts(shown(one.target.name) for one in outboxes),
-        "scheme": _texts(one.target.scheme for one in outboxes),
-        "recipients": _objects(one.target.recipients for one in outboxes),
-        "queued": _numbers(one.queued for one in outboxes),
-        **{name: _numbers(one.counts[name] for one in outboxes) for name in (*FATES, "retried")},
+        "target": _texts(shown(outbox.target.name) for outbox in outboxes),
+        "scheme": _texts(outbox.target.scheme for outbox in outboxes),
+        "recipients": _objects(outbox.target.recipients for outbox in outboxes),
+        "queued": _numbers(outbox.queue.queued for outbox in outboxes),
+        **{name: _numbers(outbox.queue.counts[name] for outbox in outboxes) for name in (*FATES, "retried")},
     }
     return frame(0, columns)
 

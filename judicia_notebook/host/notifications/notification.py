@@ -1,4 +1,4 @@
-"""One notification: what somebody was to be told, as it was said, and what became of it."""
+"""One notification: its texts as the sender wrote them, and what became of its deliveries."""
 
 from __future__ import annotations
 
@@ -8,22 +8,21 @@ from typing import Any, Final, Literal, get_args
 
 from judicia_notebook.engine import wire
 from judicia_notebook.errors import printable
+from judicia_notebook.host.delivery.queue import Fate
 
 PLATFORM: Final = "@platform"
 """Who sends what Python code sends; no plugin can have this name."""
 
 Type = Literal["info", "success", "warning", "error", "announcement"]
 Urgency = Literal["low", "normal", "high", "critical"]
-Fate = Literal["delivered", "parked", "dropped", "revoked"]
 
 TYPES: Final[tuple[Type, ...]] = get_args(Type)
 URGENCIES: Final[tuple[Urgency, ...]] = get_args(Urgency)
-FATES: Final[tuple[Fate, ...]] = get_args(Fate)
 
 
 @dataclass(eq=False, slots=True)
 class Notification:
-    """Somebody was to be told something.
+    """What a plugin or the platform wants people to read.
 
     Attributes
     ----------
@@ -61,6 +60,10 @@ class Notification:
         """Bytes of its texts, as UTF-8, and metadata."""
         texts = self.recipient, self.title, self.message
         return len(self.packed) + sum(len(text.encode("utf-8", "replace")) for text in texts)
+
+    def became(self, fate: Fate, count: int = 1) -> None:
+        """Count what became of a delivery; a replay takes ``parked`` back with a count of -1."""
+        self.fates[fate] += count
 
     @property
     def body(self) -> str:
