@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from judicia_notebook.records import frames
-from judicia_notebook.records.recorder import LimitsInForce, Recorder
+from judicia_notebook.records.record import LimitsInForce
+from judicia_notebook.records.recorder import Recorder
 
 AddCall = Callable[..., int]
 
