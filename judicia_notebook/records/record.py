@@ -96,7 +96,7 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
         str, Text("the Python thread's name", na="it has no name", anonymous=Anonymous("numbered", "thread"))
     ]
     label: Annotated[
-        str | None, Text("`rt.label`", na="outside of a label", anonymous=Anonymous("unless_told", "label"))
+        str | None, Text("`jn.label`", na="outside of a label", anonymous=Anonymous("unless_told", "label"))
     ]
     started: Annotated[
         datetime,
