@@ -305,13 +305,13 @@ class KeyNumber(Column):
     scale: float | None = None
 
     def value(self, row: Row[Any], _recording: Recording, /) -> float | None:
-        return self._of_key(row.key)
+        return self._scaled(operator.attrgetter(self.source or self.name)(row.key))
 
     def array(self, rows: Columns[Any], _recording: Recording, /) -> Any:
-        return rows.values(lambda key: _within_63_bits(self._of_key(key)), self.dtype)
+        of_key = operator.attrgetter(self.source or self.name)
+        return rows.values(lambda key: _within_63_bits(self._scaled(of_key(key))), self.dtype)
 
-    def _of_key(self, key: Any) -> float | None:
-        number: float | None = operator.attrgetter(self.source or self.name)(key)
+    def _scaled(self, number: float | None) -> float | None:
         return number if number is None or self.scale is None else number * self.scale
 
 
