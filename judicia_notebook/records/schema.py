@@ -14,13 +14,13 @@ It may not know what any column means, nor the recorder: what a column needs bey
 from __future__ import annotations
 
 import operator
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import reduce
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, Protocol, get_args, get_type_hints
+
+import msgspec
 
 from judicia_notebook.records.columns import nullable, utc
 from judicia_notebook.records.table import K, Layout, Row
@@ -56,8 +56,7 @@ class Recording(Protocol):
     began_utc: datetime
 
 
-@dataclass(frozen=True)
-class Column(ABC):
+class Column(msgspec.Struct, frozen=True):
     """One column of a frame. A `Schema` gives it its name.
 
     Attributes
@@ -71,7 +70,6 @@ class Column(ABC):
     """
 
     meaning: str
-    _: KW_ONLY
     name: str = ""
     unit: str = "—"
     error: str = "exact"
@@ -79,9 +77,9 @@ class Column(ABC):
     anonymous: Anonymous = KEPT
 
     @property
-    @abstractmethod
     def dtype(self) -> str:
         """In the frame."""
+        raise NotImplementedError
 
     @property
     def stored(self) -> Mapping[str, str]:
@@ -109,8 +107,7 @@ class Column(ABC):
 # Numbers of the row ------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Number(Column):
+class Number(Column, frozen=True, kw_only=True):
     """An integer of the row.
 
     Attributes
@@ -125,7 +122,6 @@ class Number(Column):
         Its name in the row, where that is another.
     """
 
-    _: KW_ONLY
     code: str = "q"
     least: int | None = None
     known_by: str = ""
@@ -156,11 +152,9 @@ class Number(Column):
         return name, self.known_by or name
 
 
-@dataclass(frozen=True)
-class Milliseconds(Column):
+class Milliseconds(Column, frozen=True, kw_only=True):
     """A time that the row has in nanoseconds, as ``..._ns``."""
 
-    _: KW_ONLY
     unit: str = "ms"
     error: str = "of the clock"
 
@@ -183,11 +177,9 @@ class Milliseconds(Column):
         return rows[self.name]
 
 
-@dataclass(frozen=True)
-class Sum(Column):
+class Sum(Column, frozen=True, kw_only=True):
     """The sum of some columns in milliseconds, added in their order, so that record and frame agree to the last bit."""
 
-    _: KW_ONLY
     parts: tuple[str, ...]
     unit: str = "ms"
 
@@ -209,11 +201,9 @@ class Sum(Column):
         return total
 
 
-@dataclass(frozen=True)
-class Instant(Column):
+class Instant(Column, frozen=True, kw_only=True):
     """A moment in UTC, of nanoseconds since the recorder began."""
 
-    _: KW_ONLY
     stored_as: str = "at_ns"
     unit: str = "UTC, ns"
     error: str = "that of the system clock"
@@ -236,8 +226,7 @@ class Instant(Column):
 # Parts of the key --------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Text(Column):
+class Text(Column, frozen=True, kw_only=True):
     """A text of the key, as its reader gets it: on one line, printable, cut; NA where it is empty.
 
     Attributes
@@ -250,11 +239,10 @@ class Text(Column):
         Whether a record has None for an empty one; `declared` takes it from the record's annotation.
     """
 
-    _: KW_ONLY
     source: str = ""
     limit: int = TEXT_LIMIT
     optional: bool = True
-    anonymous: Anonymous = field()
+    anonymous: Anonymous
 
     @property
     def dtype(self) -> str:
@@ -273,8 +261,7 @@ class Text(Column):
         return operator.attrgetter(self.source or self.name)
 
 
-@dataclass(frozen=True)
-class Message(Text):
+class Message(Text, frozen=True, kw_only=True):
     """A text that is a category of its own in nearly every row, and empty where there is none."""
 
     @property
@@ -286,8 +273,7 @@ class Message(Text):
         return rows.values(lambda key: printable(of_key(key), self.limit), self.dtype)
 
 
-@dataclass(frozen=True)
-class KeyNumber(Column):
+class KeyNumber(Column, frozen=True, kw_only=True):
     """A number that many rows share, so that it stands in their key; NA where that has None.
 
     Attributes
@@ -299,7 +285,6 @@ class KeyNumber(Column):
         What the stored one is multiplied by.
     """
 
-    _: KW_ONLY
     dtype: str = "Int64"
     source: str = ""
     scale: float | None = None
@@ -323,8 +308,7 @@ def _within_63_bits(number: Any) -> Any:
 # Of the recorder, and of other tables ------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class RunId(Column):
+class RunId(Column, frozen=True, kw_only=True):
     """The recorder's id."""
 
     @property
@@ -338,8 +322,7 @@ class RunId(Column):
         return rows.texts(lambda _: recording.run_id, TEXT_LIMIT)
 
 
-@dataclass(frozen=True)
-class Made(Column):
+class Made(Column, frozen=True, kw_only=True):
     """A column that its table's function makes: it takes other tables, or a reader of JSON.
 
     Attributes
@@ -349,22 +332,19 @@ class Made(Column):
         What it packs into the row, if anything.
     """
 
-    _: KW_ONLY
     dtype: str = "object"
     code: str = ""
     stored_as: str = ""
-    anonymous: Anonymous = field()
+    anonymous: Anonymous
 
     @property
     def stored(self) -> Mapping[str, str]:
         return {self.stored_as or self.name: self.code} if self.code else {}
 
 
-@dataclass(frozen=True)
-class SinceCall(Made):
+class SinceCall(Made, frozen=True, kw_only=True):
     """A moment inside a call, of nanoseconds since the recorder began, since that call left its queue."""
 
-    _: KW_ONLY
     dtype: str = "Float64"
     code: str = "q"
     stored_as: str = "at_ns"
@@ -394,7 +374,7 @@ class Schema(Generic[K]):
     """
 
     def __init__(self, key: type[K], columns: Mapping[str, Column], *, slots: bool = False) -> None:
-        self.columns = {name: replace(column, name=name) for name, column in columns.items()}
+        self.columns = {name: msgspec.structs.replace(column, name=name) for name, column in columns.items()}
         numbers = {name: code for column in self.columns.values() for name, code in column.stored.items()}
         self.layout = Layout(numbers, key, slots=slots)
         self.reads = tuple(dict.fromkeys(name for column in self.columns.values() for name in column.reads))
@@ -421,7 +401,7 @@ def declared(record: type) -> dict[str, Column]:
     for name, hint in get_type_hints(record, include_extras=True).items():
         kind, column = get_args(hint)
         if isinstance(column, Text):
-            column = replace(column, optional=NoneType in get_args(kind))
+            column = msgspec.structs.replace(column, optional=NoneType in get_args(kind))
         found[name] = column
     return found
 
