@@ -13,7 +13,8 @@ from pathlib import Path
 from time import perf_counter
 
 from judicia_notebook.records import frames
-from judicia_notebook.records.recorder import LimitsInForce, Recorder, Subject
+from judicia_notebook.records.record import EndedCall, LimitsInForce, Subject
+from judicia_notebook.records.recorder import Recorder
 
 SUBJECT = Subject("checker", "9f" * 32, "check", "judicia-1")
 LIMITS = LimitsInForce(1.0, 10.0, 64 << 20, None)
@@ -21,10 +22,36 @@ LIMITS = LimitsInForce(1.0, 10.0, 64 << 20, None)
 
 def add_call(recorder: Recorder, call_id: int, error: str = "") -> None:
     outcome = "guest_error" if error else "ok"
-    recorder.add_call(
-        call_id, 0, SUBJECT, "user", 1, call_id, "MainThread", "", call_id * 20_000, 400, 900, 2_000, 310_000, 4_000,
-        1_500, 305_000, 12_840, 1 << 20, 1 << 20, 0, 512, 96, 2, 1, LIMITS, 1, outcome, error,
-    )  # fmt: skip
+    call = EndedCall()
+    call.subject = SUBJECT
+    call.origin = "user"
+    call.thread = "MainThread"
+    call.label = ""
+    call.limits = LIMITS
+    call.policy_version = 1
+    call.outcome = outcome
+    call.error = error
+    call.call_id = call_id
+    call.parent_call_id = 0
+    call.instance_id = 1
+    call.instance_call = call_id
+    call.started_ns = call_id * 20_000
+    call.queue_ns = 400
+    call.setup_ns = 900
+    call.encode_ns = 2_000
+    call.guest_ns = 310_000
+    call.host_ns = 4_000
+    call.decode_ns = 1_500
+    call.cpu_ns = 305_000
+    call.fuel = 12_840
+    call.memory_bytes = 1 << 20
+    call.memory_peak_bytes = 1 << 20
+    call.grows_refused = 0
+    call.bytes_in = 512
+    call.bytes_out = 96
+    call.host_calls = 2
+    call.denied = 1
+    recorder.add_call(call)
 
 
 def add_host_call(recorder: Recorder, call_id: int, target: str = "16") -> None:

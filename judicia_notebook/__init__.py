@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     from judicia_notebook.notebook.live.widgets import stock as widgets
     from judicia_notebook.policy.policy import Policy
     from judicia_notebook.policy.quotas import Quota
-    from judicia_notebook.records.recorder import CallRecord
+    from judicia_notebook.records.record import CallRecord
     from judicia_notebook.runtime.call import Outcome
     from judicia_notebook.runtime.inspection import Inspection
     from judicia_notebook.runtime.plugin import Plugin
@@ -124,7 +124,7 @@ __all__ = [
 ]
 
 _LAZY = {
-    "CallRecord": "records.recorder",
+    "CallRecord": "records.record",
     "Comparison": "analysis.runs.comparison",
     "Inspection": "runtime.inspection",
     "Manifest": "wasm.manifest",

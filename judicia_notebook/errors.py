@@ -46,7 +46,7 @@ from judicia_notebook.text import printable as printable  # noqa: PLC0414
 from judicia_notebook.units import format_count, format_quantity, parse_size, parse_time
 
 if TYPE_CHECKING:
-    from judicia_notebook.records.recorder import CallRecord
+    from judicia_notebook.records.record import CallRecord
 
 
 class JudiciaError(Exception):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from judicia_notebook.analysis.intervals import Estimate, median_interval
-from judicia_notebook.records.recorder import CallRecord
+from judicia_notebook.records.record import CallRecord
 from judicia_notebook.text import printable, with_plugin_text
 from judicia_notebook.units import format_count, format_size, format_time
 

@@ -16,7 +16,7 @@ from judicia_notebook.runtime.pool import InstancePool, Making
 
 if TYPE_CHECKING:
     from judicia_notebook.policy.quotas import Quota
-    from judicia_notebook.records.recorder import CallRecord
+    from judicia_notebook.records.record import CallRecord
     from judicia_notebook.runtime.callee import Callee
 
 

@@ -14,7 +14,7 @@ from judicia_notebook.notebook import reprs
 from judicia_notebook.notebook.commands import usage_error
 
 if TYPE_CHECKING:
-    from judicia_notebook.records.recorder import CallRecord
+    from judicia_notebook.records.record import CallRecord
     from judicia_notebook.runtime.handle import CallHandle
     from judicia_notebook.runtime.plugin import Plugin
 

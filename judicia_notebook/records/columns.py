@@ -7,22 +7,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from judicia_notebook.records.recorder import shown
-from judicia_notebook.text import with_plugin_text
+from judicia_notebook.text import printable, with_plugin_text
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from judicia_notebook.records.table import Key, Layout, Rows
+    from judicia_notebook.records.table import Layout, Rows
 
     Array = np.ndarray[Any, Any]
 
-K = TypeVar("K")
+K = TypeVar("K", bound=tuple[Any, ...])
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -37,25 +36,21 @@ class Columns(Generic[K]):
         As `Table.rows` gives them.
     names : sequence of str
         Which columns to read. One of nanoseconds, ``guest_ns``, is also there in milliseconds, as ``guest_ms``.
-    name_key : callable
-        Makes the named form of a key from its parts.
     wanted : callable, optional
-        Takes the named form.
+        Takes a key.
     """
 
     def __init__(
         self,
-        layout: Layout,
-        runs: Sequence[Rows],
-        names: Sequence[str],
-        name_key: Callable[..., K],
+        layout: Layout[K],
+        runs: Sequence[Rows[K]],
+        names: Iterable[str],
         wanted: Callable[[K], bool] | None = None,
     ) -> None:
         import numpy as np
 
-        self._which, keys = _read_keys(layout, runs)
-        self._numbers = _read_numbers(layout, runs, names)
-        self.keys = [name_key(*key) for key in keys]
+        self._which, self.keys = _read_keys(layout, runs)
+        self._numbers = _read_numbers(layout, runs, tuple(names))
         if wanted is not None:
             self.keep(np.array([wanted(key) for key in self.keys], bool)[self._which])
 
@@ -66,7 +61,7 @@ class Columns(Generic[K]):
         return self._numbers[name]
 
     def key_of(self, row: int) -> K:
-        """The named form of one row's key."""
+        """One row's key."""
         return self.keys[int(self._which[row])]
 
     def keep(self, chosen: Array) -> None:
@@ -74,20 +69,17 @@ class Columns(Generic[K]):
         self._numbers = {name: numbers[chosen] for name, numbers in self._numbers.items()}
         self._which = self._which[chosen]
 
-    def known(self, name: str) -> Any:
-        """A column whose negative numbers mean NA, as ``Int64``."""
-        return nullable(self._numbers[name], self._numbers[name] >= 0)
-
-    def texts(self, text_of: Callable[[K], str]) -> pd.Categorical:
-        """A text of the key, made printable; NA where it is empty."""
+    def texts(self, text_of: Callable[[K], str], limit: int) -> pd.Categorical:
+        """A text of the key, made printable and cut at `limit` characters; NA where it is empty."""
         import numpy as np
 
         texts = [text_of(key) for key in self.keys]
         used = np.bincount(self._which, minlength=len(texts)) > 0
-        printable = {text: shown(text) for text in {text for text, is_used in zip(texts, used, strict=True) if is_used}}
-        names = sorted(set(printable.values()) - {""})
+        in_use = {text for text, is_used in zip(texts, used, strict=True) if is_used}
+        shown = {text: printable(text, limit) for text in in_use}
+        names = sorted(set(shown.values()) - {""})
         code_of_name = {name: code for code, name in enumerate(names)}
-        code_of = {text: code_of_name.get(name, -1) for text, name in printable.items()}
+        code_of = {text: code_of_name.get(name, -1) for text, name in shown.items()}
         codes = np.array([code_of.get(text, -1) for text in texts], np.min_scalar_type(-len(names) - 1))
         return categories(codes[self._which], names)
 
@@ -103,19 +95,19 @@ class Columns(Generic[K]):
         return pd.array(values, dtype=dtype).take(self._which)
 
 
-def _read_keys(layout: Layout, runs: Sequence[Rows]) -> tuple[Array, list[Key]]:
+def _read_keys(layout: Layout[K], runs: Sequence[Rows[K]]) -> tuple[Array, list[K]]:
     """The index of each row's key, and the distinct keys."""
     import numpy as np
 
     which = np.empty(sum(run.length for run in runs), np.intp)
-    index_of: dict[Key, int] = {}
+    index_of: dict[K, int] = {}
     for part, run, rows in _parts(layout, runs):
         indexes = np.array([index_of.setdefault(key, len(index_of)) for key in run.keys], np.intp)
         which[part] = indexes[rows["key"]]
     return which, list(index_of)
 
 
-def _read_numbers(layout: Layout, runs: Sequence[Rows], names: Sequence[str]) -> dict[str, Array]:
+def _read_numbers(layout: Layout[K], runs: Sequence[Rows[K]], names: Sequence[str]) -> dict[str, Array]:
     import numpy as np
 
     total = sum(run.length for run in runs)
@@ -130,15 +122,11 @@ def _read_numbers(layout: Layout, runs: Sequence[Rows], names: Sequence[str]) ->
     return numbers
 
 
-def _parts(layout: Layout, runs: Sequence[Rows]) -> Iterator[tuple[slice, Rows, Array]]:
+def _parts(layout: Layout[K], runs: Sequence[Rows[K]]) -> Iterator[tuple[slice, Rows[K], Array]]:
     """Where each run goes in a column, the run, and its rows without a copy."""
-    import numpy as np
-
-    dtype = np.dtype(layout.numpy_dtype())
     begin = 0
     for run in runs:
-        rows = np.frombuffer(run.data, dtype, run.length, run.first * dtype.itemsize)
-        yield slice(begin, begin + run.length), run, rows
+        yield slice(begin, begin + run.length), run, layout.array(run)
         begin += run.length
 
 

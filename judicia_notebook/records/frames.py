@@ -13,39 +13,22 @@ older rows that the recorder no longer keeps.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from judicia_notebook.records.columns import Columns, categories, frame, nullable, utc
-from judicia_notebook.records.recorder import (
-    AUDIT_ROW,
-    CALL_ROW,
-    EVENTS,
-    HOST_CALL_ROW,
-    LOG_ROW,
-    MESSAGE_LIMIT,
-    POLICY_ROW,
-    SAMPLE_ROW,
-    WALL_PARTS,
-    AuditKey,
-    CallKey,
-    CallRecord,
-    HostCallKey,
-    LogKey,
-    PolicyKey,
-    Recorder,
-    shown,
-)
-from judicia_notebook.text import printable_json
+from judicia_notebook.records.columns import Columns, categories, frame, nullable
+from judicia_notebook.records.record import CALLS, WALL_PARTS, CallKey, CallRecord
+from judicia_notebook.records.rows import AUDIT, EVENTS, HOST_CALLS, LOGS, POLICIES, SAMPLES
+from judicia_notebook.records.schema import TEXT_LIMIT
+from judicia_notebook.text import printable, printable_json
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from judicia_notebook.records.columns import Array
-
-_CALL_NUMBERS = ("started_ns", *(name.replace("_ns", "_ms") for name in CALL_ROW.names[1:]))
+    from judicia_notebook.records.recorder import Recorder
 
 
 def calls(recorder: Recorder, *, plugin: str | None = None, start: int = 0, stop: int | None = None) -> pd.DataFrame:
@@ -54,78 +37,46 @@ def calls(recorder: Recorder, *, plugin: str | None = None, start: int = 0, stop
     ``wall_ms`` is exactly ``setup_ms + encode_ms + guest_ms + host_ms + decode_ms``, added in this order, without
     ``queue_ms``.
     """
-    rows = _call_columns(recorder, _CALL_NUMBERS, plugin, start, stop)
-    entered = rows["instance_call"] > 0
-    columns = {
-        "run_id": rows.texts(lambda _: recorder.run_id),
-        "call_id": rows["call_id"],
-        "parent_call_id": nullable(rows["parent_call_id"], rows["parent_call_id"] > 0),
-        "plugin": rows.texts(lambda key: key.subject.plugin),
-        "digest": rows.texts(lambda key: key.subject.digest),
-        "function": rows.texts(lambda key: key.subject.function),
-        "abi": rows.texts(lambda key: key.subject.abi),
-        "origin": rows.texts(lambda key: key.origin),
-        "instance_id": nullable(rows["instance_id"], entered),
-        "instance_call": nullable(rows["instance_call"], entered),
-        "thread": rows.texts(lambda key: key.thread),
-        "label": rows.texts(lambda key: key.label),
-        "started": utc(recorder.began_utc, rows["started_ns"]),
-        "started_ms": rows["started_ms"],
-        "queue_ms": rows["queue_ms"],
-        "wall_ms": _wall_ms(rows),
-        **{name: rows[name] for name in WALL_PARTS},
-        "cpu_ms": rows["cpu_ms"],
-        "fuel": rows.known("fuel"),
-        "memory_bytes": rows.known("memory_bytes"),
-        "memory_peak_bytes": rows.known("memory_peak_bytes"),
-        **{name: rows[name] for name in ("grows_refused", "bytes_in", "bytes_out", "host_calls", "denied")},
-        "limit_cpu_ms": rows.values(lambda key: _ms(key.limits.cpu_s), "Float64"),
-        "limit_wall_ms": rows.values(lambda key: _ms(key.limits.wall_s), "Float64"),
-        "limit_memory_bytes": rows.values(lambda key: key.limits.memory_bytes, "Int64"),
-        "limit_fuel": rows.values(lambda key: _int64(key.limits.fuel), "Int64"),
-        "policy_version": rows.values(lambda key: key.policy_version, "int64"),
-        "outcome": rows.texts(lambda key: key.outcome),
-        "error": rows.texts(lambda key: key.error),
-    }
-    return frame(recorder.calls.dropped, columns)
+    rows = _call_columns(recorder, CALLS.reads, plugin, start, stop)
+    return frame(recorder.calls.dropped, CALLS.arrays(rows, recorder))
 
 
 def of_records(records: Sequence[CallRecord]) -> pd.DataFrame:
     """The rows of some calls alone, with the columns and dtypes of `calls`."""
+    return frame(0, of_values([msgspec.structs.asdict(record) for record in records]))
+
+
+def of_values(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The columns of `calls` from rows that were recorded elsewhere, which may lack columns.
+
+    Instants may be texts in ISO 8601, as JSON has them.
+    """
     import pandas as pd
 
     columns: dict[str, Any] = {}
-    for name, dtype in calls(Recorder(capacity=1)).dtypes.items():
-        values = [getattr(record, str(name)) for record in records]
-        if isinstance(dtype, pd.CategoricalDtype):
-            names = sorted({value for value in values if value is not None})
-            columns[str(name)] = pd.Categorical(values, categories=pd.Index(names, dtype="str"))
+    for name, dtype in CALLS.dtypes.items():
+        values = [row.get(name) for row in rows]
+        if dtype == "category":
+            texts = [None if value is None else printable(value, TEXT_LIMIT) for value in values]
+            known = pd.Index(sorted({text for text in texts if text is not None}), dtype="str")
+            columns[name] = pd.Categorical(texts, categories=known)
+        elif dtype.startswith("datetime64"):
+            columns[name] = pd.DatetimeIndex(pd.to_datetime(values, utc=True, format="ISO8601")).as_unit("ns")
+        elif dtype == "float64":
+            columns[name] = pd.array([float("nan") if value is None else value for value in values], dtype=dtype)
         else:
-            columns[str(name)] = pd.Series(values, dtype=dtype)
-    return frame(0, columns)
+            columns[name] = pd.array(values, dtype=dtype)
+    return columns
 
 
 def host_calls(
     recorder: Recorder, *, plugin: str | None = None, start: int = 0, stop: int | None = None
 ) -> pd.DataFrame:
     """One row a host call, in the order in which they ended; ``at_ms`` since the call began."""
-    names = ("call_id", "seq", "at_ns", "wall_ms", "bytes_in", "bytes_out")
-    rows = Columns(HOST_CALL_ROW, recorder.host_calls.rows(start, stop), names, HostCallKey, _of_plugin(plugin))
-    columns = {
-        "call_id": rows["call_id"],
-        "plugin": rows.texts(lambda key: key.plugin),
-        "seq": rows["seq"],
-        "capability": rows.texts(lambda key: key.capability),
-        "function": rows.texts(lambda key: key.function),
-        "target": rows.texts(lambda key: key.target),
-        "at_ms": _known_ms(_since_begin(recorder, rows["call_id"], rows["at_ns"])),
-        "wall_ms": rows["wall_ms"],
-        "bytes_in": rows["bytes_in"],
-        "bytes_out": rows["bytes_out"],
-        "decision": rows.texts(lambda key: key.decision),
-        "detail": rows.texts(lambda key: key.detail),
-    }
-    return frame(recorder.host_calls.dropped, columns)
+    runs = recorder.host_calls.rows(start, stop)
+    rows = Columns(HOST_CALLS.layout, runs, HOST_CALLS.reads, _of_plugin(plugin))
+    at_ms = _known_ms(_since_begin(recorder, rows["call_id"], rows["at_ns"]))
+    return frame(recorder.host_calls.dropped, HOST_CALLS.arrays(rows, recorder, at_ms=at_ms))
 
 
 def samples(recorder: Recorder, *, plugin: str | None = None, start: int = 0, stop: int | None = None) -> pd.DataFrame:
@@ -138,16 +89,16 @@ def samples(recorder: Recorder, *, plugin: str | None = None, start: int = 0, st
 
     ended_names = ("call_id", "cpu_ms", "memory_bytes", "memory_peak_bytes", *WALL_PARTS)
     ended = _call_columns(recorder, ended_names, plugin, start, stop)
-    inside_names = ("call_id", "event", "at_ns", "cpu_ms", "memory_bytes")
-    inside = Columns(SAMPLE_ROW, recorder.samples.rows(), inside_names, tuple)
+    inside = Columns(SAMPLES.layout, recorder.samples.rows(), SAMPLES.reads)
     if plugin is not None or start > 0 or stop is not None:
         inside.keep(np.isin(inside["call_id"], ended["call_id"]))
-    nothing = np.zeros(len(ended))
+    nothing, wall_ms = np.zeros(len(ended)), CALLS.columns["wall_ms"]
     names = ("enter", *EVENTS, "exit")
     codes = np.repeat([0, len(names) - 1], len(ended))
     event = np.concatenate([codes[: len(ended)], inside["event"] + 1, codes[len(ended) :]])
     call_id = np.concatenate([ended["call_id"], inside["call_id"], ended["call_id"]])
-    at_ms = np.concatenate([nothing, _since_begin(recorder, inside["call_id"], inside["at_ns"]), _wall_ms(ended)])
+    ticked_ms = _since_begin(recorder, inside["call_id"], inside["at_ns"])
+    at_ms = np.concatenate([nothing, ticked_ms, wall_ms.array(ended, recorder)])
     cpu_ms = np.concatenate([nothing, inside["cpu_ms"], ended["cpu_ms"]])
     memory = np.concatenate([ended["memory_bytes"], inside["memory_bytes"], ended["memory_peak_bytes"]])
     # A tick reads its clock apart from the call's, so it is rank that keeps enter and exit outermost, not time.
@@ -166,65 +117,36 @@ def samples(recorder: Recorder, *, plugin: str | None = None, start: int = 0, st
 def logs(recorder: Recorder, *, plugin: str | None = None, start: int = 0, stop: int | None = None) -> pd.DataFrame:
     """One row a line that a plugin wrote. ``fields`` holds dictionaries, or None."""
     read_json = recorder.read_json
-    rows = Columns(LOG_ROW, recorder.logs.rows(start, stop), ("call_id", "at_ns"), LogKey, _of_plugin(plugin))
-    columns = {
-        "call_id": nullable(rows["call_id"], rows["call_id"] > 0),
-        "plugin": rows.texts(lambda key: key.plugin),
-        "at": utc(recorder.began_utc, rows["at_ns"]),
-        "level": rows.texts(lambda key: key.level),
-        "message": rows.values(lambda key: shown(key.message, MESSAGE_LIMIT), "str"),
-        "fields": rows.values(lambda key: printable_json(read_json(key.fields)) if key.fields else None, "object"),
-        "stream": rows.texts(lambda key: key.stream),
-    }
-    return frame(recorder.logs.dropped, columns)
+    rows = Columns(LOGS.layout, recorder.logs.rows(start, stop), LOGS.reads, _of_plugin(plugin))
+    fields = rows.values(lambda key: printable_json(read_json(key.fields)) if key.fields else None, "object")
+    return frame(recorder.logs.dropped, LOGS.arrays(rows, recorder, fields=fields))
 
 
 def audit(recorder: Recorder, *, plugin: str | None = None) -> pd.DataFrame:
     """One row an event of the runtime in the order of time: loads, grants, revokes, quota changes, denials."""
     runs = [*recorder.audit.rows(), *recorder.denials.rows()]
-    rows = Columns(AUDIT_ROW, runs, ("at_ns",), AuditKey, _of_plugin(plugin))
+    rows = Columns(AUDIT.layout, runs, AUDIT.reads, _of_plugin(plugin))
     rows.keep(rows["at_ns"].argsort(kind="stable"))
-    columns = {
-        "at": utc(recorder.began_utc, rows["at_ns"]),
-        "what": rows.texts(lambda key: key.what),
-        "plugin": rows.texts(lambda key: key.plugin),
-        "detail": rows.texts(lambda key: key.detail),
-        "via": rows.texts(lambda key: key.via),
-    }
-    return frame(recorder.audit.dropped + recorder.denials.dropped, columns)
+    return frame(recorder.audit.dropped + recorder.denials.dropped, AUDIT.arrays(rows, recorder))
 
 
 def policies(recorder: Recorder, *, plugin: str | None = None) -> pd.DataFrame:
     """One row a policy version: what the plugin was granted (a tuple), its quota (a dictionary), what a denial does."""
-    rows = Columns(POLICY_ROW, recorder.policies.rows(), ("version", "at_ns"), PolicyKey, _of_plugin(plugin))
-    columns = {
-        "policy_version": rows["version"],
-        "plugin": rows.texts(lambda key: key.plugin),
-        "at": utc(recorder.began_utc, rows["at_ns"]),
-        "grants": rows.values(lambda key: tuple(printable_json([*key.grants])), "object"),
-        "quota": rows.values(lambda key: msgspec.json.decode(key.quota), "object"),
-        "on_denied": rows.texts(lambda key: key.on_denied),
-    }
-    return frame(recorder.policies.dropped, columns)
+    rows = Columns(POLICIES.layout, recorder.policies.rows(), POLICIES.reads, _of_plugin(plugin))
+    grants = rows.values(lambda key: tuple(printable_json([*key.grants])), "object")
+    quota = rows.values(lambda key: msgspec.json.decode(key.quota), "object")
+    return frame(recorder.policies.dropped, POLICIES.arrays(rows, recorder, grants=grants, quota=quota))
 
 
 def _call_columns(
-    recorder: Recorder, names: Sequence[str], plugin: str | None = None, start: int = 0, stop: int | None = None
+    recorder: Recorder, names: Iterable[str], plugin: str | None = None, start: int = 0, stop: int | None = None
 ) -> Columns[CallKey]:
     wanted: Callable[[CallKey], bool] | None = None if plugin is None else lambda key: key.subject.plugin == plugin
-    return Columns(CALL_ROW, recorder.calls.rows(start, stop), names, CallKey, wanted)
+    return Columns(CALLS.layout, recorder.calls.rows(start, stop), names, wanted)
 
 
 def _of_plugin(plugin: str | None) -> Callable[[Any], bool] | None:
     return None if plugin is None else lambda key: bool(key.plugin == plugin)
-
-
-def _wall_ms(rows: Columns[CallKey]) -> Array:
-    first, *others = (rows[name] for name in WALL_PARTS)
-    total: Array = first.copy()
-    for part in others:
-        total += part
-    return total
 
 
 def _since_begin(recorder: Recorder, call_id: Array, at_ns: Array) -> Array:
@@ -245,12 +167,3 @@ def _known_ms(values: Array) -> Any:
     import numpy as np
 
     return nullable(values, ~np.isnan(values))
-
-
-def _ms(seconds: float | None) -> float | None:
-    return None if seconds is None else seconds * 1e3
-
-
-def _int64(number: int | None) -> int | None:
-    """Fuel is counted in 64 bits without a sign, of which a frame's integers have 63."""
-    return None if number is None else min(number, (1 << 63) - 1)

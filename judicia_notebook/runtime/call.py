@@ -40,7 +40,7 @@ from judicia_notebook.errors import (
 from judicia_notebook.host.scope import CallScope
 from judicia_notebook.policy.policy import CappedBudget
 from judicia_notebook.records.captures import THE_CALL
-from judicia_notebook.records.recorder import CallRecord, LimitsInForce
+from judicia_notebook.records.record import CallRecord, EndedCall, LimitsInForce
 from judicia_notebook.runtime import facts
 from judicia_notebook.runtime.exports import REACTOR_INITIALIZE
 from judicia_notebook.runtime.pool import Instance, Making, Ticket
@@ -53,7 +53,8 @@ if TYPE_CHECKING:
     from judicia_notebook.engine.memory import MemoryAccount
     from judicia_notebook.engine.sandbox import Observer
     from judicia_notebook.policy.policy import FormerPolicy, Policy
-    from judicia_notebook.records.recorder import Recorder, Subject
+    from judicia_notebook.records.record import Subject
+    from judicia_notebook.records.recorder import Recorder
     from judicia_notebook.runtime.linking import Code
     from judicia_notebook.runtime.platform import Platform
     from judicia_notebook.runtime.pool import InstancePool
@@ -488,36 +489,36 @@ class Call:
             outcome, text = "host_failure", f"{type(error).__name__}: {error}"
         encode, guest, decode = self._split()
         state = scope.policy.state
-        self.record_position = recorder.add_call(
-            scope.call_id,
-            self.parent,
-            self.target.subject,
-            self.origin,
-            instance.number if instance else 0,
-            max(instance.calls, 1) if instance else 0,
-            threading.current_thread().name,
-            label_text(),
-            (self.started_ns or perf_counter_ns()) - recorder.began_ns,
-            self.queue_ns,
-            self.setup_ns,
-            encode,
-            guest,
-            self.host_ns,
-            decode,
-            self.cpu_ns,
-            self._known_fuel(error),
-            self.memory_before,
-            self.memory_peak,
-            self.refused_grows,
-            self.size_in,
-            self.bytes_out,
-            scope.host_calls,
-            scope.denied,
-            _in_force(scope.budget.limits),
-            state.version,
-            outcome,
-            text,
-        )
+        row = EndedCall()
+        row.call_id = scope.call_id
+        row.parent_call_id = self.parent
+        row.subject = self.target.subject
+        row.origin = self.origin
+        row.instance_id = instance.number if instance else 0
+        row.instance_call = max(instance.calls, 1) if instance else 0
+        row.thread = threading.current_thread().name
+        row.label = label_text()
+        row.started_ns = (self.started_ns or perf_counter_ns()) - recorder.began_ns
+        row.queue_ns = self.queue_ns
+        row.setup_ns = self.setup_ns
+        row.encode_ns = encode
+        row.guest_ns = guest
+        row.host_ns = self.host_ns
+        row.decode_ns = decode
+        row.cpu_ns = self.cpu_ns
+        row.fuel = self._known_fuel(error)
+        row.memory_bytes = self.memory_before
+        row.memory_peak_bytes = self.memory_peak
+        row.grows_refused = self.refused_grows
+        row.bytes_in = self.size_in
+        row.bytes_out = self.bytes_out
+        row.host_calls = scope.host_calls
+        row.denied = scope.denied
+        row.limits = _in_force(scope.budget.limits)
+        row.policy_version = state.version
+        row.outcome = outcome
+        row.error = text
+        self.record_position = recorder.add_call(row)
 
     def _split(self) -> tuple[int, int, int]:
         """Time inside, told apart: writing the request, the guest, reading the answer."""

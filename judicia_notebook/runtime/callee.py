@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from judicia_notebook.policy.policy import Policy
     from judicia_notebook.policy.quotas import Quota
-    from judicia_notebook.records.recorder import CallRecord, Recorder
+    from judicia_notebook.records.record import CallRecord
+    from judicia_notebook.records.recorder import Recorder
     from judicia_notebook.runtime.call import Call, Outcome, Target
     from judicia_notebook.runtime.linking import Code
     from judicia_notebook.runtime.pool import Instance, InstancePool

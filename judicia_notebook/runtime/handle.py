@@ -20,7 +20,7 @@ from judicia_notebook.text import printable
 
 if TYPE_CHECKING:
     from judicia_notebook.engine.workers import Workers
-    from judicia_notebook.records.recorder import CallRecord
+    from judicia_notebook.records.record import CallRecord
     from judicia_notebook.runtime.call import Call
 
 

@@ -32,7 +32,7 @@ from judicia_notebook.host.scope import CallScope
 from judicia_notebook.policy.grants import read_requests
 from judicia_notebook.policy.policy import CappedBudget, FormerPolicy, Policy
 from judicia_notebook.policy.quotas import Quota, call_quota, make_quota
-from judicia_notebook.records.recorder import CallRecord, Subject
+from judicia_notebook.records.record import CallRecord, Subject
 from judicia_notebook.runtime.call import Activity, Call, Outcome, Target, hook
 from judicia_notebook.runtime.exports import WASI_ABI
 from judicia_notebook.runtime.facts import no_json

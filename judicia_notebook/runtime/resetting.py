@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from judicia_notebook.context import current_call, current_way
 from judicia_notebook.errors import PolicyError, ResourceExhausted
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from judicia_notebook.host.services import Host
     from judicia_notebook.records.recorder import Recorder
+    from judicia_notebook.records.table import Table
     from judicia_notebook.runtime.plugin import Plugin
 
 SECONDS = 5.0
@@ -112,7 +113,7 @@ def _found(runtime: Runtime) -> Iterable[str]:
         if running := sum(plugin.busy for plugin in plugins.values()):
             yield f"what runs: calls of {running} plugin{'s' if running > 1 else ''} are cancelled"
     yield from runtime.host.kept()
-    rows = {
+    rows: dict[str, Table[Any]] = {
         "call": runtime.recorder.calls,
         "host call": runtime.recorder.host_calls,
         "sample": runtime.recorder.samples,

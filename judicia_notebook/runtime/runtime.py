@@ -33,7 +33,8 @@ from judicia_notebook.host.services import Host
 from judicia_notebook.policy.changes import Snapshot
 from judicia_notebook.policy.policy import Policy
 from judicia_notebook.policy.quotas import Quota, as_quota, overlay
-from judicia_notebook.records.recorder import CallRecord, Recorder
+from judicia_notebook.records.record import CallRecord
+from judicia_notebook.records.recorder import Recorder
 from judicia_notebook.runtime import admission, resetting
 from judicia_notebook.runtime.hooks import deliver
 from judicia_notebook.runtime.inspection import Inspection, inspect

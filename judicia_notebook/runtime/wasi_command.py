@@ -17,7 +17,7 @@ from judicia_notebook.runtime.facts import hint_of_exit
 
 if TYPE_CHECKING:
     from judicia_notebook.policy.quotas import Quota
-    from judicia_notebook.records.recorder import CallRecord
+    from judicia_notebook.records.record import CallRecord
     from judicia_notebook.runtime.call import Call
     from judicia_notebook.runtime.callee import Callee
 

@@ -22,7 +22,8 @@ from matplotlib.text import Text
 from judicia_notebook.analysis import plots, style
 from judicia_notebook.notebook import commands
 from judicia_notebook.records import frames
-from judicia_notebook.records.recorder import CallRecord, Recorder
+from judicia_notebook.records.record import CallRecord
+from judicia_notebook.records.recorder import Recorder
 
 AddCall = Callable[..., int]
 DOCS = Path(__file__).resolve().parents[2] / "docs"

@@ -20,7 +20,7 @@ import judicia_notebook as jn
 from judicia_notebook.analysis import plots, style
 from judicia_notebook.analysis.figures import series
 from judicia_notebook.languages import compile_source
-from judicia_notebook.records.recorder import WALL_PARTS
+from judicia_notebook.records.record import WALL_PARTS
 from judicia_notebook.units import format_time
 
 # `each` loops once a byte of its request, `pairs` once a pair of bytes.

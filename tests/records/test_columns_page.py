@@ -11,10 +11,11 @@ import pytest
 
 import judicia_notebook as jn
 from judicia_notebook.analysis.statistics import summarize
+from judicia_notebook.records.rows import SCHEMAS
 
 PACKAGE = Path(jn.__file__).parent
 PAGE = PACKAGE.parent / "docs" / "columns.md"
-RECORDED = ("calls", "host_calls", "samples", "logs", "audit", "policies")
+RECORDED = tuple(SCHEMAS)
 UNITS = {"_ms": "ms", "_bytes": "bytes", "_percent": "%"}
 
 # Whatever users can ask for a frame, and the section it is in.
@@ -79,6 +80,11 @@ def frames() -> dict[str, pd.DataFrame]:
 @pytest.mark.parametrize("name", sorted(set(SECTIONS.values())))
 def test_the_page_has_the_columns_that_the_frame_has(frames: dict[str, pd.DataFrame], name: str) -> None:
     assert [row[0].strip("`") for row in tables()[name]] == list(frames[name].columns)
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_the_page_says_of_a_recorded_column_what_its_declaration_says(name: str) -> None:
+    assert tables()[name] == [list(column.page_row()) for column in SCHEMAS[name].columns.values()]
 
 
 @pytest.mark.parametrize("name", sorted(set(SECTIONS.values())))

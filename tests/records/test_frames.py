@@ -11,38 +11,13 @@ import pandas as pd
 import pytest
 
 from judicia_notebook.records import frames
-from judicia_notebook.records.recorder import LimitsInForce, Recorder
+from judicia_notebook.records.record import LimitsInForce
+from judicia_notebook.records.recorder import Recorder
+from judicia_notebook.records.rows import SCHEMAS
 
 AddCall = Callable[..., int]
 
-TEXT, TIME = "category", "datetime64[ns, UTC]"
 STRING = str(pd.Series(["a"], dtype="str").dtype)  # "str", or "object" before pandas 3
-
-DTYPES = {
-    "calls": f"""
-        run_id {TEXT} | call_id int64 | parent_call_id Int64 | plugin {TEXT} | digest {TEXT} | function {TEXT}
-        | abi {TEXT} | origin {TEXT} | instance_id Int64 | instance_call Int64 | thread {TEXT} | label {TEXT}
-        | started {TIME} | started_ms float64 | queue_ms float64 | wall_ms float64 | setup_ms float64
-        | encode_ms float64 | guest_ms float64 | host_ms float64 | decode_ms float64 | cpu_ms float64 | fuel Int64
-        | memory_bytes Int64 | memory_peak_bytes Int64 | grows_refused int64 | bytes_in int64 | bytes_out int64
-        | host_calls int64 | denied int64 | limit_cpu_ms Float64 | limit_wall_ms Float64 | limit_memory_bytes Int64
-        | limit_fuel Int64
-        | policy_version int64 | outcome {TEXT} | error {TEXT}
-        """,
-    "host_calls": f"""
-        call_id int64 | plugin {TEXT} | seq int64 | capability {TEXT} | function {TEXT} | target {TEXT} | at_ms Float64
-        | wall_ms float64 | bytes_in int64 | bytes_out int64 | decision {TEXT} | detail {TEXT}
-        """,
-    "samples": f"call_id int64 | event {TEXT} | at_ms Float64 | cpu_ms float64 | memory_bytes Int64",
-    "logs": f"""
-        call_id Int64 | plugin {TEXT} | at {TIME} | level {TEXT} | message {STRING} | fields object | stream {TEXT}
-        """,
-    "audit": f"at {TIME} | what {TEXT} | plugin {TEXT} | detail {TEXT} | via {TEXT}",
-    "policies": f"policy_version int64 | plugin {TEXT} | at {TIME} | grants object | quota object | on_denied {TEXT}",
-}
-COLUMNS = {
-    frame: dict(column.strip().split(maxsplit=1) for column in columns.split("|")) for frame, columns in DTYPES.items()
-}
 
 
 def fill(recorder: Recorder, add_call: AddCall) -> None:
@@ -71,7 +46,7 @@ def filled(recorder: Recorder, add_call: AddCall) -> Recorder:
 # --- columns ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", COLUMNS)
+@pytest.mark.parametrize("name", SCHEMAS)
 @pytest.mark.parametrize("rows", ["no rows", "rows"])
 def test_a_frame_has_its_columns_and_dtypes_with_and_without_rows(
     recorder: Recorder, add_call: AddCall, name: str, rows: str
@@ -79,8 +54,9 @@ def test_a_frame_has_its_columns_and_dtypes_with_and_without_rows(
     if rows == "rows":
         fill(recorder, add_call)
     frame = getattr(frames, name)(recorder)
-    assert {column: str(dtype) for column, dtype in frame.dtypes.items()} == COLUMNS[name]
-    assert list(frame.columns) == list(COLUMNS[name])
+    declared = {column: STRING if dtype == "str" else dtype for column, dtype in SCHEMAS[name].dtypes.items()}
+    assert {column: str(dtype) for column, dtype in frame.dtypes.items()} == declared
+    assert list(frame.columns) == list(declared)
     assert (len(frame) > 0) == (rows == "rows")
 
 
@@ -139,7 +115,7 @@ def test_rows_of_many_chunks_keep_their_own_texts(recorder: Recorder, add_call: 
 # --- parts of a frame ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", COLUMNS)
+@pytest.mark.parametrize("name", SCHEMAS)
 def test_a_frame_of_one_plugin_has_only_its_rows(filled: Recorder, name: str) -> None:
     make = getattr(frames, name)
     whole, part = make(filled), make(filled, plugin="specimen")

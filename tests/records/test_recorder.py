@@ -12,7 +12,8 @@ import msgspec
 import pytest
 
 from judicia_notebook.records import frames
-from judicia_notebook.records.recorder import CallRecord, LimitsInForce, Recorder
+from judicia_notebook.records.record import CallRecord, LimitsInForce
+from judicia_notebook.records.recorder import Recorder
 
 AddCall = Callable[..., int]
 

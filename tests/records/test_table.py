@@ -13,7 +13,7 @@ import pytest
 
 from judicia_notebook.records.table import Layout, Table
 
-LAYOUT = Layout(number="q", twice="q")
+LAYOUT: Layout[tuple[str]] = Layout({"number": "q", "twice": "q"})
 PATIENCE = 30  # seconds
 ROOMY = 64 << 20
 
@@ -32,7 +32,7 @@ def many_switches() -> Iterator[None]:
     sys.setswitchinterval(before)
 
 
-def contents(table: Table) -> list[tuple[str, int, int]]:
+def contents(table: Table[tuple[str]]) -> list[tuple[str, int, int]]:
     """What a reader finds: text, number and twice the number of each row."""
     found = []
     for run in table.rows():
@@ -44,19 +44,19 @@ def contents(table: Table) -> list[tuple[str, int, int]]:
 
 def test_rows_come_back_in_the_order_they_were_added() -> None:
     table = Table(LAYOUT, 100, ROOMY)
-    positions = [table.add((f"key {number % 3}",), number, 2 * number) for number in range(50)]
+    positions = [table.add((f"key {number % 3}",), (number, 2 * number)) for number in range(50)]
     assert positions == list(range(50))
     assert contents(table) == [(f"key {number % 3}", number, 2 * number) for number in range(50)]
-    assert table.row_at(31) == (("key 1",), (31, 62))
+    assert table.row_at(31) == (("key 1",), {"number": 31, "twice": 62})
 
 
 @pytest.mark.parametrize("capacity", [1, 2, 7, 8, 100, 4097, 10_000])
 def test_exactly_as_many_rows_fit_as_the_capacity_says(capacity: int) -> None:
     table = Table(LAYOUT, capacity, ROOMY)
     for number in range(capacity):
-        table.add(("key",), number, 2 * number)
+        table.add(("key",), (number, 2 * number))
     assert (len(table), table.dropped) == (capacity, 0)
-    table.add(("key",), capacity, 2 * capacity)
+    table.add(("key",), (capacity, 2 * capacity))
     assert table.dropped > 0
     assert len(table) <= capacity
 
@@ -64,7 +64,7 @@ def test_exactly_as_many_rows_fit_as_the_capacity_says(capacity: int) -> None:
 def test_the_oldest_rows_go_first_and_are_counted() -> None:
     table = Table(LAYOUT, 80, ROOMY)
     for number in range(1000):
-        table.add((f"key {number}",), number, 2 * number)
+        table.add((f"key {number}",), (number, 2 * number))
     assert table.end == 1000
     assert len(table) + table.dropped == 1000
     assert 70 <= len(table) <= 80
@@ -74,9 +74,9 @@ def test_the_oldest_rows_go_first_and_are_counted() -> None:
 def test_a_position_stays_its_rows_own_after_older_rows_were_dropped() -> None:
     table = Table(LAYOUT, 80, ROOMY)
     for number in range(1000):
-        assert table.add(("key",), number, 2 * number) == number
+        assert table.add(("key",), (number, 2 * number)) == number
     for position in range(1000):
-        expected = (("key",), (position, 2 * position)) if position >= table.dropped else None
+        expected = (("key",), {"number": position, "twice": 2 * position}) if position >= table.dropped else None
         assert table.row_at(position) == expected
     assert table.row_at(1000) is None
     assert table.row_at(-1) is None
@@ -85,7 +85,7 @@ def test_a_position_stays_its_rows_own_after_older_rows_were_dropped() -> None:
 def test_rows_between_two_positions() -> None:
     table = Table(LAYOUT, 80, ROOMY)
     for number in range(60):
-        table.add(("key",), number, 2 * number)
+        table.add(("key",), (number, 2 * number))
     assert sum(run.length for run in table.rows(13, 47)) == 34
     assert sum(run.length for run in table.rows(55)) == 5
     assert table.rows(60) == []
@@ -97,7 +97,7 @@ def test_texts_of_dropped_rows_are_freed() -> None:
     for number in range(1000):
         text = Text(f"key {number}")
         watched.append(weakref.ref(text))
-        table.add((text,), number, number)
+        table.add((text,), (number, number))
         del text
     gc.collect()
     assert sum(watch() is not None for watch in watched) == len(table)
@@ -108,7 +108,7 @@ def test_keys_that_are_all_different_cannot_grow_memory() -> None:
     tracemalloc.start()
     try:
         for number in range(30_000):
-            table.add((f"{number:>200}",), number, number)
+            table.add((f"{number:>200}",), (number, number))
         used, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -119,8 +119,8 @@ def test_keys_that_are_all_different_cannot_grow_memory() -> None:
 def test_one_key_heavier_than_the_table_may_be_is_kept_until_the_next_comes() -> None:
     table = Table(LAYOUT, 100, 1000)
     for number in range(5):
-        table.add(("x" * 5000,), number, number)
-        table.add(("y" * 5000,), number, number)
+        table.add(("x" * 5000,), (number, number))
+        table.add(("y" * 5000,), (number, number))
     assert len(table) + table.dropped == 10
     assert 1 <= len(table) <= 2
 
@@ -132,7 +132,7 @@ def test_threads_writing_at_once_lose_and_tear_nothing(many_switches: None) -> N
 
     def write(thread: int) -> None:
         for number in range(thread * each, (thread + 1) * each):
-            positions[thread].append(table.add((f"key {number % 500}",), number, 2 * number))
+            positions[thread].append(table.add((f"key {number % 500}",), (number, 2 * number)))
 
     writers = [threading.Thread(target=write, args=(thread,)) for thread in range(threads)]
     for writer in writers:
@@ -151,7 +151,7 @@ def test_a_reader_sees_whole_rows_while_others_write_and_drop(many_switches: Non
 
     def write() -> None:
         for number in range(40_000):
-            table.add((f"key {number % 7}",), number, 2 * number)
+            table.add((f"key {number % 7}",), (number, 2 * number))
         done.set()
 
     writer = threading.Thread(target=write)
@@ -168,11 +168,11 @@ def test_a_reader_sees_whole_rows_while_others_write_and_drop(many_switches: Non
 
 def test_what_a_reader_holds_stays_as_it_was() -> None:
     table = Table(LAYOUT, 80, 2000)
-    table.add(("first",), 1, 2)
+    table.add(("first",), (1, 2))
     [run] = table.rows()
     with memoryview(run.data):  # as NumPy holds it
         for number in range(500):
-            table.add((f"{number:>40}",), number, number)
+            table.add((f"{number:>40}",), (number, number))
         assert LAYOUT.packed.unpack_from(run.data, 0) == (0, 1, 2)
         assert run.keys[0] == ("first",)
     assert table.dropped > 0
@@ -183,14 +183,14 @@ def test_a_row_added_from_within_adding_a_row_does_not_hang() -> None:
 
     class Nested(Text):
         def __hash__(self) -> int:  # stands for a finalizer, which may run at any bytecode
-            table.add(("inner",), 1, 2)
+            table.add(("inner",), (1, 2))
             return super().__hash__()
 
-    writer = threading.Thread(target=lambda: table.add((Nested("outer"),), 3, 6), daemon=True)
+    writer = threading.Thread(target=lambda: table.add((Nested("outer"),), (3, 6)), daemon=True)
     writer.start()
     writer.join(PATIENCE)
     assert not writer.is_alive()
-    table.add(("after",), 4, 8)
+    table.add(("after",), (4, 8))
     assert contents(table)[-1] == ("after", 4, 8)
     assert all(twice == 2 * number for _, number, twice in contents(table))
 

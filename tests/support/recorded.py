@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from judicia_notebook.records.recorder import LimitsInForce, Recorder, Subject
+from judicia_notebook.records.record import EndedCall, LimitsInForce, Subject
+from judicia_notebook.records.recorder import Recorder
 
 AddCall = Callable[..., int]
 
@@ -66,7 +67,10 @@ def add_call() -> AddCall:
 
     def add(recorder: Recorder, *, plugin: str = "checker", function: str = "check", **changes: Any) -> int:
         subject = CALL["subject"]._replace(plugin=plugin, function=function)
-        return recorder.add_call(*(CALL | {"subject": subject} | changes).values())
+        call = EndedCall()
+        for name, value in (CALL | {"subject": subject} | changes).items():
+            setattr(call, name, value)
+        return recorder.add_call(call)
 
     return add
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from judicia_notebook.analysis import style
 from judicia_notebook.analysis.figures import scales, series
-from judicia_notebook.records.recorder import WALL_PARTS
+from judicia_notebook.records.record import WALL_PARTS
 from judicia_notebook.units import format_time
 
 if TYPE_CHECKING:

@@ -4,7 +4,8 @@ What the platform itself says stays: outcomes, capabilities, host functions, quo
 functions and the labels of `jn.label`, because a study is told in them; one that holds the name of this user or
 machine is replaced. Every other text, written by a guest or a person, is replaced by a number of its kind, the same
 text by the same number in all tables: ``plugin-1``, ``target-3``. Free text is not searched for names, since no search
-would find them all. Instants count from 1970, so that no day and no hour is told; what lay between them stays.
+would find them all. What becomes of a column stands with its declaration (`judicia_notebook.records.schema.Anonymous`).
+Instants count from 1970, so that no day and no hour is told; what lay between them stays.
 """
 
 from __future__ import annotations
@@ -18,21 +19,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from judicia_notebook.analysis.runs.tables import Tables
+from judicia_notebook.records.rows import SCHEMAS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-REPLACED: dict[str, dict[str, str]] = {
-    "policies": {"plugin": "plugin"},
-    "audit": {"plugin": "plugin", "detail": "detail"},
-    "calls": {"plugin": "plugin", "digest": "digest", "thread": "thread", "run_id": "run"},
-    "host_calls": {"plugin": "plugin", "target": "target", "detail": "detail"},
-    "samples": {},
-    "logs": {"plugin": "plugin", "message": "message"},
-}
-"""Which columns are replaced, and the kind their numbers are counted for."""
-TOLD = {"calls": {"function": "function", "label": "label"}}
-"""Columns that stay, but for values in which the user or the machine is named."""
+    from judicia_notebook.records.schema import Anonymous
+
+_ORDER = ("policies", "audit", "calls", "host_calls", "samples", "logs")
+"""In which texts are met, and so numbered."""
 _KEPT = frozenset({"MainThread"})
 _CLASS = re.compile(r"[A-Z][A-Za-z]{2,40}(?=: )")
 _SHORTEST = 3
@@ -61,12 +56,9 @@ def anonymous(run: Tables) -> Tables:
     """The same numbers, with nothing that tells whose they are."""
     names, secret = Names(), identifying()
     frames = run.frames
-    made = {table: _frame(frames[table], table, names, secret) for table in REPLACED}
+    made = {table: _frame(frames[table], table, names, secret) for table in _ORDER}
     began = _first_instant(run)
     made = {table: _since(frame, began) for table, frame in made.items()}
-    made["logs"]["fields"] = made["logs"]["fields"].map(lambda _: None).astype(object)
-    grants = [tuple(_scope(grant, names) for grant in granted) for granted in made["policies"]["grants"]]
-    made["policies"]["grants"] = _objects(grants)
     plugins = {
         names.of("plugin", plugin): [names.of("digest", digest) for digest in digests]
         for plugin, digests in run.meta.get("plugins", {}).items()
@@ -78,23 +70,33 @@ def anonymous(run: Tables) -> Tables:
 def _frame(frame: pd.DataFrame, table: str, names: Names, secret: tuple[str, ...]) -> pd.DataFrame:
     import pandas as pd
 
-    columns = {str(name): column for name, column in frame.items()}
-
-    def numbered(kind: str) -> Callable[[str], str]:
-        return lambda text: text if text in _KEPT else names.of(kind, text)
-
-    def unless_told(kind: str) -> Callable[[str], str]:
-        return lambda text: names.of(kind, text) if any(name in text.lower() for name in secret) else text
-
-    for name, kind in REPLACED[table].items():
-        columns[name] = _replaced(columns[name], numbered(kind))
-    for name, kind in TOLD.get(table, {}).items():
-        columns[name] = _replaced(columns[name], unless_told(kind))
-    if table == "calls":
-        columns["error"] = _replaced(columns["error"], _class_alone)
+    columns = {
+        name: _column(frame[name], column.anonymous, names, secret) for name, column in SCHEMAS[table].columns.items()
+    }
     made = pd.DataFrame(columns, copy=False)
     made.attrs.update(frame.attrs)
     return made
+
+
+def _column(column: pd.Series, anonymous: Anonymous, names: Names, secret: tuple[str, ...]) -> Any:
+    kind = anonymous.kind
+    match anonymous.rule:
+        case "kept":
+            return column
+        case "numbered":
+            return _replaced(column, lambda text: text if text in _KEPT else names.of(kind, text))
+        case "unless_told":
+            return _replaced(column, lambda text: names.of(kind, text) if _tells(text, secret) else text)
+        case "class_alone":
+            return _replaced(column, _class_alone)
+        case "scopes":
+            return _objects([tuple(_scope(grant, names) for grant in granted) for granted in column], column.index)
+        case "removed":
+            return _objects([None] * len(column), column.index)
+
+
+def _tells(text: str, secret: tuple[str, ...]) -> bool:
+    return any(name in text.lower() for name in secret)
 
 
 def _replaced(column: pd.Series, replace: Callable[[str], str]) -> Any:
@@ -126,13 +128,13 @@ def _scope(grant: str, names: Names) -> str:
     return f"{capability}={names.of('scope', scope)}" if equals else grant
 
 
-def _objects(values: list[Any]) -> pd.Series:
+def _objects(values: list[Any], index: pd.Index) -> pd.Series:
     import numpy as np
     import pandas as pd
 
     filled = np.empty(len(values), object)
     filled[:] = values
-    return pd.Series(filled, dtype="object")
+    return pd.Series(filled, dtype="object", index=index)
 
 
 def _instants(frame: pd.DataFrame) -> list[str]:

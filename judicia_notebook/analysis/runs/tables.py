@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from judicia_notebook.records.rows import SCHEMAS
+
 if TYPE_CHECKING:
     import pandas as pd
 
     from judicia_notebook.records.recorder import Recorder
 
-TABLES = ("calls", "host_calls", "samples", "logs", "audit", "policies")
+TABLES = tuple(SCHEMAS)
 """The frames of a run, named as the properties of `Runtime` are."""
 
 

@@ -15,22 +15,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from judicia_notebook.errors import printable
 from judicia_notebook.records.captures import THE_CALL
 from judicia_notebook.records.columns import Columns
-from judicia_notebook.records.recorder import (
-    CALL_ROW,
-    EVENTS,
-    HOST_CALL_ROW,
-    LOG_ROW,
-    SAMPLE_ROW,
-    CallKey,
-    HostCallKey,
-    LogKey,
-)
+from judicia_notebook.records.record import CALLS
+from judicia_notebook.records.rows import EVENTS, HOST_CALLS, LOGS, SAMPLES
 from judicia_notebook.text import INERT_CLASSES
 from judicia_notebook.units import format_count, format_size, format_time
 
 if TYPE_CHECKING:
     from judicia_notebook.records.captures import Captured
-    from judicia_notebook.records.recorder import CallRecord, Recorder
+    from judicia_notebook.records.record import CallRecord
+    from judicia_notebook.records.recorder import Recorder
 
 MOST_STEPS, FIRST_STEPS = 400, 300
 _TEXT_LIMIT = 200
@@ -163,7 +156,7 @@ def _position(recorder: Recorder, call_id: int) -> int | None:
 
     end = recorder.calls.end
     runs = recorder.calls.rows(stop=end)
-    ids = Columns(CALL_ROW, runs, ("call_id",), CallKey)["call_id"]
+    ids = Columns(CALLS.layout, runs, ("call_id",))["call_id"]
     [found] = np.nonzero(ids == call_id)
     return end - len(ids) + int(found[-1]) if len(found) else None
 
@@ -185,13 +178,11 @@ class _Tables:
         self._recorder = recorder
         end = recorder.calls.end
         runs = recorder.calls.rows(stop=end)
-        self._calls = Columns(CALL_ROW, runs, ("call_id", "parent_call_id"), CallKey)
+        self._calls = Columns(CALLS.layout, runs, ("call_id", "parent_call_id"))
         self._first = end - len(self._calls)
-        host = ("call_id", "seq", "at_ns", "wall_ns", "bytes_in", "bytes_out")
-        self._host = Columns(HOST_CALL_ROW, recorder.host_calls.rows(), host, HostCallKey)
-        samples = ("call_id", "event", "at_ns", "memory_bytes")
-        self._samples = Columns(SAMPLE_ROW, recorder.samples.rows(), samples, tuple)
-        self._logs = Columns(LOG_ROW, recorder.logs.rows(), ("call_id", "at_ns"), LogKey)
+        self._host = Columns(HOST_CALLS.layout, recorder.host_calls.rows(), HOST_CALLS.layout.names)
+        self._samples = Columns(SAMPLES.layout, recorder.samples.rows(), SAMPLES.layout.names)
+        self._logs = Columns(LOGS.layout, recorder.logs.rows(), LOGS.layout.names)
 
     def story(self, record: CallRecord, begin_ms: float, depth: int) -> Iterator[Step]:
         """The steps of one call and of the calls within it."""

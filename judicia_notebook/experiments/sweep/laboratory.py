@@ -16,7 +16,7 @@ import os
 import platform
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sized
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count, groupby
@@ -30,7 +30,7 @@ from judicia_notebook.experiments.sweep import contents
 from judicia_notebook.experiments.sweep.grid import Cell, Configuration, Unit, Variant
 from judicia_notebook.policy.changes import Snapshot
 from judicia_notebook.policy.quotas import Quota, check_within, overlay
-from judicia_notebook.records.recorder import CallRecord
+from judicia_notebook.records.record import CALLS, CallRecord
 from judicia_notebook.runtime.runtime import Runtime
 
 MOST_FREE = 16
@@ -192,7 +192,7 @@ class _Bench:
     def worn(self) -> bool:
         """Whether its records have become many."""
         recorder = self._runtime.recorder
-        tables = (recorder.calls, recorder.host_calls, recorder.samples, recorder.audit)
+        tables: tuple[Sized, ...] = (recorder.calls, recorder.host_calls, recorder.samples, recorder.audit)
         return max(map(len, tables)) > MOST_ROWS
 
     def measure(self, configuration: Configuration, cells: list[Cell], data: bytes) -> list[Row]:
@@ -244,17 +244,16 @@ class _Bench:
 
 def without_a_call(outcome: str, error: str, plugin: str, digest: str, function: str, abi: str) -> CallRecord:
     """The row of a cell for which no call could be made: costs are not known, counts are 0."""
-    nothing = float("nan")
-    return CallRecord(
-        run_id="", call_id=0, parent_call_id=None, plugin=plugin, digest=digest, function=function, abi=abi,
-        origin="sweep", instance_id=None, instance_call=None, thread=threading.current_thread().name, label=None,
-        started=datetime.now(UTC), started_ms=nothing, queue_ms=nothing, wall_ms=nothing, setup_ms=nothing,
-        encode_ms=nothing, guest_ms=nothing, host_ms=nothing, decode_ms=nothing, cpu_ms=nothing, fuel=None,
-        memory_bytes=None, memory_peak_bytes=None, grows_refused=0, bytes_in=0, bytes_out=0, host_calls=0, denied=0,
-        limit_cpu_ms=None, limit_wall_ms=None, limit_memory_bytes=None, limit_fuel=None, policy_version=0,
-        outcome=outcome, error=error,
-    )  # fmt: skip
+    nothing: dict[str, Any] = {name: _NOTHING.get(dtype) for name, dtype in CALLS.dtypes.items()}
+    known: dict[str, Any] = {
+        "plugin": plugin, "digest": digest, "function": function, "abi": abi, "origin": "sweep", "label": None,
+        "thread": threading.current_thread().name, "started": datetime.now(UTC), "outcome": outcome, "error": error,
+    }  # fmt: skip
+    return CallRecord(**nothing | known)
 
+
+_NOTHING = {"float64": float("nan"), "int64": 0, "category": ""}
+"""What a column of a dtype has where there was no call; None where the dtype has NA."""
 
 # All of this process --------------------------------------------------------------------------------------------
 

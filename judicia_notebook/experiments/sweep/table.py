@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from judicia_notebook.experiments.sweep.grid import Grid
+from judicia_notebook.records import frames
 from judicia_notebook.text import with_plugin_text
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def frame(grid: Grid, entries: Mapping[int, Entry]) -> pd.DataFrame:
         "worker": pd.array([workers[entries[cell].worker] for cell in cells], dtype="int64"),
     }
     calls = [msgspec.json.decode(entries[cell].call) for cell in cells]
-    made = pd.DataFrame(columns | _call_columns(calls))
+    made = pd.DataFrame(columns | frames.of_values(calls))
     made.attrs["cells"] = grid.size
     return with_plugin_text(made)
 
@@ -68,26 +69,3 @@ def _kind(present: list[Any]) -> str:
     if kinds and kinds <= {int, float} and all(float(value) == value for value in present):
         return "float"
     return ""
-
-
-def _call_columns(calls: list[dict[str, Any]]) -> dict[str, Any]:
-    import pandas as pd
-
-    from judicia_notebook.records import frames
-    from judicia_notebook.records.recorder import Recorder, shown
-
-    like = frames.calls(Recorder(capacity=1)).dtypes
-    columns: dict[str, Any] = {}
-    for name, dtype in like.items():
-        values = [call.get(name) for call in calls]
-        if isinstance(dtype, pd.CategoricalDtype):
-            values = [None if value is None else shown(value) for value in values]
-            known = pd.Index(sorted({value for value in values if value is not None}), dtype="str")
-            columns[name] = pd.Categorical(values, categories=known)
-        elif isinstance(dtype, pd.DatetimeTZDtype):
-            columns[name] = pd.DatetimeIndex(pd.to_datetime(values, utc=True, format="ISO8601")).as_unit(dtype.unit)
-        elif dtype == "float64":
-            columns[name] = pd.array([float("nan") if value is None else value for value in values], dtype="float64")
-        else:
-            columns[name] = pd.array(values, dtype=dtype)
-    return columns

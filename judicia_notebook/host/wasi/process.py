@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from judicia_notebook.records.recorder import MESSAGE_LIMIT
+from judicia_notebook.records.schema import MESSAGE_LIMIT
 
 if TYPE_CHECKING:
     from judicia_notebook.errors import GuestError, JudiciaError

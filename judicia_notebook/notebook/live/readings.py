@@ -9,20 +9,19 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+
+from judicia_notebook.records.table import K, Row
 
 if TYPE_CHECKING:
+    from judicia_notebook.records.record import CallKey
     from judicia_notebook.records.recorder import Recorder
-    from judicia_notebook.records.table import Key, Rows, Table
+    from judicia_notebook.records.rows import HostCallKey
+    from judicia_notebook.records.table import Table
+
+L = TypeVar("L", bound=tuple[str, ...])
 
 RATE_SECONDS = 1.0
-
-
-class Found(NamedTuple):
-    """One row: its key, and its numbers by name."""
-
-    key: Any
-    numbers: dict[str, int]
 
 
 class Progress(NamedTuple):
@@ -32,37 +31,25 @@ class Progress(NamedTuple):
     memory_bytes: int
 
 
-def columns_of(run: Rows, table: Table) -> Any:
-    """The numbers of a run of rows, without a copy."""
-    import numpy as np
-
-    kind = np.dtype(table.layout.numpy_dtype())
-    return np.frombuffer(run.data, kind, count=run.length, offset=run.first * kind.itemsize)
-
-
-def _unpack(run: Rows, table: Table, row: int) -> Found:
-    packed = table.layout.packed
-    index, *numbers = packed.unpack_from(run.data, (run.first + row) * packed.size)
-    return Found(run.keys[index], dict(zip(table.layout.names[1:], numbers, strict=True)))
-
-
-def latest(table: Table, start: int, stop: int, belongs: Callable[[Key], bool], most: int) -> list[Found]:
+def latest(table: Table[K], start: int, stop: int, belongs: Callable[[K], bool], most: int) -> list[Row[K]]:
     """The last rows between two positions whose key belongs, newest first."""
     import numpy as np
 
-    found: list[Found] = []
+    found: list[Row[K]] = []
     for run in reversed(table.rows(start, stop)):
-        indexes = columns_of(run, table)["key"]
+        indexes = table.layout.array(run)["key"]
         wanted = [index for index in np.unique(indexes).tolist() if belongs(run.keys[index])]
         if wanted:
             where = np.flatnonzero(np.isin(indexes, wanted))[len(found) - most :]
-            found += [_unpack(run, table, row) for row in reversed(where.tolist())]
+            for row in reversed(where.tolist()):
+                index, numbers = table.layout.unpack(run.data, run.first + row)
+                found.append(Row(run.keys[index], numbers))
         if len(found) >= most:
             break
     return found
 
 
-class Tail:
+class Tail(Generic[K]):
     """The last rows of a table that belong to a plugin, kept from one look to the next.
 
     Parameters
@@ -73,15 +60,15 @@ class Tail:
     most : int
     """
 
-    def __init__(self, table: Table, plugin_of: Callable[[Any], str], most: int) -> None:
+    def __init__(self, table: Table[K], plugin_of: Callable[[K], str], most: int) -> None:
         self._table = table
         self._plugin_of = plugin_of
         self._most = most
         self._plugin = ""
         self._at = 0
-        self._rows: deque[Found] = deque(maxlen=most)
+        self._rows: deque[Row[K]] = deque(maxlen=most)
 
-    def of(self, plugin: str) -> list[Found]:
+    def of(self, plugin: str) -> list[Row[K]]:
         """The last rows of this plugin, newest first."""
         if plugin != self._plugin:
             self._plugin, self._at = plugin, 0
@@ -94,7 +81,7 @@ class Tail:
         return list(self._rows)
 
 
-class Tally:
+class Tally(Generic[K, L]):
     """How many rows of a table there were of each kind, also of those the table has dropped since it was first asked.
 
     Parameters
@@ -104,24 +91,49 @@ class Tally:
         ``kind_of(key)``: what a row with this key is counted under.
     """
 
-    def __init__(self, table: Table, kind_of: Callable[[Any], tuple[str, ...]]) -> None:
+    def __init__(self, table: Table[K], kind_of: Callable[[K], L]) -> None:
         self._table = table
         self._kind_of = kind_of
         self._at = 0
-        self._counts: Counter[tuple[str, ...]] = Counter()
+        self._counts: Counter[L] = Counter()
 
-    def counts(self) -> Counter[tuple[str, ...]]:
+    def counts(self) -> Counter[L]:
         """The numbers as of now."""
         import numpy as np
 
         end = self._table.end
         if end != self._at:
             for run in self._table.rows(self._at, end):
-                occurrences = np.bincount(columns_of(run, self._table)["key"])
+                occurrences = np.bincount(self._table.layout.array(run)["key"])
                 for index in np.flatnonzero(occurrences).tolist():
                     self._counts[self._kind_of(run.keys[index])] += int(occurrences[index])
             self._at = end
         return self._counts
+
+
+class CallKind(NamedTuple):
+    """What ended calls are counted under."""
+
+    plugin: str
+    outcome: str
+
+
+class HostCallKind(NamedTuple):
+    """What host calls are counted under; a `capability` is empty where anybody may."""
+
+    plugin: str
+    capability: str
+    decision: str
+
+
+def tally_calls(recorder: Recorder) -> Tally[CallKey, CallKind]:
+    """The ended calls by plugin and outcome."""
+    return Tally(recorder.calls, lambda key: CallKind(key.subject.plugin, key.outcome))
+
+
+def tally_host_calls(recorder: Recorder) -> Tally[HostCallKey, HostCallKind]:
+    """The host calls by plugin, capability and decision."""
+    return Tally(recorder.host_calls, lambda key: HostCallKind(key.plugin, key.capability, key.decision))
 
 
 class Rate:
@@ -165,7 +177,7 @@ class Ticks:
         end = self._table.end
         # A call that began before the first look has left ticks of which only the last matters: a few chunks hold it.
         for run in self._table.rows(max(self._at, end - 65536), end) if running else ():
-            columns = columns_of(run, self._table)
+            columns = self._table.layout.array(run)
             for row in np.flatnonzero(np.isin(columns["call_id"], list(running))).tolist():
                 one = columns[row]
                 self._progress[int(one["call_id"])] = Progress(int(one["cpu_ns"]), int(one["memory_bytes"]))

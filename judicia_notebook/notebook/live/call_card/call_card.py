@@ -27,7 +27,7 @@ from judicia_notebook.units import format_count, format_size, format_time
 if TYPE_CHECKING:
     from anywidget import AnyWidget
 
-    from judicia_notebook.records.recorder import CallRecord
+    from judicia_notebook.records.record import CallRecord
     from judicia_notebook.runtime.handle import CallHandle
 
 NAME_LIMIT = 120

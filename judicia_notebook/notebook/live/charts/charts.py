@@ -22,7 +22,7 @@ from judicia_notebook.notebook.commands import SCALES
 from judicia_notebook.notebook.live import messages
 from judicia_notebook.notebook.live.activity import recorder_of
 from judicia_notebook.notebook.live.charts.frames import Frame, FrameReader, last_outcomes
-from judicia_notebook.notebook.live.readings import Tally
+from judicia_notebook.notebook.live.readings import tally_calls, tally_host_calls
 from judicia_notebook.notebook.live.session import LiveSession, Send
 from judicia_notebook.notebook.live.shown_plugin import ShownPlugin
 from judicia_notebook.notebook.live.widget import check_scale, live_widget
@@ -155,9 +155,9 @@ def chart_card(plugin: Plugin) -> Card:
     cpu = format_time(last.cpu_ms / 1e3) if last is not None else "–"
     used = (("memory", memory, _limit("memory", quota.memory)), ("CPU", cpu, _limit("cpu", quota.cpu)))
     parts: list[Row | Grid] = [Grid(("", "last call", "limit"), used)]
-    outcomes = Tally(recorder.calls, lambda key: (key[0].plugin, key[6])).counts()
+    outcomes = tally_calls(recorder).counts()
     ended = tuple((outcome, format_count(n)) for (name, outcome), n in sorted(outcomes.items()) if name == plugin.name)
-    host = Tally(recorder.host_calls, lambda key: (key[0], key[1], key[4])).counts()
+    host = tally_host_calls(recorder).counts()
     asked = tuple(
         (capability or "no capability", decision, format_count(n))
         for (name, capability, decision), n in sorted(host.items())

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from judicia_notebook.notebook.live.activity import calls_waiting, memory_of, running_calls
-from judicia_notebook.notebook.live.readings import Tally, Ticks, columns_of
+from judicia_notebook.notebook.live.readings import Ticks, tally_host_calls
 
 if TYPE_CHECKING:
     from judicia_notebook.notebook.live.readings import Progress
+    from judicia_notebook.records.record import CallKey, LimitsInForce
     from judicia_notebook.records.recorder import Recorder
-    from judicia_notebook.records.table import Rows
+    from judicia_notebook.records.table import Rows, Table
     from judicia_notebook.runtime.call import Call
     from judicia_notebook.runtime.plugin import Plugin
 
@@ -62,8 +63,8 @@ class FrameReader:
         self._recorder = recorder
         self._plugin = plugin
         self._calls_at = recorder.calls.end
-        self._host_calls = Tally(recorder.host_calls, lambda key: (key[0], key[1], key[4]))
-        self._host_seen: dict[tuple[str, ...], int] = dict(self._host_calls.counts())
+        self._host_calls = tally_host_calls(recorder)
+        self._host_seen = dict(self._host_calls.counts())
         self._ticks = Ticks(recorder)
 
     def mark(self, plugin: Plugin) -> tuple[object, ...]:
@@ -100,11 +101,11 @@ class FrameReader:
         """Host calls since the last time, and the denied among them, by capability."""
         counts = self._host_calls.counts()
         found: dict[str, tuple[int, int]] = {}
-        for key, count in counts.items():
-            new = count - self._host_seen.get(key, 0)
-            if new and key[0] == self._plugin:
-                calls, denied = found.get(key[1], (0, 0))
-                found[key[1]] = (calls + new, denied + (new if key[2] == "denied" else 0))
+        for kind, count in counts.items():
+            new = count - self._host_seen.get(kind, 0)
+            if new and kind.plugin == self._plugin:
+                calls, denied = found.get(kind.capability, (0, 0))
+                found[kind.capability] = (calls + new, denied + (new if kind.decision == "denied" else 0))
         self._host_seen = dict(counts)
         return found
 
@@ -115,7 +116,7 @@ class FrameReader:
         self._calls_at = end
         found = Ended()
         for run in runs:
-            found = _with_run(found, run, columns_of(run, table), self._plugin)
+            found = _with_run(found, table, run, self._plugin)
         return found
 
 
@@ -128,12 +129,13 @@ class Ended(NamedTuple):
     letters: str = ""
 
 
-def _with_run(before: Ended, run: Rows, columns: Any, plugin: str) -> Ended:
+def _with_run(before: Ended, table: Table[CallKey], run: Rows[CallKey], plugin: str) -> Ended:
     import numpy as np
 
+    columns = table.layout.array(run)
     indexes = columns["key"]
     keys = {index: run.keys[index] for index in np.unique(indexes).tolist()}
-    wanted = [index for index, key in keys.items() if key[0].plugin == plugin]
+    wanted = [index for index, key in keys.items() if key.subject.plugin == plugin]
     if not wanted:
         return before
     rows = columns if len(wanted) == len(keys) else columns[np.isin(indexes, wanted)]
@@ -153,13 +155,13 @@ def _with_run(before: Ended, run: Rows, columns: Any, plugin: str) -> Ended:
     )
 
 
-def _limits(keys: dict[int, Any], row: Any) -> Any:
+def _limits(keys: dict[int, CallKey], row: Any) -> LimitsInForce:
     """The limits that the call of a row ran under."""
-    return keys[int(row["key"])][4]
+    return keys[int(row["key"])].limits
 
 
-def _letter(key: Any, denied: int) -> str:
-    outcome: str = key[6]
+def _letter(key: CallKey, denied: int) -> str:
+    outcome = key.outcome
     if outcome == "ok":
         return OK_WITH_DENIALS if denied else OK
     if outcome.startswith("quota_"):
@@ -173,7 +175,7 @@ def last_outcomes(recorder: Recorder, plugin: str) -> str:
     end = table.end
     found = Ended()
     for run in table.rows(max(0, end - 4096), end):
-        found = _with_run(found, run, columns_of(run, table), plugin)
+        found = _with_run(found, table, run, plugin)
     return found.letters
 
 

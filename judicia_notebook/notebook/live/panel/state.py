@@ -21,25 +21,29 @@ from judicia_notebook.errors import printable
 from judicia_notebook.notebook import schemas
 from judicia_notebook.notebook.live.activity import calls_waiting, memory_of, running_calls
 from judicia_notebook.notebook.live.quota_rows import QuotaRow, Use, quota_rows
-from judicia_notebook.notebook.live.readings import Rate, Tail, Tally, Ticks
+from judicia_notebook.notebook.live.readings import Rate, Tail, Ticks, tally_calls, tally_host_calls
 from judicia_notebook.notebook.schemas import Field
 from judicia_notebook.policy.changes import offered
 from judicia_notebook.policy.grants import SCOPE_SHAPES, capability_of
+from judicia_notebook.records.record import WALL_PARTS
 from judicia_notebook.records.recorder import shown
+from judicia_notebook.records.schema import nanoseconds
 from judicia_notebook.runtime.hooks import HOOK_PREFIX
 from judicia_notebook.units import format_count, format_size, format_time
 from judicia_notebook.wasm.manifest import FunctionInfo
 
 if TYPE_CHECKING:
-    from judicia_notebook.notebook.live.readings import Found, Progress
+    from judicia_notebook.notebook.live.readings import Progress
+    from judicia_notebook.records.record import CallKey
     from judicia_notebook.records.recorder import Recorder
+    from judicia_notebook.records.table import Row
     from judicia_notebook.runtime.call import Call
     from judicia_notebook.runtime.inspection import Inspection
     from judicia_notebook.runtime.plugin import Plugin
 
 LAST_CALLS, LAST_LINES, MOST_RUNNING, MOST_FUNCTIONS = 20, 40, 50, 200
 NAME_LIMIT, LINE_LIMIT = 120, 400
-_WALL = ("setup_ns", "encode_ns", "guest_ns", "host_ns", "decode_ns")
+_WALL = tuple(map(nanoseconds, WALL_PARTS))
 
 
 class CapabilityRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -170,12 +174,12 @@ class StateReader:
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
-        self._host_calls = Tally(recorder.host_calls, lambda key: (key[0], key[1], key[4]))
-        self._outcomes = Tally(recorder.calls, lambda key: (key[0].plugin, key[6]))
-        self._calls = Tail(recorder.calls, lambda key: key[0].plugin, LAST_CALLS)
-        self._log = Tail(recorder.logs, lambda key: key[0], LAST_LINES)
-        self._audit = Tail(recorder.audit, lambda key: key[1], LAST_LINES)
-        self._denials = Tail(recorder.denials, lambda key: key[1], LAST_LINES)
+        self._host_calls = tally_host_calls(recorder)
+        self._outcomes = tally_calls(recorder)
+        self._calls = Tail(recorder.calls, lambda key: key.subject.plugin, LAST_CALLS)
+        self._log = Tail(recorder.logs, lambda key: key.plugin, LAST_LINES)
+        self._audit = Tail(recorder.audit, lambda key: key.plugin, LAST_LINES)
+        self._denials = Tail(recorder.denials, lambda key: key.plugin, LAST_LINES)
         self._ticks = Ticks(recorder)
         self._rate = Rate()
         self._rate_of = ""
@@ -212,8 +216,10 @@ class StateReader:
         """The plugin as it is now."""
         self._look_at(plugin)
         name, policy = plugin.name, plugin.policy.state
-        counts = {(key[1], key[2]): n for key, n in self._host_calls.counts().items() if key[0] == name}
-        outcomes = {key[1]: n for key, n in self._outcomes.counts().items() if key[0] == name}
+        counts = {
+            (kind.capability, kind.decision): n for kind, n in self._host_calls.counts().items() if kind.plugin == name
+        }
+        outcomes = {kind.outcome: n for kind, n in self._outcomes.counts().items() if kind.plugin == name}
         ended = self._calls.of(name)
         running = running_calls(plugin)
         ticks = self._ticks.of(call.scope.call_id for call in running)
@@ -294,7 +300,7 @@ class StateReader:
         plugin: str,
         running: tuple[Call, ...],
         ticks: Mapping[int, Progress],
-        ended: list[Found],
+        ended: list[Row[CallKey]],
         counts: Mapping[tuple[str, str], int],
     ) -> Use:
         """What the running calls use, else what the last one used."""
@@ -351,8 +357,8 @@ class StateReader:
         return tuple(
             LineRow(
                 at=_at(found),
-                what=shown(found.key[1], 40),
-                text=shown(found.key[2], LINE_LIMIT),
+                what=shown(found.key.level, 40),
+                text=shown(found.key.message, LINE_LIMIT),
                 by=f"call {found.numbers['call_id']}" if found.numbers["call_id"] else "",
             )
             for found in self._log.of(plugin)
@@ -364,9 +370,9 @@ class StateReader:
         return tuple(
             LineRow(
                 at=_at(found),
-                what=shown(found.key[0], 40),
-                text=shown(found.key[2], LINE_LIMIT),
-                by=shown(found.key[3]),
+                what=shown(found.key.what, 40),
+                text=shown(found.key.detail, LINE_LIMIT),
+                by=shown(found.key.via),
             )
             for found in rows[:LAST_LINES]
         )
@@ -382,26 +388,25 @@ def _function_row(name: str, info: FunctionInfo) -> FunctionRow:
     )
 
 
-def _at(found: Found) -> str:
+def _at(found: Row[Any]) -> str:
     return f"{found.numbers['at_ns'] / 1e9:.2f} s"
 
 
-def _call_row(found: Found) -> CallRow:
-    subject, origin, _, _, _, _, outcome, error = found.key
-    numbers = found.numbers
+def _call_row(found: Row[CallKey]) -> CallRow:
+    key, numbers = found
     return CallRow(
         call=numbers["call_id"],
-        function=shown(subject.function, NAME_LIMIT),
-        origin=shown(origin),
-        outcome=shown(outcome),
-        ok=outcome == "ok",
+        function=shown(key.subject.function, NAME_LIMIT),
+        origin=shown(key.origin),
+        outcome=shown(key.outcome),
+        ok=key.outcome == "ok",
         wall=format_time(sum(numbers[part] for part in _WALL) / 1e9),
         cpu=format_time(numbers["cpu_ns"] / 1e9),
         memory=format_size(numbers["memory_peak_bytes"]) if numbers["memory_peak_bytes"] >= 0 else "",
         fuel=format_count(numbers["fuel"]) if numbers["fuel"] >= 0 else "",
         host_calls=numbers["host_calls"],
         denied=numbers["denied"],
-        error=shown(error),
+        error=shown(key.error),
     )
 
 
