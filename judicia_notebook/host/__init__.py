@@ -6,6 +6,6 @@ plugin's memory, only a checked request and a `CallScope`. From the top down:
 - `services`: ``rt.host``, which tells every service what it has to know of the runtime;
 - `registry`: one line a service;
 - the services, and WASI beside them;
-- `delivery`, `offload` and `ownership`, which several services use;
+- `delivery`, `offload`, `displays` and `ownership`, which services share;
 - `dispatcher`, `host_call` and `scope`: the way of one host call. They know no service.
 """
