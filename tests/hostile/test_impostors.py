@@ -115,7 +115,7 @@ def test_a_reload_after_a_change_of_folder_reads_no_other_file(
     assert p.functions == ("now",)
 
 
-@pytest.mark.wall({"judicia_notebook.runtime.admission:Options.anchored": "lambda self: self"})
+@pytest.mark.wall({"judicia_notebook.runtime.source:Options.anchored": "lambda self: self"})
 def test_a_reload_after_a_change_of_folder_reads_no_other_manifest(
     rt: jn.Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -309,7 +309,7 @@ SLOW = compile_wat('(func (export "given") (param i32 i32) (result i64) (loop $l
 
 @pytest.mark.wall(
     {
-        "judicia_notebook.runtime.platform:Target.on": "lambda self, making: self._replace("
+        "judicia_notebook.runtime.call:Target.on": "lambda self, making: self._replace("
         "code=making.code, subject=self.subject._replace(digest=making.code.digest, abi=making.code.abi))"
     }
 )
