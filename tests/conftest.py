@@ -44,6 +44,12 @@ def rt() -> Iterator[jn.Runtime]:
         yield runtime
 
 
+@pytest.fixture
+def specimen(rt: jn.Runtime) -> jn.Plugin:
+    """A specimen that nobody else uses: a test may change its policy."""
+    return rt.load("example:specimen")
+
+
 # --- PostgreSQL ------------------------------------------------------------------------------------------------------
 
 PASSWORD = "only for these tests"

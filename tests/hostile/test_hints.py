@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import shlex
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import judicia_notebook as jn
-from judicia_notebook.languages.wat import compile_wat
 from judicia_notebook.notebook import line_parser, reprs
 from judicia_notebook.policy.grants import is_grant
 from judicia_notebook.reporting import suggestions
+from tests.support import guests
 
 QUOTED = pytest.mark.wall({"judicia_notebook.reporting.suggestions:_magic_word": "lambda word: word"})
 UNQUOTED = "lambda value: f'\"{value}\"' if isinstance(value, str) else repr(value)"
@@ -45,8 +46,7 @@ def escaped(text: str) -> str:
     return "".join(f"\\{byte:02x}" for byte in text.encode())
 
 
-def load(rt: jn.Runtime, *cells: str, **options: Any) -> jn.Plugin:
-    return rt.load(compile_wat("\n".join(cells)).encode(), **{"name": "evil", **options})
+load = partial(guests.load, name="evil")
 
 
 def exporting(function: str, type_: str = "(param i32 i32) (result i64) (i64.const 0)") -> str:

@@ -18,10 +18,10 @@ import pytest
 import judicia_notebook as jn
 from judicia_notebook.host.http import Server
 from judicia_notebook.host.http import server as serving
-from judicia_notebook.languages.wat import compile_wat
 from tests.support.answering import PLAIN, SPIN, ask, get, load, send
+from tests.support.guests import wat
+from tests.support.waiting import PATIENCE, until
 
-PATIENCE = 60
 SECRET = "secret-of-the-user"
 
 
@@ -41,13 +41,6 @@ def served(rt: jn.Runtime, caplog: pytest.LogCaptureFixture, capfd: pytest.Captu
 def asked(rt: jn.Runtime, name: str = "site") -> int:
     """How often a plugin was asked."""
     return int((rt.plugins[name].calls["function"] == "on_http_request").sum())
-
-
-def until(holds: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 # --- two requests in one ---------------------------------------------------------------------------------------------
@@ -605,7 +598,7 @@ def test_a_module_cannot_register_from_its_start_function(rt: jn.Runtime) -> Non
     (func (export "on_http_request") (param i32 i32) (result i64) (i64.const 0))
     """
     manifest = {"name": "site", "http_routes": ["/site/*"]}
-    p = rt.load(compile_wat(cell).encode(), name="site", manifest=manifest, grant=["register_routes"])
+    p = rt.load(wat(cell), name="site", manifest=manifest, grant=["register_routes"])
     assert rt.host.http.handle("GET", "/site/").status in (500, 502, 503)
     assert rt.host.http.routes["origin"].tolist() == ["manifest"]
     assert p.state != "ready"

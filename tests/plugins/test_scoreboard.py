@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import judicia_notebook as jn
-from tests.plugins.icpc import PATIENCE, PATIENT, Run, emit, feed, model, solves, table
+from tests.plugins.icpc import PATIENT, Run, emit, feed, model, solves, table
+from tests.support.waiting import LONG_PATIENCE
 
 GRANTS = ["read_database", "write_database", "subscribe_events=submission.judged", "emit_event", "register_routes"]
 
@@ -339,7 +340,7 @@ def test_a_solve_that_could_not_be_announced_is_announced_when_its_event_is_repl
     assert table(board.call("standings")) == [(1, "lund", 1, 10, "1/10")]
     rt.host.events.set_limits(emit_rate=5000)
     rt.host.events.replay()
-    rt.host.events.flush(PATIENCE)
+    rt.host.events.flush(LONG_PATIENCE)
     assert solves(rt) == [("solved", "A", "lund"), ("first_solve", "A", "lund")]
     assert not rt.host.events.parked
 

@@ -8,9 +8,8 @@ for no other.
 
 from __future__ import annotations
 
-import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,8 +22,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 import judicia_notebook as jn
 from judicia_notebook.engine import workers
 from judicia_notebook.runtime.handle import CallHandle
+from tests.support.waiting import PATIENCE, until
 
-PATIENCE = 30
 NAMES = ("a", "b")
 GRANTS = ("wall_clock", "random", "emit_event", "read_database=users")
 TIMES = ("20ms", "300ms", "700ms")
@@ -109,13 +108,6 @@ def outcome_of(error: BaseException | None) -> str:
         return "not ready"
     assert isinstance(error, jn.CallError), error
     return str(error.outcome)
-
-
-def until(condition: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
 
 
 class Bench(RuleBasedStateMachine):
