@@ -193,13 +193,30 @@ TURNS = pytest.StashKey[Turns]()
 SLOW = (  # they start programs, wait for time to pass, or do much
     "tests/analysis/runs/test_archive.py",
     "tests/analysis/runs/test_comparison.py",
+    "tests/analysis/runs/test_page.py",
+    "tests/analysis/test_latency.py",
+    "tests/analysis/test_plots",
+    "tests/engine/test_cache.py",
+    "tests/engine/test_compile_apart.py",
+    "tests/engine/test_compile_bombs.py",
+    "tests/engine/test_workers.py",
     "tests/experiments/sweep/",
     "tests/foreign/",
+    "tests/host/test_database",
+    "tests/host/test_files_limits.py",
+    "tests/host/test_http_behind_proxy.py",
+    "tests/host/wasi/test_programs.py",
     "tests/hostile/",
+    "tests/limits/",
+    "tests/notebook/live/test_call_card.py",
+    "tests/plugins/test_clics.py",
+    "tests/plugins/test_scoreboard",
+    "tests/records/test_columns_page.py",
     "tests/stateful/",
     "tests/test_errors_travel.py",
     "tests/test_house.py",
     "tests/test_main.py",
+    "tests/wasm/test_sections_against_wasmtime.py",
 )
 
 
@@ -218,7 +235,8 @@ def is_fast(item: pytest.Item) -> bool:
     """Whether it is one of those that `make check` runs."""
     given = getattr(item, "callspec", None)
     server = "postgresql_server" in getattr(item, "fixturenames", ()) or (
-        given is not None and "postgresql" in map(str, given.params.values())  # a fixture asks for it by this name
+        given is not None
+        and any(isinstance(value, str) and value == "postgresql" for value in given.params.values())  # so fixtures ask
     )
     marked = any(item.get_closest_marker(name) for name in ("browser", "kernel", "soak", "alone"))
     return not (server or marked or item.nodeid.startswith(SLOW))

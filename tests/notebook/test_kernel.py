@@ -157,7 +157,7 @@ def test_a_notification_is_a_card_below_the_cell_that_caused_it(kernel: Kernel) 
         "from judicia_notebook.languages.wat import compile_wat\n"
         "cell = '(func (export \"send\") (param i32 i32) (result i64) '\n"
         "cell += '(call $judicia:notifications.send (local.get 0) (local.get 1)))'\n"
-        "p = rt.load(wat(cell), name='crier', grant=['send_notifications'])"
+        "p = rt.load(compile_wat(cell).encode(), name='crier', grant=['send_notifications'])"
     )
     send = "_ = p.call('send', {'recipient': 'team-7', 'title': '<b>First</b>', 'message': '<script>1</script>'})"
     (card,) = kernel.run(send).shown
