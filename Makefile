@@ -3,21 +3,24 @@
 #
 #   make lab       JupyterLab on the quickstart         make plugins   rebuild the example plugins' .wasm
 #   make test      lint, then all tests                 make bench     what a call costs
-#   make lint      lint alone                           make clean     remove all that make has made
+#   make check     lint, then the fast tests            make clean     remove all that make has made
+#   make lint      lint alone
 #   make demo      the quickstart without a browser, and an HTML report
 #   make docs      the site, into docs/_build/html
 #   make walls     every attack, with the wall taken down that withstands it
 #   make pages     bundle the live widgets' pages  (needs Node; ARGS=--fix formats them)
-#   make soak      thousands of loads, calls, cancels and interrupts: is anything kept?
+#   make soak      thousands of loads, calls, cancels and interrupts: is anything kept? And long fuzzing
 #
 # ARGS="..." is handed on, for example  make test ARGS="-k quota"  or  make lab ARGS="--port 9999".
 
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+# A test process for each processor, up to four: more of them would wait for those tests that want the machine alone.
+PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test walls lint demo docs plugins pages bench soak clean
+.PHONY: help lab test check walls lint demo docs plugins pages bench soak clean
 
 help:
 	@sed -n '/^#/!q;s/^#[ ]\{0,1\}//p' Makefile
@@ -29,10 +32,13 @@ demo: $(VENV)/.lab
 	@$(BIN)/python -m judicia_notebook demo $(ARGS)
 
 test: lint
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(PYTEST) $(ARGS)
+
+check: lint
+	@$(PYTEST) -m fast --ignore tests/browser --ignore tests/hostile --ignore tests/foreign --quiet $(ARGS)
 
 walls: $(VENV)/.dev
-	@ALL_WALLS=1 $(BIN)/python -m pytest tests/hostile/test_walls.py $(ARGS)
+	@ALL_WALLS=1 $(PYTEST) tests/hostile/test_walls.py $(ARGS)
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check --quiet
@@ -58,8 +64,9 @@ bench: $(VENV)/.bench
 	@echo "== benchmarks/columns.py"; $(BIN)/python benchmarks/columns.py
 	@echo "== benchmarks/interrupts.py"; $(BIN)/python benchmarks/interrupts.py
 
-soak: $(VENV)/.lab
+soak: $(VENV)/.dev
 	@$(BIN)/python tools/soak.py $(ARGS)
+	@SOAK=1 $(PYTEST) -m "soak or hypothesis"
 
 clean:
 	rm -rf $(VENV) dist docs/_build node_modules .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

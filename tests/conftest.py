@@ -21,14 +21,16 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import psycopg
 import pytest
 
 import judicia_notebook as jn
+from tests.support.parallel import CLICK, Scheduler, Turns, rank_of
 
 # A shell starts its background jobs with Ctrl-C ignored, and some tests press it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -42,6 +44,12 @@ def rt() -> Iterator[jn.Runtime]:
     """A runtime that nobody else uses."""
     with jn.Runtime() as runtime:
         yield runtime
+
+
+@pytest.fixture
+def specimen(rt: jn.Runtime) -> jn.Plugin:
+    """A specimen that nobody else uses: a test may change its policy."""
+    return rt.load("example:specimen")
 
 
 # --- PostgreSQL ------------------------------------------------------------------------------------------------------
@@ -178,6 +186,87 @@ def _leaves_nothing_behind() -> Iterator[None]:
         time.sleep(0.02)
 
 
+# --- kinds of tests, and workers -------------------------------------------------------------------------------------
+
+KERNELS = {"shared_kernel", "fresh_kernel", "kernel_environment"}  # fixtures
+TURNS = pytest.StashKey[Turns]()
+SLOW = (  # they start programs, wait for time to pass, or do much
+    "tests/analysis/runs/test_archive.py",
+    "tests/analysis/runs/test_comparison.py",
+    "tests/analysis/runs/test_page.py",
+    "tests/analysis/test_latency.py",
+    "tests/analysis/test_plots",
+    "tests/engine/test_cache.py",
+    "tests/engine/test_compile_apart.py",
+    "tests/engine/test_compile_bombs.py",
+    "tests/engine/test_workers.py",
+    "tests/experiments/sweep/",
+    "tests/foreign/",
+    "tests/host/test_database",
+    "tests/host/test_files_limits.py",
+    "tests/host/test_http_behind_proxy.py",
+    "tests/host/wasi/test_programs.py",
+    "tests/hostile/",
+    "tests/limits/",
+    "tests/notebook/live/test_call_card.py",
+    "tests/plugins/test_clics.py",
+    "tests/plugins/test_scoreboard",
+    "tests/records/test_columns_page.py",
+    "tests/stateful/",
+    "tests/test_errors_travel.py",
+    "tests/test_house.py",
+    "tests/test_main.py",
+    "tests/wasm/test_sections_against_wasmtime.py",
+)
+
+
+def kinds_of(item: pytest.Item) -> Iterator[str]:
+    """The markers of a test, by where it stands and by what it uses."""
+    place, fixtures = item.nodeid.partition("::")[0], set(getattr(item, "fixturenames", ()))
+    if place.startswith("tests/browser/"):
+        yield "browser"
+    if place.startswith("tests/notebooks/") or fixtures & KERNELS:
+        yield "kernel"
+    if place.endswith("/test_soak.py"):
+        yield "soak"
+
+
+def is_fast(item: pytest.Item) -> bool:
+    """Whether it is one of those that `make check` runs."""
+    given = getattr(item, "callspec", None)
+    server = "postgresql_server" in getattr(item, "fixturenames", ()) or (
+        given is not None
+        and any(isinstance(value, str) and value == "postgresql" for value in given.params.values())  # so fixtures ask
+    )
+    marked = any(item.get_closest_marker(name) for name in ("browser", "kernel", "soak", "alone"))
+    return not (server or marked or item.nodeid.startswith(SLOW))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for kind in kinds_of(item):
+            item.add_marker(kind)
+        if is_fast(item):
+            item.add_marker("fast")
+    items.sort(key=lambda item: rank_of(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduler:
+    return Scheduler(config, log)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    if not hasattr(item.config, "workerinput"):  # alone in any case; a child of a worker must not wait for its parent
+        return (yield)
+    if TURNS not in item.config.stash:
+        folder: Path = item.config._tmp_path_factory.getbasetemp().parent  # type: ignore[attr-defined]  # all workers'
+        item.config.stash[TURNS] = Turns(folder)
+    with item.config.stash[TURNS].turn(alone=item.get_closest_marker("alone") is not None):
+        return (yield)
+
+
 # --- skips -----------------------------------------------------------------------------------------------------------
 
 
@@ -188,7 +277,7 @@ def skip_reasons(config: pytest.Config) -> Counter[str]:
     return Counter(str(report.longrepr[2]).removeprefix("Skipped: ") for report in reports)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def tell_skips(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     reasons = skip_reasons(config)
     if not reasons:
         return
@@ -204,3 +293,22 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if os.environ.get("CI") and session.exitstatus == pytest.ExitCode.OK and skip_reasons(session.config):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+# --- times that are told and not judged ------------------------------------------------------------------------------
+
+
+def tell_times(terminalreporter: pytest.TerminalReporter) -> None:
+    """How long it was from a click to what it does, as the tests in a browser measured it."""
+    reports = [report for reports in terminalreporter.stats.values() for report in reports]
+    told = [tuple(value) for report in reports if getattr(report, "when", "") == "call"
+            for name, value in report.user_properties if name == CLICK]  # fmt: skip
+    if told:
+        terminalreporter.section(CLICK)
+    for what, kernel, seconds in sorted(told):
+        terminalreporter.line(f"{what:32} ipykernel {kernel:8} {1000 * seconds:6.0f} ms")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    tell_times(terminalreporter)
+    tell_skips(terminalreporter, config)

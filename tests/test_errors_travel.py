@@ -18,8 +18,7 @@ from joblib.externals.loky.backend import resource_tracker as lokys_resource_tra
 
 import judicia_notebook as jn
 from judicia_notebook.errors import describe
-
-PATIENCE = 120
+from tests.support.waiting import LONG_PATIENCE
 
 TRAVELS = {
     "pickle": lambda error: pickle.loads(pickle.dumps(error)),
@@ -132,22 +131,22 @@ def trap_here(number: int) -> Any:
 def test_a_process_pool_hands_over_the_error_and_goes_on() -> None:
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         futures = [pool.submit(trap_here, number) for number in range(3)]
-        assert [futures[0].result(PATIENCE), futures[2].result(PATIENCE)] == [0, 2]
+        assert [futures[0].result(LONG_PATIENCE), futures[2].result(LONG_PATIENCE)] == [0, 2]
         with pytest.raises(jn.GuestTrap, match="`unreachable`") as caught:
-            futures[1].result(PATIENCE)
+            futures[1].result(LONG_PATIENCE)
     assert caught.value.record is not None
     assert caught.value.record.outcome == "trap"
 
 
 def test_a_multiprocessing_pool_answers() -> None:
     with multiprocessing.get_context("spawn").Pool(1) as pool, pytest.raises(jn.GuestTrap, match="`unreachable`"):
-        pool.map_async(trap_here, range(3)).get(PATIENCE)
+        pool.map_async(trap_here, range(3)).get(LONG_PATIENCE)
 
 
 def test_joblib_raises_the_error() -> None:
     try:
         with pytest.raises(jn.GuestTrap, match="`unreachable`"):
-            joblib.Parallel(n_jobs=2, timeout=PATIENCE)(joblib.delayed(trap_here)(number) for number in range(3))
+            joblib.Parallel(n_jobs=2, timeout=LONG_PATIENCE)(joblib.delayed(trap_here)(number) for number in range(3))
     finally:
         get_reusable_executor().shutdown(wait=True, kill_workers=True)
 

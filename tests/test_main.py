@@ -27,10 +27,10 @@ from judicia_notebook.__main__ import (
     lesson_files,
     main,
 )
+from tests.support.waiting import PATIENCE
 
 Captured = pytest.CaptureFixture[str]
 PACKAGE = Path(command_line.__file__).parent
-PATIENCE = 60  # seconds for a server to start or to end
 
 
 # --- run, inspect, doctor --------------------------------------------------------------------------------------------

@@ -19,13 +19,13 @@ import pytest
 
 from tests.browser.lab import Lab
 from tests.browser.pages import INSTALL, Notebook, Window, new_context, start_browser
+from tests.support.parallel import CLICK
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, BrowserContext, Playwright
 
 TEST_LASTS_AT_MOST = 240  # seconds; only a hang needs them
 WENT_WELL = pytest.StashKey[bool]()
-TIMES = pytest.StashKey[list[tuple[str, str, float]]]()
 T = TypeVar("T")
 
 OpenNotebook = Callable[..., Awaitable[Notebook]]
@@ -170,14 +170,6 @@ def report(request: pytest.FixtureRequest) -> Report:
     """``report(what, kernel, seconds)``: how long it was from a click to what it does."""
 
     def report(what: str, kernel: str, seconds: float) -> None:
-        request.config.stash.setdefault(TIMES, []).append((what, kernel, seconds))
+        request.node.user_properties.append((CLICK, (what, kernel, seconds)))
 
     return report
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    times = config.stash.get(TIMES, [])
-    if times:
-        terminalreporter.section("from a click to its effect")
-    for what, kernel, seconds in sorted(times):
-        terminalreporter.line(f"{what:32} ipykernel {kernel:8} {1000 * seconds:6.0f} ms")

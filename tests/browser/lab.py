@@ -24,8 +24,8 @@ from typing import Any
 import pytest
 
 import judicia_notebook
+from tests.support.waiting import PATIENCE
 
-PATIENCE = 60  # seconds; only a hang needs them
 VERSIONS = {
     # The last one before comm messages were given a shell of their own choosing, the newest, and one without subshells.
     "7.3": ("ipykernel==7.3.0", "nest-asyncio2==1.7.4"),

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import nbformat
 import pytest
 
-from tests.browser.lab import PATIENCE, Lab, Witness
+from tests.browser.lab import Lab, Witness
+from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Playwright

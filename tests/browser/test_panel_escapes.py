@@ -62,6 +62,16 @@ CONTROLS = """(root) => {
     }));
 }"""
 
+# Whether a control can still be used; once a gesture has been made, nothing has the focus and nothing is pending.
+USABLE = """(root, index) => {
+  const control = root.querySelector(`[data-walked="${index}"]`);
+  return Boolean(control) && !control.matches(":disabled");
+}"""
+SETTLED = """async (root) => {
+  if (root.contains(document.activeElement)) document.activeElement.blur();
+  while (root.dataset.pending !== "0") await new Promise((resume) => setTimeout(resume, 5));
+}"""
+
 PRESSES = ("click", "Enter", "Space")
 KEYS = ("Tab", "Escape", "Delete", "Backspace", "ArrowLeft", "ArrowDown", "Home", "PageDown")
 RAISES = ("click", "ArrowRight", "ArrowUp", "End", "PageUp")
@@ -125,21 +135,20 @@ async def make(book: Notebook, panel: PanelView, control: dict[str, Any], gestur
 async def walk(book: Notebook, panel: PanelView, witness: Witness, control: dict[str, Any]) -> list[str]:
     """Make each gesture on a control; what became wider by it."""
     found = []
+    version = witness.value("p.policy.version")
     for gesture in gestures_on(control):
-        here = panel.root.locator(f"[data-walked='{control['index']}']")
-        if not await here.count() or await here.is_disabled():
+        if not await panel.root.evaluate(USABLE, control["index"]):
             break
-        version = witness.value("p.policy.version")
         await make(book, panel, control, gesture)
-        await panel.root.evaluate("(root) => root.contains(document.activeElement) && document.activeElement.blur()")
-        await panel.settle()
+        await panel.root.evaluate(SETTLED)
         more, after = witness.value("(wider(), p.policy.version)")
         if more:
             found.append(f"{control['name']}, {gesture}: {more}")
         if after != version:
             witness.run("p.policy.restore(base)")
             shown = "(root, version) => root.dataset.pending === '0' && Number(root.dataset.policy) >= version"
-            await panel.wait(shown, witness.value("p.policy.version"))
+            version = witness.value("p.policy.version")
+            await panel.wait(shown, version)
     return found
 
 

@@ -10,6 +10,7 @@ import pytest
 
 import judicia_notebook as jn
 from judicia_notebook.languages.wat import compile_wat
+from tests.support.guests import wat
 
 PAGE = 1 << 16
 FAIL = "$judicia:host.fail"
@@ -260,11 +261,11 @@ def echo_of(rt: jn.Runtime, answer: bytes) -> jn.Plugin:
     """A plugin that answers these bytes."""
     text = "".join(f"\\{byte:02x}" for byte in answer)
     return rt.load(
-        compile_wat(
+        wat(
             f"""(memory (export "memory") 20) (data (i32.const 64) "{text}")
             (func (export "run") (param i32 i32) (result i64) {packed(64, len(answer))})
             (func (export "rest") (param i32 i32) (result i64) (i64.const 0))"""
-        ).encode(),
+        ),
         name="guest",
     )
 

@@ -20,8 +20,8 @@ from judicia_notebook.engine import compile_apart, startup
 from judicia_notebook.engine.compile_apart import DEFAULT_ABOVE, CompileLimits
 from judicia_notebook.engine.compiler import assemble
 from judicia_notebook.runtime import linking
+from tests.support.waiting import PATIENCE
 
-PATIENCE = 30
 WAT = b'(module (func (export "answer") (result i32) (i32.const 42)))'
 WAT_BYTES = assemble(WAT)
 MIB = 1 << 20

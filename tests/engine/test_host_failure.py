@@ -101,7 +101,9 @@ def test_an_error_whose_text_raises_is_reported_all_the_same(serving: Serving, p
     assert plugin.call("now") == {"ok": 1}
 
 
-@pytest.mark.parametrize("value", [object(), float("nan"), 1 << 70, {1, (2, object())}], ids=repr)
+@pytest.mark.parametrize(
+    "value", [object(), float("nan"), 1 << 70, {1, (2, object())}], ids=["object", "nan", "too large", "set"]
+)
 def test_an_answer_that_has_no_json_form_is_a_failure_of_the_host(
     serving: Serving, plugin: jn.Plugin, value: Any
 ) -> None:

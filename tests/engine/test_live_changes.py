@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 import judicia_notebook as jn
+from tests.support.waiting import PATIENCE, until
 
 PAGE = 1 << 16
-PATIENCE = 20  # seconds within which anything here is over
 
 Load = Callable[..., jn.Plugin]
 
@@ -42,9 +42,7 @@ def running(plugin: jn.Plugin, function: str, payload: Any = None, **options: An
     """A call that has really begun, and that is over when the block is left."""
     before = len(plugin._platform.recorder.samples)  # ticks arrive only from inside a guest
     call = Running(plugin, function, payload, **options)
-    until = time.monotonic() + PATIENCE
-    while len(plugin._platform.recorder.samples) == before and time.monotonic() < until:
-        time.sleep(0.002)
+    until(lambda: len(plugin._platform.recorder.samples) > before)
     yield call
     call.result()
 
@@ -155,9 +153,7 @@ def test_a_grant_holds_from_the_next_host_call_on(specimen: jn.Plugin, granted_f
     specimen.call("echo")
     assert specimen.host_calls.empty  # pandas is imported now, which takes longer than the call
     call = Running(specimen, "call_host", {"service": "clock", "n": 40, "every_ms": 10})
-    until = time.monotonic() + PATIENCE
-    while len(specimen.host_calls) < 10 and time.monotonic() < until:
-        time.sleep(0.005)
+    until(lambda: len(specimen.host_calls) >= 10)
     (policy.revoke if granted_first else policy.grant)("wall_clock")
     outcome = call.result()
     assert outcome.record is not None

@@ -17,6 +17,7 @@ import pytest
 import judicia_notebook as jn
 from judicia_notebook.engine import memory
 from judicia_notebook.engine.finalizers import sweep
+from tests.support.effort import turns
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="counts what /proc tells; enable: run on Linux")
 
@@ -67,34 +68,34 @@ def cycle(rt: jn.Runtime) -> None:
     rt.unload("guest")
 
 
-def test_loading_and_unloading_2000_times(rt: jn.Runtime) -> None:
-    for _ in range(200):
+def test_loading_and_unloading_many_times(rt: jn.Runtime) -> None:
+    for _ in range(turns(100, 200)):
         cycle(rt)
     before = Held.now()
-    for _ in range(2000):
+    for _ in range(turns(500, 2000)):
         cycle(rt)
     assert Held.now().grew_since(before) == {}
     assert rt._platform.pool.used == 0
 
 
-def test_20_000_calls(rt: jn.Runtime) -> None:
+def test_thousands_of_calls(rt: jn.Runtime) -> None:
     plugin = rt.load(ECHO, name="guest")
-    for number in range(2000):
+    for number in range(turns(1000, 2000)):
         plugin.call("echo", number)
     before = Held.now()
     used = rt._platform.pool.used
-    for number in range(20_000):
+    for number in range(turns(5000, 20_000)):
         assert plugin.call("echo", number) == number
     assert Held.now().grew_since(before) == {}
     assert rt._platform.pool.used == used
 
 
-def test_2000_traps_and_new_instances(rt: jn.Runtime) -> None:
+def test_many_traps_and_new_instances(rt: jn.Runtime) -> None:
     plugin = rt.load(ECHO, name="guest")
     for _ in range(200):
         plugin.attempt("trap")
     before = Held.now()
-    for _ in range(2000):
+    for _ in range(turns(500, 2000)):
         assert isinstance(plugin.attempt("trap").error, jn.GuestTrap)
     assert Held.now().grew_since(before) == {}
     assert rt._platform.pool.used == 0
@@ -105,15 +106,15 @@ def test_runtimes_that_nobody_closes_go_with_the_last_reference() -> None:
         rt = jn.Runtime()
         rt.load(ECHO, name="guest").call("echo", 1)
 
-    for _ in range(200):
+    for _ in range(turns(100, 200)):
         forget()
     before = Held.now()
-    for _ in range(400):
+    for _ in range(turns(100, 400)):
         forget()
     assert Held.now().grew_since(before) == {}
 
 
-def test_replacing_in_place_500_times(rt: jn.Runtime) -> None:
+def test_replacing_in_place_many_times(rt: jn.Runtime) -> None:
     def replace(number: int) -> None:
         other = ECHO.replace(b"(i32.const 1024)", b"(i32.const %d)" % (1024 + number % 50))
         assert rt.load(other, name="guest").call("echo", number) == number
@@ -122,7 +123,7 @@ def test_replacing_in_place_500_times(rt: jn.Runtime) -> None:
         replace(number)
     before = Held.now()
     used = rt._platform.pool.used
-    for number in range(500):
+    for number in range(turns(150, 500)):
         replace(number)
     assert Held.now().grew_since(before) == {}
     assert rt._platform.pool.used == used

@@ -14,18 +14,9 @@ import pytest
 import judicia_notebook as jn
 from judicia_notebook.engine.startup import get_engine
 from judicia_notebook.engine.ticks import STALE, Ticker
+from tests.support.waiting import PATIENCE, until
 
 Load = Callable[..., jn.Plugin]
-PATIENCE = 10  # seconds
-
-
-def eventually(condition: Callable[[], object]) -> bool:
-    until = time.monotonic() + PATIENCE
-    while not condition():
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.005)
-    return True
 
 
 def test_the_engines_ticker_parks_when_the_last_call_has_ended(specimen: jn.Plugin) -> None:
@@ -33,7 +24,7 @@ def test_the_engines_ticker_parks_when_the_last_call_has_ended(specimen: jn.Plug
     specimen.call("spin", {"ms": 50})
     specimen.attempt("trap")
     specimen.attempt("sleep", {"ms": 9000}, quota={"wall": "20ms"})
-    assert eventually(lambda: ticker.parked)
+    until(lambda: ticker.parked)
     assert ticker.running == {}
     ticks = ticker.ticks
     time.sleep(0.1)
@@ -74,7 +65,7 @@ def test_a_thread_that_cannot_be_had_is_no_reason_to_lose_the_plugin(
     plugin = load()
     plugin.call("echo", 1)
     ticker = get_engine().ticker
-    assert eventually(lambda: ticker.parked and not ticker._wake.is_set())  # set: woken, and not yet awake
+    until(lambda: ticker.parked and not ticker._wake.is_set())  # set: woken, and not yet awake
     before = rt._platform.pool.used
 
     def refuse(_: threading.Thread) -> None:
@@ -97,9 +88,9 @@ def test_whoever_holds_the_interpreter_for_long_brings_no_refusal(specimen: jn.P
     other = rt.load("example:specimen", name="other")
     other.call("echo", 1)
     held = specimen.submit("sleep", {"ms": 60_000}, quota={"wall": 60})  # so that the ticker does not park
-    assert eventually(lambda: not get_engine().ticker.parked)
-    until = time.monotonic() + 1.5 * STALE
-    while time.monotonic() < until:
+    until(lambda: not get_engine().ticker.parked)
+    enough = time.monotonic() + 1.5 * STALE
+    while time.monotonic() < enough:
         sum(range(20_000_000))  # one step for the interpreter
     before = sys.getswitchinterval()
     sys.setswitchinterval(2 * STALE)

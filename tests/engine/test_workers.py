@@ -15,21 +15,14 @@ import pytest
 import judicia_notebook as jn
 from judicia_notebook.engine import workers
 from judicia_notebook.engine.workers import Workers
+from tests.support.waiting import PATIENCE, until
 
-PATIENCE = 60
 EXIT = 20  # seconds for all of a subprocess; what is measured inside it is the two seconds that count
 
 
 @pytest.fixture(autouse=True)
 def _threads_leave_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "IDLE_SECONDS", 0.05)
-
-
-def until(condition: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
 
 
 # --- each its own ----------------------------------------------------------------------------------------------------

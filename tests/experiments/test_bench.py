@@ -21,11 +21,6 @@ COUNTER = """(module
     (i64.const 0)))"""
 
 
-@pytest.fixture
-def specimen(rt: jn.Runtime) -> jn.Plugin:
-    return rt.load("example:specimen")
-
-
 def test_cold_calls_have_new_instances_and_warm_ones_share_one(specimen: jn.Plugin) -> None:
     found = specimen.bench("echo", [1, 2], repeats=7, warmup=2)
     assert [record.instance_call for record in found.cold.records] == [1] * 7

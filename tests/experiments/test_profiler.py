@@ -5,13 +5,9 @@ from __future__ import annotations
 import pytest
 
 import judicia_notebook as jn
+from tests.support.guests import wat
 
 TOKENS = "1 2 3 " * 87_500  # of each of two texts: 1 MB in all
-
-
-@pytest.fixture
-def specimen(rt: jn.Runtime) -> jn.Plugin:
-    return rt.load("example:specimen")
 
 
 def test_a_profile_of_checker_on_a_megabyte_names_its_hot_rust_functions(rt: jn.Runtime) -> None:
@@ -78,11 +74,8 @@ def test_a_call_that_a_quota_ends_is_profiled_up_to_there(specimen: jn.Plugin) -
 
 
 def test_a_first_call_that_fails_before_any_sample_raises(rt: jn.Runtime) -> None:
-    from judicia_notebook.languages.wat import compile_wat
 
-    plugin = rt.load(
-        compile_wat('(func (export "trap") (param i32 i32) (result i64) unreachable)').encode(), name="guest"
-    )
+    plugin = rt.load(wat('(func (export "trap") (param i32 i32) (result i64) unreachable)'), name="guest")
     with pytest.raises(jn.GuestTrap):
         plugin.profile("trap")
 

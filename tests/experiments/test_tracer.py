@@ -9,12 +9,7 @@ import pytest
 
 import judicia_notebook as jn
 from judicia_notebook.analysis.traces.story import MOST_STEPS, Trace
-from judicia_notebook.languages.wat import compile_wat
-
-
-@pytest.fixture
-def specimen(rt: jn.Runtime) -> jn.Plugin:
-    return rt.load("example:specimen")
+from tests.support.guests import wat
 
 
 def texts(trace: Trace, kind: str) -> list[str]:
@@ -95,7 +90,7 @@ def test_what_was_captured_is_in_no_frame(specimen: jn.Plugin) -> None:
 def test_a_call_within_a_call_is_told_inside_of_it(rt: jn.Runtime) -> None:
     cell = '(func (export "on_initialize") (param i32 i32) (result i64) (i64.const 0))'
     echo = '(func (export "echo") (param i32 i32) (result i64) (call $reply (local.get 0) (local.get 1)))'
-    plugin = rt.load(compile_wat(f"{cell} {echo}").encode(), name="guest")
+    plugin = rt.load(wat(f"{cell} {echo}"), name="guest")
     told = plugin.trace("echo", 7)
     steps = [(step.depth, step.kind, step.text.partition("(")[0].partition(" =")[0]) for step in told.steps]
     inner, outer = "guest.on_initialize", "guest.echo"

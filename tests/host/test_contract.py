@@ -25,8 +25,7 @@ from judicia_notebook.host.ownership import Owners
 from judicia_notebook.host.registry import make_services
 from judicia_notebook.languages.wat import compile_wat
 from tests.support.servers import Server, reply
-
-PATIENCE = 60
+from tests.support.waiting import PATIENCE
 
 SERVICES = make_services(owners=Owners(Path)).values()
 FUNCTIONS = {f"{service.module} {one.name}": one for service in SERVICES for one in service.operations()}

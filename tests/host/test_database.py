@@ -20,7 +20,8 @@ import pytest
 import judicia_notebook as jn
 from judicia_notebook.host.database import statements
 from judicia_notebook.host.dispatcher import ServiceError
-from judicia_notebook.languages.wat import compile_wat
+from tests.support.guests import service_forwarder, wat
+from tests.support.waiting import until
 
 OPERATIONS = ("query", "execute")
 ENDLESS = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c"
@@ -29,12 +30,7 @@ SOON = 20  # seconds: what should end at once has ended by then on any machine
 
 def caller(mark: str = "") -> bytes:
     """A module with one export for each operation; what the host answers is the answer. The mark makes it another."""
-    exports = [
-        f'(func (export "{name}") (param i32 i32) (result i64)'
-        f" (call $judicia:database.{name} (local.get 0) (local.get 1)))"
-        for name in OPERATIONS
-    ]
-    return compile_wat("\n".join([*exports, f'(data (i32.const 0) "{mark}")'])).encode()
+    return wat(service_forwarder("database", *OPERATIONS), f'(data (i32.const 0) "{mark}")')
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -527,10 +523,7 @@ def test_cancel_works_while_a_plugin_waits_in_a_query(both: jn.Runtime, guest: j
     rows(guest, "SELECT 1")
     began = time.monotonic()
     running = guest.submit("query", {"sql": ENDLESS})
-    deadline = time.monotonic() + SOON
-    while not any(thread.name == "judicia-database" for thread in threading.enumerate()):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until(lambda: any(thread.name == "judicia-database" for thread in threading.enumerate()))
     time.sleep(0.1)
     running.cancel()
     with pytest.raises(jn.Cancelled):

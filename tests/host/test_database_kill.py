@@ -12,19 +12,13 @@ from pathlib import Path
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.languages.wat import compile_wat
-from tests.notebook.conftest import environment
+from tests.support.guests import service_forwarder, wat
+from tests.support.kernels import environment
 
 TIMES = {"sqlite": 3, "postgresql": 2}
 DEADLINE = 120  # seconds: whoever takes longer hangs
 
-MODULE = compile_wat(
-    "\n".join(
-        f'(func (export "{name}") (param i32 i32) (result i64)'
-        f" (call $judicia:database.{name} (local.get 0) (local.get 1)))"
-        for name in ("query", "execute")
-    )
-).encode()
+MODULE = wat(service_forwarder("database", "query", "execute"))
 
 CELL = """
 import itertools, os

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import threading
-import time
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -20,8 +19,8 @@ from judicia_notebook.host.delivery.queue import FATES, LONGEST_PAUSE, Failure, 
 from judicia_notebook.policy.policy import Policy
 from judicia_notebook.records.recorder import Recorder
 from judicia_notebook.wasm.manifest import Manifest
+from tests.support.waiting import PATIENCE, until
 
-PATIENCE = 60
 REFUSED = Failure("refused")
 
 
@@ -53,13 +52,6 @@ class Limits:
     parked: int = 1000
     history: int = 1000
     history_bytes: int = 1 << 20
-
-
-def until(happened: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not happened():
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
 
 
 class House:

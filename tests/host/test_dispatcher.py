@@ -13,9 +13,9 @@ import pytest
 
 import judicia_notebook as jn
 from judicia_notebook.host.dispatcher import Operation, ServiceError
-from judicia_notebook.languages.wat import compile_wat
+from tests.support.guests import forwarder, wat
+from tests.support.waiting import PATIENCE
 
-PATIENCE = 20
 DENIED = {"error": {"code": "capability_denied", "message": "judicia:clock now needs the capability wall_clock"}}
 
 
@@ -27,9 +27,7 @@ class Question(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def asker() -> bytes:
-    return compile_wat(
-        '(func (export "ask") (param i32 i32) (result i64) (call $judicia:test.ask (local.get 0) (local.get 1)))'
-    ).encode()
+    return wat(forwarder(ask="test.ask"))
 
 
 def rows(frame: Any, *names: str) -> list[tuple[Any, ...]]:
@@ -66,10 +64,10 @@ def test_each_call_with_a_denial_is_audited_once_for_each_function(rt: jn.Runtim
 
 def test_a_trap_after_a_denial_says_what_was_denied_before_it(rt: jn.Runtime) -> None:
     p = rt.load(
-        compile_wat(
+        wat(
             '(func (export "f") (param i32 i32) (result i64)'
             " (drop (call $judicia:clock.now (i32.const 0) (i32.const 0))) unreachable)"
-        ).encode(),
+        ),
         name="hasty",
     )
     with pytest.raises(jn.GuestTrap) as trap:
@@ -345,7 +343,7 @@ def test_a_grant_changed_during_a_call_holds_from_the_next_host_call(offer: Call
         return None
 
     offer(Operation("ask", toggle, request=Question))
-    wat = """
+    cell = """
     (data (i32.const 8) "{\\"length\\":1}")
     (data (i32.const 32) "{\\"text\\":\\"grant\\"}")
     (data (i32.const 64) "{\\"text\\":\\"revoke\\"}")
@@ -357,7 +355,7 @@ def test_a_grant_changed_during_a_call_holds_from_the_next_host_call(offer: Call
       (call $judicia:random.bytes (i32.const 8) (i32.const 12)))
     """
     with jn.Runtime() as rt:
-        p = rt.load(compile_wat(wat).encode(), name="asker")
+        p = rt.load(wat(cell), name="asker")
         assert p.call("f")["error"]["code"] == "capability_denied"
         assert list(rt.host_calls["decision"]) == ["denied", "allowed", "allowed", "allowed", "denied"]
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,8 +11,7 @@ import pytest
 import judicia_notebook as jn
 from judicia_notebook.host.events import Event, EventLimits
 from judicia_notebook.languages.wat import compile_wat
-
-PATIENCE = 60
+from tests.support.waiting import PATIENCE, until
 
 SPEAK = """
 (func (export "emit") (param i32 i32) (result i64) (call $judicia:events.emit (local.get 0) (local.get 1)))
@@ -75,13 +72,6 @@ def listener(rt: jn.Runtime, *to: str, name: str = "listener", failures: int = 0
 
 def types_seen(p: jn.Plugin) -> list[str]:
     return [event["type"] for event in p.call("seen")]
-
-
-def until(happened: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not happened():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def wait_until_inside(rt: jn.Runtime) -> None:

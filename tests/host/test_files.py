@@ -13,19 +13,14 @@ import pytest
 
 import judicia_notebook as jn
 from judicia_notebook.host.files.beneath import Openat2, StepByStep
-from judicia_notebook.languages.wat import compile_wat
+from tests.support.guests import service_forwarder, wat
 
 OPERATIONS = ("read", "write", "list", "stat", "delete")
 
 
 def caller(mark: str = "") -> bytes:
     """A module with one export for each operation; what the host answers is the answer. The mark makes it another."""
-    exports = [
-        f'(func (export "{name}") (param i32 i32) (result i64)'
-        f" (call $judicia:files.{name} (local.get 0) (local.get 1)))"
-        for name in OPERATIONS
-    ]
-    return compile_wat("\n".join([*exports, f'(data (i32.const 0) "{mark}")'])).encode()
+    return wat(service_forwarder("files", *OPERATIONS), f'(data (i32.const 0) "{mark}")')
 
 
 @pytest.fixture(params=[Openat2, StepByStep], ids=["openat2", "step-by-step"])

@@ -20,21 +20,16 @@ import pytest
 import judicia_notebook as jn
 from judicia_notebook.host.files.beneath import Openat2, StepByStep
 from judicia_notebook.host.offload import MOST_ABANDONED
-from judicia_notebook.languages.wat import compile_wat
+from tests.support.guests import service_forwarder, wat
+from tests.support.waiting import PATIENCE, until
 
 OPERATIONS = ("read", "write", "list", "stat", "delete")
-PATIENCE = 30  # seconds
 KB = 1024
 
 
 def caller() -> bytes:
     """A module with one export for each operation; what the host answers is the answer."""
-    exports = [
-        f'(func (export "{name}") (param i32 i32) (result i64)'
-        f" (call $judicia:files.{name} (local.get 0) (local.get 1)))"
-        for name in OPERATIONS
-    ]
-    return compile_wat("\n".join(exports)).encode()
+    return wat(service_forwarder("files", *OPERATIONS))
 
 
 @pytest.fixture(params=[Openat2, StepByStep], ids=["openat2", "step-by-step"])
@@ -294,10 +289,7 @@ def stalled(monkeypatch: pytest.MonkeyPatch, guest: jn.Plugin) -> Iterator[Stall
 
 def settled(rt: jn.Runtime, home: Path) -> None:
     """Wait until nothing is being written any more."""
-    until = time.monotonic() + PATIENCE
-    while any(name.startswith(".judicia-") for name in held(home)):
-        assert time.monotonic() < until
-        time.sleep(0.01)
+    until(lambda: not any(name.startswith(".judicia-") for name in held(home)))
 
 
 def test_a_stalled_write_ends_at_the_wall_limit_and_never_happens(
@@ -339,9 +331,7 @@ def test_a_plugin_whose_files_hang_gets_no_more_threads_and_others_work_on(
     assert ok(other, "read", path="a/one.txt") == {"content": "one"}
     stalled.go_on.set()
     settled(both, home)
-    until = time.monotonic() + PATIENCE
-    while "error" in guest.call("read", {"path": "a"}):
-        assert time.monotonic() < until
+    until(lambda: "error" not in guest.call("read", {"path": "a"}))
     assert held(home) == ["a"]
 
 
@@ -369,8 +359,5 @@ def test_a_large_read_can_be_cancelled_between_its_pieces(
     go_on.set()
     assert ok(guest, "stat", path="a")["bytes"] == 4_000_000
     both.host.files.close()  # its thread is through when the next test begins; so is its reading, after one piece
-    until = time.monotonic() + PATIENCE
-    while any(thread.name == "judicia-files" for thread in threading.enumerate()):
-        assert time.monotonic() < until
-        time.sleep(0.01)
+    until(lambda: not any(thread.name == "judicia-files" for thread in threading.enumerate()))
     assert next(pieces) == 1

@@ -15,8 +15,8 @@ import pytest
 
 import judicia_notebook as jn
 from tests.support import answering
+from tests.support.waiting import PATIENCE
 
-PATIENCE = 60
 PREFIX = "/user/lund/"
 TOKEN = "only-for-this-test"
 

@@ -25,8 +25,7 @@ from judicia_notebook.host.http import transfer
 from judicia_notebook.host.http.addresses import is_one_host, is_own, is_public
 from judicia_notebook.languages.wat import compile_wat
 from tests.support.servers import Peer, Server, redirect, reply
-
-PATIENCE = 60
+from tests.support.waiting import PATIENCE, until
 
 MODULE = compile_wat(
     '(func (export "request") (param i32 i32) (result i64) (call $judicia:http.request (local.get 0) (local.get 1)))'
@@ -537,7 +536,7 @@ def test_the_wall_quota_ends_it(guest: jn.Plugin, silent: tuple[Server, threadin
     guest.policy.grant(f"network_access={server.origin}")
     guest.policy.set_quota(wall="60s")
     handle = guest.submit("request", {"method": "GET", "url": server.origin})
-    _until(lambda: server.requests)
+    until(lambda: server.requests)
     guest.policy.set_quota(wall="1ms")
     with pytest.raises(jn.QuotaExceeded, match="wall"):
         handle.result(PATIENCE)
@@ -553,7 +552,7 @@ def test_a_cancel_closes_the_connection_at_once(
     guest.policy.set_quota(wall="120s")
     rt.host.http.set_limits(request_time=120)
     handle = guest.submit("request", {"method": "GET", "url": server.origin})
-    _until(lambda: server.requests)
+    until(lambda: server.requests)
     time.sleep(0.05)  # by now it most likely waits for the answer
     handle.cancel()
     assert left.wait(PATIENCE)
@@ -566,7 +565,7 @@ def test_a_revoke_ends_what_it_reached(guest: jn.Plugin, silent: tuple[Server, t
     guest.policy.grant("network_access", f"network_access={server.origin}")
     guest.policy.set_quota(wall="60s")
     handle = guest.submit("request", {"method": "GET", "url": server.origin})
-    _until(lambda: server.requests)
+    until(lambda: server.requests)
     guest.policy.grant("network_access=https://elsewhere.example")  # a change that takes nothing ends nothing
     guest.policy.revoke(f"network_access={server.origin}")
     assert handle.result(PATIENCE)["error"]["code"] == "capability_denied"
@@ -587,7 +586,7 @@ def test_a_resolver_that_hangs_holds_up_nobody(rt: jn.Runtime, guest: jn.Plugin)
     try:
         assert refused(guest, "http://slow.example/", timeout_ms=50)[0] == "timeout"
         handle = guest.submit("request", {"method": "GET", "url": "http://slow.example/"})
-        _until(lambda: len(asked) == 2)
+        until(lambda: len(asked) == 2)
         handle.cancel()
         with pytest.raises(jn.Cancelled):
             handle.result(PATIENCE)
@@ -610,11 +609,11 @@ def test_no_descriptor_is_left_open(rt: jn.Runtime, guest: jn.Plugin, serve: Ser
     if not descriptors.exists():
         pytest.skip("descriptors cannot be listed here; enable: use Linux")
     ask(guest, f"{server.origin}/good")
-    _until(lambda: not server._open)
+    until(lambda: not server._open)
     before = len(list(descriptors.iterdir()))
     for path in ("/good", "/bad", "/good", "/bad"):
         ask(guest, server.origin + path)
-    _until(lambda: len(list(descriptors.iterdir())) <= before)
+    until(lambda: len(list(descriptors.iterdir())) <= before)
 
 
 # --- nothing of the host's goes along --------------------------------------------------------------------------------
@@ -701,10 +700,3 @@ def test_a_server_without_tls_is_not_spoken_to_in_the_clear(
     guest.policy.grant(f"network_access=https://public.example:{server.port}")
     assert refused(guest, f"https://public.example:{server.port}/", timeout_ms=2000)[0] in ("failed", "timeout")
     assert not any(b"HTTP/1.1" in request for request in server.requests)
-
-
-def _until(happened: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not happened():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)

@@ -8,8 +8,7 @@ import json
 import socket
 import subprocess
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,8 +16,7 @@ import pytest
 import judicia_notebook as jn
 from judicia_notebook.host.http import Response, Server, hub, messages
 from tests.support.answering import PLAIN, SPIN, TRAP, get, load
-
-PATIENCE = 60
+from tests.support.waiting import PATIENCE, until
 
 
 @pytest.fixture
@@ -29,13 +27,6 @@ def server(rt: jn.Runtime) -> Iterator[Server]:
 
 def status(rt: jn.Runtime, method: str, target: str) -> int:
     return rt.host.http.handle(method, target).status
-
-
-def until(holds: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 # --- who answers -----------------------------------------------------------------------------------------------------

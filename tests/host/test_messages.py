@@ -14,20 +14,16 @@ import pytest
 
 import judicia_notebook as jn
 from judicia_notebook.analysis import plots
-from judicia_notebook.languages.wat import compile_wat
+from tests.support.guests import forwarder, wat
 from tests.support.servers import Server
 
 OPERATIONS = (
     "database.query", "database.execute", "files.read", "events.emit", "events.subscribe", "http.request",
     "http.register_route", "shared_memory.read",
 )  # fmt: skip
-CALLER = compile_wat(
-    "\n".join(
-        f'(func (export "{one}") (param i32 i32) (result i64) (call $judicia:{one} (local.get 0) (local.get 1)))'
-        for one in OPERATIONS
-    )
-    + '\n(func (export "on_event") (param i32 i32) (result i64) unreachable)'
-).encode()
+CALLER = wat(
+    forwarder(**{one: one for one in OPERATIONS}), '(func (export "on_event") (param i32 i32) (result i64) unreachable)'
+)
 GRANT = ["read_database", "write_database", "file_storage", "emit_event", "subscribe_events", "register_routes"]
 URL = "http://127.0.0.1:9/"
 

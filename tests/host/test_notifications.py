@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,8 +12,8 @@ from judicia_notebook.host.displays import show_with
 from judicia_notebook.host.notifications import Notification
 from judicia_notebook.languages.wat import compile_wat
 from tests.support.receivers import Mailbox, Webhook
+from tests.support.waiting import PATIENCE, until
 
-PATIENCE = 60
 SEND = (
     '(func (export "send") (param i32 i32) (result i64) (call $judicia:notifications.send (local.get 0) (local.get 1)))'
 )
@@ -44,13 +43,6 @@ def quick(rt: jn.Runtime) -> jn.Runtime:
     """Retries at once."""
     rt.host.notifications.set_limits(retry_delay=0.001)
     return rt
-
-
-def until(happened: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not happened():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 # --- the history ------------------------------------------------------------------------------------------------------

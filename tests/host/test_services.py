@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.languages.wat import compile_wat
+from tests.support.guests import forwarder, wat
 
 NEW_YEAR_2025 = 1_735_689_600_000
-NOW = '(func (export "now") (param i32 i32) (result i64) (call $judicia:clock.now (local.get 0) (local.get 1)))'
-DRAW = '(func (export "draw") (param i32 i32) (result i64) (call $judicia:random.bytes (local.get 0) (local.get 1)))'
+NOW = forwarder(now="clock.now")
+DRAW = forwarder(draw="random.bytes")
 
 
 def load(rt: jn.Runtime, cell: str, name: str = "guest") -> jn.Plugin:
-    return rt.load(compile_wat(cell).encode(), name=name, grant=["wall_clock", "random"])
+    return rt.load(wat(cell), name=name, grant=["wall_clock", "random"])
 
 
 def draw(p: jn.Plugin, length: int = 8) -> bytes:

@@ -11,8 +11,8 @@ import pytest
 
 import judicia_notebook as jn
 from judicia_notebook.languages.wat import compile_wat
+from tests.support.waiting import PATIENCE
 
-PATIENCE = 60
 AT = 1 << 16  # where the guests below keep what they copy
 
 # Its own bytes begin at AT, in PAGES pages.

@@ -21,11 +21,11 @@ import pytest
 
 import judicia_notebook as jn
 from judicia_notebook.host.database import sqlite as sqlite_database
-from judicia_notebook.languages.wat import compile_wat
+from tests.support.guests import service_forwarder, wat
+from tests.support.waiting import PATIENCE, until
 
 CANARY = "canary-7c1e"
 SLACK = 10  # seconds a call may take beyond its wall quota on a machine that is busy with other things
-PATIENCE = 60
 SHORT = 0.3  # seconds of wall time for what would never end by itself
 NUMBERS = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c)"
 EVERYTHING = ["read_database", "write_database"]
@@ -34,12 +34,7 @@ NOT_ALLOWED = "^the database does not allow this to plugins$"
 
 
 def module(mark: str) -> bytes:
-    exports = [
-        f'(func (export "{name}") (param i32 i32) (result i64)'
-        f" (call $judicia:database.{name} (local.get 0) (local.get 1)))"
-        for name in ("query", "execute")
-    ]
-    return compile_wat("\n".join([*exports, f'(data (i32.const 0) "{mark}")'])).encode()
+    return wat(service_forwarder("database", "query", "execute"), f'(data (i32.const 0) "{mark}")')
 
 
 def each(text: str) -> list[str]:
@@ -103,10 +98,7 @@ class Ground:
 
     def recovers(self) -> None:
         """What was left behind ends, and the guest goes on."""
-        deadline = time.monotonic() + PATIENCE
-        while "ok" not in self.guest.call("query", {"sql": "SELECT 1"}):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        until(lambda: "ok" in self.guest.call("query", {"sql": "SELECT 1"}))
 
     def check(self) -> None:
         database = self.rt.host.database
@@ -459,10 +451,7 @@ def test_who_waits_for_a_lock_is_ended_by_the_wall_quota_and_by_cancel(ground: G
     with locked(ground):
         assert ground.attack("execute", request["sql"], wall=SHORT) == "wall"
         running = p.submit("execute", request, quota={"wall": "300s"})
-        deadline = time.monotonic() + PATIENCE
-        while not any(thread.name == "judicia-database" for thread in threading.enumerate()):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        until(lambda: any(thread.name == "judicia-database" for thread in threading.enumerate()))
         time.sleep(0.1)
         assert not running.done()
         running.cancel()
@@ -738,11 +727,8 @@ def test_what_hangs_in_postgresql_ends_with_the_call_and_on_the_server(postgres:
     with psycopg.connect(postgres.url, autocommit=True) as holder:
         holder.execute("SELECT pg_advisory_lock(1)")
         assert postgres.attack("query", "SELECT pg_advisory_lock(1)", wall=SHORT) == "wall"
-        deadline = time.monotonic() + PATIENCE
         running = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND starts_with(usename, 'judicia_')"
-        while holder.execute(running).fetchone() != (0,):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        until(lambda: holder.execute(running).fetchone() == (0,))
 
 
 def test_a_plugin_that_ends_its_own_connections_goes_on(postgres: Ground) -> None:

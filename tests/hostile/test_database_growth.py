@@ -14,20 +14,14 @@ import psycopg
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.languages.wat import compile_wat
+from tests.support.guests import service_forwarder, wat
+from tests.support.waiting import PATIENCE
 
-PATIENCE = 60
 MIB = 1 << 20
 LIMIT = 4 * MIB
 SLOW = "WITH RECURSIVE c(n) AS (SELECT count(*) FROM {} UNION ALL SELECT n + 1 FROM c) SELECT count(*) FROM c"
 NUMBERS = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < {})"
-MODULE = compile_wat(
-    "\n".join(
-        f'(func (export "{name}") (param i32 i32) (result i64)'
-        f" (call $judicia:database.{name} (local.get 0) (local.get 1)))"
-        for name in ("query", "execute")
-    )
-).encode()
+MODULE = wat(service_forwarder("database", "query", "execute"))
 
 WHOLE_LIMIT_FOR_TABLES = pytest.mark.wall(
     {"judicia_notebook.host.database.space:pages_within": "lambda limit, log: limit // PAGE_BYTES"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -12,16 +11,12 @@ import pytest
 import judicia_notebook as jn
 from judicia_notebook.host.dispatcher import ServiceError
 from judicia_notebook.host.events import Event, EventLimits
-from judicia_notebook.languages.wat import compile_wat
+from tests.support.guests import ECHO, service_forwarder, wat
+from tests.support.waiting import PATIENCE, until
 
-PATIENCE = 60
 SLACK = 10  # seconds an attack may take beyond its wall quota on a loaded machine
 
-SPEAK = """
-(func (export "emit") (param i32 i32) (result i64) (call $judicia:events.emit (local.get 0) (local.get 1)))
-(func (export "subscribe") (param i32 i32) (result i64) (call $judicia:events.subscribe (local.get 0) (local.get 1)))
-(func (export "echo") (param i32 i32) (result i64) (call $reply (local.get 0) (local.get 1)))
-"""
+SPEAK = service_forwarder("events", "emit", "subscribe") + ECHO
 # Emits the request again and again, for as long as it may.
 FLOOD = """
 (func (export "flood") (param i32 i32) (result i64)
@@ -49,14 +44,7 @@ def answering(event_type: str, times: int) -> str:
 
 def load(rt: jn.Runtime, name: str, *cells: str, to: tuple[str, ...] = (), **options: Any) -> jn.Plugin:
     manifest = {"name": name, "subscriptions": list(to)}
-    return rt.load(compile_wat("\n".join(cells)).encode(), name=name, manifest=manifest, **options)
-
-
-def until(happened: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not happened():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    return rt.load(wat(*cells), name=name, manifest=manifest, **options)
 
 
 # --- forgery ----------------------------------------------------------------------------------------------------------

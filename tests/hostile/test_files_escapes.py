@@ -19,7 +19,7 @@ import pytest
 
 import judicia_notebook as jn
 from judicia_notebook.host.files.beneath import Openat2, Opening, StepByStep
-from judicia_notebook.languages.wat import compile_wat
+from tests.support.guests import service_forwarder, wat
 
 OPERATIONS = ("read", "write", "list", "stat", "delete")
 CANARY = "canary"
@@ -27,13 +27,7 @@ INSIDE = "inside"
 WALL, SLACK = 10, 10  # seconds a call may take beyond its wall quota on a machine that is busy with other things
 READS, WRITES = 3000, 400
 
-MODULE = compile_wat(
-    "\n".join(
-        f'(func (export "{name}") (param i32 i32) (result i64)'
-        f" (call $judicia:files.{name} (local.get 0) (local.get 1)))"
-        for name in OPERATIONS
-    )
-).encode()
+MODULE = wat(service_forwarder("files", *OPERATIONS))
 
 
 def tree(folder: Path) -> dict[str, str]:

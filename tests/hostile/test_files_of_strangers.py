@@ -12,14 +12,15 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import judicia_notebook as jn
 from judicia_notebook.analysis.runs.run import of_recorder
 from judicia_notebook.analysis.runs.tables import TABLES
-from judicia_notebook.languages.wat import compile_wat
 from judicia_notebook.records.recorder import Recorder
+from tests.support.effort import fuzz
+from tests.support.guests import wat
 
 AS_TEXT = pytest.mark.wall({"judicia_notebook.analysis.runs.cells:as_text": "lambda text: text"})
 COUNTED = pytest.mark.wall({"judicia_notebook.analysis.runs.cells:Allowance.take": "lambda self, text: None"})
@@ -87,7 +88,7 @@ def runs(cell: str) -> bool:
 @AS_TEXT
 def test_the_name_of_a_function_is_no_formula(rt: jn.Runtime, tmp_path: Path) -> None:
     cell = '(func (export "=HYPERLINK(1)") (param i32 i32) (result i64) (i64.const 0))'
-    rt.load(compile_wat(cell).encode(), name="guest").call("=HYPERLINK(1)")
+    rt.load(wat(cell), name="guest").call("=HYPERLINK(1)")
     saved = rt.save(tmp_path / "run.zip")
     assert [one for one in cells_of(saved) if runs(one)] == []
     assert jn.read_run(saved).calls["function"].tolist() == ["=HYPERLINK(1)"]
@@ -119,7 +120,7 @@ def test_a_mark_of_the_guests_own_does_not_make_a_formula_again(tmp_path: Path) 
     assert "'=1+1" in cells_of(saved)  # the second one
 
 
-@settings(max_examples=100, deadline=None)
+@fuzz(40)
 @given(st.lists(st.text(st.sampled_from("'=+-@ \t\r\n\"x,\uff1d"), max_size=5), min_size=1, max_size=5))
 def test_whatever_a_text_begins_with_it_comes_back(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> None:
     recorder = Recorder()

@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.languages.wat import compile_wat
+from tests.support.guests import forwarder, wat
 
 MAY_ALWAYS = pytest.mark.wall({"judicia_notebook.policy.policy:PolicyState.allows": "lambda state, capability: True"})
 
-CLOCK = '(func (export "now") (param i32 i32) (result i64) (call $judicia:clock.now (local.get 0) (local.get 1)))'
+CLOCK = forwarder(now="clock.now")
 WISH = r'(@custom "judicia.manifest" "{\"name\": \"wishful\", \"capabilities\": [\"wall_clock\"]}")'
 
 
 @MAY_ALWAYS
 def test_a_manifest_that_asks_for_a_capability_is_not_granted_it(rt: jn.Runtime) -> None:
-    p = rt.load(compile_wat(CLOCK + WISH).encode())
+    p = rt.load(wat(CLOCK + WISH))
     assert p.call("now").get("error", {}).get("code") == "capability_denied"
 
 
@@ -33,21 +33,21 @@ ONE_HOST = "network_access=https://a.example"
 def test_a_dict_of_grants_is_not_its_capabilities_without_their_scopes(rt: jn.Runtime) -> None:
     scopes: Any = {"network_access": ["https://a.example"]}
     with contextlib.suppress(jn.PolicyError):
-        rt.load(compile_wat(CLOCK).encode(), name="tool", grant=scopes)
+        rt.load(wat(CLOCK), name="tool", grant=scopes)
     assert "tool" not in rt.plugins
 
 
 @DICTS
 def test_the_grants_of_a_plugin_are_not_handed_on_without_their_scopes(rt: jn.Runtime) -> None:
-    p = rt.load(compile_wat(CLOCK).encode(), name="tool", grant=[ONE_HOST])
+    p = rt.load(wat(CLOCK), name="tool", grant=[ONE_HOST])
     with contextlib.suppress(jn.PolicyError):
-        rt.load(compile_wat(CLOCK).encode(), name="other", grant=p.policy.grants)
+        rt.load(wat(CLOCK), name="other", grant=p.policy.grants)
     assert "other" not in rt.plugins
 
 
 @DICTS
 def test_a_block_is_given_no_dict(rt: jn.Runtime) -> None:
-    p = rt.load(compile_wat(CLOCK).encode(), name="tool")
+    p = rt.load(wat(CLOCK), name="tool")
     scopes: Any = {"network_access": ["https://a.example"]}
     held: frozenset[str] = frozenset()
     with contextlib.suppress(jn.PolicyError), p.policy.temporarily(grant=scopes):
@@ -66,20 +66,20 @@ def refuses_to_revoke(p: jn.Plugin, grant: str) -> bool:
 
 @TAKES_AWAY
 def test_a_mistyped_scope_is_not_taken_for_revoked(rt: jn.Runtime) -> None:
-    p = rt.load(compile_wat(CLOCK).encode(), name="tool", grant=[ONE_HOST])
+    p = rt.load(wat(CLOCK), name="tool", grant=[ONE_HOST])
     assert refuses_to_revoke(p, "network_access=https://a.exmple")
 
 
 @TAKES_AWAY
 def test_a_part_of_a_granted_scope_is_not_taken_for_revoked(rt: jn.Runtime) -> None:
-    p = rt.load(compile_wat(CLOCK).encode(), name="tool", grant=[ONE_HOST, "emit_event=contest.**"])
+    p = rt.load(wat(CLOCK), name="tool", grant=[ONE_HOST, "emit_event=contest.**"])
     assert refuses_to_revoke(p, f"{ONE_HOST}/admin")
     assert refuses_to_revoke(p, "emit_event=contest.solved")
 
 
 @TAKES_AWAY
 def test_a_block_does_not_seem_to_forbid_what_goes_on(rt: jn.Runtime) -> None:
-    p = rt.load(compile_wat(CLOCK).encode(), name="tool", grant=[ONE_HOST])
+    p = rt.load(wat(CLOCK), name="tool", grant=[ONE_HOST])
     entered = False
     with contextlib.suppress(jn.PolicyError), p.policy.temporarily(revoke=f"{ONE_HOST}/admin"):
         entered = True
@@ -87,7 +87,7 @@ def test_a_block_does_not_seem_to_forbid_what_goes_on(rt: jn.Runtime) -> None:
 
 
 def test_what_is_not_granted_at_all_may_be_revoked_again(rt: jn.Runtime) -> None:
-    p = rt.load(compile_wat(CLOCK).encode(), name="tool", grant=[ONE_HOST])
+    p = rt.load(wat(CLOCK), name="tool", grant=[ONE_HOST])
     p.policy.revoke(ONE_HOST)
     p.policy.revoke(ONE_HOST)
     assert p.policy.granted == frozenset()

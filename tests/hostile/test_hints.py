@@ -5,17 +5,19 @@ from __future__ import annotations
 import ast
 import json
 import shlex
+from functools import partial
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import judicia_notebook as jn
-from judicia_notebook.languages.wat import compile_wat
 from judicia_notebook.notebook import line_parser, reprs
 from judicia_notebook.policy.grants import is_grant
 from judicia_notebook.reporting import suggestions
+from tests.support import guests
+from tests.support.effort import fuzz
 
 QUOTED = pytest.mark.wall({"judicia_notebook.reporting.suggestions:_magic_word": "lambda word: word"})
 UNQUOTED = "lambda value: f'\"{value}\"' if isinstance(value, str) else repr(value)"
@@ -45,8 +47,7 @@ def escaped(text: str) -> str:
     return "".join(f"\\{byte:02x}" for byte in text.encode())
 
 
-def load(rt: jn.Runtime, *cells: str, **options: Any) -> jn.Plugin:
-    return rt.load(compile_wat("\n".join(cells)).encode(), **{"name": "evil", **options})
+load = partial(guests.load, name="evil")
 
 
 def exporting(function: str, type_: str = "(param i32 i32) (result i64) (i64.const 0)") -> str:
@@ -226,7 +227,7 @@ HOSTILE = st.text(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@fuzz(150)
 @given(HOSTILE, HOSTILE)
 def test_a_magic_is_read_as_it_is_meant_or_not_suggested(first: str, second: str) -> None:
     line = suggestions.magic("grant", f"evil.{first}", f"read_files={second}")
@@ -235,7 +236,7 @@ def test_a_magic_is_read_as_it_is_meant_or_not_suggested(first: str, second: str
     assert line.isascii()
 
 
-@settings(max_examples=300, deadline=None)
+@fuzz(150)
 @given(HOSTILE, st.dictionaries(HOSTILE, st.integers(), max_size=2))
 def test_a_call_is_read_as_it_is_meant_or_not_suggested(function: str, payload: dict[str, int]) -> None:
     line = suggestions.magic("call", f"evil.{function}", json_text=json.dumps(payload))
@@ -244,14 +245,14 @@ def test_a_call_is_read_as_it_is_meant_or_not_suggested(function: str, payload: 
         assert (call.words, call.given, call.payload, call.raw) == ([f"evil.{function}"], "json", payload, None)
 
 
-@settings(max_examples=300, deadline=None)
+@fuzz(150)
 @given(HOSTILE)
 def test_python_is_one_call_with_constants_or_not_suggested(text: str) -> None:
     line = suggestions.python("p.policy.grant", text)
     assert line == "" or constant_call(line) == ("p.policy.grant", [text])
 
 
-@settings(max_examples=300, deadline=None)
+@fuzz(150)
 @given(st.lists(HOSTILE, min_size=1, max_size=3))
 def test_a_shell_gets_the_words_that_are_meant_or_no_line(given_words: list[str]) -> None:
     line = suggestions.shell(*given_words)

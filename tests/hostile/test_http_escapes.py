@@ -20,15 +20,12 @@ import pytest
 
 import judicia_notebook as jn
 from judicia_notebook.host.http import transfer, urls
-from judicia_notebook.languages.wat import compile_wat
+from tests.support.guests import forwarder, wat
 from tests.support.servers import Peer, Server, redirect, reply
 
-PATIENCE = 60
 SLACK = 20  # seconds that a call may take beyond its limits on a machine that is busy with other things
 
-MODULE = compile_wat(
-    '(func (export "request") (param i32 i32) (result i64) (call $judicia:http.request (local.get 0) (local.get 1)))'
-).encode()
+MODULE = wat(forwarder(request="http.request"))
 
 Serve = Callable[..., Server]
 

@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.languages.wat import compile_wat
 from judicia_notebook.notebook.live.panel.panel import PanelSession
-
-PATIENCE = 10
+from tests.support.guests import wat
+from tests.support.waiting import PATIENCE
 
 IMPOSTOR = pytest.mark.wall({"judicia_notebook.runtime.admission:may_take_over": "lambda *_: True"})
 SOURCE = pytest.mark.wall({"judicia_notebook.runtime.admission:is_source_of": "lambda plugin, found: True"})
@@ -29,7 +28,7 @@ def module(*calls: str, name: str = "", more: str = "") -> bytes:
         for one in calls
     )
     manifest = f'(@custom "judicia.manifest" "{{\\"name\\": \\"{name}\\"{more}}}")' if name else ""
-    return compile_wat(body + manifest).encode()
+    return wat(body + manifest)
 
 
 @pytest.fixture
@@ -193,7 +192,7 @@ WAITS = """(global $on (mut i32) (i32.const 0))
 
 
 def old_code(body: str) -> bytes:
-    return compile_wat(READ + body + NAMED).encode()
+    return wat(READ + body + NAMED)
 
 
 def was_allowed(rt: jn.Runtime) -> bool:
@@ -304,7 +303,7 @@ REMEMBER = """
     (i64.const 0))
   (func (export "given") (param i32 i32) (result i64) (call $reply (i32.const 1024) (global.get $len)))
 """
-SLOW = compile_wat('(func (export "given") (param i32 i32) (result i64) (loop $l (br $l)) unreachable)').encode()
+SLOW = wat('(func (export "given") (param i32 i32) (result i64) (loop $l (br $l)) unreachable)')
 
 
 @pytest.mark.wall(
@@ -316,7 +315,7 @@ SLOW = compile_wat('(func (export "given") (param i32 i32) (result i64) (loop $l
 def test_a_call_that_waited_for_the_old_code_does_not_hand_its_config_to_the_new(rt: jn.Runtime) -> None:
     p = rt.load(SLOW, name="tool", config={"token": "s3cret"}, quota={"cpu": "2s"})
     running, waiting = p.submit("given"), p.submit("given")
-    rt.load(compile_wat(REMEMBER).encode(), name="tool", config={})
+    rt.load(wat(REMEMBER), name="tool", config={})
     running.cancel()
     assert waiting.result(PATIENCE)["config"] == {}
 
@@ -329,12 +328,12 @@ SUBSCRIBED = ', \\"subscriptions\\": [\\"scoreboard.secret\\"]'
 def test_what_was_parked_for_a_plugin_does_not_wait_for_a_file_that_claims_its_name(rt: jn.Runtime) -> None:
     manifest = f'(@custom "judicia.manifest" "{{\\"name\\": \\"scoreboard\\"{SUBSCRIBED}}}")'
     rt.host.events.set_limits(attempts=1)
-    rt.load(compile_wat(LISTENER.format("unreachable") + manifest).encode(), grant=["subscribe_events"])
+    rt.load(wat(LISTENER.format("unreachable") + manifest), grant=["subscribe_events"])
     rt.host.events.emit("scoreboard.secret", "s3cret")
     rt.host.events.flush(PATIENCE)
     assert len(rt.host.events.parked) == 1
     rt.unload("scoreboard")
-    rt.load(compile_wat(LISTENER.format("(i64.const 0)") + manifest).encode(), grant=["subscribe_events"])
+    rt.load(wat(LISTENER.format("(i64.const 0)") + manifest), grant=["subscribe_events"])
     with contextlib.suppress(jn.NoSuchPlugin):
         rt.host.events.replay()
     assert len(rt.host.events.parked) == 1

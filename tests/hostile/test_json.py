@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.languages.wat import compile_wat
+from tests.support.guests import wat
 
 Survives = Callable[[str], list[str]]
 
@@ -54,7 +54,7 @@ def writer(rt: jn.Runtime, text: bytes, **options: Any) -> jn.Plugin:
     """A plugin that says this text wherever it is let."""
     manifest = {"name": "writer", "http_routes": ["/writer"]}
     grant = ["emit_event=**", "register_routes"]
-    p = rt.load(compile_wat(WRITER).encode(), name="writer", manifest=manifest, grant=grant, **options)
+    p = rt.load(wat(WRITER), name="writer", manifest=manifest, grant=grant, **options)
     p.call_bytes("keep", text)
     return p
 

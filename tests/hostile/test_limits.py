@@ -14,8 +14,7 @@ import judicia_notebook as jn
 from judicia_notebook.host.dispatcher import Operation
 from judicia_notebook.languages.wat import compile_wat
 from tests.support.services import offered
-
-PATIENCE = 60
+from tests.support.waiting import PATIENCE, until
 
 ANY_NUMBER = pytest.mark.wall({"judicia_notebook.runtime.pool:InstancePool.may_begin": "lambda pool: True"})
 ANY_RATE = pytest.mark.wall({"judicia_notebook.host.host_call:RateMeter.admit": "lambda *_: True"})
@@ -259,10 +258,7 @@ def test_a_calls_own_memory_limit_holds_on_initialize(rt: jn.Runtime) -> None:
 def test_a_call_that_is_cancelled_while_its_instance_initializes_ends(rt: jn.Runtime) -> None:
     p = load(rt, hook("on_initialize", FOREVER), hook("go", ""), quota={"cpu": "60s", "wall": "60s"})
     handle = p.submit("go")
-    deadline = time.monotonic() + PATIENCE
-    while not (rt.samples["event"] == "tick").any():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until(lambda: "tick" in set(rt.samples["event"]))
     handle.cancel()
     assert isinstance(handle.exception(PATIENCE), jn.Cancelled)
 

@@ -12,13 +12,12 @@ import pytest
 import judicia_notebook as jn
 from judicia_notebook.__main__ import main
 from judicia_notebook.capabilities import CAPABILITIES
-from judicia_notebook.languages.wat import compile_wat
 from judicia_notebook.notebook import reprs
 from judicia_notebook.notebook.cards import Row
 from judicia_notebook.notebook.live.panel.panel import PanelSession
+from tests.support.guests import ECHO, forwarder, wat
 
-ECHO = '(func (export "echo") (param i32 i32) (result i64) (call $reply (local.get 0) (local.get 1)))'
-CLOCK = '(func (export "now") (param i32 i32) (result i64) (call $judicia:clock.now (local.get 0) (local.get 1)))'
+CLOCK = forwarder(now="clock.now")
 
 STRICT = "lambda texts: Requests(parse_grants(texts), ())"
 READS_WHATEVER = pytest.mark.wall({"judicia_notebook.policy.grants:read_requests": STRICT})
@@ -34,7 +33,7 @@ def section(**manifest: Any) -> str:
 
 
 def evil(*capabilities: str, code: str = ECHO) -> bytes:
-    return compile_wat(code + section(name="evil", capabilities=capabilities)).encode()
+    return wat(code + section(name="evil", capabilities=capabilities))
 
 
 def state_of(source: jn.Plugin | jn.Runtime) -> dict[str, Any]:
@@ -68,7 +67,7 @@ def test_a_scope_that_is_none_does_not_hide_the_plugin(rt: jn.Runtime) -> None:
 @READS_WHATEVER
 def test_a_scope_that_is_none_does_not_hide_the_other_plugins(rt: jn.Runtime) -> None:
     rt.load(evil("read_database=a b"))
-    rt.load(compile_wat(ECHO).encode(), name="good")
+    rt.load(wat(ECHO), name="good")
     widget = rt.panel()
     try:
         assert raised(widget._repr_mimebundle_, lambda: reprs.runtime_card(rt).html(), lambda: state_of(rt)) == []
@@ -145,7 +144,7 @@ def test_a_manifest_of_many_entries_or_a_quota_that_cannot_be_read_is_refused_an
     p = rt.load(evil("random"), grant=["random"])
     for wrong in ({"capabilities": ["random"] * 100_000}, {"capabilities": ["fly"]}, {"quota": {"cpu": ""}}):
         with pytest.raises(jn.ManifestError):
-            rt.load(compile_wat(ECHO + section(name="evil", **wrong)).encode(), name="evil")
+            rt.load(wat(ECHO + section(name="evil", **wrong)), name="evil")
     assert rt.plugins["evil"] is p
     assert p.policy.granted == {"random"}
     assert raised(lambda: reprs.plugin_card(p), lambda: state_of(rt)) == []

@@ -15,14 +15,12 @@ import pytest
 import judicia_notebook as jn
 from judicia_notebook.host.displays import show_with
 from judicia_notebook.host.notifications import Notification
-from judicia_notebook.languages.wat import compile_wat
 from judicia_notebook.notebook.notification_cards import MOST, Notices, notice_card
+from tests.support.guests import forwarder, wat
 from tests.support.receivers import Mailbox, Webhook
+from tests.support.waiting import PATIENCE
 
-PATIENCE = 60
-SEND = (
-    '(func (export "send") (param i32 i32) (result i64) (call $judicia:notifications.send (local.get 0) (local.get 1)))'
-)
+SEND = forwarder(send="notifications.send")
 # Sends the request again and again, for as long as it may.
 FLOOD = """
 (func (export "flood") (param i32 i32) (result i64)
@@ -39,7 +37,7 @@ SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(1)>"
 
 
 def load(rt: jn.Runtime, *cells: str, **options: Any) -> jn.Plugin:
-    code = compile_wat("\n".join((SEND, *cells))).encode()
+    code = wat(SEND, *cells)
     return rt.load(code, name="crier", grant=["send_notifications"], **options)
 
 
@@ -280,7 +278,7 @@ def test_a_flood_is_held_to_its_rate_and_everything_stays_bounded(rt: jn.Runtime
     webhook.gate.set()
     notifications.flush(PATIENCE)
     assert len(webhook.received) == 11
-    other = rt.load(compile_wat(SEND).encode(), name="other", grant=["send_notifications"])
+    other = rt.load(wat(SEND), name="other", grant=["send_notifications"])
     assert "ok" in other.call("send", PLAIN)
     notifications.flush(PATIENCE)
 

@@ -13,12 +13,11 @@ from typing import Any
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.languages.wat import compile_wat
 from judicia_notebook.notebook.live.panel.panel import PanelSession
+from tests.support.guests import ECHO, forwarder, wat
 
-ECHO = '(func (export "echo") (param i32 i32) (result i64) (call $reply (local.get 0) (local.get 1)))'
-CLOCK = '(func (export "now") (param i32 i32) (result i64) (call $judicia:clock.now (local.get 0) (local.get 1)))'
-READ = '(func (export "read") (param i32 i32) (result i64) (call $judicia:files.read (local.get 0) (local.get 1)))'
+CLOCK = forwarder(now="clock.now")
+READ = forwarder(read="files.read")
 NARROW = "network_access=https://example.org/api"
 
 CHANGES = "judicia_notebook.policy.changes:"
@@ -97,7 +96,7 @@ class Page:
 @pytest.fixture
 def p(rt: jn.Runtime) -> jn.Plugin:
     manifest = {"name": "guest", "capabilities": ["network_access"]}
-    wasm = compile_wat(ECHO + CLOCK + READ).encode()
+    wasm = wat(ECHO + CLOCK + READ)
     return rt.load(wasm, manifest=manifest, grant=[NARROW], quota={"cpu": "50ms", "wall": "1s"})
 
 
@@ -281,7 +280,7 @@ def test_a_click_on_a_plugin_does_not_reach_its_successor(
     page = open_page(rt)
     late = page.click("grant", grants=["wall_clock"])
     p.unload()
-    successor = rt.load(compile_wat(ECHO + CLOCK).encode(), name="guest")
+    successor = rt.load(wat(ECHO + CLOCK), name="guest")
     page.say(late)
     assert successor.policy.granted == frozenset()
 
@@ -337,7 +336,7 @@ EMPTY = ("", " ", "=", "network_access=", "network_access= ", "read_database=", 
 @pytest.mark.parametrize("text", EMPTY)
 def test_no_empty_text_is_a_grant_anywhere(rt: jn.Runtime, p: jn.Plugin, text: str) -> None:
     before = p.policy.state
-    wasm = compile_wat(ECHO).encode()
+    wasm = wat(ECHO)
     for attempt in (
         lambda: p.policy.grant(text),
         lambda: p.policy.revoke(text),
@@ -356,7 +355,7 @@ def test_no_empty_text_is_a_grant_anywhere(rt: jn.Runtime, p: jn.Plugin, text: s
 @pytest.mark.parametrize("quota", ["", 0, [], (), False])
 def test_nothing_but_none_stands_for_no_quota_of_its_own(rt: jn.Runtime, p: jn.Plugin, quota: Any) -> None:
     for attempt in (
-        lambda: rt.load(compile_wat(ECHO).encode(), name="other", quota=quota),
+        lambda: rt.load(wat(ECHO), name="other", quota=quota),
         lambda: p.call("echo", 1, quota=quota),
         lambda: p.policy.set_quota(quota),
         lambda: jn.Runtime(ceiling=quota),
@@ -372,7 +371,7 @@ def test_no_empty_value_is_a_quota_anywhere(rt: jn.Runtime, p: jn.Plugin, kind: 
     for attempt in (
         lambda: p.policy.set_quota(**{kind: value}),
         lambda: p.policy.temporarily(**{kind: value}).__enter__(),
-        lambda: rt.load(compile_wat(ECHO).encode(), name="other", quota={kind: value}),
+        lambda: rt.load(wat(ECHO), name="other", quota={kind: value}),
         lambda: jn.Runtime(ceiling=jn.Quota(**{kind: value})),
         lambda: p.call("echo", 1, quota={kind: value}),
     ):

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.languages.wat import compile_wat
+from tests.support.guests import wat
+from tests.support.waiting import PATIENCE, until
 
-PATIENCE = 60
 AT = 1 << 16
 PAGE = 1 << 16
 
@@ -44,7 +42,7 @@ GRANT = ["read_shared_memory=frame", "write_shared_memory=frame"]
 
 
 def load(rt: jn.Runtime, *cells: str, grant: Any = GRANT, **options: Any) -> jn.Plugin:
-    return rt.load(compile_wat("\n".join((COPY, *cells))).encode(), name="wild", grant=grant, **options)
+    return rt.load(wat(COPY, *cells), name="wild", grant=grant, **options)
 
 
 def request(offset: Any = 0, length: Any = 4, ptr: Any = AT, name: str = "frame") -> dict[str, Any]:
@@ -198,12 +196,3 @@ def test_a_copy_holds_still_while_a_guest_floods_the_region(rt: jn.Runtime) -> N
     handle.cancel()
     assert isinstance(handle.exception(PATIENCE), jn.Cancelled)
     assert set(looks) == {1}
-
-
-def until(happened: Callable[[], object]) -> None:
-    waiting = threading.Event()
-    for _ in range(PATIENCE * 100):
-        if happened():
-            return
-        waiting.wait(0.01)
-    raise AssertionError

@@ -6,6 +6,7 @@ import json
 import unicodedata
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,6 +22,8 @@ from judicia_notebook.host.notifications.targets import Target
 from judicia_notebook.languages.wat import compile_wat
 from judicia_notebook.notebook import reprs
 from judicia_notebook.notebook.notification_cards import notice_card
+from tests.support import guests
+from tests.support.guests import forwarder
 
 NOT_TYPESET = pytest.mark.wall({"judicia_notebook.text:INERT_CLASSES": "''"})
 FRAMES_TOO = pytest.mark.wall({"judicia_notebook.notebook.reprs:_frame_html": "lambda frame: frame._repr_html_()"})
@@ -49,7 +52,7 @@ TEX = r"Sorts.$\smash{\rlap{\kern-6.3em\raise-3.1em{\bbox[white,2pt]{\large\text
 BROKEN_TEX = r"$\frac$"
 ZALGO = "Z" + "\u0335\u0321\u0322\u0328\u0489" * 60
 UNSEEN = "\u200b\u200d\u2060\ufeff\u202e\u2066\u2028\x85\x9b\x1b[2J\U000e0041\u3164\u00ad"
-LOG = '(func (export "log") (param i32 i32) (result i64) (call $judicia:log.write (local.get 0) (local.get 1)))'
+LOG = forwarder(log="log.write")
 
 
 def escaped(text: str) -> str:
@@ -65,8 +68,7 @@ def asking(**manifest: Any) -> str:
     return f'(@custom "judicia.manifest" "{escaped(json.dumps({"name": "evil", **manifest}))}")'
 
 
-def load(rt: jn.Runtime, *cells: str, **options: Any) -> jn.Plugin:
-    return rt.load(compile_wat("\n".join(cells)).encode(), **{"name": "evil", **options})
+load = partial(guests.load, name="evil")
 
 
 class _Outermost(HTMLParser):

@@ -14,10 +14,10 @@ from collections.abc import Callable
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.languages.wat import compile_wat
+from tests.support.guests import wat
+from tests.support.waiting import PATIENCE
 
 Survives = Callable[[str], list[str]]
-PATIENCE = 10
 OPEN = "type('open', (), {'__enter__': lambda self: None, '__exit__': lambda *_: None})"
 DEFERRED = pytest.mark.wall({"judicia_notebook.engine.interrupts:deferred": OPEN})
 
@@ -209,7 +209,7 @@ HANGS = ECHO + '(func (export "on_cleanup") (param i32 i32) (result i64) (loop $
 
 
 def code(cell: str) -> bytes:
-    return compile_wat(cell).encode()
+    return wat(cell)
 
 
 @pytest.mark.wall(

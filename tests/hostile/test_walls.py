@@ -19,9 +19,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.waiting import LONG_PATIENCE
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-PATIENCE = 300  # seconds for all attacks of one wall
 
 
 def _pytest(*arguments: str, wall: str = "") -> list[dict[str, str]]:
@@ -43,7 +44,7 @@ def _pytest(*arguments: str, wall: str = "") -> list[dict[str, str]]:
             env=environment,
             capture_output=True,
             text=True,
-            timeout=PATIENCE,
+            timeout=LONG_PATIENCE,
         )
         lines = report.read_text("utf-8").splitlines()
     assert done.returncode in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED), done.stdout + done.stderr

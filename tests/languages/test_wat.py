@@ -12,6 +12,7 @@ import pytest
 import judicia_notebook as jn
 from judicia_notebook.languages import compile_source, languages
 from judicia_notebook.languages.wat import compile_wat
+from tests.support.guests import wat
 
 HELLO = r"""
 (data (i32.const 8) "\"hello\"")
@@ -34,7 +35,7 @@ def define(rt: jn.Runtime) -> Define:
     """Compile a cell and load it."""
 
     def load(cell: str, **options: Any) -> jn.Plugin:
-        return rt.load(compile_wat(cell).encode(), **{"name": "cell", **options})
+        return rt.load(wat(cell), **{"name": "cell", **options})
 
     return load
 

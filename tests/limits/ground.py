@@ -9,7 +9,6 @@ from typing import Any
 
 import judicia_notebook as jn
 
-PATIENCE = 60
 HANDED_ON = (
     *("database.query", "database.execute", "events.emit", "events.subscribe", "files.read", "files.write"),
     *("files.list", "http.request", "http.register_route", "notifications.send", "shared_memory.read"),

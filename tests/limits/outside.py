@@ -10,9 +10,10 @@ from typing import Any
 
 import judicia_notebook as jn
 from judicia_notebook.host import http as http_service
-from tests.limits.ground import PATIENCE, Driver, Ground, Table
+from tests.limits.ground import Driver, Ground, Table
 from tests.support.receivers import Webhook
 from tests.support.servers import Peer, Server, redirect, reply
+from tests.support.waiting import PATIENCE
 
 # --- requests --------------------------------------------------------------------------------------------------------
 

@@ -23,8 +23,8 @@ from judicia_notebook.notebook import commands
 from judicia_notebook.notebook.magics import PluginMagic
 from judicia_notebook.policy.quotas import KINDS, Quota, limits_of
 from tests.notebook.live.test_panel import Page
+from tests.support.waiting import PATIENCE
 
-PATIENCE = 60
 DEEP = "[" * 20 + "]" * 20
 WIDE = '"' + "a" * 2000 + '"'
 

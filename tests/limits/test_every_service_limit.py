@@ -25,8 +25,9 @@ from judicia_notebook.host.notifications import Notifications
 from judicia_notebook.host.shared_memory import SharedMemory
 from judicia_notebook.languages.wat import compile_wat
 from judicia_notebook.policy.limits import LimitKind, LimitTable
-from tests.limits.ground import GRANT, GUEST, PATIENCE, Driver, Ground, Table
+from tests.limits.ground import GRANT, GUEST, Driver, Ground, Table
 from tests.limits.outside import HTTP, NOTIFICATIONS
+from tests.support.waiting import PATIENCE
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tests.notebook.conftest import Kernel
+    from tests.support.kernels import Kernel
 
 CALLS = """
 import tempfile, pathlib

@@ -11,7 +11,7 @@ from judicia_notebook.capabilities import CAPABILITIES
 from judicia_notebook.notebook import commands
 
 if TYPE_CHECKING:
-    from tests.notebook.conftest import Kernel
+    from tests.support.kernels import Kernel
 
 
 @pytest.fixture

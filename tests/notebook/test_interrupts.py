@@ -13,7 +13,7 @@ import pytest
 import judicia_notebook as jn
 
 if TYPE_CHECKING:
-    from tests.notebook.conftest import Kernel
+    from tests.support.kernels import Kernel
 
 SPIN = 'p = rt.load("example:specimen", quota={"cpu": "60s", "wall": "60s"})'
 CELLS = {

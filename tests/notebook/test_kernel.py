@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from tests.notebook.conftest import Kernel
+    from tests.support.kernels import Kernel
 
 TWO = (
     '%%plugin define two\n(data (i32.const 0) "2")\n'

@@ -11,7 +11,7 @@ import pytest
 from judicia_notebook.notebook import commands
 
 if TYPE_CHECKING:
-    from tests.notebook.conftest import Kernel
+    from tests.support.kernels import Kernel
 
 ACCEPTED = '{"output": "1 2", "answer": "1 2"}'
 REJECTED = '{"output": "1 3", "answer": "1 2"}'

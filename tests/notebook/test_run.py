@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.notebook.conftest import Kernel
+    from tests.support.kernels import Kernel
 
 # Copies its arguments to stderr and its stdin to stdout, and exits with the number of arguments after its name.
 COPY = """(module

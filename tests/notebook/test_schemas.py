@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.languages.wat import compile_wat
 from judicia_notebook.notebook import reprs, schemas
+from tests.support.guests import wat
 
 if TYPE_CHECKING:
-    from tests.notebook.conftest import Kernel
+    from tests.support.kernels import Kernel
 
 NASTY = "<img src=x onerror=hacked()>\x1b[31m\u202e"
 DEEP: dict[str, Any] = {}
@@ -75,7 +75,7 @@ def test_help_of_a_function_is_inert() -> None:
     request = {"properties": {NASTY: {"description": NASTY, "enum": [NASTY]}}, "required": [NASTY]}
     manifest = {"name": "evil", "functions": {"echo": {"description": NASTY, "request": request}}}
     with jn.Runtime() as runtime:
-        plugin = runtime.load(compile_wat(echo).encode(), manifest=manifest)
+        plugin = runtime.load(wat(echo), manifest=manifest)
         for card in (reprs.function_card(plugin, "echo"), reprs.functions_card(plugin)):
             assert "<img" not in card.html()
             assert "\x1b" not in card.text() + card.html()

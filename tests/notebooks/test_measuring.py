@@ -13,10 +13,10 @@ from nbclient import NotebookClient
 
 import judicia_notebook as jn
 from judicia_notebook.__main__ import copy_lessons
+from tests.support.waiting import LONG_PATIENCE
 
 ROOT = Path(__file__).parents[2]
 NAME = "04-measuring.ipynb"
-PATIENCE = 120  # seconds for a cell; only a hang needs them
 
 
 def said(lesson: Any, cell_id: str) -> str:
@@ -37,7 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def lesson(folder: Path) -> Any:
     lesson = nbformat.read(folder / NAME, as_version=4)
-    NotebookClient(lesson, timeout=PATIENCE, resources={"metadata": {"path": str(folder)}}).execute()
+    NotebookClient(lesson, timeout=LONG_PATIENCE, resources={"metadata": {"path": str(folder)}}).execute()
     return lesson
 
 
@@ -48,7 +48,7 @@ def saved() -> Any:
 
 def test_what_is_saved_is_fit_to_be_read() -> None:
     command = [sys.executable, str(ROOT / "tools" / "build_notebooks.py"), "--check", NAME]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LONG_PATIENCE)
     assert done.returncode == 0, done.stdout
 
 

@@ -18,11 +18,11 @@ from nbclient import NotebookClient
 
 import judicia_notebook as jn
 from judicia_notebook.__main__ import QUICKSTART, VERDICTS, as_html, copy_lessons, print_verdicts
+from tests.support.waiting import LONG_PATIENCE
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = ROOT / "notebooks"
 TOOL = ROOT / "tools" / "build_notebooks.py"
-PATIENCE = 120  # seconds for a cell; only a hang needs them
 VERDICT_LINE = "386 outputs judged, 386 verdicts as expected"
 
 Lesson = nbformat.NotebookNode
@@ -63,7 +63,9 @@ def rounds(tmp_path_factory: pytest.TempPathFactory) -> list[Lesson]:
     lesson = nbformat.read(folder / QUICKSTART, as_version=4)
     for cell in code_cells(lesson):
         cell.outputs, cell.execution_count = [], None
-    client = NotebookClient(lesson, timeout=PATIENCE, allow_errors=True, resources={"metadata": {"path": str(folder)}})
+    client = NotebookClient(
+        lesson, timeout=LONG_PATIENCE, allow_errors=True, resources={"metadata": {"path": str(folder)}}
+    )
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     own = {name: str(folder / ".own" / name) for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "MPLCONFIGDIR")}
     env = os.environ | own | {"PYTHONPATH": path, "JUDICIA_NOTEBOOK_CACHE": str(folder / ".own" / "cache")}

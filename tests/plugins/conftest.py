@@ -19,9 +19,3 @@ def runtime() -> Iterator[jn.Runtime]:
 @pytest.fixture(scope="module")
 def checker(runtime: jn.Runtime) -> jn.Plugin:
     return runtime.load("example:checker")
-
-
-@pytest.fixture
-def specimen(rt: jn.Runtime) -> jn.Plugin:
-    """A specimen of one's own, since tests change its policy."""
-    return rt.load("example:specimen")

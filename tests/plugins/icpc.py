@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import judicia_notebook as jn
+from tests.support.waiting import LONG_PATIENCE
 
-PATIENCE = 120
 PATIENT = {"wall": "2min"}
 """Each statement waits for the disk, which may be busy with much else."""
 
@@ -34,7 +34,7 @@ def feed(rt: jn.Runtime, runs: Iterable[Run]) -> None:
     """Emit the judgements, and wait until everybody has heard."""
     for run in runs:
         rt.host.events.emit("submission.judged", run.event())
-    rt.host.events.flush(PATIENCE)
+    rt.host.events.flush(LONG_PATIENCE)
 
 
 def emit(rt: jn.Runtime, *runs: tuple[Any, str, str, int, str]) -> None:
@@ -42,7 +42,7 @@ def emit(rt: jn.Runtime, *runs: tuple[Any, str, str, int, str]) -> None:
     for number, team, problem, minute, verdict in runs:
         judged = {"id": number, "team": team, "problem": problem, "time_ms": minute * 60_000, "verdict": verdict}
         rt.host.events.emit("submission.judged", judged)
-    rt.host.events.flush(PATIENCE)
+    rt.host.events.flush(LONG_PATIENCE)
 
 
 def solves(rt: jn.Runtime) -> list[tuple[str, str, str]]:

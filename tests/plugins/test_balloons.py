@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 import judicia_notebook as jn
-from tests.plugins.icpc import PATIENCE, Run, feed
+from tests.plugins.icpc import Run, feed
+from tests.support.waiting import LONG_PATIENCE
 
 GRANTS = ["subscribe_events=scoreboard.*", "send_notifications", "read_database", "write_database"]
 SCOREBOARD = ["read_database", "write_database", "subscribe_events=submission.judged", "emit_event"]
@@ -26,7 +27,7 @@ def solve(rt: jn.Runtime, problem: str, team: str, *, first: bool = True, minute
     rt.host.events.emit("scoreboard.solved", payload)
     if first:
         rt.host.events.emit("scoreboard.first_solve", payload)
-    rt.host.events.flush(PATIENCE)
+    rt.host.events.flush(LONG_PATIENCE)
 
 
 def told(rt: jn.Runtime) -> list[str]:
@@ -92,14 +93,14 @@ def test_what_could_not_be_told_is_parked_and_told_later(rt: jn.Runtime, balloon
     assert parked.event.payload["team"] == "lund"
     balloons.policy.grant("send_notifications")
     assert rt.host.events.replay() == 1
-    rt.host.events.flush(PATIENCE)
+    rt.host.events.flush(LONG_PATIENCE)
     assert told(rt) == ["First solve of A"]
 
 
 @pytest.mark.parametrize("payload", [None, [], {"team": "lund"}, {"team": 1, "problem": "A", "minute": 1}])
 def test_an_event_that_says_nothing_is_parked_with_the_field(rt: jn.Runtime, balloons: jn.Plugin, payload: Any) -> None:
     rt.host.events.emit("scoreboard.first_solve", payload)
-    rt.host.events.flush(PATIENCE)
+    rt.host.events.flush(LONG_PATIENCE)
     (parked,) = rt.host.events.parked
     assert "payload" in parked.error
     solve(rt, "B", "oslo")
@@ -120,7 +121,7 @@ def test_a_frozen_solve_is_told_when_it_is_unfrozen(rt: jn.Runtime, balloons: jn
     feed(rt, [Run("1", "lund", "A", 10), Run("2", "oslo", "A", 11), Run("3", "oslo", "B", 61)])
     assert told(rt) == ["First solve of A"]
     board.call("unfreeze")
-    rt.host.events.flush(PATIENCE)
+    rt.host.events.flush(LONG_PATIENCE)
     assert told(rt) == ["First solve of A", "First solve of B"]
     assert [(one["problem"], one["team"], one["first"]) for one in balloons.call("handed")] == [
         ("A", "lund", True),
@@ -135,7 +136,7 @@ def test_a_team_that_turns_out_to_be_the_first_keeps_its_one_balloon(rt: jn.Runt
     feed(rt, [Run("1", "lund", "A", 61, "wrong_answer"), Run("2", "oslo", "A", 62)])
     for team, titles in (("oslo", ["Balloon for A"]), ("lund", ["Balloon for A", "First solve of A"])):
         board.call("unfreeze", {"team": team})
-        rt.host.events.flush(PATIENCE)
+        rt.host.events.flush(LONG_PATIENCE)
         assert told(rt) == titles
     message = rt.host.notifications.history.iloc[-1]["message"]
     assert message == "oslo is the first to solve A, in minute 62: it has its balloon already."
@@ -148,7 +149,7 @@ def test_without_tables_too_the_first_keeps_its_one_balloon(rt: jn.Runtime) -> N
     balloons = rt.load("example:balloons", grant=GRANTS[:2], config={"every": True})
     solve(rt, "A", "oslo", first=False)
     rt.host.events.emit("scoreboard.first_solve", {"team": "oslo", "problem": "A", "minute": 12, "first": True})
-    rt.host.events.flush(PATIENCE)
+    rt.host.events.flush(LONG_PATIENCE)
     assert told(rt) == ["Balloon for A", "First solve of A"]
     assert [(one["team"], one["first"]) for one in balloons.call("handed")] == [("oslo", True)]
 

@@ -9,14 +9,15 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import judicia_notebook as jn
+from tests.support.effort import fuzz
 
 # Few letters, so that random texts are often nearly equal; every kind of whitespace and characters of 2 to 4 bytes.
 TEXTS = st.text(alphabet="abAB1 \n\r\t\u00a0\u00e9\u20ac\U0001f600", max_size=24)
-OPTIONS = settings(deadline=None, max_examples=300)
+OPTIONS = fuzz(150)
 
 
 def judge(checker: jn.Plugin, output: str, answer: str, **options: Any) -> dict[str, Any]:

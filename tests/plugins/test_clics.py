@@ -12,7 +12,8 @@ import pytest
 
 import judicia_notebook as jn
 from tests.plugins.clics import TYPES, Judge, milliseconds, random_contest, rejudged
-from tests.plugins.icpc import PATIENCE, PATIENT, table
+from tests.plugins.icpc import PATIENT, table
+from tests.support.waiting import LONG_PATIENCE
 
 GRANTS = ["read_database", "write_database", "subscribe_events=submission.judged", "emit_event", "register_routes"]
 BALLOONS = ["subscribe_events=scoreboard.*", "send_notifications", "read_database", "write_database"]
@@ -178,7 +179,7 @@ def test_hundreds_of_runs_through_freeze_unfreeze_and_rejudging(rt: jn.Runtime, 
     agree(board, judge)
     assert judge.board() == judge.board(public=False)
     told |= {pair for pair in judge.firsts().items() if pair[1]}
-    rt.host.events.flush(PATIENCE)
+    rt.host.events.flush(LONG_PATIENCE)
     assert sorted(first_solves(rt)) == sorted(told)
     assert sorted((one["problem"], one["team"]) for one in balloons.call("handed")) == sorted(told)
     assert len(rt.host.notifications.history) == len(told)
@@ -221,7 +222,7 @@ def test_the_same_contest_by_events_in_any_order(rt: jn.Runtime, board: jn.Plugi
     random.Random(seed).shuffle(events)
     for event in events:
         rt.host.events.emit("submission.judged", event)
-    rt.host.events.flush(PATIENCE)
+    rt.host.events.flush(LONG_PATIENCE)
     assert not rt.host.events.parked
     agree(board, judge)
     board.call("unfreeze")

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import pytest
 
 import judicia_notebook as jn
-from tests.plugins.icpc import PATIENCE, PATIENT, Run, model, table
+from tests.plugins.icpc import PATIENT, Run, model, table
+from tests.support.waiting import LONG_PATIENCE
 
 CHECKER = ("subscribe_events=submission.received", "emit_event=submission.judged")
 SCOREBOARD = ("subscribe_events=submission.judged", "read_database", "write_database", "emit_event")
@@ -33,7 +34,7 @@ class Contest:
             self.rt.host.events.emit(
                 "submission.received", submission | {"check": {"output": output, "answer": "42 7"}}
             )
-        self.rt.host.events.flush(PATIENCE)
+        self.rt.host.events.flush(LONG_PATIENCE)
 
     def board(self) -> list[tuple[object, ...]]:
         return table(self.scoreboard.call("standings"))
@@ -123,7 +124,7 @@ def test_what_the_checker_does_not_know_it_passes_on(contest: Contest) -> None:
     contest.rt.host.events.emit(
         "submission.received", payload | {"check": {"output": "", "answer": "1", "max_score": 5}}
     )
-    contest.rt.host.events.flush(PATIENCE)
+    contest.rt.host.events.flush(LONG_PATIENCE)
     judged = contest.rt.host.events.history.iloc[-1]
     assert (judged["type"], judged["source"]) == ("submission.judged", "checker")
     assert judged["payload"] == payload | {"verdict": "wrong_answer", "score": 0}
@@ -227,7 +228,7 @@ def test_without_one_grant_what_it_was_for_stops_readably_and_the_rest_goes_on(c
     # Given back, it goes on where it stopped; what was withheld has to be sent again.
     plugin.policy.grant(loss.grant)
     replayed = contest.rt.host.events.replay()
-    contest.rt.host.events.flush(PATIENCE)
+    contest.rt.host.events.flush(LONG_PATIENCE)
     assert replayed == (COUNT if loss.error else 0)
     if "on_event" in loss.denied:
         contest.submit(runs)

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 import judicia_notebook as jn
-from tests.plugins.icpc import PATIENCE, PATIENT, Run, emit, feed, model, solves, table
+from tests.plugins.icpc import PATIENT, Run, emit, feed, model, solves, table
+from tests.support.effort import fuzz
+from tests.support.waiting import LONG_PATIENCE
 
 GRANTS = ["read_database", "write_database", "subscribe_events=submission.judged", "emit_event", "register_routes"]
 
@@ -242,9 +244,10 @@ def contests(draw: st.DrawFn) -> tuple[list[Run], list[Run], int | None]:
     return judgements, draw(st.permutations(judgements + again)), draw(st.none() | st.integers(0, 5))
 
 
+@pytest.mark.soak
 def test_order_repetition_and_rejudgement_end_in_the_models_board(rt: jn.Runtime, board: jn.Plugin) -> None:
     @given(contest=contests(), reload=st.booleans())
-    @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+    @fuzz(40, suppress_health_check=[HealthCheck.too_slow])
     def holds(contest: tuple[list[Run], list[Run], int | None], reload: bool) -> None:
         judgements, delivered, freeze = contest
         board.call("reset", {"settings": True})
@@ -339,7 +342,7 @@ def test_a_solve_that_could_not_be_announced_is_announced_when_its_event_is_repl
     assert table(board.call("standings")) == [(1, "lund", 1, 10, "1/10")]
     rt.host.events.set_limits(emit_rate=5000)
     rt.host.events.replay()
-    rt.host.events.flush(PATIENCE)
+    rt.host.events.flush(LONG_PATIENCE)
     assert solves(rt) == [("solved", "A", "lund"), ("first_solve", "A", "lund")]
     assert not rt.host.events.parked
 

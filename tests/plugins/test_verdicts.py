@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 import judicia_notebook as jn
-from tests.plugins.icpc import PATIENCE, PATIENT, emit, solves, table
+from tests.plugins.icpc import PATIENT, emit, solves, table
+from tests.support.waiting import LONG_PATIENCE
 
 GRANTS = ["read_database", "write_database", "subscribe_events=submission.judged", "emit_event"]
 
@@ -51,7 +52,7 @@ def test_an_unknown_verdict_is_refused_and_counts_once_a_setting_names_it(rt: jn
     assert board.call("submissions") == []
     board.call("configure", {"costly_verdicts": ["BAD"], "solving_verdicts": ["OK"]})
     assert rt.host.events.replay() == 2
-    rt.host.events.flush(PATIENCE)
+    rt.host.events.flush(LONG_PATIENCE)
     assert table(board.call("standings")) == [(1, "t", 1, 29, "2/9")]
     assert solves(rt) == [("solved", "A", "t"), ("first_solve", "A", "t")]
 

@@ -10,8 +10,8 @@ import pytest
 import judicia_notebook as jn
 from judicia_notebook.capabilities import CAPABILITIES
 from judicia_notebook.context import via
+from tests.support.waiting import PATIENCE
 
-PATIENCE = 20
 MiB = 1 << 20
 
 

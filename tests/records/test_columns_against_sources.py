@@ -21,7 +21,8 @@ import pytest
 
 import judicia_notebook as jn
 from judicia_notebook.engine import workers
-from judicia_notebook.languages.wat import compile_wat
+from tests.support import guests
+from tests.support.waiting import until
 
 PAGE = 1 << 16
 CPU_ERROR = 0.02  # what docs/columns.md allows from 1 ms on
@@ -52,10 +53,6 @@ def _threads_leave_soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def load(rt: jn.Runtime, *fields: str, **options: Any) -> jn.Plugin:
     return rt.load(f"(module {' '.join(fields)})".encode(), **{"name": "guest", **options})
-
-
-def load_cell(rt: jn.Runtime, cell: str, **options: Any) -> jn.Plugin:
-    return rt.load(compile_wat(cell).encode(), **{"name": "guest", **options})
 
 
 def last(plugin: jn.Plugin) -> Any:
@@ -169,7 +166,7 @@ ASK = """
 
 @pytest.mark.parametrize("granted", [True, False])
 def test_bytes_and_host_calls_are_those_the_guest_saw(rt: jn.Runtime, granted: bool) -> None:
-    plugin = load_cell(rt, ASK, grant=["random"] if granted else [])
+    plugin = guests.load(rt, ASK, grant=["random"] if granted else [])
     answer = plugin.call_bytes("ask", b"seven..")  # as many host calls as bytes; the last one's answer comes back
     assert set(json.loads(answer)) == {"ok" if granted else "error"}
     row = last(plugin)
@@ -320,17 +317,14 @@ def test_host_time_is_that_of_the_host_calls(rt: jn.Runtime) -> None:
 def held(plugin: jn.Plugin, rt: jn.Runtime) -> Any:
     """A background call that keeps the only instance until it is cancelled, and is in it already."""
     handle = plugin.submit("forever")
-    deadline = time.monotonic() + 60
-    while not (rt.samples["event"] == "tick").any():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+    until(lambda: "tick" in set(rt.samples["event"]))
     return handle
 
 
 @pytest.mark.parametrize("way", ["submit", "a thread"])
 def test_queue_time_is_a_known_wait(rt: jn.Runtime, way: str) -> None:
     cell = f'(func (export "forever") (param i32 i32) (result i64) (loop $l (br $l)) {NOTHING}) {F} {NOTHING})'
-    plugin = load_cell(rt, cell, quota={"cpu": 50.0, "wall": 500.0})
+    plugin = guests.load(rt, cell, quota={"cpu": 50.0, "wall": 500.0})
     holder = held(plugin, rt)
     joins = perf_counter_ns()
     if way == "submit":
@@ -340,10 +334,7 @@ def test_queue_time_is_a_known_wait(rt: jn.Runtime, way: str) -> None:
         thread = threading.Thread(target=plugin.call, args=("f",))
         thread.start()
         wait = thread.join
-    deadline = time.monotonic() + 60
-    while not plugin._instances.waiting:
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
+    until(lambda: plugin._instances.waiting)
     waits = perf_counter_ns()
     time.sleep(0.05)
     frees = perf_counter_ns()
@@ -365,7 +356,7 @@ def test_instants_lie_between_the_clocks_before_and_after(rt: jn.Runtime) -> Non
     before = datetime.now(UTC)
     with jn.Runtime() as runtime:
         made = perf_counter_ns()
-        plugin = load_cell(
+        plugin = guests.load(
             runtime,
             """
             (data (i32.const 16) "{\\22level\\22:\\22info\\22,\\22message\\22:\\22hello\\22}")

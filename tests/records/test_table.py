@@ -12,9 +12,9 @@ from collections.abc import Iterator
 import pytest
 
 from judicia_notebook.records.table import Layout, Table
+from tests.support.waiting import PATIENCE
 
 LAYOUT: Layout[tuple[str]] = Layout({"number": "q", "twice": "q"})
-PATIENCE = 30  # seconds
 ROOMY = 64 << 20
 
 

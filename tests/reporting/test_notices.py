@@ -15,8 +15,9 @@ import judicia_notebook as jn
 from judicia_notebook.engine import memory, startup
 from judicia_notebook.host.displays import show_with
 from judicia_notebook.host.files.beneath import StepByStep
-from judicia_notebook.languages.wat import compile_wat
 from judicia_notebook.reporting import notices
+from tests.support.guests import wat
+from tests.support.waiting import until
 
 SOON = 20
 CELL = """
@@ -26,16 +27,9 @@ CELL = """
 """
 
 
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + SOON
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 @pytest.fixture
 def p(rt: jn.Runtime) -> jn.Plugin:
-    return rt.load(compile_wat(CELL).encode(), name="guest", quota={"cpu": None, "wall": "60s"})
+    return rt.load(wat(CELL), name="guest", quota={"cpu": None, "wall": "60s"})
 
 
 @pytest.fixture

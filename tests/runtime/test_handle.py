@@ -15,11 +15,11 @@ import pytest
 
 import judicia_notebook as jn
 from judicia_notebook.engine import workers
-from judicia_notebook.languages.wat import compile_wat
 from judicia_notebook.runtime.handle import CallHandle
+from tests.support.guests import wat
+from tests.support.waiting import PATIENCE, until
 
-PATIENCE = 30
-COUNTER = compile_wat(
+COUNTER = wat(
     """
     (global $n (mut i32) (i32.const 48))
     (memory (export "memory") 1)
@@ -28,19 +28,12 @@ COUNTER = compile_wat(
       (i32.store8 (i32.const 16) (global.get $n))
       (call $reply (i32.const 16) (i32.const 1)))
     """
-).encode()
+)
 
 
 @pytest.fixture(autouse=True)
 def _threads_leave_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "IDLE_SECONDS", 0.05)
-
-
-def until(condition: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
 
 
 def inside(handle: CallHandle, p: jn.Plugin) -> CallHandle:

@@ -11,8 +11,7 @@ import pytest
 
 import judicia_notebook as jn
 from judicia_notebook.engine import workers
-
-PATIENCE = 30
+from tests.support.waiting import PATIENCE
 
 
 @pytest.fixture(autouse=True)

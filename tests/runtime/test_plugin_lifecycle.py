@@ -3,24 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.languages.wat import compile_wat
-
-ECHO = '(func (export "echo") (param i32 i32) (result i64) (call $reply (local.get 0) (local.get 1)))'
-
-
-def load(rt: jn.Runtime, cell: str, **options: Any) -> jn.Plugin:
-    return rt.load(compile_wat(cell).encode(), **{"name": "guest", **options})
-
-
-@pytest.fixture
-def specimen(rt: jn.Runtime) -> jn.Plugin:
-    return rt.load("example:specimen")
-
+from tests.support.guests import ECHO, load
 
 # --- lifecycle -------------------------------------------------------------------------------------------------------
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.languages.wat import compile_wat
+from tests.support.guests import wat
+from tests.support.waiting import PATIENCE, until
 
-PATIENCE = 30
-COUNTER = compile_wat(
+COUNTER = wat(
     """
     (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
     (global $n (mut i64) (i64.const 0))
@@ -27,7 +27,7 @@ COUNTER = compile_wat(
     (func (export "trap") unreachable)
     (func (export "echo") (param i32 i32) (result i64) (call $reply (local.get 0) (local.get 1)))
     """
-).encode()
+)
 
 Start = Callable[..., "list[Any]"]
 
@@ -55,13 +55,6 @@ def start() -> Iterator[Start]:
     for thread in threads:
         thread.join(PATIENCE)
         assert not thread.is_alive()
-
-
-def until(condition: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
 
 
 def under_way(p: jn.Plugin) -> int:

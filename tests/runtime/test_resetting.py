@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.languages.wat import compile_wat
+from tests.support.guests import forwarder, wat
 
 SOON = 20
 GRANTS = [
@@ -25,12 +25,8 @@ OPERATIONS = {
 
 def caller(mark: str = "") -> bytes:
     """A module whose exports hand their request to one host function each. The mark makes it another."""
-    exports = [
-        f'(func (export "{name}") (param i32 i32) (result i64) (call $judicia:{operation} (local.get 0) (local.get 1)))'
-        for name, operation in OPERATIONS.items()
-    ]
     spin = '(func (export "spin") (param i32 i32) (result i64) (loop (br 0)) (unreachable))'
-    return compile_wat("\n".join([*exports, spin, f'(data (i32.const 0) "{mark}")'])).encode()
+    return wat(forwarder(**OPERATIONS), spin, f'(data (i32.const 0) "{mark}")')
 
 
 def ok(p: jn.Plugin, operation: str, **request: Any) -> Any:

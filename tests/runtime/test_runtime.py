@@ -12,17 +12,12 @@ from typing import Any
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.languages.wat import compile_wat
+from tests.support.guests import ECHO, forwarder, wat
+from tests.support.waiting import PATIENCE
 
-PATIENCE = 20
-ECHO = '(func (export "echo") (param i32 i32) (result i64) (call $reply (local.get 0) (local.get 1)))'
 COUNT = """(global $n (mut i32) (i32.const 0)) (func (export "count") (result i32)
   (global.set $n (i32.add (global.get $n) (i32.const 1))) (global.get $n))"""
-DRAW = '(func (export "draw") (param i32 i32) (result i64) (call $judicia:random.bytes (local.get 0) (local.get 1)))'
-
-
-def wat(cell: str) -> bytes:
-    return compile_wat(cell).encode()
+DRAW = forwarder(draw="random.bytes")
 
 
 # --- loading over a loaded name --------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.languages.wat import compile_wat
+from tests.support.guests import wat
 
 IMPORTS = """
   (import "wasi_snapshot_preview1" "args_sizes_get" (func $args_sizes_get (param i32 i32) (result i32)))
@@ -105,7 +105,7 @@ def test_each_run_has_an_instance_of_its_own(copy: jn.Plugin) -> None:
 def test_a_kind_of_instances_that_was_asked_for_comes_back_with_other_code(rt: jn.Runtime) -> None:
     p = rt.load(command(COPY), name="p", instances=2)
     kinds = [p.instances]
-    rt.load(compile_wat('(func (export "f") (param i32 i32) (result i64) (i64.const 0))').encode(), name="p")
+    rt.load(wat('(func (export "f") (param i32 i32) (result i64) (i64.const 0))'), name="p")
     assert [*kinds, p.instances] == ["fresh", 2]
 
 
@@ -295,8 +295,8 @@ def test_a_command_may_have_a_manifest(rt: jn.Runtime) -> None:
 
 def test_a_module_with_the_judicia_abi_is_that_whatever_else_it_exports(rt: jn.Runtime) -> None:
     both = '(func (export "_start")) (func (export "f") (param i32 i32) (result i64) (i64.const 0))'
-    assert rt.load(compile_wat(both).encode(), name="both").abi == "judicia-v1"
-    assert rt.load(compile_wat(both).encode(), name="asked", abi="wasi").run().returncode == 0
+    assert rt.load(wat(both), name="both").abi == "judicia-v1"
+    assert rt.load(wat(both), name="asked", abi="wasi").run().returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -325,7 +325,7 @@ def test_a_command_can_be_loaded_as_raw(rt: jn.Runtime) -> None:
 
 def reactor(body: str) -> bytes:
     """An ABI 1 plugin whose ``_initialize`` prints ``A`` and then does something, whose on_initialize prints ``B``."""
-    return compile_wat(f"""
+    return wat(f"""
       {IMPORTS}
       (data (i32.const 64) "A\\nB\\n")
       (global $ready (mut i32) (i32.const 0))
@@ -336,7 +336,7 @@ def reactor(body: str) -> bytes:
         (call $print (i32.const 1) (i32.const 66) (i32.const 2)) (i64.const 0))
       (func (export "ready") (result i32) (global.get $ready))
       (func (export "leave") (param i32 i32) (result i64) (call $proc_exit (i32.const 1)) (i64.const 0))
-    """).encode()
+    """)
 
 
 def test_a_reactor_is_initialized_once_in_each_instance_before_anything_else(rt: jn.Runtime) -> None:

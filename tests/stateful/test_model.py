@@ -8,23 +8,23 @@ for no other.
 
 from __future__ import annotations
 
-import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 import judicia_notebook as jn
 from judicia_notebook.engine import workers
 from judicia_notebook.runtime.handle import CallHandle
+from tests.support.effort import fuzz
+from tests.support.waiting import PATIENCE, until
 
-PATIENCE = 30
 NAMES = ("a", "b")
 GRANTS = ("wall_clock", "random", "emit_event", "read_database=users")
 TIMES = ("20ms", "300ms", "700ms")
@@ -109,13 +109,6 @@ def outcome_of(error: BaseException | None) -> str:
         return "not ready"
     assert isinstance(error, jn.CallError), error
     return str(error.outcome)
-
-
-def until(condition: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
 
 
 class Bench(RuleBasedStateMachine):
@@ -327,12 +320,12 @@ def seconds(value: Any) -> float:
     return float(value)
 
 
+@pytest.mark.soak
 def test_any_order_from_any_thread_and_the_frames_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "IDLE_SECONDS", 0.05)
-    bounds = settings(
-        max_examples=30,
+    bounds = fuzz(
+        20,
         stateful_step_count=30,
-        deadline=None,
         database=None,
         phases=[Phase.generate],  # a race does not come back, so it cannot be made smaller either
         suppress_health_check=list(HealthCheck),

@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 
 import judicia_notebook
+from tests.support.waiting import LONG_PATIENCE
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="counts what /proc tells; enable: run on Linux")
 
 TOOL = Path(__file__).parents[2] / "tools" / "soak.py"
 PACKAGE = Path(judicia_notebook.__file__).parents[1]
 SHARE = "0.02"
-PATIENCE = 300  # seconds; it takes one or two, and only a hang needs more
 
 LEAK_DESCRIPTORS = """
 import os
@@ -50,7 +50,7 @@ workers.IDLE_SECONDS = 0.05
 {before}
 sys.exit(soak.main({arguments!r}))
 """
-    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=PATIENCE)
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=LONG_PATIENCE)
 
 
 @pytest.mark.parametrize("part", ["load and unload", "call", "cancel", "interrupt"])
@@ -82,7 +82,9 @@ def test_an_interrupt_that_does_not_come_out_is_found() -> None:
 def test_the_benchmark_of_interrupts_loses_none() -> None:
     env = os.environ | {"PYTHONPATH": str(PACKAGE)}
     program = TOOL.parents[1] / "benchmarks" / "interrupts.py"
-    done = subprocess.run([sys.executable, program, "17"], env=env, capture_output=True, text=True, timeout=PATIENCE)
+    done = subprocess.run(
+        [sys.executable, program, "17"], env=env, capture_output=True, text=True, timeout=LONG_PATIENCE
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     rows = [line.split()[-5:-3] for line in done.stdout.splitlines()[1:]]
     assert rows == [["17", "0"]] * 6
@@ -90,5 +92,7 @@ def test_the_benchmark_of_interrupts_loses_none() -> None:
 
 def test_the_tool_is_a_program() -> None:
     env = os.environ | {"PYTHONPATH": str(PACKAGE)}
-    done = subprocess.run([sys.executable, TOOL, "--help"], env=env, capture_output=True, text=True, timeout=PATIENCE)
+    done = subprocess.run(
+        [sys.executable, TOOL, "--help"], env=env, capture_output=True, text=True, timeout=LONG_PATIENCE
+    )
     assert "--share" in done.stdout

@@ -11,9 +11,8 @@ from typing import Any
 
 import judicia_notebook as jn
 from judicia_notebook.host.http import Server
-from judicia_notebook.languages.wat import compile_wat
-
-PATIENCE = 60  # seconds that a client waits before it gives up
+from tests.support.guests import wat
+from tests.support.waiting import PATIENCE
 
 # The answer is kept from 1 MiB on and the last request from 9 MiB on.
 KEEPER = """
@@ -50,7 +49,7 @@ def load(
 ) -> jn.Plugin:
     """A plugin that answers everything under its name, or just these routes."""
     manifest = {"name": name, "http_routes": [f"/{name}/*"] if routes is None else list(routes)}
-    p = rt.load(compile_wat(cell).encode(), name=name, manifest=manifest, grant=grant, **options)
+    p = rt.load(wat(cell), name=name, manifest=manifest, grant=grant, **options)
     if cell == KEEPER:
         p.call("answer", answer)
     return p

@@ -13,7 +13,7 @@ from typing import Any
 
 from aiosmtpd.smtp import SMTP
 
-PATIENCE = 60
+from tests.support.waiting import PATIENCE
 
 
 class Webhook:

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from typing import Self
 
-PATIENCE = 60  # seconds that a server waits for its peer before it gives up
+from tests.support.waiting import PATIENCE
 
 
 def reply(body: bytes = b"", status: str = "200 OK", **headers: str) -> bytes:

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import judicia_notebook.plugins
@@ -27,6 +27,7 @@ from judicia_notebook.wasm.manifest import (
     read_manifest,
 )
 from judicia_notebook.wasm.sections import ModuleInfo, read_module
+from tests.support.effort import fuzz
 
 FULL = """
 name = "checker"
@@ -413,7 +414,7 @@ VALUES = st.recursive(
 FIELDS = st.sampled_from(Manifest.__struct_fields__)
 
 
-@settings(max_examples=400, deadline=None, database=None)
+@fuzz(150, database=None)
 @given(st.dictionaries(FIELDS, VALUES, max_size=5))
 def test_any_value_in_any_field_is_accepted_in_a_form_json_can_hold_or_refused(document: dict[str, Any]) -> None:
     try:
@@ -424,7 +425,7 @@ def test_any_value_in_any_field_is_accepted_in_a_form_json_can_hold_or_refused(d
     assert from_section(json.dumps(msgspec.to_builtins(manifest), allow_nan=False).encode()) == manifest
 
 
-@settings(max_examples=400, deadline=None, database=None)
+@fuzz(150, database=None)
 @given(st.integers(0, len(FULL)), st.integers(0, 30), st.text(max_size=8))
 def test_a_damaged_file_is_read_or_refused(start: int, removed: int, piece: str) -> None:
     try:

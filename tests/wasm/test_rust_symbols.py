@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from judicia_notebook.wasm.rust_symbols import demangle
+from tests.support.effort import fuzz
 
 V0 = {
     "_RNvCs1234_7mycrate3foo": "mycrate::foo",
@@ -81,7 +82,7 @@ def _base62(number: int) -> str:
     return f"{text}_"
 
 
-@settings(max_examples=1500, deadline=None, database=None)
+@fuzz(500, database=None)
 @given(
     st.one_of(
         st.text(max_size=60),

@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 import wasmtime
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import judicia_notebook.plugins
 from judicia_notebook.errors import LoadError
 from judicia_notebook.wasm.sections import FuncType, MemoryType, read_module
+from tests.support.effort import fuzz
 
 HERE = Path(__file__).parent
 BUNDLED = Path(next(iter(judicia_notebook.plugins.__path__)))
@@ -141,7 +142,7 @@ EDITS = st.lists(
 )
 
 
-@settings(max_examples=1500, deadline=None, database=None)
+@fuzz(500, database=None)
 @given(st.sampled_from(range(len(REAL))), EDITS)
 def test_a_mutated_module_is_read_or_refused_in_time_and_as_wasmtime_does(number: int, edits: list[Edit]) -> None:
     data = REAL[number]
@@ -162,7 +163,7 @@ def test_a_mutated_module_is_read_or_refused_in_time_and_as_wasmtime_does(number
             assert_agreement(data)
 
 
-@settings(max_examples=500, deadline=None, database=None)
+@fuzz(250, database=None)
 @given(st.binary(max_size=400), st.sampled_from(range(16)), st.booleans())
 def test_random_bytes_in_any_section_are_read_or_refused(content: bytes, number: int, framed: bool) -> None:
     size = bytes([len(content) & 0x7F | 0x80, len(content) >> 7]) if framed else b""

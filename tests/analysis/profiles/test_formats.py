@@ -11,7 +11,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 
 import judicia_notebook as jn
@@ -156,6 +155,8 @@ def any_profile(request: pytest.FixtureRequest, profile: Profile, empty: Profile
 
 
 def test_speedscope_gets_what_its_schema_asks_for(any_profile: Profile, tmp_path: Path) -> None:
+    import jsonschema  # it takes a second or two, which other workers need not wait for
+
     document = json.loads(any_profile.save(tmp_path / "x.speedscope.json").read_bytes())
     jsonschema.validate(document, SPEEDSCOPE)
     [sampled] = document["profiles"]
@@ -181,6 +182,8 @@ def test_both_tell_the_same_stacks_and_times(profile: Profile, tmp_path: Path) -
 
 
 def test_a_file_that_breaks_the_format_is_found(profile: Profile, tmp_path: Path) -> None:
+    import jsonschema
+
     document = json.loads(profile.save(tmp_path / "x.json").read_bytes())
     document["threads"][0]["stackTable"]["frame"][0] = 99
     with pytest.raises(AssertionError):

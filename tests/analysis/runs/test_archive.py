@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import judicia_notebook as jn
@@ -23,6 +23,7 @@ from judicia_notebook.analysis.runs.run import Run, of_recorder
 from judicia_notebook.analysis.runs.tables import TABLES
 from judicia_notebook.errors import JudiciaError
 from judicia_notebook.records.recorder import Recorder
+from tests.support.effort import fuzz
 
 AddCall = Callable[..., int]
 Change = Callable[[dict[str, bytes]], None]
@@ -103,7 +104,7 @@ def test_dropped_rows_are_still_counted(add_call: AddCall, tmp_path: Path) -> No
     assert read.calls.attrs["dropped"] > 0
 
 
-@settings(max_examples=60, deadline=None)
+@fuzz(30)
 @given(
     texts=st.lists(st.text(max_size=12), min_size=1, max_size=4),
     nanoseconds=st.integers(0, 1 << 62),

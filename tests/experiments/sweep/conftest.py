@@ -8,15 +8,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.waiting import LONG_PATIENCE, until
+
 ROOT = Path(__file__).resolve().parents[3]
-PATIENCE = 120
 
 
 @pytest.fixture(scope="module")
@@ -34,15 +34,15 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         with (folder / "log.txt").open("wb") as log:
             for arguments in (("scheduler", "--port", "0", *loopback), ("worker", *loopback, *workers)):
                 programs.append(start(arguments[0], *arguments[1:], log=log))
-                wait_for(address)
-            with connect(scheduler_file=str(address), timeout=PATIENCE) as made:
-                made.wait_for_workers(2, timeout=PATIENCE)
+                until(lambda: address.exists() and address.stat().st_size)
+            with connect(scheduler_file=str(address), timeout=LONG_PATIENCE) as made:
+                made.wait_for_workers(2, timeout=LONG_PATIENCE)
                 yield made
     finally:
         for program in reversed(programs):
             program.terminate()
         for program in programs:
-            program.wait(PATIENCE)
+            program.wait(LONG_PATIENCE)
 
 
 def start(program: str, *arguments: str, log: Any) -> subprocess.Popen[bytes]:
@@ -50,11 +50,3 @@ def start(program: str, *arguments: str, log: Any) -> subprocess.Popen[bytes]:
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     command = [sys.executable, "-m", f"distributed.cli.dask_{program}", *arguments]
     return subprocess.Popen(command, env=os.environ | {"PYTHONPATH": path}, stdout=log, stderr=log)
-
-
-def wait_for(file: Path) -> None:
-    """Waits until somebody has written a file."""
-    until = time.monotonic() + PATIENCE
-    while not (file.exists() and file.stat().st_size):
-        assert time.monotonic() < until, f"{file.name} was never written"
-        time.sleep(0.02)

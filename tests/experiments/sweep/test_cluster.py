@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,8 @@ import pytest
 
 import judicia_notebook as jn
 from judicia_notebook.experiments.sweep import contents, laboratory
+from tests.support.waiting import LONG_PATIENCE, until
 
-PATIENCE = 120
 SPECIMEN = "example:specimen"
 
 
@@ -85,9 +84,7 @@ def test_a_worker_killed_in_the_middle_costs_no_cell_and_doubles_none(client: An
     rows_when_killed: list[int] = []
 
     def kill() -> None:
-        until = time.monotonic() + PATIENCE
-        while time.monotonic() < until and not (path.exists() and path.read_bytes().count(b"\n") > 20):
-            time.sleep(0.01)
+        until(lambda: path.exists() and path.read_bytes().count(b"\n") > 20)
         rows_when_killed.append(path.read_bytes().count(b"\n") - 1)
         os.kill(victim, signal.SIGKILL)
 
@@ -97,7 +94,7 @@ def test_a_worker_killed_in_the_middle_costs_no_cell_and_doubles_none(client: An
         SPECIMEN, "spin", [{"ms": 2}, {"ms": 4}], quotas=[None, {"fuel": 100_000}], repeats=150,
         executor=client.get_executor(), path=path,
     )  # fmt: skip
-    killer.join(PATIENCE)
+    killer.join(LONG_PATIENCE)
 
     assert 20 <= rows_when_killed[0] < 600
     assert frame["cell"].tolist() == list(range(600))
@@ -105,7 +102,7 @@ def test_a_worker_killed_in_the_middle_costs_no_cell_and_doubles_none(client: An
     assert frame["outcome"].value_counts().to_dict() == {"ok": 300, "quota_fuel": 300}
     for _, rows in frame[frame["outcome"] == "ok"].groupby("param_payload"):
         assert rows["fuel"].nunique() == 1  # whoever measured it
-    client.wait_for_workers(2, timeout=PATIENCE)
+    client.wait_for_workers(2, timeout=LONG_PATIENCE)
     assert victim not in client.run(os.getpid).values()
 
 
@@ -116,16 +113,14 @@ def test_ctrl_c_gives_up_what_runs_on_the_cluster_and_the_same_sweep_goes_on_the
         return sweep(SPECIMEN, "spin", [{"ms": 2}], repeats=400, executor=client, path=path)
 
     def press() -> None:
-        until = time.monotonic() + PATIENCE
-        while time.monotonic() < until and not (path.exists() and path.read_bytes().count(b"\n") > 20):
-            time.sleep(0.01)
+        until(lambda: path.exists() and path.read_bytes().count(b"\n") > 20)
         os.kill(os.getpid(), signal.SIGINT)
 
     watch = threading.Thread(target=press, daemon=True)
     watch.start()
     with pytest.raises(KeyboardInterrupt) as stopped:
         measure()
-    watch.join(PATIENCE)
+    watch.join(LONG_PATIENCE)
     done = stopped.value.frame  # type: ignore[attr-defined]
     assert 19 <= len(done) < 400
     frame = measure()
@@ -147,6 +142,6 @@ def trap_here() -> Any:
 
 def test_an_error_of_a_call_in_a_worker_comes_whole(client: Any) -> None:
     with pytest.raises(jn.GuestTrap, match="`unreachable`") as caught:
-        client.submit(trap_here).result(timeout=PATIENCE)
+        client.submit(trap_here).result(timeout=LONG_PATIENCE)
     assert caught.value.record is not None
     assert caught.value.record.function == "trap"

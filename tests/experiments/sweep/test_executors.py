@@ -17,8 +17,8 @@ import pytest
 import judicia_notebook as jn
 from judicia_notebook.capabilities import CAPABILITIES
 from judicia_notebook.experiments.sweep import contents, dispatch, laboratory
+from tests.support.waiting import PATIENCE, until
 
-PATIENCE = 60
 SPECIMEN = "example:specimen"
 
 
@@ -195,9 +195,7 @@ def test_ctrl_c_ends_the_calls_of_threads_and_keeps_what_is_complete(tmp_path: P
     began = time.monotonic()
 
     def press() -> None:
-        until = time.monotonic() + PATIENCE
-        while time.monotonic() < until and not (path.exists() and path.read_bytes().count(b"\n") > 5):
-            time.sleep(0.01)
+        until(lambda: path.exists() and path.read_bytes().count(b"\n") > 5)
         signal_main()
 
     watch = threading.Thread(target=press, daemon=True)
@@ -241,9 +239,7 @@ def test_ctrl_c_gives_up_what_runs_in_processes_and_they_serve_the_next_sweep(
     path = tmp_path / "sweep.jsonl"
 
     def press() -> None:
-        until = time.monotonic() + PATIENCE
-        while time.monotonic() < until and not (path.exists() and path.read_bytes().count(b"\n") > 5):
-            time.sleep(0.01)
+        until(lambda: path.exists() and path.read_bytes().count(b"\n") > 5)
         signal_main()
 
     watch = threading.Thread(target=press, daemon=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,8 @@ import judicia_notebook as jn
 from judicia_notebook.experiments.sweep import laboratory
 from judicia_notebook.records import frames
 from judicia_notebook.records.recorder import Recorder
+from tests.support.waiting import PATIENCE, until
 
-PATIENCE = 60
 SPECIMEN = "example:specimen"
 
 STUBBORN = """(module
@@ -56,9 +55,7 @@ def when(condition: Callable[[], bool], act: Callable[[], None]) -> threading.Th
     """Does something on another thread as soon as a condition holds."""
 
     def watch() -> None:
-        until = time.monotonic() + PATIENCE
-        while not condition() and time.monotonic() < until:
-            time.sleep(0.01)
+        until(condition)
         act()
 
     thread = threading.Thread(target=watch, daemon=True)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.languages.wat import compile_wat
+from tests.support.guests import wat
 
 MODULE = "wasi_snapshot_preview1"
 SUCCESS = 0
@@ -79,7 +79,7 @@ def test_standard_output_and_the_log_service_share_a_quota(rt: jn.Runtime) -> No
       (func (export "f") (param i32 i32) (result i64)
         (drop (call $write (i32.const 1) (i32.const 8) (i32.const 1) (i32.const 0)))
         (call $judicia:log.write (local.get 0) (local.get 1)))"""
-    p = rt.load(compile_wat(cell).encode(), name="both", quota={"log": 100})
+    p = rt.load(wat(cell), name="both", quota={"log": 100})
     assert p.call("f", {"level": "info", "message": "x" * 40}) == {"ok": {}}
     assert p.call("f", {"level": "info", "message": "x" * 41})["error"]["code"] == "quota_exceeded"
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 import judicia_notebook as jn
+from tests.support.waiting import PATIENCE
 
-PATIENCE = 20
 SUCCESS, BADF, INVAL, NOTCAPABLE = 0, 8, 28, 76
 LAST = 2**32 - 1
 SIZE = 65536

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.languages.wat import compile_wat
+from tests.support.guests import wat
+from tests.support.waiting import PATIENCE
 
-PATIENCE = 20
 MODULE = "wasi_snapshot_preview1"
 SUCCESS, AGAIN, FAULT, INVAL, NOTSUP, NOTCAPABLE = 0, 6, 21, 28, 58, 76
 SIZE = 65536
@@ -144,7 +144,7 @@ def test_random_bytes_come_from_the_same_stream_as_the_services(load: Callable[.
         draws = (
             '(func (export "f") (param i32 i32) (result i64) (call $judicia:random.bytes (local.get 0) (local.get 1)))'
         )
-        p = rt.load(compile_wat(draws).encode(), name="guest", grant=["random"])
+        p = rt.load(wat(draws), name="guest", grant=["random"])
         return base64.b64decode(p.call("f", {"length": 8})["ok"]["base64"])
 
     with jn.Runtime(seed=5) as rt:

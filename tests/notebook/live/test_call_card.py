@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,26 +18,17 @@ from judicia_notebook.notebook.live.call_card.call_card import (
     handle_state,
     make_handle_card,
 )
-from tests.notebook.conftest import environment
+from tests.support.kernels import environment
+from tests.support.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from judicia_notebook.runtime.handle import CallHandle
-    from tests.notebook.conftest import Kernel
+    from tests.support.kernels import Kernel
 
-PATIENCE = 30.0
 WIDGET = "application/vnd.jupyter.widget-view+json"
 SLEEP = {"ms": 60_000}
-
-
-def wait_for(what: Callable[[], Any]) -> Any:
-    """Wait until something is true, and return it."""
-    until = time.monotonic() + PATIENCE
-    while not (found := what()):
-        assert time.monotonic() < until, "it never came"
-        time.sleep(0.005)
-    return found
 
 
 class View:
@@ -67,7 +57,7 @@ def specimen(rt: jn.Runtime) -> jn.Plugin:
 @pytest.fixture
 def sleeping(specimen: jn.Plugin) -> Iterator[CallHandle]:
     handle = specimen.submit("sleep", SLEEP)
-    wait_for(handle.running)
+    until(handle.running)
     yield handle
     handle.cancel()
     handle.exception(PATIENCE)
@@ -82,7 +72,7 @@ def panel_threads() -> list[str]:
 
 def test_a_state_says_whether_a_call_waits_runs_or_has_ended(specimen: jn.Plugin, sleeping: CallHandle) -> None:
     waiting = specimen.submit("echo", {"a": 1})
-    wait_for(lambda: handle_state(sleeping).state == "running")
+    until(lambda: handle_state(sleeping).state == "running")
     assert (handle_state(waiting).state, handle_state(waiting).cpu) == ("waiting", "")
     sleeping.cancel()
     sleeping.exception(PATIENCE)
@@ -95,12 +85,12 @@ def test_a_state_says_whether_a_call_waits_runs_or_has_ended(specimen: jn.Plugin
 
 def test_what_a_running_call_has_used_grows(specimen: jn.Plugin) -> None:
     handle = specimen.submit("spin", SLEEP)
-    wait_for(lambda: handle_state(handle).cpu not in ("", "0 s"))
+    until(lambda: handle_state(handle).cpu not in ("", "0 s"))
     assert handle_state(handle).memory.endswith("MiB")
     handle.cancel()
     handle.exception(PATIENCE)
     calling = specimen.submit("call_host", {"service": "clock", "n": 1000, "every_ms": 1})
-    wait_for(lambda: handle_state(calling).denied > 5)
+    until(lambda: handle_state(calling).denied > 5)
     calling.cancel()
     calling.exception(PATIENCE)
 
@@ -121,8 +111,8 @@ def test_a_view_is_told_how_the_call_goes_and_how_it_ended(specimen: jn.Plugin) 
     handle = specimen.submit("call_host", {"service": "log", "n": 400, "every_ms": 1})
     view = View(handle)
     view.say("hello")
-    wait_for(lambda: len({state["elapsed"] for state in view.states()}) > 2)
-    wait_for(lambda: view.states()[-1]["state"] == "ok")
+    until(lambda: len({state["elapsed"] for state in view.states()}) > 2)
+    until(lambda: view.states()[-1]["state"] == "ok")
     last = view.states()[-1]
     assert json.loads(last["answer"])["ok"] == 400
     assert last["cost"].startswith("specimen.call_host: ok")
@@ -137,8 +127,8 @@ def test_with_the_call_the_thread_ends_and_a_later_view_is_told_once(specimen: j
     assert len(panel_threads()) == 1
     sleeping.cancel()
     sleeping.exception(PATIENCE)
-    wait_for(lambda: view.states()[-1]["state"] == "cancelled")
-    wait_for(lambda: not panel_threads())
+    until(lambda: view.states()[-1]["state"] == "cancelled")
+    until(lambda: not panel_threads())
     view.say("hello", "two")
     assert view.states()[-1]["state"] == "cancelled"
     assert not view.session.feed.running
@@ -161,7 +151,7 @@ def test_cancel_ends_the_call_and_is_confirmed(sleeping: CallHandle) -> None:
     answer = view.do("cancel", call=sleeping.call.scope.call_id)
     assert (answer["type"], answer["id"]) == ("done", 7)
     assert isinstance(sleeping.exception(PATIENCE), jn.Cancelled)
-    wait_for(lambda: view.states()[-1]["state"] == "cancelled")
+    until(lambda: view.states()[-1]["state"] == "cancelled")
     assert max(one["revision"] for one in view.heard if one["type"] == "state") >= answer["revision"]
 
 
@@ -184,7 +174,7 @@ def test_closing_the_card_leaves_the_call_alone(sleeping: CallHandle) -> None:
     )
     assert card.session.feed.running
     card.close()
-    wait_for(lambda: not panel_threads())
+    until(lambda: not panel_threads())
     assert sleeping.running()
 
 

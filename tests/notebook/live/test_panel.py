@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -21,20 +20,10 @@ from judicia_notebook.notebook.live.feed import Feed
 from judicia_notebook.notebook.live.panel.panel import PanelSession
 from judicia_notebook.notebook.live.quota_rows import RANGES
 from judicia_notebook.policy.quotas import KINDS, make_quota
+from tests.support.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
-    from tests.notebook.conftest import Kernel
-
-PATIENCE = 30.0
-
-
-def wait_for(what: Callable[[], Any]) -> Any:
-    """Wait until something is true, and return it."""
-    until = time.monotonic() + PATIENCE
-    while not (found := what()):
-        assert time.monotonic() < until, "it never came"
-        time.sleep(0.005)
-    return found
+    from tests.support.kernels import Kernel
 
 
 class Page:
@@ -335,7 +324,7 @@ def test_a_drag_is_one_step(specimen: jn.Plugin, page: Page) -> None:
 
 def test_a_call_is_made_in_the_background_and_answered(specimen: jn.Plugin, page: Page) -> None:
     page.do("call", function="echo", payload='{"a": [1, "<b>"]}')
-    answer = wait_for(lambda: page.state["answer"])
+    answer = until(lambda: page.state["answer"])
     assert (answer["ok"], json.loads(answer["text"])) == (True, {"a": [1, "<b>"]})
     assert answer["cost"].startswith("specimen.echo: ok")
     assert list(specimen.calls["origin"]) == ["panel"]
@@ -344,7 +333,7 @@ def test_a_call_is_made_in_the_background_and_answered(specimen: jn.Plugin, page
 
 def test_a_call_that_fails_says_why(specimen: jn.Plugin, page: Page) -> None:
     page.do("call", function="fail", payload='{"message": "<script>no</script>"}')
-    answer = wait_for(lambda: page.state["answer"])
+    answer = until(lambda: page.state["answer"])
     assert not answer["ok"]
     assert "<script>no</script>" in answer["text"]
     assert page.state["calls"][0]["outcome"] == "guest_error"
@@ -353,31 +342,31 @@ def test_a_call_that_fails_says_why(specimen: jn.Plugin, page: Page) -> None:
 def test_a_repetition_goes_on_through_denials_until_it_is_stopped(specimen: jn.Plugin, page: Page) -> None:
     specimen.policy.on_denied = "trap"
     page.do("call", function="call_host", payload='{"service": "clock"}', every_ms=1)
-    wait_for(lambda: (page.state["answer"] or {}).get("failed", 0) > 2)
+    until(lambda: (page.state["answer"] or {}).get("failed", 0) > 2)
     page.do("grant", grants=["wall_clock"])
-    wait_for(lambda: page.state["answer"]["ok"])
+    until(lambda: page.state["answer"]["ok"])
     page.do("stop")
     assert page.state["repeating"] == ""
-    wait_for(lambda: panel_threads() == ["judicia-panel"] and not specimen.busy)
+    until(lambda: panel_threads() == ["judicia-panel"] and not specimen.busy)
 
 
 def test_a_running_call_is_shown_and_cancelled(specimen: jn.Plugin, page: Page) -> None:
     handle = specimen.submit("sleep", {"ms": 100_000}, quota={"wall": 60})
-    row = wait_for(lambda: [row for row in page.state["running"] if not row["waiting"]])[0]
+    row = until(lambda: [row for row in page.state["running"] if not row["waiting"]])[0]
     assert (row["function"], row["origin"]) == ("sleep", "user")
     assert page.do("cancel", call=row["call"])["type"] == "done"
     assert isinstance(handle.exception(PATIENCE), jn.Cancelled)
-    wait_for(lambda: not page.state["running"])
+    until(lambda: not page.state["running"])
     assert page.do("cancel", call=row["call"])["type"] == "done", "there is nothing left to end"
 
 
 def test_a_quota_set_by_the_panel_ends_a_run(specimen: jn.Plugin, page: Page) -> None:
     specimen.policy.set_quota(cpu="60s", wall="120s")
     handle = specimen.submit("spin", {"ms": 60_000})
-    wait_for(lambda: page.state["running"])
+    until(lambda: page.state["running"])
     page.do("set_quota", kind="cpu", value=0.02)
     assert isinstance(handle.exception(PATIENCE), jn.QuotaExceeded)
-    assert wait_for(lambda: page.state["calls"])[0]["outcome"] == "quota_cpu"
+    assert until(lambda: page.state["calls"])[0]["outcome"] == "quota_cpu"
 
 
 # --- what it shows ---------------------------------------------------------------------------------------------------
@@ -425,7 +414,7 @@ def test_the_runtimes_panel_shows_the_plugin_that_is_chosen(runtime: jn.Runtime)
         assert (page.state["plugin"], page.state["choices"]) == ("", [])
         checker = runtime.load("example:checker")
         specimen = runtime.load("example:specimen")
-        wait_for(lambda: len(page.state["choices"]) == 2)
+        until(lambda: len(page.state["choices"]) == 2)
         assert page.state["plugin"] == "checker"
         page.do("choose", plugin="specimen")
         assert page.state["plugin"] == "specimen"
@@ -434,7 +423,7 @@ def test_the_runtimes_panel_shows_the_plugin_that_is_chosen(runtime: jn.Runtime)
         assert specimen.policy.granted == frozenset()
         assert page.do("choose", plugin="nobody")["error"]["type"] == "NoSuchPlugin"
         specimen.unload()
-        wait_for(lambda: page.state["plugin"] == "checker")
+        until(lambda: page.state["plugin"] == "checker")
         checker.policy.grant("wall_clock")
         assert _granted(page.state) == {"random", "wall_clock"}
     finally:
@@ -467,7 +456,7 @@ def test_a_saved_notebook_shows_a_static_table(specimen: jn.Plugin) -> None:
 
 
 def test_without_a_view_there_is_neither_thread_nor_observer(specimen: jn.Plugin) -> None:
-    wait_for(lambda: panel_threads() == [])  # those of an earlier test may have a beat to finish
+    until(lambda: panel_threads() == [])  # those of an earlier test may have a beat to finish
     watching = list(specimen.policy._observers)
     page = Page(specimen.panel())
     assert panel_threads() == []
@@ -478,7 +467,7 @@ def test_without_a_view_there_is_neither_thread_nor_observer(specimen: jn.Plugin
     specimen.policy.grant("random")
     assert _granted(page.state) == {"random"}
     page.say({"type": "bye", "view": "two"})
-    wait_for(lambda: panel_threads() == [])
+    until(lambda: panel_threads() == [])
     heard = len(page.heard)
     specimen.policy.grant("wall_clock")
     assert len(page.heard) == heard
@@ -490,9 +479,9 @@ def test_closing_a_panel_ends_what_it_keeps_going(specimen: jn.Plugin) -> None:
     page = Page(specimen.panel())
     page.hello()
     page.do("call", function="sleep", payload='{"ms": 100000}', every_ms=10)
-    wait_for(lambda: specimen.busy)
+    until(lambda: specimen.busy)
     page.panel.close()
-    wait_for(lambda: not specimen.busy and panel_threads() == [])
+    until(lambda: not specimen.busy and panel_threads() == [])
     page.hello()
     assert panel_threads() == []
 
@@ -501,9 +490,9 @@ def test_closing_a_panel_cancels_the_call_it_made(specimen: jn.Plugin) -> None:
     page = Page(specimen.panel())
     page.hello()
     page.do("call", function="sleep", payload='{"ms": 100000}')
-    wait_for(lambda: specimen.busy)
+    until(lambda: specimen.busy)
     page.panel.close()
-    assert wait_for(lambda: specimen.last).outcome == "cancelled"
+    assert until(lambda: specimen.last).outcome == "cancelled"
 
 
 def test_a_view_that_was_given_up_comes_back_with_its_next_word(specimen: jn.Plugin, page: Page) -> None:
@@ -527,9 +516,9 @@ def test_a_silent_view_is_given_up_but_not_while_the_kernel_cannot_listen(specim
         return [views for foreground, views in seen if foreground]
 
     def watch() -> None:
-        wait_for(interrupts.in_foreground)
+        until(interrupts.in_foreground)
         feed.heard("view")
-        wait_for(lambda: len(in_the_foreground()) > 50)
+        until(lambda: len(in_the_foreground()) > 50)
         specimen.cancel_calls()
 
     thread = threading.Thread(target=watch)
@@ -538,7 +527,7 @@ def test_a_silent_view_is_given_up_but_not_while_the_kernel_cannot_listen(specim
         specimen.call("sleep", {"ms": 100_000}, quota={"wall": 60})
     thread.join(PATIENCE)
     assert set(in_the_foreground()) == {1}
-    wait_for(lambda: not feed.running)
+    until(lambda: not feed.running)
 
 
 def test_a_kernel_that_hides_a_message_from_the_shell_it_is_for_is_told_not_to(specimen: jn.Plugin) -> None:
@@ -593,17 +582,17 @@ def test_plugin_panel_shows_a_widget_and_its_table(kernel: Kernel) -> None:
 
 def test_a_panel_follows_its_plugins_name_through_unload_and_load(runtime: jn.Runtime, page: Page) -> None:
     runtime.unload("specimen")
-    assert wait_for(lambda: page.state["state"] == "unloaded")
+    assert until(lambda: page.state["state"] == "unloaded")
     refused = page.do("grant", grants=["random"])
     assert "unloaded" in refused["error"]["message"]
     anew = runtime.load("example:specimen")
-    assert wait_for(lambda: page.state["state"] != "unloaded")
+    assert until(lambda: page.state["state"] != "unloaded")
     assert page.do("grant", grants=["random"])["type"] == "done"
     assert anew.policy.state.allows("random")
     assert page.capability("random")["granted"]
     reloaded = runtime.reload("specimen")
     assert reloaded is anew
-    assert wait_for(lambda: page.state["policy_version"] == anew.policy.version)
+    assert until(lambda: page.state["policy_version"] == anew.policy.version)
 
 
 def test_what_was_meant_for_the_plugin_that_had_the_name_changes_nothing(runtime: jn.Runtime, page: Page) -> None:

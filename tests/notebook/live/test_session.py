@@ -15,8 +15,8 @@ from judicia_notebook.notebook.live.call_card.call_card import HandleSession
 from judicia_notebook.notebook.live.charts.charts import ChartSession
 from judicia_notebook.notebook.live.panel.panel import PanelSession
 from judicia_notebook.notebook.live.session import LiveSession, Send
+from tests.support.waiting import PATIENCE
 
-PATIENCE = 30.0
 REFUSED: dict[str, dict[str, Any]] = {  # an operation that a widget has, and cannot carry out now
     "panel": {"op": "cancel", "plugin": "nobody", "call": 1},
     "charts": {"op": "choose", "plugin": "nobody"},

@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import re
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -13,21 +12,12 @@ import pytest
 
 import judicia_notebook as jn
 from judicia_notebook.notebook.live.widget import answer_where_asked
+from tests.support.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
-    from tests.notebook.conftest import Kernel
+    from tests.support.kernels import Kernel
 
-PATIENCE = 30.0
 WIDGET = "application/vnd.jupyter.widget-view+json"
-
-
-def wait_for(what: Callable[[], Any]) -> Any:
-    """Wait until something is true, and return it."""
-    until = time.monotonic() + PATIENCE
-    while not (found := what()):
-        assert time.monotonic() < until, "it never came"
-        time.sleep(0.005)
-    return found
 
 
 def said(widget: Any) -> str:
@@ -267,7 +257,7 @@ def test_the_run_button_calls_in_the_background_and_shows_the_answer_as_text(spe
     made: Any = jn.widgets.run_button(specimen, "echo", {"a": "<img src=x onerror=alert(1)>"})
     made.run.click()
     made.handle.result(PATIENCE)
-    wait_for(lambda: not made.run.disabled)
+    until(lambda: not made.run.disabled)
     assert "<img" not in made.answer.value
     assert '"a": "<img src=x onerror=alert(1)>"' in said(made.answer)
     assert "specimen.echo: ok" in said(made.answer)
@@ -285,7 +275,7 @@ def test_a_call_of_the_run_button_can_be_cancelled_and_a_second_click_waits_for_
     assert (made.run.disabled, made.cancel.disabled) == (True, False)
     made.cancel.click()
     assert isinstance(handle.exception(PATIENCE), jn.Cancelled)
-    wait_for(lambda: not made.run.disabled)
+    until(lambda: not made.run.disabled)
     assert "Cancelled" in said(made.answer)
     made.run.click()
     assert made.handle is not handle
