@@ -41,8 +41,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 from judicia_notebook.reporting import suggestions, tracebacks
-from judicia_notebook.text import did_you_mean as did_you_mean  # noqa: PLC0414  # every room that raises them has them from here
-from judicia_notebook.text import printable as printable  # noqa: PLC0414
+from judicia_notebook.text import printable
 from judicia_notebook.units import format_count, format_quantity, parse_size, parse_time
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ import pytest
 
 import judicia_notebook as jn
 from judicia_notebook import errors
-from judicia_notebook.errors import describe, did_you_mean, printable
+from judicia_notebook.errors import describe
 from judicia_notebook.policy.quotas import KINDS
+from judicia_notebook.text import did_you_mean, printable
 
 WHERE: dict[str, Any] = {"plugin": "checker", "function": "check"}
 CLASSES = {

@@ -21,7 +21,8 @@ from typing import Any
 import msgspec
 
 from judicia_notebook.engine.plain import is_foreign, to_plain
-from judicia_notebook.errors import InvalidPayload, printable
+from judicia_notebook.errors import InvalidPayload
+from judicia_notebook.text import printable
 
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 _TEXTS = (dt.date, dt.timedelta, decimal.Decimal, uuid.UUID)  # each digit of them is written

@@ -29,7 +29,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from judicia_notebook.engine import capi
 from judicia_notebook.engine.finalizers import leave
-from judicia_notebook.errors import JudiciaError, printable
+from judicia_notebook.errors import JudiciaError
+from judicia_notebook.text import printable
 from judicia_notebook.wasm.rust_symbols import demangle
 from judicia_notebook.wasm.symbols import function_starts
 

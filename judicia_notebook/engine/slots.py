@@ -14,7 +14,7 @@ from ctypes import c_size_t, c_uint32, c_uint64, c_void_p
 from typing import Any
 
 from judicia_notebook.engine import capi
-from judicia_notebook.errors import printable
+from judicia_notebook.text import printable
 
 NUMBERS = frozenset({"i32", "i64", "f32", "f64"})
 """The types that can be passed."""

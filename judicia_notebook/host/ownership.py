@@ -22,8 +22,8 @@ from typing import Final
 
 import msgspec
 
-from judicia_notebook.errors import printable
 from judicia_notebook.host.dispatcher import ServiceError
+from judicia_notebook.text import printable
 from judicia_notebook.wasm.strict_parsing import parse_json_as
 
 _FOLDER: Final = re.compile(r"[0-9a-f]{32}")

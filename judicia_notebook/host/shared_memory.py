@@ -31,11 +31,11 @@ import msgspec
 
 from judicia_notebook.engine.interrupts import deferred
 from judicia_notebook.engine.invocation import SLICE
-from judicia_notebook.errors import PolicyError, ResourceExhausted, printable
+from judicia_notebook.errors import PolicyError, ResourceExhausted
 from judicia_notebook.host.dispatcher import Operation, ServiceError
 from judicia_notebook.policy.limits import MOST, LimitTable, limit
 from judicia_notebook.reporting import suggestions
-from judicia_notebook.text import listed
+from judicia_notebook.text import listed, printable
 from judicia_notebook.units import format_names, format_size
 
 if TYPE_CHECKING:

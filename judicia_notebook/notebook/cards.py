@@ -14,8 +14,7 @@ import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from judicia_notebook.errors import printable
-from judicia_notebook.text import INERT_CLASSES
+from judicia_notebook.text import INERT_CLASSES, printable
 
 TEXT_LIMIT = 400
 FIRST_LINES, LAST_LINES = 60, 20

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from judicia_notebook.analysis.plots import FRAMES
-from judicia_notebook.errors import did_you_mean
 from judicia_notebook.policy.quotas import KINDS
+from judicia_notebook.text import did_you_mean
 from judicia_notebook.units import parse_count, parse_size, parse_time
 
 HELP_WIDTH = 100

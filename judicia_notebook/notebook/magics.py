@@ -16,9 +16,10 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from judicia_notebook.context import via
-from judicia_notebook.errors import LoadError, NoSuchPlugin, did_you_mean, printable
+from judicia_notebook.errors import LoadError, NoSuchPlugin
 from judicia_notebook.languages import compile_source, languages
 from judicia_notebook.notebook import call_options, commands, line_parser, policy_cards, reprs
+from judicia_notebook.text import did_you_mean, printable
 
 if TYPE_CHECKING:
     from judicia_notebook.runtime.plugin import Plugin

@@ -6,11 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from judicia_notebook.analysis.figures.series import cut_apart
-from judicia_notebook.errors import printable
 from judicia_notebook.notebook.cards import Card, Grid, Row
 from judicia_notebook.policy.policy import Policy
 from judicia_notebook.policy.quotas import KINDS, Quota
-from judicia_notebook.text import listed
+from judicia_notebook.text import listed, printable
 
 _MAIN_KINDS = ("memory", "cpu", "wall", "fuel")
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from judicia_notebook.analysis import style
-from judicia_notebook.errors import NoSuchFunction, describe, did_you_mean, printable
+from judicia_notebook.errors import NoSuchFunction, describe
 from judicia_notebook.notebook import commands, schemas
 from judicia_notebook.notebook.cards import Block, Card, Grid, Line, Part, Row
 from judicia_notebook.notebook.policy_cards import limits_text, names_text, policy_card, quota_card
@@ -22,7 +22,7 @@ from judicia_notebook.policy.grants import capability_of, is_grant
 from judicia_notebook.policy.quotas import KINDS, make_quota
 from judicia_notebook.reporting import suggestions
 from judicia_notebook.runtime.hooks import HOOK_PREFIX
-from judicia_notebook.text import INERT_CLASSES, PLUGIN_TEXT, listed
+from judicia_notebook.text import INERT_CLASSES, PLUGIN_TEXT, did_you_mean, listed, printable
 from judicia_notebook.units import format_size
 
 if TYPE_CHECKING:

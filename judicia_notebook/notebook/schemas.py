@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from judicia_notebook.errors import printable
+from judicia_notebook.text import printable
 
 MOST_FIELDS, MOST_CHOICES, MOST_DEPTH, MOST_VALUES = 60, 12, 6, 200
 NAME_LIMIT, TEXT_LIMIT, SAMPLE_LIMIT = 80, 300, 2000

@@ -16,7 +16,8 @@ from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from judicia_notebook.capabilities import CAPABILITIES, expand
-from judicia_notebook.errors import PolicyError, did_you_mean, printable
+from judicia_notebook.errors import PolicyError
+from judicia_notebook.text import did_you_mean, printable
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _PATTERN = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*(\.\*{1,2})?|\*{1,2}")

@@ -19,11 +19,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from judicia_notebook.errors import LoadError, ManifestError, PolicyError, printable
+from judicia_notebook.errors import LoadError, ManifestError, PolicyError
 from judicia_notebook.policy.changes import Snapshot
 from judicia_notebook.policy.grants import parse_grants
 from judicia_notebook.policy.quotas import DEFAULTS, Quota, as_quota, check_within, make_quota, overlay
 from judicia_notebook.runtime.source import source_label
+from judicia_notebook.text import printable
 from judicia_notebook.wasm.manifest import NAME
 
 if TYPE_CHECKING:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from judicia_notebook.engine.abi import suspicion
 from judicia_notebook.engine.traps import memory_exceeded
-from judicia_notebook.errors import AbiViolation, CallError, GuestError, GuestTrap, printable, refused_memory
+from judicia_notebook.errors import AbiViolation, CallError, GuestError, GuestTrap, refused_memory
 from judicia_notebook.policy.grants import is_grant
 from judicia_notebook.reporting import suggestions
+from judicia_notebook.text import printable
 
 if TYPE_CHECKING:
     from judicia_notebook.engine.memory import MemoryAccount

@@ -29,8 +29,6 @@ from judicia_notebook.errors import (
     LoadError,
     NoSuchFunction,
     UnknownImport,
-    did_you_mean,
-    printable,
 )
 from judicia_notebook.reporting import notices, suggestions
 from judicia_notebook.runtime.exports import (
@@ -42,6 +40,7 @@ from judicia_notebook.runtime.exports import (
     numeric_exports,
 )
 from judicia_notebook.runtime.source import in_the_text, source_label
+from judicia_notebook.text import did_you_mean, printable
 from judicia_notebook.units import format_size, format_time
 from judicia_notebook.wasm.compile_cost import HEAVY, check_locals, compile_work
 from judicia_notebook.wasm.foreign import makers_of

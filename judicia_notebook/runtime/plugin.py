@@ -20,14 +20,7 @@ from judicia_notebook.context import current_call, current_way
 from judicia_notebook.engine import wire
 from judicia_notebook.engine.finalizers import sweep
 from judicia_notebook.engine.interrupts import deferred
-from judicia_notebook.errors import (
-    CallError,
-    JudiciaError,
-    NoSuchFunction,
-    PluginNotReady,
-    did_you_mean,
-    stays_in_process,
-)
+from judicia_notebook.errors import CallError, JudiciaError, NoSuchFunction, PluginNotReady, stays_in_process
 from judicia_notebook.host.scope import CallScope
 from judicia_notebook.policy.grants import read_requests
 from judicia_notebook.policy.policy import CappedBudget, FormerPolicy, Policy
@@ -43,6 +36,7 @@ from judicia_notebook.runtime.pool import Instance, InstancePool, Instances, Mak
 from judicia_notebook.runtime.raw import RawFunction
 from judicia_notebook.runtime.source import Options, Source
 from judicia_notebook.runtime.wasi_command import RunResult, run
+from judicia_notebook.text import did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd

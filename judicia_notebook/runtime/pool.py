@@ -16,8 +16,9 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from judicia_notebook.engine.invocation import SLICE, Latch
-from judicia_notebook.errors import PluginNotReady, ResourceExhausted, printable
+from judicia_notebook.errors import PluginNotReady, ResourceExhausted
 from judicia_notebook.reporting import notices
+from judicia_notebook.text import printable
 from judicia_notebook.units import format_names, format_time
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from judicia_notebook.engine.slots import pack_numbers
-from judicia_notebook.errors import InvalidPayload, NoSuchFunction, did_you_mean, stays_in_process
+from judicia_notebook.errors import InvalidPayload, NoSuchFunction, stays_in_process
 from judicia_notebook.runtime.exports import RAW_ABI
-from judicia_notebook.text import printable
+from judicia_notebook.text import did_you_mean, printable
 
 if TYPE_CHECKING:
     from judicia_notebook.engine.sandbox import Sandbox

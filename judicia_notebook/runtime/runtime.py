@@ -24,7 +24,7 @@ from judicia_notebook.engine.interrupts import deferred, do_all
 from judicia_notebook.engine.memory import MemoryPool
 from judicia_notebook.engine.system_memory import MOST_MEMORY, memory_ceiling
 from judicia_notebook.engine.workers import Workers
-from judicia_notebook.errors import NoSuchPlugin, ResourceExhausted, did_you_mean, stays_in_process, tells_interrupts
+from judicia_notebook.errors import NoSuchPlugin, ResourceExhausted, stays_in_process, tells_interrupts
 from judicia_notebook.host import wasi
 from judicia_notebook.host.dispatcher import Dispatcher
 from judicia_notebook.host.ownership import Owners
@@ -43,6 +43,7 @@ from judicia_notebook.runtime.measurement import Measurement
 from judicia_notebook.runtime.platform import Platform
 from judicia_notebook.runtime.plugin import Plugin
 from judicia_notebook.runtime.source import Options, read_source, source_label
+from judicia_notebook.text import did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from judicia_notebook.engine.compiler import assemble
-from judicia_notebook.errors import InvalidModule, LoadError, ManifestError, NoSuchExample, did_you_mean
+from judicia_notebook.errors import InvalidModule, LoadError, ManifestError, NoSuchExample
 from judicia_notebook.runtime.exports import choose_abi
+from judicia_notebook.text import did_you_mean
 from judicia_notebook.units import format_size
 from judicia_notebook.wasm import manifest as manifests
 from judicia_notebook.wasm.info import ModuleInfo

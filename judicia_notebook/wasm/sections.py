@@ -17,7 +17,8 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from judicia_notebook.errors import CompileLimit, InvalidModule, printable
+from judicia_notebook.errors import CompileLimit, InvalidModule
+from judicia_notebook.text import printable
 from judicia_notebook.units import format_count, format_size
 from judicia_notebook.wasm.binary_format import DEFAULT, SectionLimits, TypeCursor
 from judicia_notebook.wasm.info import (

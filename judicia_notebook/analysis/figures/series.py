@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from judicia_notebook.analysis import style
-from judicia_notebook.errors import did_you_mean
+from judicia_notebook.text import did_you_mean
 from judicia_notebook.units import format_count
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from judicia_notebook.analysis import style
 from judicia_notebook.analysis.figures import scales, series
 from judicia_notebook.analysis.figures.tables import Column, write_table
-from judicia_notebook.errors import did_you_mean
+from judicia_notebook.text import did_you_mean
 from judicia_notebook.units import format_count
 
 if TYPE_CHECKING:

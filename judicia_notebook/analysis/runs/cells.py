@@ -20,9 +20,8 @@ import re
 from itertools import zip_longest
 from typing import IO, TYPE_CHECKING, Any, Final
 
-from judicia_notebook.errors import printable
 from judicia_notebook.records.columns import categories, nullable
-from judicia_notebook.text import printable_json
+from judicia_notebook.text import printable, printable_json
 from judicia_notebook.units import format_count
 from judicia_notebook.wasm.strict_parsing import parse_any_json
 

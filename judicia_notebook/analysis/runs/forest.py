@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from judicia_notebook.analysis import style
 from judicia_notebook.analysis.figures import scales
 from judicia_notebook.analysis.figures.series import cut_apart
-from judicia_notebook.errors import did_you_mean
+from judicia_notebook.text import did_you_mean
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

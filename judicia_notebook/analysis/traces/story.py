@@ -12,12 +12,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from judicia_notebook.errors import printable
 from judicia_notebook.records.captures import THE_CALL
 from judicia_notebook.records.columns import Columns
 from judicia_notebook.records.record import CALLS
 from judicia_notebook.records.rows import EVENTS, HOST_CALLS, LOGS, SAMPLES
-from judicia_notebook.text import INERT_CLASSES
+from judicia_notebook.text import INERT_CLASSES, printable
 from judicia_notebook.units import format_count, format_size, format_time
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from judicia_notebook.engine import capi, wire
-from judicia_notebook.errors import NoSuchFunction, did_you_mean
+from judicia_notebook.errors import NoSuchFunction
 from judicia_notebook.policy.grants import parse_grants
 from judicia_notebook.policy.quotas import KINDS, Quota, check_within, make_quota
 from judicia_notebook.runtime.exports import callable_functions
@@ -25,6 +25,7 @@ from judicia_notebook.runtime.linking import Code
 from judicia_notebook.runtime.plugin import Plugin
 from judicia_notebook.runtime.runtime import default_ceiling
 from judicia_notebook.runtime.source import Read, read_source
+from judicia_notebook.text import did_you_mean
 from judicia_notebook.wasm.manifest import Manifest
 
 AS_LOADED = "as loaded"

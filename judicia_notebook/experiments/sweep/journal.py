@@ -17,8 +17,9 @@ from typing import Annotated, Any, Self, get_type_hints
 
 import msgspec
 
-from judicia_notebook.errors import JudiciaError, printable
+from judicia_notebook.errors import JudiciaError
 from judicia_notebook.records.record import CallRecord
+from judicia_notebook.text import printable
 from judicia_notebook.wasm.strict_parsing import parse_json_as
 
 FORMAT = "judicia-sweep-1"

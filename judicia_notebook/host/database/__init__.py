@@ -27,14 +27,14 @@ from typing import TYPE_CHECKING, Any, Never, NoReturn
 
 import msgspec
 
-from judicia_notebook.errors import PolicyError, ResourceExhausted, printable, stays_in_process
+from judicia_notebook.errors import PolicyError, ResourceExhausted, stays_in_process
 from judicia_notebook.host.database import statements, values
 from judicia_notebook.host.database.job import Access, Backend, Job
 from judicia_notebook.host.database.limits import KINDS, DatabaseLimits
 from judicia_notebook.host.dispatcher import Operation, ServiceError
 from judicia_notebook.host.offload import Offload, Task
 from judicia_notebook.host.ownership import Owners
-from judicia_notebook.text import with_plugin_text
+from judicia_notebook.text import printable, with_plugin_text
 from judicia_notebook.units import format_names
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from judicia_notebook.errors import printable
 from judicia_notebook.host.database.limits import DatabaseLimits
 from judicia_notebook.host.database.statements import Statement
 from judicia_notebook.host.database.values import Value
 from judicia_notebook.host.dispatcher import ServiceError
 from judicia_notebook.host.offload import Task
+from judicia_notebook.text import printable
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy
 from sqlalchemy.pool import QueuePool
 
-from judicia_notebook.errors import printable
 from judicia_notebook.host.database.job import Access, Job, missing_grant
 from judicia_notebook.host.database.limits import DatabaseLimits
 from judicia_notebook.host.database.roles import CONNECTIONS, Roles, Tenant, again, tables
@@ -30,6 +29,7 @@ from judicia_notebook.host.database.statements import PLATFORM
 from judicia_notebook.host.database.tables import make_table, records
 from judicia_notebook.host.database.values import Rows
 from judicia_notebook.host.dispatcher import ServiceError
+from judicia_notebook.text import printable
 
 if TYPE_CHECKING:
     import pandas as pd

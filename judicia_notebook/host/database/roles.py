@@ -24,12 +24,12 @@ from typing import Final, TypeVar
 
 import sqlalchemy
 
-from judicia_notebook.errors import printable
 from judicia_notebook.host.database.job import Access
 from judicia_notebook.host.database.limits import DatabaseLimits
 from judicia_notebook.host.database.statements import PLATFORM
 from judicia_notebook.host.dispatcher import ServiceError
 from judicia_notebook.reporting import notices
+from judicia_notebook.text import printable
 
 ADMIN: Final = "judicia_admin"
 CONNECTIONS: Final = 16

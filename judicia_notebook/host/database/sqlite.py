@@ -25,7 +25,6 @@ import sqlalchemy
 from sqlalchemy.pool import QueuePool
 
 from judicia_notebook.engine.interrupts import deferred
-from judicia_notebook.errors import printable
 from judicia_notebook.host.database import guard, space
 from judicia_notebook.host.database.job import Access, Job, missing_grant
 from judicia_notebook.host.database.progress import watched
@@ -36,6 +35,7 @@ from judicia_notebook.host.database.values import Rows
 from judicia_notebook.host.dispatcher import ServiceError
 from judicia_notebook.host.offload import Abandoned
 from judicia_notebook.host.ownership import Owners, folder_name
+from judicia_notebook.text import printable
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,8 +13,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from judicia_notebook.errors import printable
 from judicia_notebook.host.dispatcher import ServiceError
+from judicia_notebook.text import printable
 
 PLATFORM: Final = "judicia_platform"
 """The schema of the platform's tables, in both databases."""

@@ -18,8 +18,9 @@ import sqlalchemy
 from sqlalchemy.types import UserDefinedType
 
 from judicia_notebook.engine.plain import is_foreign, to_plain
-from judicia_notebook.errors import PolicyError, did_you_mean
+from judicia_notebook.errors import PolicyError
 from judicia_notebook.host.database.statements import PLATFORM
+from judicia_notebook.text import did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from judicia_notebook.engine import wire
-from judicia_notebook.errors import InvalidPayload, printable
+from judicia_notebook.errors import InvalidPayload
 from judicia_notebook.host.dispatcher import Operation, ServiceError
 from judicia_notebook.host.events.bus import Events, Subscription
 from judicia_notebook.host.events.event import HOSTS_METADATA, Event
 from judicia_notebook.host.events.limits import EventLimits
 from judicia_notebook.host.events.patterns import is_pattern, is_type, may
 from judicia_notebook.host.events.subscriber import Parked
+from judicia_notebook.text import printable
 
 if TYPE_CHECKING:
     from judicia_notebook.host.delivery.hook import Deliver

@@ -14,12 +14,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from judicia_notebook.errors import Cancelled, JudiciaError, PluginNotReady, describe, printable
+from judicia_notebook.errors import Cancelled, JudiciaError, PluginNotReady, describe
 from judicia_notebook.host.delivery import broker
 from judicia_notebook.host.delivery.queue import Failure, Queue
 from judicia_notebook.host.events.event import Emitted, Event, current_event
 from judicia_notebook.host.events.patterns import matches, may
 from judicia_notebook.reporting.notices import callback_failed
+from judicia_notebook.text import printable
 
 if TYPE_CHECKING:
     from judicia_notebook.host.delivery.broker import Broker

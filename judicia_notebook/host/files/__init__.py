@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Never, NoReturn, TypeVar
 
 import msgspec
 
-from judicia_notebook.errors import printable, stays_in_process
+from judicia_notebook.errors import stays_in_process
 from judicia_notebook.host.dispatcher import Code, Operation, ServiceError
 from judicia_notebook.host.files import names
 from judicia_notebook.host.files.accounts import Account, Parts
@@ -42,6 +42,7 @@ from judicia_notebook.host.files.tree import Entry, Tree
 from judicia_notebook.host.offload import Offload, Task
 from judicia_notebook.host.ownership import Owners, folder_name
 from judicia_notebook.reporting import notices
+from judicia_notebook.text import printable
 from judicia_notebook.units import format_names
 
 if TYPE_CHECKING:

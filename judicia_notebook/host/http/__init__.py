@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Never, NoReturn
 
 from judicia_notebook.engine import safety
-from judicia_notebook.errors import PolicyError, ResourceExhausted, printable, stays_in_process
+from judicia_notebook.errors import PolicyError, ResourceExhausted, stays_in_process
 from judicia_notebook.host.dispatcher import Operation
 from judicia_notebook.host.http import hub
 from judicia_notebook.host.http.addresses import Address
@@ -25,6 +25,7 @@ from judicia_notebook.host.http.incoming import Incoming, RegisterRoute, pairs
 from judicia_notebook.host.http.limits import KINDS, HttpLimits
 from judicia_notebook.host.http.messages import Response
 from judicia_notebook.host.http.outgoing import Outgoing, Request, target
+from judicia_notebook.text import printable
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from judicia_notebook.errors import printable
 from judicia_notebook.host.dispatcher import ServiceError
 from judicia_notebook.host.http.limits import HttpLimits
+from judicia_notebook.text import printable
 
 USER_AGENT: Final = "judicia-notebook"
 

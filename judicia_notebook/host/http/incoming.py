@@ -21,7 +21,6 @@ from judicia_notebook.errors import (
     PluginNotReady,
     QuotaExceeded,
     ResourceExhausted,
-    printable,
 )
 from judicia_notebook.host.dispatcher import ServiceError
 from judicia_notebook.host.http import messages, paths, routes
@@ -29,6 +28,7 @@ from judicia_notebook.host.http.limits import HttpLimits
 from judicia_notebook.host.http.messages import Response, refusal
 from judicia_notebook.host.http.paths import BadPath
 from judicia_notebook.host.http.routes import HOOK, METHODS, Match, NoMatch, Routes
+from judicia_notebook.text import printable
 
 if TYPE_CHECKING:
     from judicia_notebook.host.delivery.hook import Deliver

@@ -20,9 +20,10 @@ from urllib.parse import urljoin
 import msgspec
 
 from judicia_notebook.engine import wire
-from judicia_notebook.errors import JudiciaError, printable
+from judicia_notebook.errors import JudiciaError
 from judicia_notebook.host.http import paths
 from judicia_notebook.host.http.paths import BadPath
+from judicia_notebook.text import printable
 from judicia_notebook.wasm.strict_parsing import parse_any_json
 
 if TYPE_CHECKING:

@@ -28,7 +28,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from judicia_notebook.errors import printable
 from judicia_notebook.host.dispatcher import ServiceError
 from judicia_notebook.host.http import addresses, headers
 from judicia_notebook.host.http.addresses import MOST_ADDRESSES, Address
@@ -37,6 +36,7 @@ from judicia_notebook.host.http.limits import HttpLimits
 from judicia_notebook.host.http.transfer import Transfer
 from judicia_notebook.host.http.urls import BadUrl, Url, joined, parse
 from judicia_notebook.host.offload import Offload
+from judicia_notebook.text import printable
 
 if TYPE_CHECKING:
     import httpcore

@@ -15,12 +15,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from judicia_notebook.errors import printable
 from judicia_notebook.host.delivery.plugin_registry import LoadedPlugin, PluginRegistry, Registration
 from judicia_notebook.host.dispatcher import ServiceError
 from judicia_notebook.host.http import paths
 from judicia_notebook.host.http.paths import BadPath
-from judicia_notebook.text import with_plugin_text
+from judicia_notebook.text import printable, with_plugin_text
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,11 +16,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from judicia_notebook.engine.invocation import SLICE
-from judicia_notebook.errors import printable
 from judicia_notebook.host.dispatcher import ServiceError
 from judicia_notebook.host.http.addresses import Address, is_one_host, is_own, is_public
 from judicia_notebook.host.http.limits import HttpLimits
 from judicia_notebook.host.http.urls import Url, reach
+from judicia_notebook.text import printable
 
 if TYPE_CHECKING:
     from judicia_notebook.host.scope import CallScope

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from judicia_notebook.engine import wire
-from judicia_notebook.errors import InvalidPayload, printable
+from judicia_notebook.errors import InvalidPayload
 from judicia_notebook.host.dispatcher import Operation, ServiceError
 from judicia_notebook.host.notifications.board import Notifications, TargetHandle
 from judicia_notebook.host.notifications.limits import NotificationLimits
 from judicia_notebook.host.notifications.notification import Notification, Type, Urgency
 from judicia_notebook.host.notifications.outbox import Parked
+from judicia_notebook.text import printable
 
 if TYPE_CHECKING:
     from judicia_notebook.host.scope import CallScope

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, get_args
 
 from judicia_notebook.engine import wire
-from judicia_notebook.errors import printable
 from judicia_notebook.host.delivery.queue import Fate
+from judicia_notebook.text import printable
 
 PLATFORM: Final = "@platform"
 """Who sends what Python code sends; no plugin can have this name."""

@@ -10,8 +10,8 @@ import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from judicia_notebook.errors import printable
 from judicia_notebook.host.wasi.errno import Errno, Failed
+from judicia_notebook.text import printable
 
 if TYPE_CHECKING:
     from judicia_notebook.host.wasi.system import SystemCall

@@ -11,7 +11,8 @@ import msgspec
 
 from judicia_notebook.analysis.figures.series import plural
 from judicia_notebook.engine import wire
-from judicia_notebook.errors import JudiciaError, describe, printable
+from judicia_notebook.errors import JudiciaError, describe
+from judicia_notebook.text import printable
 
 ANSWER_LINES, ANSWER_LINE = 60, 400
 

@@ -15,7 +15,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from judicia_notebook.errors import JudiciaError, PolicyError, describe, printable
+from judicia_notebook.errors import JudiciaError, PolicyError, describe
+from judicia_notebook.text import printable
 
 MOST_TEXT = 1 << 20
 ERROR_TEXT = 600

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from judicia_notebook.errors import NoSuchPlugin, did_you_mean
+from judicia_notebook.errors import NoSuchPlugin
 from judicia_notebook.notebook.live.activity import recorder_of
 from judicia_notebook.runtime.plugin import Plugin
+from judicia_notebook.text import did_you_mean
 
 if TYPE_CHECKING:
     from judicia_notebook.records.recorder import Recorder

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from judicia_notebook.errors import CallError, Cancelled, PolicyError, printable
+from judicia_notebook.errors import CallError, Cancelled, PolicyError
 from judicia_notebook.notebook.cards import Block, Card, Line, Row
 from judicia_notebook.notebook.live import messages
 from judicia_notebook.notebook.live.activity import memory_of
@@ -22,6 +22,7 @@ from judicia_notebook.notebook.live.answers import error_text, value_text
 from judicia_notebook.notebook.live.readings import Ticks
 from judicia_notebook.notebook.live.session import LiveSession, Send
 from judicia_notebook.notebook.live.widget import live_widget
+from judicia_notebook.text import printable
 from judicia_notebook.units import format_count, format_size, format_time
 
 if TYPE_CHECKING:

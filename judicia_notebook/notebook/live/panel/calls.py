@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from judicia_notebook.context import via
 from judicia_notebook.engine import threads
-from judicia_notebook.errors import CallError, InvalidPayload, JudiciaError, printable
+from judicia_notebook.errors import CallError, InvalidPayload, JudiciaError
 from judicia_notebook.notebook import line_parser
 from judicia_notebook.notebook.live.answers import error_text, value_text
 from judicia_notebook.notebook.live.panel.state import Answer
+from judicia_notebook.text import printable
 
 if TYPE_CHECKING:
     from judicia_notebook.runtime.handle import CallHandle

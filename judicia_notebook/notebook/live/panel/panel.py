@@ -20,7 +20,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from judicia_notebook.context import via
-from judicia_notebook.errors import PluginNotReady, PolicyError, did_you_mean
+from judicia_notebook.errors import PluginNotReady, PolicyError
 from judicia_notebook.notebook.commands import SCALES, TABS
 from judicia_notebook.notebook.live import messages
 from judicia_notebook.notebook.live.activity import running_calls
@@ -33,6 +33,7 @@ from judicia_notebook.notebook.live.shown_plugin import ShownPlugin
 from judicia_notebook.notebook.live.widget import check_scale, live_widget
 from judicia_notebook.policy.changes import taken_back
 from judicia_notebook.policy.policy import MOST_REMEMBERED
+from judicia_notebook.text import did_you_mean
 
 if TYPE_CHECKING:
     from anywidget import AnyWidget

@@ -17,7 +17,6 @@ import msgspec
 
 from judicia_notebook.capabilities import CAPABILITIES
 from judicia_notebook.engine import interrupts
-from judicia_notebook.errors import printable
 from judicia_notebook.notebook import schemas
 from judicia_notebook.notebook.live.activity import calls_waiting, memory_of, running_calls
 from judicia_notebook.notebook.live.quota_rows import QuotaRow, Use, quota_rows
@@ -29,6 +28,7 @@ from judicia_notebook.records.record import WALL_PARTS
 from judicia_notebook.records.recorder import shown
 from judicia_notebook.records.schema import nanoseconds
 from judicia_notebook.runtime.hooks import HOOK_PREFIX
+from judicia_notebook.text import printable
 from judicia_notebook.units import format_count, format_size, format_time
 from judicia_notebook.wasm.manifest import FunctionInfo
 

@@ -26,7 +26,7 @@ import ipywidgets as widgets  # noqa: TID253 - this module is imported when a pi
 
 from judicia_notebook.capabilities import CAPABILITIES
 from judicia_notebook.context import via
-from judicia_notebook.errors import JudiciaError, PluginNotReady, describe, printable
+from judicia_notebook.errors import JudiciaError, PluginNotReady, describe
 from judicia_notebook.notebook.cards import Card
 from judicia_notebook.notebook.live.answers import error_text, value_text
 from judicia_notebook.notebook.live.call_card.call_card import handle_card
@@ -36,6 +36,7 @@ from judicia_notebook.notebook.policy_cards import policy_card
 from judicia_notebook.policy.changes import check_offered, offered
 from judicia_notebook.policy.grants import capability_of
 from judicia_notebook.policy.quotas import KINDS
+from judicia_notebook.text import printable
 
 if TYPE_CHECKING:
     from judicia_notebook.policy.policy import Policy, PolicyState

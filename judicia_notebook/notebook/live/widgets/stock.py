@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from judicia_notebook.errors import did_you_mean
 from judicia_notebook.notebook.live.quota_rows import RANGES
+from judicia_notebook.text import did_you_mean
 
 if TYPE_CHECKING:
     from ipywidgets import VBox
