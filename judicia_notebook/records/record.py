@@ -85,7 +85,7 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
     abi: Annotated[str, Text("how it was called", source="subject.abi", anonymous=KEPT)]
     origin: Annotated[
         str,
-        Text("who called: `user`, `event`, `http`, `lifecycle`, `bench`, `profile`, `sweep`", anonymous=KEPT),
+        Text("who called: `user`, `event`, `http`, `lifecycle`, `bench`, `profile`, `sweep`, `panel`", anonymous=KEPT),
     ]
     instance_id: Annotated[int | None, Number("the instance that was entered", **_ENTERED)]
     instance_call: Annotated[
