@@ -1,4 +1,4 @@
-"""What holds for the calls and changes made in one place: labels, a measurement, the calling call, and by which way.
+"""The context of calls and changes: labels, a measurement, the calling call, and the way by which they are made.
 
 All are context variables, so that they follow a task or a submitted call and never reach another thread's calls.
 """

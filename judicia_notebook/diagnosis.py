@@ -40,7 +40,7 @@ _PACKAGES = (
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at: whether it is as it should be, and what to do if it is not."""
+    """One check: whether the thing is as it should be, and what to do if it is not."""
 
     topic: str
     good: bool
@@ -138,7 +138,7 @@ def _kernel() -> Finding:
     version = _installed("ipykernel")
     if version is None:
         return Finding("ipykernel", True, "not installed: magics and notebooks are not to be had")
-    if version == "7.4.0":  # our widgets undo its misrouting (notebook/live/widget.py); nobody else's do
+    if version == "7.4.0":  # our widgets undo its misrouting (notebook/live/widget.py); those of other packages do not
         return Finding("ipykernel", True, "7.4.0: clicks on widgets of others may come late or never while a cell runs")
     return Finding("ipykernel", True, version)
 

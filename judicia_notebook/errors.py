@@ -28,7 +28,7 @@ Errors are data: each class names its fields, and `describe` alone turns them in
 this tree shows as those two or three lines; anything else is a bug of ours and keeps its traceback.
 
 As data they travel: every error pickles and copies with all its fields, so that a process pool, joblib or a Dask
-cluster hands it over whole. What lives in one process says what to do instead, see `stays_in_process`.
+cluster hands it over whole. An object that belongs to one process says what to do instead, see `stays_in_process`.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class JudiciaError(Exception):
         first, *rest = describe(self)
         return tracebacks.render(self, [f"{type(self).__name__}: {first}", *rest])
 
-    # An exception is by default made anew from `args`, which are not what the classes below are made from.
+    # By default pickle makes an exception anew from its `args`; the classes below take other arguments.
     def __reduce__(self) -> tuple[Any, ...]:
         state = {name: _portable(value) for name, value in vars(self).items()}
         if self.__cause__ is not None:
@@ -80,7 +80,7 @@ def _revived(kind: type[JudiciaError], arguments: tuple[Any, ...]) -> JudiciaErr
 
 
 def _portable(value: Any) -> Any:
-    """The value, or what it looked like where it cannot leave this process."""
+    """The value, or its repr where it cannot leave this process."""
     try:
         pickle.dumps(value)
     except Exception:  # whatever a value's own code raises
@@ -89,7 +89,7 @@ def _portable(value: Any) -> Any:
 
 
 def _portable_cause(cause: BaseException) -> BaseException:
-    """An exception that can be read back, too: many can be pickled and not be made again."""
+    """An exception that unpickles, too: many exceptions pickle and cannot be made again."""
     try:
         pickle.loads(pickle.dumps(cause))  # noqa: S301  # our own bytes of a moment ago
     except Exception:
@@ -351,7 +351,7 @@ class Cancelled(CallError):
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C or the stop button, with what became of what it interrupted.
 
-    It is a KeyboardInterrupt and none of the tree above: whoever handles errors goes on after them, and not after this.
+    It is a KeyboardInterrupt and none of the tree above: code that handles those errors goes on, and here it must not.
     """
 
     def __init__(self, message: str) -> None:
@@ -371,12 +371,12 @@ Interrupted.__name__ = "KeyboardInterrupt"  # by which notebooks and their tools
 
 
 def interrupted(error: BaseException, message: str) -> BaseException:
-    """A plain KeyboardInterrupt as one that says what became of it; anything else as it is."""
+    """A plain KeyboardInterrupt as an `Interrupted` with this message; any other exception as it is."""
     return Interrupted(message) if type(error) is KeyboardInterrupt else error
 
 
 def tells_interrupts(message: str) -> Callable[[F], F]:
-    """Decorate what takes long and is interrupted between calls: the interrupt says `message`."""
+    """Decorate a function that takes long and may be interrupted between calls: the interrupt says `message`."""
 
     def decorate(function: F) -> F:
         @functools.wraps(function)
@@ -421,7 +421,7 @@ def _with_facts(sentence: str, facts: Sequence[str]) -> str:
 
 
 def refused_memory(error: QuotaExceeded) -> tuple[str, list[str]]:
-    """That a limit of memory refused a call some, as a fact; and the lines that say how to allow it more."""
+    """The fact that a memory quota refused a call more, and the lines that say how to allow it."""
     wanted, limit = format_quantity(error.used, "bytes"), format_quantity(error.limit, "bytes")
     facts = " ".join([f"Its memory quota of {limit} refused it {wanted}.", *error.facts])
     more = error.hint.splitlines() or [line.strip() for line in _allow_more(error)]
@@ -528,7 +528,7 @@ def _used(error: QuotaExceeded) -> str:
 
 
 def _typed(value: float, unit: str, *, exact: bool = False) -> str:
-    """A limit as somebody would type it; as it is where rounding changes it and may not."""
+    """A limit as a user would type it; where it must be `exact` and rounding would change it, in full."""
     if unit not in ("s", "bytes"):
         return str(round(value))
     text = format_quantity(value, unit).replace(" ", "")

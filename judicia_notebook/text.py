@@ -1,4 +1,4 @@
-"""Text that a guest may have written, made fit to be shown. Knows neither who wrote it nor where it is shown.
+"""Text that a guest may have written, made fit to be shown. Knows neither its author nor the place that shows it.
 
 Such text may hold what moves a cursor, recolours a terminal, reverses a line, cannot be seen, or piles marks up until
 they cover the lines above. `printable` takes all of that out, at every place where text is read to be shown. What
@@ -34,7 +34,7 @@ _MOST_MARKS = 4
 """Marks on one letter; what people write needs three."""
 
 PLUGIN_TEXT: Final = "plugin_text"
-"""What `DataFrame.attrs` says of a frame in which texts of plugins are; pandas hands it on to what is made of it."""
+"""The key in `DataFrame.attrs` of a frame with texts of plugins; pandas hands it on to frames made from that one."""
 
 INERT_CLASSES: Final = "tex2jax_ignore mathjax_ignore"
 """What the outermost element of HTML with a guest's text has as class: MathJax 2 and 3 each leave one of them alone.
@@ -79,7 +79,7 @@ def printable_json(value: Any) -> Any:
 
 
 def _without_floods(text: str) -> str:
-    """Of many marks on one letter the first few."""
+    """The text with only the first few of many marks on one letter."""
     if text.isascii() or not any(map(_is_mark, text)):
         return text
     parts = []
@@ -94,7 +94,7 @@ def _is_mark(char: str) -> bool:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """`` Did you mean 'checker'?``, or what is there, or nothing."""
+    """`` Did you mean 'checker'?``, or the known names, or an empty text."""
     known = sorted(known)
     close = difflib.get_close_matches(name, known, n=1)
     if close:

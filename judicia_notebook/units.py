@@ -66,14 +66,14 @@ def _did_you_mean(meant: Iterable[str]) -> str:
 
 
 def _meant_units(unit: str, units: Iterable[str]) -> list[str]:
-    """Units that a text that is none may stand for: in another case, or as they are written elsewhere."""
+    """Units that a wrong text may stand for: a unit in another case, or as it is written elsewhere."""
     unit = unit.casefold().replace("\N{GREEK SMALL LETTER MU}", "u")
     in_case = [one for one in units if unit in (one.casefold(), one.replace("µ", "u").casefold())]
     return in_case + [one for one in _SLIPS.get(unit, ()) if one in units]
 
 
 def _meant_number(text: str, units: Mapping[str, float]) -> list[str]:
-    """What a text that is no number with a unit may stand for: ``1,5s``, ``1 000 ms``, ``1e3ms``."""
+    """Quantities that a wrong text may stand for, such as ``1,5s``, ``1 000 ms`` or ``1e3ms``."""
     number = re.match(r"[\d.,' _\u00a0\u202f]*\d(?:[eE][+-]?\d{1,2})?", text.strip()[:_LONGEST], re.ASCII)
     if number is None:
         return []

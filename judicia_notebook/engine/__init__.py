@@ -4,23 +4,38 @@ It knows linear memories, clocks, fuel, ticks and traps. It does not know what a
 notebook is: limits come in as numbers (`Limits`), host functions as callables, and what happened goes out as typed
 errors and counters on an `Invocation`.
 
-- `capi`      Wasmtime's C API through ctypes: the fast call path and the host-function path
-- `process`   the one engine of this process: features, compiling, its cache
-- `memory`    linear memories of our own, so that every grow is seen and can be refused
-- `ticks`     the one ticker, which runs only while calls run
-- `threads`   a thread of ours, and whether it came to its work
-- `interrupts` Ctrl-C during a call
-- `safety`    what must hold on a thread before it may enter a guest
-- `invocation` one running call: its clocks, limits, cancellation
-- `sandbox`   one instance in a store of its own
-- `slots`     how numbers lie in a call
-- `isolation` compiling in a child process
-- `selfcheck` a small module through every hot path, at the start
-- `wire`      the JSON of the ABI
-- `plain`     NumPy's and pandas' values as Python's own, exactly
-- `exactness` what writing a payload would change, by its place
-- `traps`     what Wasmtime says went wrong, as our errors
-- `abi`       how a request gets in and an answer out (ABI v1)
-- `sections`  what a module is, read without compiling it
-- `cache`     compiled modules on disk
+From a module to an engine:
+
+- `capi`          Wasmtime's C API through ctypes: the fast call path and the host-function path
+- `compiler`      WebAssembly's features, compiling, and compiled modules as bytes
+- `compile_apart` compiling in a child process, within limits
+- `cache`         compiled modules on disk
+- `engine`        a compiler with the cache and the ticker: guests run in it
+- `startup`       the one engine of this process
+- `selfcheck`     a small module through every hot path, at the start
+
+One call:
+
+- `sandbox`       one instance in a store of its own
+- `invocation`    one running call: its clocks, limits, cancellation
+- `limits`        the numbers that a running call is held to
+- `slots`         how numbers lie in a call
+- `abi`           how a request gets in and an answer out (ABI v1)
+- `wire`          the JSON of the ABI
+- `exactness`     refuses a payload that JSON would change, and names the place
+- `plain`         NumPy's and pandas' values as Python's own, exactly
+- `traps`         Wasmtime's traps as our errors
+- `profiler`      the guest's stack at every tick
+
+Around it:
+
+- `memory`        linear memories of our own: we see every grow, and can refuse it
+- `ticks`         the one ticker, which runs only while calls run
+- `threads`       threads whose starter learns whether they reached their work
+- `workers`       threads for calls in the background
+- `interrupts`    Ctrl-C during a call
+- `safety`        the checks before a thread enters a guest
+- `finalizers`    frees what Wasmtime holds for objects that are gone
+- `room`          asks for memory before C code that a refusal would crash
+- `system_memory` how much memory this process may have
 """

@@ -1,7 +1,7 @@
 """ABI v1: how a request gets into a guest and its answer out. The full text is sdk/ABI.md.
 
-Everything a guest says here is a number that may be a lie: each pointer and length is checked against the memory's
-size as it is *now* (the guest may have grown it since), and an answer is copied once, before it is looked at.
+Everything that a guest says here is a number, and may be a lie. So the host checks each pointer and length against the
+memory's size as it is *now*: the guest may have grown it since. It copies an answer once, before it looks at it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def violation(invocation: Invocation, text: str) -> AbiViolation:
 
 
 def suspicion(pointer: int, length: int) -> str:
-    """A question to put behind an error about bytes that are not what they should be; empty without a reason."""
+    """The question for an error about wrong bytes: were pointer and length swapped? Empty where nothing suggests it."""
     if not 0 < pointer < length:
         return ""
     return f" (its pointer {pointer} is less than its length {length}: were the two swapped?)"
@@ -43,7 +43,7 @@ def _why(error: CallError) -> str:
 
 
 def missing_exports(module: ModuleInfo) -> list[str]:
-    """What the ABI needs and the module lacks or exports with another type; empty if it fits."""
+    """The exports that the ABI needs and the module lacks or has with another type; empty if it fits."""
     wrong = []
     memory = module.export("memory")
     if memory is None or memory.kind != "memory":
@@ -69,9 +69,9 @@ def misshapen_hooks(module: ModuleInfo) -> list[str]:
 class Exchange:
     """Requests and answers of one sandbox.
 
-    Times of the last exchange, in nanoseconds, are left in `write_ns`, `run_ns` and `read_ns`. What the guest's
-    allocator takes for the request and the answer is in none of them: it is the guest's time, and its host calls are
-    the host's, but for what the allocator takes for their answers.
+    `write_ns`, `run_ns` and `read_ns` are the times of the last exchange, in nanoseconds. The time that the guest's
+    allocator takes for request and answer is in none of them: it is the guest's. So is its time for the answer of a
+    host call; the rest of a host call is the host's.
     """
 
     __slots__ = ("_alloc", "_allocator_ns", "_free", "read_ns", "run_ns", "sandbox", "write_ns")
@@ -123,18 +123,18 @@ class Exchange:
             self.sandbox.run(export)
         finally:
             took = perf_counter_ns() - began
-            if self.sandbox.in_host_call:  # for its answer: whoever times the host call adds all of it
+            if self.sandbox.in_host_call:  # for its answer: `_on_host_call` adds the whole host call to host_ns later
                 invocation.host_ns -= took
             else:
                 self._allocator_ns += took - (invocation.host_ns - host_ns)
 
     def write(self, data: bytes, invocation: Invocation) -> int:
-        """Copy bytes into memory the guest allocates; where they are.
+        """Copy bytes into memory that the guest allocates; returns their address there.
 
         Raises
         ------
         AbiViolation
-            judicia_alloc trapped, or answered 0 or something outside the memory.
+            judicia_alloc trapped, or answered 0 or an address outside the memory.
         """
         length = len(data)
         alloc = self._alloc
@@ -204,7 +204,7 @@ class Exchange:
         if self._free is None:
             raise violation(invocation, f"it exports no {FREE}")
         words = self._free.words
-        words[0], words[4] = pointer, length
+        words[0], words[4] = pointer, length  # a slot is four words
         try:
             self._run_allocator(self._free, invocation)
         except (QuotaExceeded, Cancelled):
@@ -219,6 +219,7 @@ class Exchange:
         if packed:
             limit = invocation.budget.limits.answer_bytes
             if answer_length > limit:
+                # Request and answer stay allocated in the guest, so the instance is not entered again.
                 self.sandbox.broken = True
                 error = invocation.exceeded("answer", limit, answer_length, "bytes")
                 if asked := suspicion(answer_pointer, answer_length):
@@ -230,7 +231,7 @@ class Exchange:
         if answer_length and length and not same and not apart:
             regions = f"{answer_length} bytes at {answer_pointer:#x}, and {length} at {pointer:#x}"
             raise violation(invocation, f"its answer overlaps the request without being the request: {regions}")
-        if answer_length and not same:
+        if answer_length and not same:  # an answer may be the request's own region, which is freed once
             self.free(answer_pointer, answer_length, invocation)
         if length:
             self.free(pointer, length, invocation)

@@ -2,13 +2,13 @@
 
 A compiled module is native code that will run with the kernel's rights, so the folder is treated as such:
 
-- it belongs to this user and nobody else may write to it, nor to any file in it (checked on the opened descriptor);
+- it belongs to this user, and no other may write to it or to any file in it (checked on the opened descriptor);
 - a file's name carries the SHA-256 of the wasm, the engine's key (version, machine, settings) and its own length,
   so a file cut short is never mapped;
 - files appear by fsync and rename and disappear by unlink; nothing is ever written in place, because a truncated
   mapping is a SIGBUS.
 
-Whatever cannot be trusted or read is simply not used; a cache is never the reason a load fails.
+A file that cannot be trusted or read is not used: the cache is never the reason that a load fails.
 """
 
 from __future__ import annotations
@@ -78,6 +78,7 @@ def trouble(folder: Path) -> str:
             file.flush()
             os.fsync(descriptor)
             path = path.rename(path.with_suffix(".trial"))
+            # Wasmtime maps compiled modules as code, which a folder mounted noexec refuses.
             mmap.mmap(descriptor, _TRIAL, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_EXEC).close()
     except OSError as error:
         return f"a compiled module cannot be kept there: {error.strerror}"
@@ -103,6 +104,7 @@ class Kept:
 
 def _open_checked(path: Path, length: int) -> Kept | None:
     """Open without following links; the descriptor's path leaves no moment in which the file could be exchanged."""
+    # O_NONBLOCK: should a pipe lie there, opening it does not wait.
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     status = os.fstat(descriptor)
     if not (stat.S_ISREG(status.st_mode) and _is_ours(status) and status.st_size == length and length > 0):
@@ -131,7 +133,7 @@ def find(folder: Path, digest: str, key: str) -> Kept | None:
 
 
 def keep(folder: Path, digest: str, key: str, compiled: bytes) -> None:
-    """Put a compiled module into the cache; where that is impossible, it is said once."""
+    """Put a compiled module into the cache; where that is impossible, a notice says so once."""
     if not usable(folder) or not _kept(folder, f"{digest}-{key}-{len(compiled)}{_SUFFIX}", compiled):
         why = trouble(folder) or "it cannot be written"
         notices.fallback("cache", f"Compiled modules are not kept in {folder}, so that every load compiles: {why}.")

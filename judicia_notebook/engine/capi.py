@@ -8,8 +8,8 @@ of the library's functions, in two kinds:
   A plain int would be cut to 32 bits, so none is ever given to them.
 - *cold* ones have ``argtypes`` like any careful ctypes code.
 
-Private names of a package that changes every month: `check_library` compares version, names and sizes at import and
-says what is wrong, and the engine calls a small module through every hot path before anybody relies on it.
+wasmtime-py changes every month, and its private names with it. So `check_library` compares version, names and sizes at
+import and says what is wrong, and the engine calls a small module through every hot path before it runs a plugin.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class ProfiledModule(Structure):
 
 
 CALLBACKS: set[Any] = set()
-"""Every Python function that Wasmtime calls, by which `safety` tells our lost errors from those of others."""
+"""Every Python function that Wasmtime calls: `safety` tells by them our lost errors from those of other code."""
 
 
 def callback(kind: Any) -> Callable[[Callable[..., Any]], Any]:
@@ -118,7 +118,7 @@ FINALIZE = CFUNCTYPE(None, c_void_p)
 
 
 def check_library() -> None:
-    """Say clearly what is wrong when the installed wasmtime is not one this file was written for."""
+    """Refuse an installed wasmtime that this file was not written for, and say what is wrong."""
     if not VERSION.startswith(f"{SUPPORTED}."):
         raise ImportError(
             f"judicia_notebook needs wasmtime {SUPPORTED}.x and found {VERSION}: it uses the library's C API, "
@@ -248,7 +248,7 @@ def take_bytes(vector: ByteVector) -> bytes:
 
 
 def take_error(error: int) -> str:
-    """The message of an error that is ours, and free it."""
+    """Read the message of an error that is ours, and free the error."""
     vector = ByteVector()
     _error_message(error, byref(vector))
     error_delete(error)

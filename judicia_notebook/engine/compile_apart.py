@@ -1,11 +1,12 @@
 """Compiling in a child process, with limits on memory and time.
 
-Fuel, epochs and store limits bound what a guest does, not what the compiler does with it: a module made for that can
-keep Cranelift busy for minutes and gigabytes. A child can be limited and ended. It is spawned, never forked (an engine
-does not survive a fork), sets its own limits before it reads a byte of the module, and hands back the compiled module
-over a pipe; the parent's memory and threads are not at stake.
+Fuel, epochs and store limits bound the guest, not the compiler: a hostile module can keep Cranelift busy for minutes
+and gigabytes. The system can limit a child process, and the parent can end it.
 
-The child is this file run as a script's worth of code: it imports the engine room and nothing above it.
+- The child is spawned, never forked: an engine does not survive a fork.
+- It sets its own limits before it reads a byte of the module.
+- It hands the compiled module back over a pipe; the parent's memory and threads are not at stake.
+- It runs `child` of this file, and imports the engine room and nothing above it.
 """
 
 from __future__ import annotations
@@ -60,9 +61,9 @@ def compile_apart(wasm: bytes, reservation: int, limits: CompileLimits) -> bytes
     Raises
     ------
     CompileLimit
-        It took more than it may.
+        The compiler took more than it may.
     CompileError
-        The engine refused it.
+        The engine refused the module.
     """
     if not _BOUNDED:
         raise CompileLimit(
@@ -88,7 +89,7 @@ def compile_apart(wasm: bytes, reservation: int, limits: CompileLimits) -> bytes
         finally:
             if child.poll() is None:  # a timeout, or Ctrl-C
                 child.kill()
-                child.wait()  # leaving the block does not, after Ctrl-C
+                child.wait()  # after Ctrl-C, leaving `with child` does not wait
     if child.returncode == 0:
         return compiled
     raise _why(child.returncode, said.decode("utf-8", "replace").strip(), limits)
@@ -123,11 +124,12 @@ def child() -> None:
     compiler = Compiler(reservation)
     import resource  # not on every system; `compile_apart` has looked
 
-    with contextlib.suppress(ValueError) if sys.platform == "darwin" else contextlib.nullcontext():  # it takes none
+    # macOS takes no limit of address space.
+    with contextlib.suppress(ValueError) if sys.platform == "darwin" else contextlib.nullcontext():
         _lower(resource.RLIMIT_AS, memory_bytes, memory_bytes)
     _lower(resource.RLIMIT_CPU, cpu_seconds, cpu_seconds + 1)
     _lower(resource.RLIMIT_CORE, 0, 0)
-    with contextlib.suppress(OSError):  # where memory ends, this process goes first, and not the notebook's kernel
+    with contextlib.suppress(OSError):  # where memory ends, the system ends this process, not the notebook's kernel
         Path("/proc/self/oom_score_adj").write_text("1000")
     try:
         module = compiler.compile_here(sys.stdin.buffer.read())

@@ -1,9 +1,10 @@
 """Compiling: the engine's configuration, a module from its bytes, and compiled modules as bytes.
 
-Every WebAssembly feature is set, not left to a default that changes with a release: what plugins' compilers emit is on,
-whatever else is attack surface and off. The settings are part of the key under which compiled modules are kept.
+Every WebAssembly feature is set here, not left to a default that changes with a release. The features that plugins'
+compilers emit are on; all others are attack surface, and off. The settings are part of the key under which compiled
+modules are kept.
 
-The child process of `compile_apart` uses a `Compiler` alone. What runs guests is an `Engine`, which is one, too.
+The child process of `compile_apart` uses a `Compiler` alone. Guests run in an `Engine`, which is a `Compiler`, too.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ def _reservation() -> int:
 
 
 class Module:
-    """A compiled module. It is shared by everybody who loads the same bytes; the engine keeps it."""
+    """A compiled module, held by a pointer of Wasmtime's until `close` or until the last reference to it goes."""
 
     __slots__ = ("__weakref__", "_pointer", "_remains", "digest", "from_cache")
 
@@ -89,13 +90,13 @@ class Module:
         return self._pointer
 
     def close(self) -> None:
-        """Let go of it. Instances made from it keep what they need."""
+        """Let go of it. Linkages made from it keep what they need."""
         self._pointer = None
         self._remains.free()
 
 
 class Compiler:
-    """An engine of Wasmtime's with our settings, as far as it compiles.
+    """The half of an engine that compiles: Wasmtime's, with our settings.
 
     Parameters
     ----------
@@ -113,11 +114,12 @@ class Compiler:
         config = capi.config_new()
         for name, value in FEATURES.items():
             capi.config_set(config, name, value)
-        capi.config_set_choice(config, "strategy", 1)
-        capi.config_set_choice(config, "cranelift_opt_level", 1)
+        capi.config_set_choice(config, "strategy", 1)  # Cranelift
+        capi.config_set_choice(config, "cranelift_opt_level", 1)  # for speed
         capi.config_set(config, "max_wasm_stack", MAX_WASM_STACK)
         capi.config_set(config, "memory_reservation", self.reservation)
-        # With little address space Wasmtime may not refuse a grow on its own: we do, and it is seen.
+        # Where a memory may not move, Wasmtime itself refuses a grow beyond the reservation. With little address space
+        # it asks us instead: we refuse the grow, and count it.
         capi.config_set(config, "memory_may_move", self.checks_each_access)
         capi.config_set(config, "memory_guard_size", _GUARDS[self.reservation])
         if memory.AVAILABLE:
@@ -142,7 +144,7 @@ class Compiler:
         CompileError
         """
         pointer = c_void_p()
-        with deferred():  # Wasmtime's compiler cannot be interrupted; what it made is to be let go of
+        with deferred():  # an interrupt before `Module` holds the pointer would leave a module that is never freed
             error = capi.module_new(self.pointer, wasm, len(wasm), byref(pointer))
             if error:
                 raise CompileError(_refusal(capi.take_error(error)))
@@ -162,7 +164,7 @@ class Compiler:
         return capi.take_bytes(vector)
 
     def deserialize(self, compiled: bytes, digest: str) -> Module:
-        """The module of bytes that `serialize` has made with the same settings, in this process or another.
+        """The module of bytes that `serialize` made with the same settings, in this process or another.
 
         Raises
         ------

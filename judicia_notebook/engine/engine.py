@@ -31,9 +31,9 @@ class Engine(Compiler):
         capi.increment_epoch(self._hot_pointer)
 
     def fetch(self, digest: str, cache_folder: Path | None) -> Module | None:
-        """The module of this digest as an earlier `compile` left it in the cache."""
+        """The module of this digest as an earlier `compile` left it in the cache; None where it did not."""
         safety.check_process()
-        with deferred():  # an open file and a module of Wasmtime's are held by numbers alone meanwhile
+        with deferred():  # meanwhile bare numbers hold an open file and a module: an interrupt would lose them
             kept = cache.find(cache_folder, digest, self.key) if cache_folder else None
             if kept is None:
                 return None
@@ -53,9 +53,9 @@ class Engine(Compiler):
         Raises
         ------
         CompileError
-            The engine refused it; the message is Wasmtime's.
+            The engine refused the module; the message is Wasmtime's.
         CompileLimit
-            It took more than it may.
+            The compiler took more than it may.
         """
         safety.check_process()
         if apart is not None:

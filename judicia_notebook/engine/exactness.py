@@ -1,10 +1,10 @@
-"""What JSON writing would change without a word, found in a payload and named by its place.
+"""Refuses a payload that JSON would change without a word, and names the place.
 
-msgspec writes bytes as base64, an array in place of a named tuple, an offset rounded to minutes, and leaves out what
-attrs calls private. None of it is what the caller gave. So each type that a payload may hold is decided on here, as
-docs/conversions.md has them, and a type without a decision is refused.
+msgspec writes bytes as base64, a named tuple as an array and an offset rounded to minutes, and it leaves out the fields
+that attrs calls private. None of these is the value that the caller gave. So this file decides on each type that a
+payload may hold, as docs/conversions.md lists them, and refuses a type without a decision.
 
-Only a payload that does not equal what its text reads as is looked through: plain JSON never is.
+Only a payload that differs from the value of its own text is looked through: plain JSON never is.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ _Parts = list[tuple[str, Any]]
 
 
 def has_other_keys(value: Any, name: str) -> bool:
-    """Whether some key of an object is no text, so that two may read the same; all else is written as it is.
+    """Whether an object has a key that is no text, so that two keys may read the same.
 
     Raises
     ------
     InvalidPayload
-        Something would be written as something else. Its place begins with the name.
+        JSON would hold another value than the payload. The message names its place, which begins with `name`.
     """
     others = False
     seen: dict[int, Any] = {}  # and kept meanwhile, so that no other object gets its id
@@ -71,7 +71,7 @@ def _place(path: _Path) -> str:
 
 
 def _parts(value: Any) -> _Parts:
-    """What a value holds that is to be looked at, each with its place in it."""
+    """The values inside a value that JSON might change, each with its place in it."""
     if isinstance(value, dict):
         return _parts_of_dict(value)
     if isinstance(value, tuple) and hasattr(value, "_fields"):
@@ -158,10 +158,10 @@ def _check_zone(value: dt.datetime | dt.time) -> None:
 
 
 def _parts_of_record(value: Any) -> _Parts:
-    """The fields of what becomes an object; anything but a record has no form at all."""
+    """The fields of a record, which becomes an object; any other value has no JSON form."""
     kind = type(value)
     if isinstance(value, type):
-        to_plain(value)
+        to_plain(value)  # raises: a class is no value
     if isinstance(value, msgspec.Struct):
         names: Iterable[str] = kind.__struct_fields__
     elif dataclasses.is_dataclass(kind):
@@ -171,7 +171,7 @@ def _parts_of_record(value: Any) -> _Parts:
         if private := [name for name in names if name.startswith("_")]:
             raise TypeError(f"a {kind.__name__}, whose {private[0]} would be left out: attrs.asdict(...) keeps it")
     else:
-        to_plain(value)
+        to_plain(value)  # raises, so below `names` is always there
     missing = [name for name in names if not hasattr(value, name)]
     if missing:
         raise TypeError(f"a {kind.__name__}, whose {missing[0]} has no value")

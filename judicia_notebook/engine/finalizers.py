@@ -1,10 +1,13 @@
-"""What Wasmtime still holds for an object of ours that nobody refers to any more.
+"""Frees what Wasmtime still holds for an object of ours that is gone.
 
-A finalizer in Python runs wherever the last reference happens to go, and what a signal handler raises inside of one,
-Ctrl-C for example, Python prints and forgets. So here the finalizer is C code alone: it puts the remains into a queue.
-They are freed by `sweep`, which loads, unloads and new instances begin with. Whoever knows that an object is over calls
-`Remains.free` and leaves nothing to be swept. Freeing is one step: no signal comes between taking the remains off the
-list and handing them to Wasmtime, or into what Wasmtime calls meanwhile.
+A finalizer in Python runs wherever the last reference happens to go. When a signal handler raises inside a finalizer,
+for Ctrl-C for example, Python prints the exception and forgets it. So:
+
+- The finalizer here is C code alone: it puts the remains into a queue.
+- `sweep` frees the queue. Loads, unloads and new instances begin with it.
+- An owner that closes its object calls `Remains.free`, and leaves nothing to sweep.
+- Freeing is one step: no signal comes between taking the remains off the list and handing them to Wasmtime, or into the
+  functions that Wasmtime calls meanwhile.
 """
 
 from __future__ import annotations
@@ -21,19 +24,19 @@ _kept: dict[int, Remains] = {}
 
 
 class Remains(weakref.ref[Any]):
-    """What is to be freed exactly once: when it is said, or when its owner is gone."""
+    """A native object that is freed exactly once: by `free`, or by `sweep` after its owner is gone."""
 
     __slots__ = ("_free",)
     _free: Callable[[], object]
 
     def free(self) -> None:
-        """Free it now, unless somebody has; from any thread."""
+        """Free it now, unless it was freed before; from any thread."""
         with deferred():
             if _kept.pop(id(self), None) is not None:
                 self._free()
 
     def forget(self) -> None:
-        """Somebody else has freed it."""
+        """Do not free it: Wasmtime has taken it back."""
         _kept.pop(id(self), None)
 
 
@@ -41,12 +44,12 @@ def leave(owner: object, free: Callable[[], object]) -> Remains:
     """Have `free` called once for `owner`, to which it may not refer."""
     remains = Remains(owner, _dead.append)
     remains._free = free
-    _kept[id(remains)] = remains  # a weak reference that is gone itself tells nobody
+    _kept[id(remains)] = remains  # a weak reference that goes before its object never calls back
     return remains
 
 
 def sweep() -> None:
-    """Free what was left behind."""
+    """Free the remains in the queue."""
     while _dead:
         with deferred():
             try:

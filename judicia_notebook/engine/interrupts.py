@@ -1,16 +1,16 @@
-"""Signals on the main thread, during a call or what may not be left half done: Ctrl-C, the stop button, an alarm.
+"""Signals on the main thread, during a call or a step that is done whole or not: Ctrl-C, the stop button, an alarm.
 
-Python runs signal handlers at the first bytecode it gets, and during a call that is the first bytecode of a callback,
-*before* any ``try`` in it: what a handler raises there is printed by ctypes and lost, and Wasmtime goes on with what
-the callback did not answer; for a new memory that ends the process. So while a call runs on the main thread, handlers
-still run at once, but what they raise is kept: the call is ended at the next tick, and the exception goes on from
-there, once everything is recorded.
+Python runs a signal handler at the first bytecode it gets. During a call that is the first bytecode of a callback,
+*before* any ``try`` in it. ctypes prints what a handler raises there, and loses it; Wasmtime goes on without the
+callback's answer, which for a new memory ends the process. So while a call runs on the main thread, handlers still run
+at once, but their exceptions are kept: the next tick ends the call, and the exception goes on from there, once
+everything is recorded.
 
-- Each handler that is a Python function is wrapped in a `_Deferring` at the next call, and stays wrapped between calls
-  (setting one costs more than a call), where it just passes through. ipykernel sets its own around every cell; a call
-  in the cell wraps that one.
-- `deferred` holds back what handlers raise for the length of a ``with`` block: the steps that load, unload or free
-  something are done all or none. A call inside such a block is still ended at once; what ended it goes on from there.
+- The next call wraps each handler that is a Python function in a `_Deferring`. The wrapper stays between calls, since
+  setting a handler costs more than a call, and passes signals through. ipykernel sets its own handler around every
+  cell; a call in the cell wraps that.
+- `deferred` holds back what handlers raise for the length of a ``with`` block: the steps that load, unload or free are
+  done all or none. A call inside such a block still ends at once; the exception that ended it goes on from there.
 - A wrapper keeps the handler it was made for, so that putting an old handler back works in any order.
 """
 
@@ -39,7 +39,7 @@ SLICE = 0.05
 
 
 class _Deferring:
-    """A signal handler that keeps what the real one raises until the calls it interrupts are over."""
+    """A signal handler that keeps the exception of the real handler until the calls it interrupts are over."""
 
     __slots__ = ("_handler",)
 
@@ -60,9 +60,9 @@ class _Deferring:
 
 
 class deferred:  # noqa: N801  # reads as a statement: with deferred()
-    """What signal handlers raise on the main thread inside this block is raised at its end, the first of it.
+    """Hold back what signal handlers raise on the main thread; the end of the block raises the first of it.
 
-    The block may take no longer than a person who presses Ctrl-C will wait, calls into guests left aside.
+    Calls into guests left aside, the block may take no longer than a person waits after Ctrl-C.
     """
 
     __slots__ = ("_on_main",)
@@ -75,7 +75,7 @@ class deferred:  # noqa: N801  # reads as a statement: with deferred()
         if not _blocks and not _running:
             if list(map(_signal.getsignal, _HANDLED)) != _seen:
                 _wrap_all()
-            _held_back.clear()  # of a block whose end was interrupted itself
+            _held_back.clear()  # left by a block whose own end was interrupted
         _blocks += 1  # the last line that an interrupt can prevent
 
     def __exit__(self, *_: object) -> None:
@@ -102,7 +102,7 @@ def do_all(*steps: Callable[[], object]) -> None:
 
 
 def wait_until(look: Callable[[float | None], bool], seconds: float | None = None) -> bool:
-    """Wait with what Python's own locks offer: ``look(seconds)`` waits so long at most and answers whether it is over.
+    """Wait until ``look(seconds)`` answers True. It waits so long at most, with one of Python's own locks.
 
     A handler that raises while a Condition waits leaves it without its lock, and then the wait ends in a RuntimeError.
     So on the main thread the wait is cut into slices, and what handlers raise comes between two of them.
@@ -121,7 +121,7 @@ def wait_until(look: Callable[[float | None], bool], seconds: float | None = Non
 class Changed(type(threading.RLock())):  # type: ignore[misc]  # the class has no public name
     """A Condition that may be held on the main thread. Its ``with`` is the lock's own, which no signal can come into.
 
-    A Condition's is a function in Python: where a handler raises in it, the lock is held for ever.
+    The ``with`` of a Condition is a function in Python: where a handler raises in it, the lock is held for ever.
     """
 
     def __init__(self) -> None:
@@ -134,11 +134,11 @@ class Changed(type(threading.RLock())):  # type: ignore[misc]  # the class has n
         return self._condition.wait(seconds)
 
     def wait_for(self, predicate: Callable[[], bool], seconds: float | None = None) -> bool:
-        """Wait for something to be so, with the lock held; on threads that no signal comes to."""
+        """Wait until `predicate` holds, with the lock held; on threads that no signal comes to."""
         return self._condition.wait_for(predicate, seconds)
 
     def wait_until(self, predicate: Callable[[], bool], seconds: float | None = None) -> bool:
-        """Wait for something to be so, without the lock; on any thread."""
+        """Wait until `predicate` holds, without the lock; on any thread."""
 
         def look(seconds: float | None) -> bool:
             with self:
@@ -148,7 +148,7 @@ class Changed(type(threading.RLock())):  # type: ignore[misc]  # the class has n
 
 
 def enter(invocation: Invocation) -> bool:
-    """Keep what signals raise off this call's callbacks, if it is on the main thread; whether `leave` is due."""
+    """Keep signals' exceptions out of this call's callbacks, if it is on the main thread; whether `leave` is due."""
     if threading.get_ident() != _MAIN:
         return False
     if list(map(_signal.getsignal, _HANDLED)) != _seen:
@@ -169,7 +169,7 @@ def _wrap_all() -> None:
 
 
 def leave(invocation: Invocation) -> None:
-    """Signals go where they went before this call."""
+    """Let signals go where they went before this call."""
     _running.remove(invocation)
 
 

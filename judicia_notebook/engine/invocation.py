@@ -1,7 +1,7 @@
 """One running call: its clocks, its limits, and the ways it can be ended from outside.
 
 The thread inside the guest owns the clocks and counters. Any thread, and a signal handler, may `cancel`: that sets one
-attribute and runs the hooks of whatever host service is waiting; the guest itself is stopped at the next tick.
+attribute and runs the hooks of the host service that is waiting. The next tick stops the guest itself.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ class Latch:
         self.is_set = False
 
     def set(self) -> None:
-        """Let everybody go on who waits or will."""
+        """Let all threads go on that wait or will wait."""
         self.is_set = True
         with contextlib.suppress(RuntimeError):  # set already
             self._lock.release()
 
     def wait(self, seconds: float = -1) -> bool:
-        """Wait until it is set, or so long; whether it is."""
+        """Wait until it is set, or for so many seconds; whether it is set."""
         try:
             self._lock.acquire(timeout=seconds)
         finally:  # an interrupt may come when the lock was just taken, and others wait for it, too
@@ -58,7 +58,7 @@ class Latch:
 
 
 class Spent(NamedTuple):
-    """What was used of a call's limits outside the run that is in progress: nanoseconds, fuel, a count, bytes."""
+    """A call's use of its limits outside the run that is in progress: nanoseconds, fuel, a count, bytes."""
 
     wall_ns: int = 0
     cpu_ns: int = 0
@@ -83,9 +83,9 @@ class Invocation:
     started_ns, cpu_started_ns : int
         ``perf_counter_ns`` and the thread's CPU clock when the guest's budget began to run.
     spent : Spent
-        What counts against its limits, too: of the call that it is a part of, or of its own earlier runs.
+        Counts against its limits, too: the use by the call that it is a part of, or by its own earlier runs.
     outer : Invocation or None
-        The call whose host call this one was made in, on the same thread. It does not outlive that one.
+        The call inside whose host call this one was made, on the same thread. When that ends, this one ends.
     account : MemoryAccount or None
         The memories of the instance it is in.
     host_ns : int
@@ -175,7 +175,7 @@ class Invocation:
                 self.failure = self.failure or error
 
     def on_cancel(self, hook: Callable[[], None]) -> Callable[[], None]:
-        """Have `hook` called when the call is cancelled, at once if it already is. Returns what takes it off again."""
+        """Have `hook` called when the call is cancelled, at once if it already is. Returns a function to remove it."""
         hooks: list[Callable[[], None]] = self.__dict__.setdefault("_hooks", [])  # in one step: two threads may come
         hooks.append(hook)
         if self.ended is not None:
@@ -197,7 +197,7 @@ class Invocation:
         return self.ended
 
     def check_time(self) -> JudiciaError | None:
-        """`check` of all but the memory: it may be another call's already. On the thread that was inside."""
+        """`check` without the memory, which may be another call's already. On the thread that was inside."""
         if self.ended is not None:
             return self.ended
         if self.outer is not None and self.ends_with_outer():
@@ -257,13 +257,14 @@ class Invocation:
         return error
 
     def wait(self, seconds: float) -> JudiciaError | None:
-        """Let `seconds` pass for a host service, or less: a limit or a cancel ends it and is returned."""
+        """Let `seconds` pass for a host service, or less: a limit or a cancel ends the wait and is returned."""
         woken = Latch()
         remove = self.on_cancel(woken.set)
         until = perf_counter_ns() + int(seconds * 1e9)
         try:
             while (left := (until - perf_counter_ns()) / 1e9) > 0 and self.check() is None:
                 rest = self.remaining()
+                # A millisecond beyond the limit, so that `check` finds it exceeded and the loop ends.
                 woken.wait(min(left, SLICE) if rest is None else min(left, SLICE, rest + 0.001))
         finally:
             remove()

@@ -36,10 +36,10 @@ class Budget(Protocol):
         """Whether the limit of this kind was set for this call alone."""
 
     def cut_from(self, kind: str, /) -> float | None:
-        """What the call itself was given, where that is more than the limit in force; seconds, bytes or a count."""
+        """The call's own limit, where it is above the limit in force; seconds, bytes or a count."""
 
     def ceiling_of(self, kind: str, /) -> float | None:
-        """What nobody may set the limit of this kind above; seconds, bytes or a count."""
+        """The most that the limit of this kind may be set to; seconds, bytes or a count."""
 
 
 class FixedBudget:
@@ -51,13 +51,13 @@ class FixedBudget:
         self.limits = limits
 
     def is_own(self, _kind: str, /) -> bool:
-        """Never: nobody set it for a call."""
+        """Never: no limit here was set for a call."""
         return False
 
     def cut_from(self, _kind: str, /) -> float | None:
-        """None: nothing was given to a call."""
+        """None: a call has no limit of its own here."""
         return None
 
     def ceiling_of(self, _kind: str, /) -> float | None:
-        """None: there is nothing above."""
+        """None: there is no ceiling."""
         return None

@@ -1,12 +1,12 @@
-"""Linear memories of our own: every grow is seen, counted and can be refused.
+"""Linear memories of our own: we see and count every grow, and can refuse it.
 
 Wasmtime's own limiter takes five numbers, limits each memory by itself and has no callback. So the engine is given a
 *host memory creator*: Wasmtime asks us for each memory and for each grow.
 
 - Address space is reserved once (what Wasmtime asks for, plus its guard) and pages are committed with ``mprotect`` as
   a memory grows. The base never moves, so its address and size are plain numbers here.
-- A finished memory's reservation is recycled: ``madvise`` gives its pages back as zeros, and whatever lies beyond a
-  smaller successor's minimum is protected again, or the successor could read past its size.
+- A finished memory's reservation is recycled: ``madvise`` gives its pages back as zeros, and the pages beyond a smaller
+  successor's minimum are protected again, or the successor could read past its size.
 - All memories of an instance share one `MemoryAccount`, whose limit is looked up again at each grow; all accounts of a
   process share one `MemoryPool`.
 - The callbacks run on the thread inside the guest. They fail closed: an exception is kept on the account and the grow
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from judicia_notebook.engine.limits import Budget
 
 AVAILABLE = sys.platform in ("linux", "darwin")
-"""Whether this system has the calls it takes. Elsewhere Wasmtime's own limiter has to do."""
+"""Whether this system has the system calls for it. Elsewhere Wasmtime's own limiter has to do."""
 
 _MAX_RECYCLED = 32
 _ZEROES_WHAT_IT_TAKES = sys.platform == "linux"  # elsewhere MADV_DONTNEED may leave the old bytes
@@ -66,7 +66,7 @@ def can_reserve(size: int) -> bool:
 
 
 class MemoryPool:
-    """What all instances together hold, and how much that may be (bytes)."""
+    """The bytes that all instances together hold, and their ceiling."""
 
     def __init__(self, ceiling: int) -> None:
         self.ceiling = ceiling
@@ -86,20 +86,21 @@ class MemoryPool:
 
 
 class Observer(Protocol):
-    """Who is told of grows."""
+    """Learns of grows."""
 
     def on_grow(self, event: str, used: int) -> None: ...
 
 
 class MemoryAccount:
-    """The linear memories of one instance, and what became of its wish for more.
+    """The linear memories of one instance: what they hold, their limit, and the grows that were refused.
 
     Attributes
     ----------
     used : int
         Bytes held by all memories of the instance together.
     refused : (int, int, str) or None
-        The last refused grow: bytes asked for in all, the limit, and whose it was: ``plugin``, ``runtime``, ``system``.
+        The last refused grow: the bytes it would have made in all, the limit, and the limit's owner: ``plugin``,
+        ``runtime`` or ``system``.
     grows_refused : int
         How many grows were refused so far.
     observer : weakref.ref or None
@@ -120,7 +121,7 @@ class MemoryAccount:
         self.error: BaseException | None = None
 
     def admit(self, size: int, *, initial: bool = False) -> bool:
-        """Whether `size` more bytes fit; they are booked if so. What an instance begins with is no grow."""
+        """Book `size` more bytes if they fit; whether they do. The memory that an instance begins with is no grow."""
         limit = self.budget.limits.memory_bytes
         wanted = self.used + size
         if limit is not None and wanted > limit:
@@ -133,7 +134,7 @@ class MemoryAccount:
         return True
 
     def refuse(self, wanted: int, limit: int, whose: str) -> bool:
-        """Note that it was not given what it wanted; always False."""
+        """Note a refused grow; always False."""
         self.refused = (wanted, limit, whose)
         self.grows_refused += 1
         self._tell("grow_refused")
@@ -185,7 +186,7 @@ class instantiating:  # noqa: N801  # reads as a statement: with instantiating(a
 
 
 def _commit(mapped: int, size: int) -> int | None:
-    """A reservation of `mapped` bytes whose first `size` are zeros to be used; None where the system gives none."""
+    """A reservation of `mapped` bytes, the first `size` of them zeros and usable; None where the system gives none."""
     free = _recycled.get(mapped)
     try:
         base, committed = free.pop() if free else (_mmap(None, mapped, _NONE, _ANONYMOUS, -1, 0), 0)
@@ -193,6 +194,7 @@ def _commit(mapped: int, size: int) -> int | None:
         base, committed = _mmap(None, mapped, _NONE, _ANONYMOUS, -1, 0), 0
     if base == _MAP_FAILED:
         return None
+    # Recycled from a larger memory: its pages beyond this one's size would still be readable.
     beyond = size < committed and _mprotect(base + size, committed - size, _NONE)
     if beyond or (size > committed and _mprotect(base, size, _READ_WRITE)):
         _munmap(base, mapped)

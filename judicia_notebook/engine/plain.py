@@ -1,4 +1,4 @@
-"""NumPy's and pandas' values as Python's own, exactly: what Python's own cannot hold is a TypeError with the way out.
+"""NumPy's and pandas' values as Python's own, exactly; a value that does not fit is a TypeError with the way out.
 
 Neither library needs to be there: their values are known by the module of their type. The payloads of calls and the
 tables of the database both go through here, so that a value means the same at both.
@@ -50,7 +50,7 @@ def to_plain(value: Any) -> Any:
     Raises
     ------
     TypeError
-        There is none, or it would be another value; it says which value, and what to send instead.
+        Python has no such value, or another one. The message names the value, and says what to send instead.
     """
     module = type(value).__module__.partition(".")[0]
     if module == "numpy" and hasattr(value, "dtype"):
@@ -62,7 +62,7 @@ def to_plain(value: Any) -> Any:
 
 
 def _way_out(value: Any) -> str:
-    """What to write in place of a value that has no plain form; empty where nothing is plain about it."""
+    """A hint at what to send in place of a value that has no plain form; empty where none is known."""
     name = type(value).__name__
     ways = {
         "DataFrame": '.to_dict("records") makes a list of its rows',

@@ -1,13 +1,13 @@
-"""Wasmtime's guest profiler: what functions a guest was in, looked up a thousand times a second.
+"""Wasmtime's guest profiler: which functions a guest was in, a thousand times a second.
 
 - A tick of the epoch stops the guest at its next loop or function, and the profiler keeps the stack. A sample is one
-  such stack and stands for as much time as any other; how much that is, the profiler says by its own clock: the CPU
-  time of the thread inside WebAssembly, without host functions.
-- A host function is no sample. Its stack is kept when it ends, with the wall time that it took.
-- Ticks that come while the guest is not running would all fall on its first function, which in short calls is most of
-  them. So each entry, and each return from a host function, starts to wait for a tick anew. And where the system has
-  timers that call a function by themselves (Linux), the ticks come from there: a ticker in Python waits for the GIL
-  until the guest is entered.
+  such stack, and stands for as much time as any other. How much that is, the profiler's own clock says: the CPU time of
+  the thread inside WebAssembly, without host functions.
+- A host call is no sample. Its stack is kept when it ends, with the wall time that it took.
+- A tick that comes while the guest is not running would fall on its first function; in short calls most ticks do. So
+  each entry, and each return from a host function, starts to wait for a tick anew.
+- Where the system has timers that call a function by themselves (Linux), the ticks come from there: a ticker in Python
+  waits for the GIL until the guest is entered.
 - Frames point into compiled code, so the profiler needs that very module, not another made of the same bytes.
 
 A profiler belongs to one thread, which makes all the calls it looks at.
@@ -39,14 +39,14 @@ if TYPE_CHECKING:
     from judicia_notebook.engine.sandbox import Linkage, Sandbox
 
 INTERVAL = 0.001
-"""Seconds between two ticks while somebody profiles."""
+"""Seconds between two ticks while a profiler runs."""
 
 MOST_SAMPLES: Final = 200_000
 MOST_HOST_SAMPLES: Final = 20_000
 MOST_DEPTH, _OUTERMOST = 200, 150
 _NAME_LIMIT = 200
 _LEFT_OUT = "… {} frames …"
-_MANGLED: Final = ("_Z", "__Z")  # what no author writes; any other name is meant as it stands
+_MANGLED: Final = ("_Z", "__Z")  # no author writes these; any other name is meant as it stands
 
 
 class Sampled(NamedTuple):
@@ -61,7 +61,7 @@ class Sampled(NamedTuple):
     host : str
         The host function that ended at this moment, such as ``judicia:clock now``; empty for a sample of the guest.
     host_ns : int
-        What that took.
+        The wall time that it took.
     """
 
     at_ns: int
@@ -71,7 +71,7 @@ class Sampled(NamedTuple):
 
 
 class Samples(NamedTuple):
-    """All that a profiler found, in order.
+    """All samples of a profiler, in order.
 
     Attributes
     ----------
@@ -134,7 +134,7 @@ class GuestProfiler:
         if self._depth == 1:
             self._entered_ns = thread_time_ns()
         self._context = context
-        capi.set_epoch_deadline(context, 1)
+        capi.set_epoch_deadline(context, 1)  # wait anew: an earlier tick would fall on the first function
 
     def leave(self) -> None:
         """The guest returned, or was ended."""
@@ -167,16 +167,16 @@ class GuestProfiler:
             capi.guestprofiler_sample(self._pointer, store, 0)
             self._events.append(("", 0))
             self.guest_samples += 1
-            self._entered_ns += thread_time_ns() - before
+            self._entered_ns += thread_time_ns() - before  # taking the sample is not the guest's time
 
     # Afterwards ---------------------------------------------------------------------------------------------
 
     def finish(self) -> Samples:
-        """What was found; the profiler is over."""
+        """End the profiler, and give its samples."""
         pointer, self._pointer = self._pointer, c_void_p()
         if pointer.value is None:
             raise RuntimeError("this profiler is over")
-        self._remains.forget()  # finishing takes it
+        self._remains.forget()  # Wasmtime frees the profiler itself when it finishes it
         vector = capi.ByteVector()
         error = capi.guestprofiler_finish(pointer, byref(vector))
         if error:
@@ -241,7 +241,7 @@ def _function_names(thread: dict[str, Any], linkage: Linkage) -> list[str]:
     for function, name in enumerate(functions):
         symbol = texts[name]
         written = linkage.function_names.get(numbers.get(function, -1))
-        if written is not None and not written.startswith(_MANGLED):  # a mangled one Wasmtime has read
+        if written is not None and not written.startswith(_MANGLED):  # Wasmtime has demangled the others
             symbol = written or f"<wasm function {numbers[function]}>"
         found.append(function_name(symbol, linkage.export_names))
     return found
@@ -270,7 +270,7 @@ def function_name(symbol: str, exports: dict[int, str]) -> str:
     if symbol.startswith("<wasm function ") and symbol[15:-1].isdecimal():
         index = int(symbol[15:-1])
         return printable(exports.get(index, f"function {index}"), _NAME_LIMIT)
-    path, _, last = demangle(symbol).rpartition("::")  # Wasmtime has read it already, and left the hash
+    path, _, last = demangle(symbol).rpartition("::")  # Wasmtime has demangled it already, and left the hash
     hashed = path and len(last) == 17 and last[0] == "h" and not set(last[1:]) - set("0123456789abcdef")
     return printable(path if hashed else demangle(symbol), _NAME_LIMIT)
 
@@ -299,7 +299,7 @@ _stop: Callable[[], object] | None = None
 
 @contextlib.contextmanager
 def fast_ticks(engine: Engine) -> Iterator[None]:
-    """Ticks every `INTERVAL` while inside, from whichever clock there is; however many are inside."""
+    """Tick every `INTERVAL` inside the block, by the best clock there is. Blocks may overlap."""
     global _profilers, _stop
     with _ticking:
         _profilers += 1
@@ -315,7 +315,7 @@ def fast_ticks(engine: Engine) -> Iterator[None]:
 
 
 def _start_timer(engine: Engine) -> Callable[[], object] | None:
-    """A timer of the system's that advances the epoch by itself; what stops it, or None where there is none."""
+    """Start a timer of the system's that advances the epoch; the function to stop it, or None without such timers."""
     if sys.platform != "linux" or ctypes.sizeof(c_void_p) != 8:
         return None
     library = ctypes.CDLL(None)

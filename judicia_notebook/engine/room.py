@@ -1,8 +1,8 @@
-"""Whether this process may take so much more memory, asked before C code that a refusal would end the process in.
+"""Asks the system for memory before C code runs that a refusal would crash.
 
-msgspec does not look whether it got the memory for a text or for what it writes. Where the address space is limited
-(``ulimit -v``, a batch system), that is a segmentation fault. So where there is a limit, the room is mapped and given
-back first. Another thread may take it in between; that is not ruled out here.
+msgspec does not check whether it got the memory for a text or for its output. Where the address space is limited
+(``ulimit -v``, a batch system), that is a segmentation fault. So where there is a limit, `check_room` maps that much
+first and gives it back. Another thread may take it in between; nothing here prevents that.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if sys.platform != "win32":
     import resource
 
 ALLOCATOR: Final = 2 << 20
-"""Python's own allocator asks for 1 MiB at a time, and glibc's for somewhat more than it was asked for."""
+"""Python's own allocator asks for 1 MiB at a time, and glibc's for somewhat more than its caller did."""
 
 
 def _has_limit() -> bool:
@@ -26,11 +26,11 @@ def _has_limit() -> bool:
 
 
 limited = _has_limit()
-"""Whether there may be less room than any program could want, as it was seen last."""
+"""Whether this process's memory is limited, as of the last `look`."""
 
 
 def look() -> bool:
-    """`limited`, as it is now; it takes a microsecond."""
+    """`limited`, as it is now. The look takes a microsecond."""
     global limited
     limited = _has_limit()
     return limited
@@ -42,7 +42,7 @@ def check_room(size: int) -> None:
     Raises
     ------
     MemoryError
-        They are not to be had.
+        The system does not give them.
     """
     try:
         if sys.platform == "win32":

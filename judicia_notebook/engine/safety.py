@@ -175,7 +175,7 @@ def remember_signal_handlers() -> None:
 
 
 def restore_signal_handlers() -> None:
-    """Put Wasmtime's handlers back on top after somebody else, faulthandler for one, has set others."""
+    """Put Wasmtime's handlers back on top after other code, faulthandler for one, has set its own."""
     for number, action in _handlers.items():
         _sigaction(ctypes.c_int(number), action, None)
 
@@ -200,7 +200,7 @@ def _unraisable(unraisable: Any) -> None:
 
 
 def guard_callbacks(functions: set[Any], on_lost: Callable[[BaseException], None]) -> None:
-    """Have `on_lost` told when one of these Python functions, called by Wasmtime, dies before its own ``try``."""
+    """Have `on_lost(error)` called when one of these functions, called by Wasmtime, dies before its own ``try``."""
     global _on_lost
     _ours.update(functions)
     _on_lost = on_lost
@@ -208,7 +208,7 @@ def guard_callbacks(functions: set[Any], on_lost: Callable[[BaseException], None
 
 
 def keep_hook() -> None:
-    """Make sure our hook is in front: others replace `sys.unraisablehook` too."""
+    """Make sure our hook is in front: other code replaces `sys.unraisablehook`, too."""
     global _previous_hook
     if sys.unraisablehook is not _unraisable:
         _previous_hook = sys.unraisablehook

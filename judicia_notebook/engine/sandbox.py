@@ -3,10 +3,10 @@
 - `Linkage` is what all instances of a plugin share: the compiled module and its host functions, resolved once.
 - `Sandbox` is one store and instance. One thread at a time is inside it; others may only mark it.
 - Wasmtime calls two functions of ours on the thread that is inside: `_on_tick` when the epoch has moved, and
-  `_on_host_call` for an import. Neither lets an exception out: it is kept on the invocation, Wasmtime is told to
-  unwind, and the exception goes on from `Sandbox.run`. Each store keeps its own; two threads cannot swap theirs.
-- A store is closed by its owner, or by the thread inside it when it leaves: never under somebody's feet. One that
-  everybody forgot goes with the last reference to it, which the thread inside holds.
+  `_on_host_call` for an import. Neither lets an exception out: the invocation keeps it, Wasmtime unwinds the guest, and
+  `Sandbox.run` raises it. Each store keeps its own; two threads cannot swap theirs.
+- The owner closes a store. While a thread is inside, that thread closes it when it leaves. A store that its owner never
+  closed goes with the last reference to it; the thread inside holds one.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ Observer = Callable[["Invocation", str, int, int], None]
 
 
 class Watcher(Protocol):
-    """Who watches the thread inside a sandbox; called on that thread, and between guest and host all the time."""
+    """Watches the thread inside a sandbox. It is called on that thread, at each step between guest and host."""
 
     def enter(self, context: c_void_p) -> None:
         """The guest is about to be entered."""
@@ -74,7 +74,7 @@ def enclosing() -> Invocation | None:
 
 
 class HostFunction(NamedTuple):
-    """An import: its name, its type, and what answers it: ``call(sandbox, invocation, *numbers) -> number``."""
+    """An import: its name, its type, and its answer, ``call(sandbox, invocation, *numbers) -> number``."""
 
     module: str
     name: str
@@ -112,7 +112,7 @@ def _on_tick(context: int, data: int, delta: Any, kind: Any) -> int | None:
         sandbox = _sandboxes[data]()
         invocation = sandbox.invocation if sandbox is not None else None
         if sandbox is not None and invocation is not None and invocation.failure is None and sandbox.tick(invocation):
-            delta[0], kind[0] = 1, 0
+            delta[0], kind[0] = 1, 0  # call again at the next tick; go on without yielding
             return None
     except BaseException as error:  # a Python exception must not cross into Wasmtime
         _remember(error)
@@ -173,7 +173,7 @@ class Linkage:
     info : ModuleInfo
         The same module as our reader saw it: the types of its exports, which the call path must not get wrong.
     functions : iterable of HostFunction
-        What its imports are answered by.
+        The answers to its imports.
     trap_unknown : bool
         Whether other function imports trap when called, instead of refusing the module.
 
@@ -273,10 +273,10 @@ class Sandbox:
     broken : bool
         A guest that did not return normally is not entered again.
     watcher : Watcher or None
-        What takes the guest's stack at every tick; set while somebody profiles.
+        Takes the guest's stack at every tick; set while a profiler runs.
     observer : callable or None
-        Told (invocation, event, cpu_ns, used bytes) of ticks, grows and refused grows. It may not refer to the sandbox,
-        which would then have to wait for the garbage collector.
+        Called with (invocation, event, cpu_ns, used bytes) for ticks, grows and refused grows. It may not refer to the
+        sandbox, which would then have to wait for the garbage collector.
     """
 
     def __init__(self, linkage: Linkage, budget: Budget, pool: MemoryPool) -> None:
@@ -344,6 +344,7 @@ class Sandbox:
         self.invocation = invocation
         invocation.account = self.account
         ticker = self.engine.ticker
+        # First `running`, then `parked`. The ticker parks in the other order, so one of the two sees the other.
         ticker.running[self.key] = self
         if ticker.parked:
             ticker.wake()
@@ -357,8 +358,8 @@ class Sandbox:
             raise invocation.exceeded("memory", limit, self.account.used, "bytes")
 
     def _limit(self, memory_bytes: int | None, table_elements: int) -> None:
-        """Tell Wasmtime what it holds an instance to by itself: how large each table may become."""
-        # -1 leaves memory to our accounts; where those are not to be had, Wasmtime's own limit per memory has to do.
+        """Tell Wasmtime the limits that it enforces by itself: how large each table may become."""
+        # -1 leaves memory to our accounts. On a system without them, Wasmtime's own limit per memory has to do.
         per_memory = -1 if memory.AVAILABLE or memory_bytes is None else memory_bytes
         capi.store_limiter(self.store, per_memory, table_elements, 1, 16, 16)
         self._limited = memory_bytes, table_elements
@@ -383,7 +384,7 @@ class Sandbox:
         return self.fuel_set - self._fuel.value
 
     def leave(self) -> None:
-        """The other half of `enter`; closes the store if somebody asked for that meanwhile."""
+        """The other half of `enter`; closes the store if `close` was called meanwhile."""
         self.engine.ticker.running.pop(self.key, None)
         self.invocation = None
         _entered.levels -= 1
@@ -395,8 +396,8 @@ class Sandbox:
             self.leave()
 
     def _vacate(self) -> None:
-        # First out, then look; `close` first marks, then looks. So one of them sees the other, or both do: deleting
-        # twice is deleting once.
+        # This thread first releases, then looks; `close` first marks, then looks. So one of them sees the other, or
+        # both do: deleting twice is deleting once.
         self._occupied.release()
         if self._closing:
             self._delete()
@@ -466,12 +467,12 @@ class Sandbox:
         return made
 
     def run(self, export: Export) -> None:
-        """Enter the guest with what is in the export's slots; its results are there afterwards.
+        """Enter the guest with the numbers in the export's slots; its results are there afterwards.
 
         Raises
         ------
         CallError
-            The guest did not return: see `traps.explain` for which and why.
+            The guest did not return; `traps.explain` chooses the error.
         """
         previous, _entered.sandbox = _entered.sandbox, self
         watcher = self.watcher
@@ -484,7 +485,7 @@ class Sandbox:
             if watcher is not None:
                 watcher.leave()
         if error or export.trap.value:
-            trap, export.trap.value = export.trap.value, None
+            trap, export.trap.value = export.trap.value, None  # the next call uses the same slots
             raise self._failure(error, trap)
         invocation = self.invocation
         if invocation is not None and invocation.failure is not None:

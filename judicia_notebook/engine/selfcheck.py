@@ -1,4 +1,4 @@
-"""Call a small module through every hot path once, before anybody relies on it.
+"""Call a small module through every hot path once, before a plugin relies on it.
 
 The C API is used without argument types; a library that lays things out differently would answer wrongly rather than
 complain. So the engine proves itself at its start: a call, a host call, a grow that is refused, fuel, a trap.
@@ -42,7 +42,7 @@ def run(engine: Engine) -> None:
     Raises
     ------
     ImportError
-        Naming what did not behave.
+        The message names the step that failed.
     """
     from judicia_notebook.engine import capi
 
@@ -67,7 +67,7 @@ def run(engine: Engine) -> None:
             answers.append(grow.read()[0])
         _expect(answers == [1, -1] or not AVAILABLE, "the memory quota")
         _expect(sandbox.memory is not None or not AVAILABLE, "the exported memory")
-        sandbox.account.refused = None
+        sandbox.account.refused = None  # or the trap below would be explained by the refused grow
         peek = sandbox.export("peek")
         peek.write(pack_numbers(("i32",), (5 << 16,)))
         try:

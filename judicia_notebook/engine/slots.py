@@ -54,7 +54,7 @@ def pack_numbers(kinds: tuple[str, ...], numbers: tuple[float, ...]) -> bytes:
 
 
 def _misfit(kinds: tuple[str, ...], numbers: tuple[Any, ...]) -> str:
-    """What is wrong with these arguments, in the words of WebAssembly's types."""
+    """The error in these arguments, in the words of WebAssembly's types."""
     if len(kinds) != len(numbers):
         takes = "no numbers" if not kinds else "1 number" if len(kinds) == 1 else f"{len(kinds)} numbers"
         given = "none was given" if not numbers else f"{len(numbers)} {'was' if len(numbers) == 1 else 'were'} given"
@@ -65,7 +65,7 @@ def _misfit(kinds: tuple[str, ...], numbers: tuple[Any, ...]) -> str:
 
 
 def _wrong(kind: str, number: Any) -> str:
-    """What is wrong with one argument; empty where it fits."""
+    """The error in one argument; empty where it fits."""
     if kind in {"f32", "f64"}:
         try:
             layout((kind,), signed=True).pack(number)
@@ -83,7 +83,7 @@ def _wrong(kind: str, number: Any) -> str:
 
 
 def _noun(value: Any) -> str:
-    """What a value is, for people."""
+    """A noun for a value, as people say it."""
     if value is None:
         return "None"
     nouns = {str: "a text", float: "a float", complex: "a complex number", bytes: "bytes", list: "a list"}

@@ -1,7 +1,7 @@
 """The one engine of this process, started and checked at its first use.
 
-One, because an engine reserves address space, because the epoch that stops runaway guests is engine-wide, and because
-compiled modules can be shared only inside it. It is never closed: it lives as long as the process.
+There is one, because an engine reserves address space, because the epoch that stops runaway guests is engine-wide, and
+because compiled modules can be shared only inside an engine. It is never closed: it lives as long as the process.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _lock = threading.Lock()
 
 @functools.cache
 def _make() -> Engine:
-    """The engine. It never goes, so one whose check could not be made (no thread is left) is kept for the next try."""
+    """The engine, not checked yet. It is never freed, so after a failed check the next try takes the same engine."""
     return Engine()
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 MOST_MEMORY = 1 << 30
-"""Bytes of memory that no plugin gets more of unless a runtime's own ceiling says so."""
+"""The most bytes of memory that a plugin gets, unless a runtime's own ceiling says otherwise."""
 
 
 def memory_ceiling() -> int:

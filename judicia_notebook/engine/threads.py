@@ -1,7 +1,7 @@
-"""A thread of ours, and how it is started: whoever starts one learns whether it came to its work.
+"""Threads of ours: the code that starts a thread learns whether the thread came to its work.
 
-``Thread.start`` returns before the thread's own function runs. What `threading.settrace` or `setprofile` installs, or
-want of memory, may end it before that, and then nobody has done the work and nobody has said so.
+``Thread.start`` returns before the thread's own function runs. A function that `threading.settrace` or `setprofile`
+installed, or want of memory, may end the thread before that. Then the work is not done, and no error says so.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Thread(threading.Thread):
     def run(self) -> None:
         self.arrived.set()
         work = self._work
-        del self._work  # it may refer to this thread
+        del self._work  # it may refer to this thread, which would then wait for the garbage collector
         work()
 
 
@@ -57,7 +57,7 @@ def start(thread: Thread, purpose: str) -> None:
     Raises
     ------
     ResourceExhausted
-        The system gives none.
+        The system gives no thread.
     """
     try:
         thread.start()
@@ -75,7 +75,7 @@ def wait_for_arrival(thread: Thread, purpose: str) -> None:
     Raises
     ------
     ResourceExhausted
-        It ended before.
+        It ended before that.
     """
     until = monotonic() + ARRIVAL_SECONDS
     while not thread.arrived.wait(_LOOK_SECONDS) and monotonic() < until:

@@ -13,9 +13,9 @@ debugger raises in it). So it cannot die unseen:
 - Its loop outlives exceptions.
 - A second thread, the watch, looks at it while calls run: it replaces a ticker that has ended, and advances the epoch
   itself as long as the ticker does not. The ticker looks at the watch in turn.
-- `beat` is the time of the last turn after which both were well. Each entry looks at it. Where it is old the entry asks
-  for another one, and is refused if none comes. An old one alone refuses nothing: whatever holds the GIL or stops the
-  process for a while delays the beat as well.
+- `beat` is the time of the last turn after which both were well. Each entry looks at it. Where the beat is old, the
+  entry waits for a new beat, and is refused if none comes. An old beat alone refuses nothing: whatever holds the GIL or
+  stops the process for a while delays the beat as well.
 - No lock is held where an exception could leave it held: what the two sleep on is a `_Wakeup`, and they replace each
   other without a lock. A thread that finds another in its place leaves.
 """
@@ -41,7 +41,7 @@ STALE = 1.0
 """Seconds after which an entry wants to see another beat."""
 
 PATIENCE = 5.0
-"""Seconds that an entry waits for it."""
+"""Seconds that an entry waits for that beat."""
 
 _FEWEST_LOOKS = 100  # however long each of them took: a busy process must not look like a dead ticker
 _LOOK = 0.002
@@ -51,7 +51,7 @@ _PURPOSE = "to enforce time limits"
 
 
 class _Wakeup:
-    """What a thread sleeps on, until somebody wakes it or for a while.
+    """What a thread sleeps on, for a while or until another thread wakes it.
 
     It is a single lock of C. An Event guards itself with another lock, which stays held for ever if an exception ends
     a thread at the wrong moment.
@@ -69,11 +69,11 @@ class _Wakeup:
             self._lock.release()
 
     def is_set(self) -> bool:
-        """Whether it was set and nobody has woken yet."""
+        """Whether it was set, and the thread that sleeps on it has not woken yet."""
         return not self._lock.locked()
 
     def wait(self, seconds: float = -1) -> None:
-        """Sleep until it is set, or so long."""
+        """Sleep until it is set, or for so many seconds."""
         self._lock.acquire(timeout=seconds)
 
 
@@ -83,7 +83,7 @@ class Ticker:
     Attributes
     ----------
     running : dict
-        What wants ticks.
+        The sandboxes that want ticks, by their keys.
     parked : bool
         Whether no tick comes before `wake`.
     ticks, turns : int
@@ -126,7 +126,7 @@ class Ticker:
         self._wait_for_turn(turns)
 
     def wake(self) -> None:
-        """Make sure ticks come; called by a call that has entered `running` and found the ticker parked."""
+        """Make sure that ticks come; for a call that has entered `running` and sees the ticker parked."""
         if not self._wake.is_set():
             self._woken = monotonic()
         self._wake.set()
@@ -219,6 +219,7 @@ class Ticker:
             self.beat = monotonic()
 
     def _park(self) -> None:
+        # First `parked`, then `running`: an entering call does it the other way round.
         self.parked = True
         if not self.running:
             self._wake.wait()

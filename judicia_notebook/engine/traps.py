@@ -1,9 +1,8 @@
-"""What Wasmtime says went wrong, as errors of ours.
+"""Wasmtime's traps, as errors of ours.
 
 Several things can be true at once when a call ends badly: a guest whose allocation was refused aborts with
-``unreachable``; one that is being cancelled dies in a host function. The order here decides what the caller is told:
-what ended the call from outside comes first, then what the guest said of itself, then what refused it something, and
-only then the bare trap.
+``unreachable``; a guest that is being cancelled dies in a host function. The order here decides which error the caller
+gets: an end from outside comes first, then the guest's own report, then a refusal, and only then the bare trap.
 """
 
 from __future__ import annotations
@@ -77,7 +76,7 @@ def explain(
     if isinstance(failure, GuestTrap) and not failure.backtrace and failure.record is None:
         failure.backtrace = backtrace(frames, exports)
     if isinstance(failure, CallError) and failure.record is None:
-        return failure  # of this call; one with a record is how another plugin's call ended, inside a service
+        return failure  # of this call; an error with a record ended another plugin's call, inside a service
     if failure is not None:
         error = HostFailure(f"{type(failure).__name__}: {failure}", **where)
         error.__cause__ = failure

@@ -1,8 +1,8 @@
 """The JSON of ABI v1: strict both ways, and no slower than it must be.
 
-msgspec reads and writes, and is lenient about a few things. The usual message proves that it has none of them by going
-the other way once more, in C: a value that equals what its bytes read as is plain JSON through and through, and bytes
-that equal what their value is written as hold no key twice. Any other message is looked through:
+msgspec reads and writes, and is lenient about a few things. The usual message proves in C that it has none of them, by
+going the other way once more. A value that equals the value read from its bytes is plain JSON through and through;
+bytes that equal the bytes written from their value hold no key twice. Any other message is looked through:
 
 - duplicate keys: every key in the text has a colon after it, so a message without any has exactly as many colons
   outside its strings as the decoded value has keys;
@@ -10,8 +10,8 @@ that equal what their value is written as hold no key twice. Any other message i
 - NaN and infinity, which msgspec writes as ``null``: only a message with a ``null`` in it can hide one.
 
 Nothing is decoded that `json_shape` did not measure, so that each step in C is short. A float that is hard to round
-takes msgspec 16 us, and Python 0.6; for the others msgspec is eight times as fast. So a message with many that may be
-hard is read with Python's `float`, and as that is called from Python, other threads get their turn meanwhile.
+takes msgspec 16 us, and Python 0.6; for the others msgspec is eight times as fast. So a message with many floats that
+may be hard is read with Python's `float`. As that is called from Python, other threads get their turn meanwhile.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ _LONG_NUMBER = b"0" * 19
 _TOO_LONG_NUMBER = b"0" * (MAX_DIGITS + 1)
 _KINDS = (b"0123456789", b"eE+-", b".")
 _NUMBERS = bytes(next((kind[0] for kind in _KINDS if byte in kind), 0) for byte in range(256))
-"""What only numbers are left of: ``0`` for each digit, ``e`` for what stands in an exponent, and the point."""
+"""A table that keeps numbers alone: ``0`` for each digit, ``e`` for the other signs of an exponent, and the point."""
 
 _HARD, _DOUBTFUL = 1000, 40_000
-"""So many floats of either kind msgspec may be given: 36 ms. A hard one takes it 16 us, a doubtful one 0.5."""
+"""The most floats of either kind that msgspec gets: 36 ms. A hard float takes it 16 us, a doubtful one 0.5."""
 _LAID_OUT_FROM = 1024
 _MANY_DOUBTFUL = _DOUBTFUL * 50  # bytes; without an exponent they are long
 _DIGITS_OF_HARD = b"0" * 150
@@ -80,7 +80,7 @@ def encode(value: Any, name: str = "payload") -> bytes:
     ----------
     value : Any
     name : str
-        What errors call it.
+        The payload's name in errors.
 
     Raises
     ------
@@ -102,13 +102,13 @@ def encode(value: Any, name: str = "payload") -> bytes:
         raise
     except (TypeError, ValueError, OverflowError, msgspec.MsgspecError) as error:
         if isinstance(error, TypeError):
-            has_other_keys(value, name)  # which names the place
+            has_other_keys(value, name)  # raises with the place, where it finds it
         raise InvalidPayload(f"The payload cannot be written as JSON: {error}") from None
     return data
 
 
 def rewrite(value: Any, levels: int) -> bytes:
-    """The JSON of a value that `decode` has made: nothing of it can get lost, and reading it once more takes as long.
+    """The JSON of a value that `decode` made. Nothing of it can get lost, so it is not read once more to prove that.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def rewrite(value: Any, levels: int) -> bytes:
 
 
 def _look_through(value: Any, data: bytes, name: str) -> None:
-    """Refuse what was written as something else than it is."""
+    """Refuse a value that was written as another one."""
     deep = _may_be_deep(data, MAX_DEPTH)
     if deep:
         plain = decode(data, max_values=len(data))
@@ -140,7 +140,7 @@ def _look_through(value: Any, data: bytes, name: str) -> None:
 
 
 def check_room_to_write(value: Any) -> None:
-    """Where memory is limited, refuse what there is no room to write: msgspec ends the process there.
+    """Where memory is limited, refuse a value whose text has no room: msgspec would end the process.
 
     Raises
     ------
@@ -176,7 +176,7 @@ def _written_text(text: str) -> int:
 
 
 def _check_nesting(value: Any) -> None:
-    """Refuse what is nested too deep, before C recurses into it as far as a raised recursion limit allows."""
+    """Refuse a value that is nested too deep, before C recurses into it as far as a raised recursion limit allows."""
     level = [value]
     for _ in range(MAX_DEPTH + 1):
         children = (child for one in level for child in _children(one))
@@ -196,7 +196,7 @@ def _children(value: Any) -> Iterable[Any]:
 
 
 def _reads_as(data: bytes, value: Any) -> bool:
-    """Whether the value is what its bytes say, so that nothing was lost on the way. False may also mean unknown."""
+    """Whether the value equals the value of its bytes, so that nothing was lost. False may also mean unknown."""
     numbers = data.translate(_NUMBERS)
     if _may_be_deep(data, MAX_DEPTH) or _LONG_NUMBER in numbers:
         return False
@@ -256,10 +256,10 @@ _rounding_decoder = msgspec.json.Decoder(float_hook=_finite)
 
 
 def _decoder_of(numbers: bytes, look: Look | None = None) -> msgspec.json.Decoder[Any]:
-    """The decoder that is fast for a message; what `_NUMBERS` makes of it is given.
+    """The decoder that is fast for a message; `numbers` is what `_NUMBERS` leaves of it.
 
-    Hard to round are the largest and the smallest numbers: they have three digits of exponent, or very many others.
-    Doubtful is any other with an exponent, or with 18 digits: it may lie in the middle of two floats.
+    The largest and the smallest numbers are hard to round: they have three digits of exponent, or very many others.
+    Any other number with an exponent, or with 18 digits, is doubtful: it may lie in the middle of two floats.
     """
     if len(numbers) < _HARD * _SHORTEST_HARD:
         return _decoder
@@ -272,7 +272,7 @@ def _decoder_of(numbers: bytes, look: Look | None = None) -> msgspec.json.Decode
 
 
 def _read(data: bytes, numbers: bytes, look: Look | None = None) -> Any:
-    """Decode what was measured before."""
+    """Decode a text that was measured before."""
     if len(data) < _SMALL and not room.limited:
         return _decoder.decode(data)
     if room.look():
@@ -294,8 +294,8 @@ def room_for(data: bytes) -> int:
 def decode(data: bytes, max_depth: int = MAX_DEPTH, max_values: int = MAX_VALUES, look: Look | None = None) -> Any:
     """The value a guest's JSON stands for.
 
-    What it takes of memory is at most four times the text and 110 bytes for each value that there may be; while it is
-    read, the text three more times.
+    The value takes at most four times the memory of the text, and 110 bytes for each value that there may be. Reading
+    takes the text three more times.
 
     Parameters
     ----------
@@ -338,7 +338,7 @@ def decode(data: bytes, max_depth: int = MAX_DEPTH, max_values: int = MAX_VALUES
 
 
 def _holds(numbers: bytes, digits: bytes) -> bool:
-    """Whether there are so many digits in a row. Looked for in pieces, since digits are what this search is slow at."""
+    """Whether there are so many digits in a row. It searches in pieces, since this search is slow at digits."""
     if len(numbers) <= _PIECE:
         return digits in numbers
     starts = range(0, len(numbers), _PIECE)

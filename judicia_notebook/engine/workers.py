@@ -4,9 +4,10 @@ Ours rather than an executor's, for three reasons: a guest needs half a megabyte
 room to spare; they must not keep the interpreter from exiting while a guest spins; and none of them may be lost with
 its work. An exception can end a thread at any bytecode:
 
-- Work is handed over with what is told if its thread ends before it (`lost`), so that nobody waits for it for ever.
-- A thread says so itself on its way out. One that could not is found by whoever next brings work or waits (`check`).
-- What waits in the queue gets another thread then, or is told that there is none.
+- Each work comes with a function, `lost`, that is called if its thread ends before it. So no caller waits for ever.
+- A thread that ends calls it on its way out. Where it could not, the next caller that brings work or waits notices the
+  ended thread, and calls it (`check`).
+- Work that waits in the queue gets another thread then. If the system gives none, its `lost` is called, too.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from judicia_notebook.errors import ResourceExhausted
 MOST = 64
 IDLE_SECONDS = 5.0
 LOOK_SECONDS = 0.5
-"""Seconds after which whoever waits for work looks whether there still is a thread at it."""
+"""Seconds after which a caller that waits for work looks whether its thread is still there."""
 
 _PURPOSE = "for a call in the background"
 
@@ -37,7 +38,7 @@ Lost = Callable[[BaseException], object]
 
 
 class _Job:
-    """Work, and what is told if its thread ends before it."""
+    """Work, and the function that is called if its thread ends before it."""
 
     __slots__ = ("lost", "work")
 
@@ -47,7 +48,7 @@ class _Job:
 
 
 class _Worker(threads.Thread):
-    """One of the threads, and what it is at."""
+    """A thread, and the work that it is at."""
 
     job: _Job | None = None
 
@@ -91,19 +92,19 @@ class Workers:
         except ResourceExhausted:
             with self._ready:
                 if self._threads or job not in self._waiting:
-                    return  # one that is there will come to it
+                    return  # a thread that is there will come to it
                 self._waiting.remove(job)
             raise
 
     def check(self) -> None:
-        """Look for threads that have ended at their work: it is told, and they are replaced."""
+        """Look for threads that have ended at their work: call its `lost`, and replace them."""
         with self._ready:
             ended = [thread for thread in self._threads if thread.begun and not thread.is_alive()]
         for thread in ended:
             self._leave(thread, RuntimeError("its thread has ended"))
 
     def wait_until(self, changed: Changed, predicate: Callable[[], bool], timeout: float | None = None) -> bool:
-        """Wait for what the work here brings about, without the lock of `changed`, and look after its threads."""
+        """Wait until work here makes `predicate` true, without the lock of `changed`, and look after the threads."""
         until = float("inf") if timeout is None else time.monotonic() + timeout
         while not changed.wait_until(predicate, max(0.0, min(LOOK_SECONDS, until - time.monotonic()))):
             if time.monotonic() >= until:
@@ -112,7 +113,7 @@ class Workers:
         return True
 
     def close(self) -> None:
-        """Let the idle threads end, and the others when they have done what they do."""
+        """Let the idle threads end, and the others after their work."""
         with self._ready:
             self._closed = True
             self._ready.notify_all()
@@ -139,7 +140,7 @@ class Workers:
             thread = _Worker(lambda: self._serve(thread), self._name)
             self._threads.add(thread)
         try:
-            with _stack_size:  # the size is the process's, so nobody else may start a thread of ours in between
+            with _stack_size:  # the size is the process's: no other thread of ours may start in between
                 before = threading.stack_size(THREAD_STACK)
                 try:
                     threads.start(thread, _PURPOSE)
@@ -168,7 +169,7 @@ class Workers:
             self._leave(me, error)
 
     def _next(self, me: _Worker) -> _Job | None:
-        """What to do next; None when there was nothing for a while, and the thread is to end."""
+        """The next work; None when none came for a while, and the thread is to end."""
         until = time.monotonic() + IDLE_SECONDS
         with self._ready:
             self._idle.add(me)
@@ -179,14 +180,14 @@ class Workers:
                         self._threads.discard(me)
                         return None
                     self._ready.wait(left)
-                me.job = self._waiting[0]  # noted before it leaves the queue: in between it would be nobody's
+                me.job = self._waiting[0]  # noted before it leaves the queue: no thread's end in between loses it
                 self._waiting.popleft()
                 return me.job
             finally:
                 self._idle.discard(me)
 
     def _leave(self, thread: _Worker, error: BaseException) -> None:
-        """Strike off a thread that ends or has ended; its work is told, and what waits gets another thread."""
+        """Strike off a thread that ends or has ended: call the `lost` of its work, and hire for the work that waits."""
         with self._ready:
             self._threads.discard(thread)
             self._idle.discard(thread)
@@ -240,7 +241,7 @@ class Attendance:
         if self._asked is not None or self._there is not None:
             return
         visit = object()
-        with contextlib.suppress(ResourceExhausted):  # there is no thread: whoever comes next asks again
+        with contextlib.suppress(ResourceExhausted):  # there is no thread: the next caller asks again
             try:
                 self._asked = visit
                 self._workers.run(partial(self._come, visit), partial(self._lose, visit))

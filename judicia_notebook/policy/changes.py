@@ -1,10 +1,10 @@
 """Changes of a policy as pure functions of snapshots: the one place that says what each comes to.
 
 Policy, magics and panel carry these out and compute nothing of their own. None reads a clock, takes a lock or
-changes what it is given, so that a policy can call them under its lock.
+changes its arguments, so that a policy can call them under its lock.
 
-A *subject* is what a change is about: a capability, or a kind of quota. `widened` says of which subjects a change
-allows more than before; whoever must not widen anything asks it, and `kept_narrow` puts those subjects back.
+A *subject* of a change is a capability, or a kind of quota. `widened` says of which subjects a change allows more than
+before; a caller that must not widen anything asks it, and `kept_narrow` puts those subjects back.
 """
 
 from __future__ import annotations
@@ -97,16 +97,16 @@ def limiting(now: Snapshot, kinds: dict[str, Any]) -> Snapshot:
 
 
 def offered(now: Snapshot, capability: str, last: tuple[str, ...], requests: Requests) -> tuple[str, ...]:
-    """What switching a capability on grants: what stands, else what stood last, else what the manifest asks for.
+    """The grants of a capability that is switched on: those in force, or the last ones, or those the manifest asks for.
 
-    A capability that takes a scope and of which nothing is known offers nothing: how wide it is to be must be said.
+    A capability that takes a scope offers nothing where there are none of these: the user has to say how wide it is.
     """
     unscoped = () if capability in SCOPE_SHAPES else (capability,)
     return now.of(capability) or last or requests.of(capability) or unscoped
 
 
 def check_offered(now: Snapshot, wanted: Iterable[str], offers: Collection[str]) -> None:
-    """Refuse to grant a capability without a scope where it is not offered so: that is an act of its own.
+    """Refuse to grant a capability without a scope where it is not offered so: granting all is an act of its own.
 
     Raises
     ------
@@ -147,7 +147,7 @@ def kept_narrow(now: Snapshot, wanted: Snapshot, subjects: Collection[str]) -> S
 def taken_back(before: Snapshot, after: Snapshot, now: Snapshot, narrowed: Collection[str] = ()) -> Snapshot:
     """`now` without what led from `before` to `after`; all else that happened since stays.
 
-    A subject that was `narrowed` since by somebody does not become wider.
+    A subject that was `narrowed` since does not become wider.
     """
     given, taken = set(after.granted) - set(before.granted), set(before.granted) - set(after.granted)
     granted = [one for one in now.granted if one not in given] + [one for one in before.granted if one in taken]

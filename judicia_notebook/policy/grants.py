@@ -49,7 +49,7 @@ _SCOPES: Final[Mapping[str, tuple[str, Callable[[str], object]]]] = {
     "register_routes": ("path prefixes such as /scores", re.compile(r"/[^\s?#]*").fullmatch),
 }
 SCOPE_SHAPES: Final[Mapping[str, str]] = {name: shape for name, (shape, _) in _SCOPES.items()}
-"""What the scope of each capability that takes one looks like."""
+"""The form of a scope, for each capability that takes one."""
 _LISTS = frozenset({"read_database", "write_database", "read_shared_memory", "write_shared_memory"})
 
 
@@ -82,7 +82,7 @@ def parse_grant(text: str) -> tuple[str, ...]:
 
 
 def is_grant(text: str) -> bool:
-    """Whether a text is one grant in its normal form, as `parse_grant` gives it: nothing else is suggested to anyone.
+    """Whether a text is one grant in its normal form, as `parse_grant` gives it: only such a text is ever suggested.
 
     Examples
     --------

@@ -218,7 +218,7 @@ class LimitTable(Mapping[str, LimitKind], Generic[L]):
         return f"<LimitTable {self.service or 'quotas'}: {', '.join(self)}>"
 
     def check_names(self, names: Iterable[Any]) -> None:
-        """Refuse what is not in the table.
+        """Refuse names that are not in the table.
 
         Raises
         ------

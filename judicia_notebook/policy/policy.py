@@ -40,7 +40,7 @@ from judicia_notebook.policy.quotas import (
 from judicia_notebook.reporting.notices import callback_failed
 
 MOST_REMEMBERED = 1000  # changes; all subjects count as narrowed before them
-_TAKES_BACK: Final = frozenset({"restore", "undo"})  # what goes away by these was not revoked by anybody
+_TAKES_BACK: Final = frozenset({"restore", "undo"})  # a grant that goes away by these was not revoked
 
 
 # The policy ---------------------------------------------------------------------------------------------------
@@ -68,7 +68,7 @@ class PolicyState:
 
 
 class Narrowing(NamedTuple):
-    """Of which subjects a version allows less than the one before it; `passing` where that ends with a block."""
+    """The subjects of which a version allows less than the version before; `passing` where that ends with a block."""
 
     version: int
     subjects: frozenset[str]
@@ -76,7 +76,7 @@ class Narrowing(NamedTuple):
 
 
 class Ledger(Protocol):
-    """Where versions come from and changes are written down; the runtime's recorder is one."""
+    """Gives versions and writes changes down; the runtime's recorder is one."""
 
     def add_policy(self, plugin: str, grants: tuple[str, ...], quota: dict[str, object], on_denied: str) -> int: ...
 
@@ -132,7 +132,7 @@ class Policy:
         return False
 
     def cut_from(self, _kind: str, /) -> float | None:
-        """None: nothing was given to a call."""
+        """None: a call has no limit of its own here."""
         return None
 
     def ceiling_of(self, kind: str, /) -> float | None:
@@ -245,9 +245,9 @@ class Policy:
     def merge(
         self, grants: Iterable[str], quota: Quota, on_denied: OnDenied | None = None, *, what: str = "merge"
     ) -> bool:
-        """Add grants and change quotas in one step; `what` is what the audit calls it. Whether anything changed.
+        """Add grants and change quotas in one step; `what` is its name in the audit. Returns whether anything changed.
 
-        Observers are not told: that is up to who called it, once its own locks are free; see `tell`.
+        It does not tell observers: the caller does, with `tell`, once its own locks are free.
 
         Raises
         ------
@@ -264,7 +264,7 @@ class Policy:
         return self._exchange(what, ", ".join(wanted), add)[1]
 
     def amend(self, what: str, update: Callable[[Snapshot], Snapshot], detail: str = "") -> int:
-        """Change anything in one step: `update` is given what holds now and answers what is to hold.
+        """Change anything in one step: `update` gets the snapshot that holds now and answers the one to hold.
 
         It is called under the policy's lock, so it may only compute. Returns the version that holds then.
 
@@ -282,9 +282,9 @@ class Policy:
         return self._change(what, detail, checked)
 
     def forget(self) -> None:
-        """Have nothing come back by itself that was taken away: at the end of a block, by undo, or as what stood last.
+        """Let nothing that was taken away come back by itself: at the end of a block, by undo, or as the last grants.
 
-        What holds now stays.
+        The grants and quotas that hold now stay.
         """
         with deferred(), self._lock:
             self._state = self._make(self.snapshot())
@@ -303,7 +303,8 @@ class Policy:
     def temporarily(self, *, grant: Iterable[str] = (), revoke: Iterable[str] = (), **kinds: Any) -> Iterator[Policy]:
         """Change grants and quotas for the length of a ``with`` block.
 
-        At its end just what the block's own line changed goes back: what is revoked or lowered meanwhile stays so.
+        The end of the block takes back its own change alone: grants that are revoked and quotas that are lowered
+        meanwhile stay so.
         """
         given, taken, wanted = parse_grants(_names(grant)), parse_grants(_names(revoke)), make_quota(kinds).given()
         check_within(self._ceiling, Quota(**wanted))
@@ -329,8 +330,8 @@ class Policy:
     def observe(self, callback: Callable[[Policy], object]) -> Callable[[], None]:
         """Have `callback(policy)` called after each change, outside the lock, on the changing thread.
 
-        What it raises is logged once, and kept out of the way of whoever made the change. Returns what takes it off
-        again.
+        An exception of the callback is logged once, and does not reach the code that made the change. Returns a
+        function that removes the callback.
         """
         self._observers.append(callback)
 
@@ -364,7 +365,7 @@ class Policy:
             return version, True
 
     def tell(self) -> None:
-        """Call everybody who observes it."""
+        """Call all observers."""
         for callback in tuple(self._observers):
             try:
                 callback(self)
@@ -382,9 +383,9 @@ def _names(grants: Iterable[str]) -> Iterable[str]:
 
 
 class FormerPolicy(Policy):
-    """What code may do that goes on after its plugin was given other code: no more than it might, and than is granted.
+    """The rights of replaced code that still runs: no more than it had, and no more than the plugin has now.
 
-    What a load gives, and what is granted after it, is for the new code. What is taken away is taken from both.
+    The grants of the load, and all later ones, are for the new code. A revoked grant is revoked for both.
     """
 
     def __init__(self, policy: Policy, most: Snapshot) -> None:  # it is a view, and has no state of its own
@@ -456,5 +457,5 @@ class CappedBudget:
         state = self._policy.state
         if state is not self._seen:
             self._limits = limits_of(self._own, state.quota, self._policy.ceiling)
-            self._seen = state
+            self._seen = state  # last: a thread that sees the new state here finds its limits
         return self._limits

@@ -1,7 +1,7 @@
 """Limits in words and numbers: which kinds there are, and a set of them, each given or not.
 
-What is in force for a call is the least of the call's own, the plugin's (live) and the runtime's ceiling; `limits_of`
-puts them into the numbers the engine looks at.
+In force for a call is the least of its own limit, the plugin's (live) and the runtime's ceiling; `limits_of` puts them
+into the numbers that the engine looks at.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Quota:
                 object.__setattr__(self, kind, KINDS.read(kind, value))
 
     def given(self) -> dict[str, Any]:
-        """What is given, by kind."""
+        """The given limits, by kind."""
         return {kind: value for kind in KINDS if (value := getattr(self, kind)) is not NOT_GIVEN}
 
     def __repr__(self) -> str:
@@ -111,7 +111,7 @@ def call_quota(quota: Quota | Mapping[str, Any], ceiling: Quota) -> Quota:
 
 
 def make_quota(kinds: Mapping[str, Any]) -> Quota:
-    """A `Quota` from names and values that somebody typed.
+    """A `Quota` from names and values that a user typed.
 
     Raises
     ------
@@ -123,7 +123,7 @@ def make_quota(kinds: Mapping[str, Any]) -> Quota:
 
 
 def as_quota(quota: Quota | Mapping[str, Any] | None) -> Quota:
-    """A `Quota` from what a caller gave; ``None`` gives nothing, and nothing but that does.
+    """A `Quota` from a caller's argument; only ``None`` gives an empty one.
 
     Raises
     ------
@@ -146,7 +146,7 @@ def overlay(below: Quota, above: Mapping[str, Any]) -> Quota:
 
 
 def check_within(ceiling: Quota, quota: Quota) -> None:
-    """Refuse what is above the ceiling.
+    """Refuse limits above the ceiling.
 
     Raises
     ------

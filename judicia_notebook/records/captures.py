@@ -1,7 +1,7 @@
-"""The first bytes of requests and answers, kept while somebody asks for it.
+"""The first bytes of requests and answers, recorded only while the user asks for it.
 
-Payloads may be large, and may be secret: nothing is kept unless `limit` is set, then only that many bytes of each, and
-of all together at most `capacity`. The oldest calls go first. They are not part of any frame.
+Payloads may be large, and may be secret. Without a `limit` nothing is kept; with one, so many bytes of each, and at
+most `capacity` of all together. The oldest calls go first. No frame contains them.
 """
 
 from __future__ import annotations
@@ -68,6 +68,6 @@ class Captures:
             self._weight = 0
 
     def of(self, call_id: int) -> dict[tuple[int, str], Captured]:
-        """What is kept of a call."""
+        """The kept payloads of a call."""
         with self._lock:
             return dict(self._calls.get(call_id, {}))

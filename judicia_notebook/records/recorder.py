@@ -7,8 +7,8 @@ in `judicia_notebook.records.record` for calls, and in `judicia_notebook.records
   is `Recorder.began_utc` plus that, so a clock set back during a run never turns rows around.
 - A call's row is added when the call ends, so what it caused (host calls, samples, logs) stands in its tables first.
 - An empty text is "none". Texts may come from a guest: they are cut here, and made printable where they are read.
-- Denials have a table apart from the rest of the audit, or a plugin that knocks a million times would wash out who
-  granted it what.
+- Denials have a table apart from the rest of the audit, or a plugin that knocks a million times would wash out the
+  record of its grants.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Recorder:
     read_json : callable
         Reads the JSON that plugins wrote. The runtime gives one that is bounded; this room may not know it.
     captures : Captures
-        The beginnings of payloads, while somebody asks for them.
+        The beginnings of payloads, while a caller asks for them.
 
     Examples
     --------

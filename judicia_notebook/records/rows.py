@@ -20,7 +20,7 @@ from judicia_notebook.records.schema import (
 )
 
 EVENTS = ("tick", "grow", "grow_refused")
-"""What a sample is of; a row has its place here."""
+"""The events of samples; a row holds the index of its event here."""
 
 _PLUGIN, _DETAIL = Anonymous("numbered", "plugin"), Anonymous("numbered", "detail")
 

@@ -66,7 +66,7 @@ class Column(msgspec.Struct, frozen=True):
     unit, error, na : str
         ``—`` where it has no unit; ``never`` where it is never NA.
     anonymous : Anonymous
-        Texts have to say it, so that no new one is told by mistake.
+        Each text has to declare it, so that no new text is published by mistake.
     """
 
     meaning: str

@@ -1,4 +1,4 @@
-"""A bounded table of packed rows that many threads append to and anyone may read meanwhile.
+"""A bounded table of packed rows that many threads append to, and any thread may read meanwhile.
 
 It does not know what its columns mean.
 
@@ -200,7 +200,7 @@ class Table(Generic[K]):
                 self._pack_into(chunk.data, row * self._row_bytes, index, *numbers)
             else:
                 self._pack_slots(chunk.data, row * self._row_bytes, index, numbers)
-            chunk.filled = row + 1
+            chunk.filled = row + 1  # last: readers take every row below it as it is
             return chunk.start + row
 
     def clear(self) -> None:

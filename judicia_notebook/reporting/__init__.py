@@ -1,1 +1,1 @@
-"""How the package speaks: the line that helps, tracebacks without its own frames, what is said once. Knows nothing."""
+"""How the package speaks: lines that help, tracebacks without its own frames, notices given once. Knows no room."""

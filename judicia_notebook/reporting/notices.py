@@ -1,8 +1,8 @@
-"""What is said though nobody asked: a fallback that is in use, and a callback of the user's that failed. Each once.
+"""Notices that the package gives unasked, each once: a fallback is in use, or a callback of the user's failed.
 
 - A fallback is a line on stderr, in the cell that met it. `doctor` tells of all of them.
 - A callback's failure is an error of the logger ``judicia_notebook``, with its traceback: without a configuration of
-  the user's, Python writes that to stderr. Whoever called the callback goes on.
+  the user's, Python writes that to stderr. The code that called the callback goes on.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ _log = logging.getLogger("judicia_notebook")
 
 
 def say(line: str) -> None:
-    """A line on stderr, where there is one."""
+    """Write a line to stderr, where there is one."""
     with contextlib.suppress(AttributeError, OSError, ValueError):  # none, closed, or its reader is gone
         sys.stderr.write(f"{line}\n")
         sys.stderr.flush()
 
 
 def fallback(topic: str, text: str) -> None:
-    """Say once in this process what is used in the place of something better."""
+    """Say once in this process that a fallback is in use."""
     with _lock:
         if topic in _fallbacks:
             return
@@ -36,7 +36,7 @@ def fallback(topic: str, text: str) -> None:
 
 
 def callback_failed(what: str, callback: object, error: BaseException) -> None:
-    """Log what a callback raised; what the same one raises later is not told again.
+    """Log the exception of a callback. Later exceptions of the same callback are not logged.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def callback_failed(what: str, callback: object, error: BaseException) -> None:
         known = _failed.get(key)
         if known is not None and known() is callback:
             return
-        with contextlib.suppress(TypeError):  # it cannot be referred to weakly: it is told each time
+        with contextlib.suppress(TypeError):  # it takes no weak reference: each of its exceptions is logged
             _failed[key] = weakref.ref(callback, lambda gone: _forget(key, gone))
     name = getattr(callback, "__qualname__", type(callback).__qualname__)
     _log.error("%s failed: %s. Its further failures are not told.", what, name, exc_info=error)

@@ -4,10 +4,10 @@ An error or a card says which line would change something. People paste it, and 
 a scope) may be a guest's. So every such line is made here:
 
 - A part is quoted so that the language's own reader gives it back as it is, as one argument.
-- What cannot be quoted is not suggested: not ASCII that is seen, so that it could look like something it is not, or
-  long enough to hide its end. The line is empty then, and whoever shows it leaves it out.
+- A part that cannot be quoted is not suggested: one that is not visible ASCII could look like something it is not, and
+  a long one could hide its end. The line is empty then, and errors and cards leave it out.
 
-Whether a part *means* anything, a scope for example, is checked before by those who know.
+The caller checks before whether a part, a scope for example, *means* anything.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def shell(*words: str) -> str:
 
 
 def hint(what: str, *lines: str) -> str:
-    """A sentence and the lines that do it, of which each does; empty if one of them could not be written."""
+    """A sentence and the lines that do it, each by itself; empty if one of them could not be written."""
     return what + "     or  ".join(lines) if lines and all(lines) else ""
 
 

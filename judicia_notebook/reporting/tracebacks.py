@@ -37,7 +37,7 @@ _shown: WeakKeyDictionary[BaseException, int] = WeakKeyDictionary()  # with whic
 
 
 def render(error: BaseException, sentences: Iterable[str]) -> list[str]:
-    """What IPython shows for an error: what an exception's ``_render_traceback_`` returns.
+    """The lines that IPython shows for an error: an exception's ``_render_traceback_`` returns them.
 
     Parameters
     ----------

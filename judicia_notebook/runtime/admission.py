@@ -1,15 +1,14 @@
-"""What a load asks for, checked before anything is read, and under which name the module comes in.
+"""Checks a load's request before anything is read, and decides under which name the module comes in.
 
-A manifest may claim any name, also one that is loaded. What the user gave to a plugin (grants, quotas, config, options
-of the load) is for the file that the user gave it to. So it goes on to other code only where the caller says whose
-place that takes:
+A manifest may claim any name, also the name of a loaded plugin. Grants, quotas, config and options of the load belong
+to the file that the user gave them to. They go on to other code only where the caller says whose place it takes:
 
 - with ``name=``, which `Runtime.reload` says, too;
 - with a source that the plugin was loaded from before: the same path, or the same bytes with the same manifest.
 
-Any other source that claims a loaded name comes in under a new one, such as ``scoreboard-2``, where it begins from
-nothing, and is found there again. One exception keeps the cell usable in which a module is written: text or bytes take
-the place of text or bytes whose plugin has nothing but what this load gives as well.
+Any other source that claims a loaded name comes in under a new name, such as ``scoreboard-2``. There it begins from
+nothing, and its next load takes that place. One exception serves the cell in which a module is written: text or bytes
+take the place of text or bytes whose plugin has nothing beyond what this load gives.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ class Request:
     options: Options
 
     def start(self, manifest: Manifest, ceiling: Quota, source: str) -> Snapshot:
-        """What a plugin begins with that is loaded for the first time.
+        """The grants and limits that a plugin begins with at its first load.
 
         Raises
         ------
@@ -92,7 +91,7 @@ def _check_choice(name: str, value: str | None, choices: tuple[str, ...]) -> Non
 
 
 def check_instances(instances: Any, quota: Quota) -> None:
-    """Pass a number of instances that the quota allows.
+    """Refuse a number of instances that the quota does not allow.
 
     Raises
     ------
@@ -107,7 +106,7 @@ def check_instances(instances: Any, quota: Quota) -> None:
 
 
 def _lowered_by(manifest: Manifest, ceiling: Quota, source: str) -> Quota:
-    """The defaults, with what the manifest lowers by itself; what it asks beyond waits for the user.
+    """The defaults, lowered where the manifest asks for less; a request for more waits for the user.
 
     Raises
     ------
@@ -133,7 +132,7 @@ def _lowered_by(manifest: Manifest, ceiling: Quota, source: str) -> Quota:
 
 
 class Place(NamedTuple):
-    """Where a module comes in: its name, the plugin whose code it replaces, and what to say if it claimed another."""
+    """Where a module comes in: its name, the plugin whose code it replaces, a note where it claimed another name."""
 
     name: str
     plugin: Plugin | None
@@ -159,16 +158,17 @@ def find_place(request: Request, found: Read, start: Snapshot, plugins: Mapping[
 
 
 def may_take_over(plugin: Plugin, request: Request, found: Read, start: Snapshot) -> bool:
-    """Whether a module may take a loaded plugin's place, and what it was given, without the caller saying so."""
+    """Whether a module may take a loaded plugin's place, with its grants and quotas, without the caller saying so."""
     if is_source_of(plugin, found):
         return True
     return found.path is None and plugin.code.path is None and _has_no_more(plugin, request, start)
 
 
 def is_source_of(plugin: Plugin, found: Read) -> bool:
-    """Whether a plugin was loaded from just there.
+    """Whether a plugin was loaded from this very source.
 
-    Paths are compared as they were given, made absolute: whoever may change where a link leads may lead it anywhere.
+    Paths are compared as the user gave them, made absolute and not resolved: a link that a stranger may change can lead
+    to any file.
     """
     code = plugin.code
     if found.path is not None:
@@ -177,7 +177,7 @@ def is_source_of(plugin: Plugin, found: Read) -> bool:
 
 
 def _has_no_more(plugin: Plugin, request: Request, start: Snapshot) -> bool:
-    """Whether a plugin has nothing that this load does not give as well; nor could get it back by `Policy.reset`."""
+    """Whether a plugin has nothing beyond what this load gives, and could get nothing more back by `Policy.reset`."""
     for had in (plugin.policy.snapshot(), plugin.policy.initial):
         kept = overlay(had.quota, request.quota.given())
         if not set(had.granted) <= set(start.granted) or had.on_denied != start.on_denied:

@@ -1,11 +1,11 @@
 """One call, from the request to the recorded row.
 
 `Call.run` is the straight walk through the house: wait for an instance, make one if the slot is empty, enter it, hand
-over the request, take the answer, leave, record. It is the same walk for JSON, bytes, raw numbers and lifecycle hooks;
-they differ in what they do inside (`Call.body`).
+over the request, take the answer, leave, record. The walk is the same for JSON, bytes, raw numbers and lifecycle hooks;
+only the part inside the instance, `Call.body`, differs.
 
 The times of a row: ``encode`` and ``decode`` are JSON and copying, ``setup`` is making and arming the instance,
-``host`` is what host functions took, ``guest`` is the rest of the time inside. They add up to the wall time; the wait
+``host`` is the time of host functions, ``guest`` the rest of the time inside. They add up to the wall time; the wait
 for an instance is kept apart.
 """
 
@@ -63,7 +63,7 @@ MAKING_FRAMES = 40
 
 
 class Activity:
-    """A plugin's running calls, the place of the last one's row, what old code may."""
+    """A plugin's running calls, the position of the last call's row, and the policies of code that was replaced."""
 
     __slots__ = ("former", "last", "running")
 
@@ -74,7 +74,7 @@ class Activity:
 
 
 class Target(NamedTuple):
-    """What is being called, and in which code."""
+    """What a call aims at: a function of a plugin, and the code and instances to run it in."""
 
     platform: Platform
     policy: Policy
@@ -117,17 +117,17 @@ class Call:
     target : Target
     budget : Policy or CappedBudget
     body : callable
-        ``body(call) -> value``: what to do once inside.
+        ``body(call) -> value``: the work inside the instance.
     finish : callable, optional
-        ``finish(call, value) -> value``: what to do with it once the instance is free again.
+        ``finish(call, value) -> value``: the work on the value, once the instance is free again.
     size_in : int
         Bytes of the request, for the row.
     origin : str
         By which way it is made, for the row.
     parent : int
-        The call that caused it; 0 where it was none, or that of the context.
+        The call that caused it; 0 for the call of the context, if there is one.
     encode_ns : int
-        What writing the request took.
+        The time that writing the request took.
     """
 
     # Defaults stand on the class: what a call never touches costs it nothing.
@@ -177,9 +177,9 @@ class Call:
         Parameters
         ----------
         on : Instance, optional
-            An instance that is ours already; without it the call waits for one.
+            An instance that the call has already; without it the call waits for its turn.
         ticket : Ticket, optional
-            Its place in the queue, whose turn it is or never will be.
+            The call's place in the queue. Its turn has come, or will never come.
 
         Raises
         ------
@@ -190,7 +190,7 @@ class Call:
         ResourceExhausted
             It did not begin, or this process has no memory for it; there is no record.
         KeyboardInterrupt
-            Somebody pressed Ctrl-C; the record says cancelled.
+            The user pressed Ctrl-C; the record says cancelled.
         """
         safety.check_process()  # before any lock: its owner may not exist in a forked child
         scope = self.scope
@@ -218,7 +218,7 @@ class Call:
         finally:
             self.target.activity.running.pop(scope.call_id, None)
             if self.target.instances.is_busy_with(scope):
-                self.abandon()  # an exception came between the slot and what gives it back
+                self.abandon()  # an exception came between taking the slot and giving it back
             current_call.reset(token)
             if on_main:
                 interrupts.leave(scope)
@@ -229,7 +229,7 @@ class Call:
         return value
 
     def _told(self, error: BaseException) -> BaseException:
-        """An interrupt with what became of this call."""
+        """The interrupt, with a sentence on what became of this call."""
         if self._queued_ns and not self.started_ns:
             return interrupted(error, f"{self.scope.where} was interrupted while it waited for an instance.")
         kept = self.instance is None or not self.instance.sandbox.broken or self.target.instances.kind == "fresh"
@@ -238,7 +238,7 @@ class Call:
         return interrupted(error, f"{self.scope.where} was interrupted after {after}.{lost}")
 
     def abandon(self) -> None:
-        """Give back what a call still has that runs no more, from any thread."""
+        """Give back the slot and the instance of a call that runs no more; from any thread."""
         self.target.activity.running.pop(self.scope.call_id, None)
         self.target.instances.release(self.scope, self.instance, keep=False)
 
@@ -257,7 +257,7 @@ class Call:
         return self.target.policy.limits.queue
 
     def _check_payload(self) -> None:
-        # What a hook is handed is the user's configuration: the limit of one call of another function is not about it.
+        # A hook's request is the user's configuration: the limit of one call of another function does not apply to it.
         budget = self.target.policy if self.origin == "lifecycle" else self.scope.budget
         limit = budget.limits.payload_bytes
         if self.size_in > limit:
@@ -289,11 +289,12 @@ class Call:
         return value
 
     def _spares(self, error: BaseException) -> bool:
-        """Whether the instance is as good as before: it said no in good order, or was never entered."""
+        """Whether the instance may serve the next call: the guest itself reported failure, or was not entered."""
         if isinstance(error, GuestError | InvalidPayload | NoSuchFunction):
             return True
         if not isinstance(error, QuotaExceeded) or self.inside_ns:
             return False
+        # The guest was not entered. A limit of the plugin's would stop the next call in this instance, too.
         return error.quota == "payload" or error.per_call
 
     def _on_instance(self, found: Instance | None) -> Any:
@@ -342,7 +343,7 @@ class Call:
             sandbox.leave()
 
     def hold_to(self, policy: FormerPolicy) -> None:
-        """Go on with what the code that it runs in might do before it was replaced; from any thread."""
+        """Hold this call to the policy that its code had before it was replaced; from any thread."""
         scope, instance = self.scope, self.instance
         scope.policy = policy
         scope.budget = scope.budget.under(policy) if isinstance(scope.budget, CappedBudget) else policy
@@ -383,14 +384,14 @@ class Call:
         return answer
 
     def read(self, answer: bytes, read: Callable[[CallScope, bytes], Any]) -> Any:
-        """What `read` makes of the answer, once the instance is free: on the call's clocks and within its time.
+        """The value that `read` makes of the answer, once the instance is free: on the call's clocks, within its time.
 
         Raises
         ------
         CallError
-            There are more values than may be, or a limit or a cancel came first.
+            The answer has more values than it may have, or a limit or a cancel came first.
         ValueError
-            What `read` raises.
+            From `read`.
         """
         scope, began = self.scope, perf_counter_ns()
         try:
@@ -414,7 +415,7 @@ class Call:
     def _make(self) -> Instance:
         """A new instance: memories, data, start function, on_initialize."""
         target, scope = self.target, self.scope
-        safety.check_headroom(MAKING_FRAMES)  # what fails half-way here may be a ctypes error of its own
+        safety.check_headroom(MAKING_FRAMES)  # without frames half-way, ctypes may raise an error of its own
         generation = target.instances.generation_of(target.code)
         sandbox = Sandbox(target.code.linkage, scope.budget, self.platform.pool)
         try:
@@ -521,13 +522,13 @@ class Call:
         self.record_position = recorder.add_call(row)
 
     def _split(self) -> tuple[int, int, int]:
-        """Time inside, told apart: writing the request, the guest, reading the answer."""
+        """The time inside in three parts: writing the request, the guest, reading the answer."""
         if self.instance is None or not self.inside_ns:
             return self.encode_ns, 0, self.decode_ns
         exchange, inside = self.instance.exchange, self.inside_ns
         written, read = exchange.write_ns, exchange.read_ns
         guest = inside - written - read - self.host_ns
-        if guest < 0:  # clocks read at different moments: what is measured twice is the guest's
+        if guest < 0:  # clocks are read at different moments: a time that is measured twice goes off the guest's
             written = min(written, inside)
             read, guest = min(read, inside - written), 0
         return self.encode_ns + written, guest, self.decode_ns + read

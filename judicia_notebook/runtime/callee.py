@@ -1,4 +1,4 @@
-"""What those who make calls need of a plugin: numeric exports, commands, hooks, and the experiments."""
+"""The plugin as protocols, for the files that make calls: numeric exports, commands, hooks, and the experiments."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Recorded(Protocol):
-    """A plugin or a runtime: what was recorded of it."""
+    """A plugin or a runtime, and its records."""
 
     recorder: Recorder
 
@@ -26,7 +26,7 @@ class Recorded(Protocol):
 
 
 class Callee(Recorded, Protocol):
-    """A plugin, for those who make calls of it."""
+    """A plugin, for code that makes calls of it."""
 
     name: str
     policy: Policy
@@ -41,10 +41,10 @@ class Callee(Recorded, Protocol):
 
     @property
     def config(self) -> Mapping[str, Any]:
-        """What on_initialize is handed, over the manifest's own."""
+        """The config that on_initialize gets, over the manifest's own."""
 
     def target(self, function: str, abi_name: str) -> Target:
-        """What a call of this function would be aimed at now."""
+        """The target of a call of this function now."""
 
     def begin(
         self, target: Target, quota: Quota | Mapping[str, Any] | None, body: Callable[[Call], Any], **more: Any

@@ -1,4 +1,4 @@
-"""What the exports of a module are to those who call it: which ABI it keeps, and which functions can be called how."""
+"""The exports of a module as callers see them: which ABI it keeps, and which functions can be called how."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 RAW_ABI, WASI_ABI = "raw", "wasi"
 START, REACTOR_INITIALIZE = "_start", "_initialize"
 ENTRIES = abi.RESERVED | {START, REACTOR_INITIALIZE}
-"""What an ABI has a use for, and a person has not."""
+"""Exports that an ABI uses, and a person has no use for."""
 
 
 def callable_functions(module: ModuleInfo, abi_name: str) -> dict[str, FuncType]:
@@ -51,7 +51,7 @@ def choose_abi(module: ModuleInfo, manifest: Manifest, origin: str, wanted: str 
     Raises
     ------
     AbiMismatch
-        It does not keep the one that is wanted, or looks as if it meant to keep ABI 1 and does not.
+        The module does not keep the wanted ABI, or looks as if it meant to keep ABI 1 and does not.
     """
     if wanted not in (None, abi.NAME, WASI_ABI, RAW_ABI):
         raise AbiMismatch(f"there is no ABI {wanted!r}; there is {abi.NAME!r}, {WASI_ABI!r} and {RAW_ABI!r}")
@@ -71,7 +71,7 @@ def choose_abi(module: ModuleInfo, manifest: Manifest, origin: str, wanted: str 
         if misshapen := abi.misshapen_hooks(module):
             raise AbiMismatch(f"its {', its '.join(misshapen)}, and must be a function (i32, i32) -> i64")
         return abi.NAME
-    meant = any(module.export(name) is not None for name in (abi.ALLOC, abi.FREE))  # nobody has these by chance
+    meant = any(module.export(name) is not None for name in (abi.ALLOC, abi.FREE))  # no module has these by chance
     if wanted == abi.NAME or origin != "derived" or meant:
         raise AbiMismatch(
             f"it lacks exports of ABI 1: {', '.join(missing)}",

@@ -1,4 +1,4 @@
-"""What is known of a call that ended badly, beyond its error: what it said last, what it was refused and denied.
+"""Facts on a call that ended badly, beyond its error: the guest's last words, refused memory, denied grants.
 
 Errors end up in a cell, a row and another error's text, where the log and the account of memory are far away.
 """
@@ -26,7 +26,7 @@ WORDS = 300
 
 
 def complete(error: CallError, scope: CallScope, account: MemoryAccount | None) -> None:
-    """Add to an error of this call what belongs to it; an error that has its record was another call's."""
+    """Add the facts to an error of this call. An error that has a record already is another call's."""
     if error.record is not None or not isinstance(error, GuestError | GuestTrap | AbiViolation):
         return
     exited = scope.process is not None and error is scope.process.exited
@@ -38,14 +38,14 @@ def complete(error: CallError, scope: CallScope, account: MemoryAccount | None) 
 
 
 def hint_of_exit(scope: CallScope, account: MemoryAccount | None) -> str:
-    """For a command that came to its end: the lines above, without what stands in its stderr already."""
+    """The same lines for a command that came to its end, without its last words: they stand in its stderr already."""
     failed = scope.process is not None and scope.process.status != 0
     fact, more = _refused(scope, account) if failed else ([], [])
     return "\n".join([*fact, *more, *denied_before(scope)])
 
 
 def _refused(scope: CallScope, account: MemoryAccount | None) -> tuple[list[str], list[str]]:
-    """That the guest was refused memory, and the lines that allow it more; nothing where it was not."""
+    """The fact that the guest was refused memory, and the lines that allow it more; both empty where it was not."""
     if account is None or account.refused is None:
         return [], []
     fact, more = refused_memory(memory_exceeded(scope, account))
@@ -66,7 +66,7 @@ def denied_before(scope: CallScope) -> list[str]:
 
 
 def no_json(scope: CallScope, answer: bytes, error: ValueError) -> AbiViolation:
-    """The error for an answer that cannot be read: what is wrong, what stands there, and a suspicion."""
+    """The error for an answer that cannot be read: the fault, the bytes that stand there, and a suspicion."""
     if not answer:
         text = "its answer is empty, which is no JSON"
     else:

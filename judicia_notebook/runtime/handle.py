@@ -1,4 +1,4 @@
-"""A call in the background: what `Plugin.submit` gives back."""
+"""A call in the background: `Plugin.submit` returns its handle."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @stays_in_process("Its result can be: handle.result().")
 class CallHandle:
-    """A call that runs, waits or has ended, somewhere else. `Plugin.submit` makes them.
+    """A call in the background that waits, runs or has ended. `Plugin.submit` makes them.
 
     It can be awaited. Labels and the parent call are those of the place where it was submitted.
     """
@@ -42,7 +42,7 @@ class CallHandle:
         self._ticket = Ticket(call.scope, self._on_turn)
         call.join_queue(self._ticket)
         call.scope.on_cancel(self._ticket.wake)
-        if self._ticket.granted:
+        if self._ticket.granted:  # at once, so no other call wakes it
             self._ticket.wake()
 
     def _on_turn(self) -> None:
@@ -50,7 +50,7 @@ class CallHandle:
             self._workers.run(self._run, self._lost)
         except ResourceExhausted as error:
             self._call.scope.stop(error)
-            self._run()  # on this thread, but only to give the place in the queue to the next
+            self._run()  # on this thread: the call is stopped, so it only passes its slot on to the next call
 
     def _run(self) -> None:
         try:
@@ -63,7 +63,7 @@ class CallHandle:
             self._future.set_result(value)
 
     def _lost(self, error: BaseException) -> None:
-        """The thread ended before the call had."""
+        """The thread ended before the call: give back its slot, and end every wait for it."""
         self._ended_ns = self._ended_ns or perf_counter_ns()
         self._call.abandon()
         ended = ResourceExhausted(f"The thread of {self._call.scope.where} was ended from outside: {_said(error)}.")
@@ -72,7 +72,7 @@ class CallHandle:
             self._future.set_exception(ended)
 
     def _wait(self, timeout: float | None) -> bool:
-        """Wait for the end, and look now and then whether the thread is still there that it is to come from."""
+        """Wait for the end, and look now and then whether the call's thread is still there."""
         until = float("inf") if timeout is None else monotonic() + timeout
         if not self._ticket.granted and not self._future.done():
             self._wait_for_its_turn(until)
@@ -86,7 +86,7 @@ class CallHandle:
         return not wait([self._future], seconds).not_done
 
     def _wait_for_its_turn(self, until: float) -> None:
-        """Wait for an instance, and say for what if that takes long."""
+        """Wait for an instance; if that takes long, say what the call waits for."""
         with self._call.target.instances.telling(self._call.scope) as look:
             while not self._ticket.woken.wait(max(0.0, min(until - monotonic(), LOOK_SECONDS))):
                 self._workers.check()
@@ -104,7 +104,7 @@ class CallHandle:
 
     @property
     def call(self) -> Call:
-        """The call it stands for; for what shows how it goes."""
+        """The call it stands for; for displays of its progress."""
         return self._call
 
     @property
@@ -123,18 +123,18 @@ class CallHandle:
         return self._call.target.instances.held_by
 
     def cancel(self) -> bool:
-        """End it, whether it waits or runs; it raises `Cancelled` then. Whether there was anything left to end."""
+        """End the call, whether it waits or runs: it raises `Cancelled`. Returns whether there was a call to end."""
         if self._future.done():
             return False
         self._call.scope.cancel("by its handle")
         return True
 
     def done(self) -> bool:
-        """Whether it has ended, in whatever way."""
+        """Whether the call has ended, in any way."""
         return self._future.done()
 
     def running(self) -> bool:
-        """Whether it is inside the plugin now, and waits no longer."""
+        """Whether the call is inside the plugin now, and waits no longer."""
         return self._ticket.granted and not self._future.done()
 
     def result(self, timeout: float | None = None) -> Any:
@@ -198,8 +198,8 @@ def _said(error: BaseException) -> str:
 def in_background(call: Call, workers: Workers) -> CallHandle:
     """Submit a call.
 
-    Ctrl-C while it takes its place in the queue or wakes a worker may not leave either half done: it cancels the call,
-    and is raised when the call is where it belongs.
+    Ctrl-C may not leave the call half-way into the queue, or a worker half-way awake. So it cancels the call, and is
+    raised once the call has its place.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """How a service of the platform calls a hook of a plugin, such as `on_event`.
 
 It is a call like any other: its own row, the plugin's quotas, its place in the queue. Only its origin is not the user,
-and its parent is the call that caused it. The service is handed what cancels it before it begins.
+and its parent is the call that caused it. Before the call begins, the service gets the function that cancels it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from judicia_notebook.runtime.callee import Callee
 
 HOOK_PREFIX = "on_"
-"""What the names of the ABI's hooks begin with. A function of such a name is called by services, not by people."""
+"""The names of the ABI's hooks begin so. Services call a function of such a name, not people."""
 
 
 def deliver(
@@ -41,9 +41,9 @@ def deliver(
     payload : bytes
         The request, as JSON.
     origin : str
-        What the call's row names: ``event`` or ``http``.
+        For the call's row: ``event`` or ``http``.
     parent_call_id : int
-        The call that caused this one; 0 where it was none, or that of the context.
+        The call that caused this one; 0 for the call of the context, if there is one.
     begun : callable
         ``begun(cancel)`` before the call is made; ``cancel(why)`` may be called from any thread.
     read : callable, optional
@@ -53,7 +53,7 @@ def deliver(
     Returns
     -------
     Any
-        What `read` made of the answer; without it nothing is.
+        The value that `read` made of the answer; None without `read`.
 
     Raises
     ------

@@ -54,13 +54,13 @@ class Inspection:
     tables : tuple of (int, int or None)
         Minimum and maximum, in elements.
     start_function : str or None
-        What runs by itself at the first call.
+        The function that runs by itself at the first call.
     sections : tuple of (str, int)
         Name and size in bytes, in the file's order.
     requests : Requests
-        What the manifest asks for: the grants, and texts that are none.
+        The grants that the manifest asks for, and its texts that are no grants.
     granted : tuple of str
-        What of anything is granted now.
+        The grants of the plugin now; none where it is not loaded.
     """
 
     name: str

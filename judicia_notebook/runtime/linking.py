@@ -138,18 +138,18 @@ def link(
 
 
 def _compile_limits() -> CompileLimits:
-    """What the compiler may take here: it must not be the kernel that the system ends for want of memory."""
+    """The compiler's limits on this machine: for want of memory the system must not end the kernel."""
     limits, there = CompileLimits(), memory_limit()
     return limits if there is None else replace(limits, memory_bytes=min(limits.memory_bytes, there * 3 // 4))
 
 
 def _may_be_heavy(found: Read) -> bool:
-    """Whether compiling it may take more than this process, where nothing can stop a compiler, should be kept with."""
+    """Whether compiling may take too long, or too much memory, for this process, where nothing can stop a compiler."""
     return len(found.wasm) > DEFAULT_ABOVE or compile_work(found.module, enough=HEAVY) > HEAVY
 
 
 def _begin(timer: threading.Timer) -> None:
-    """Start a timer, if there is a thread for it: what it would say is no reason to refuse a load."""
+    """Start a timer, if there is a thread for it: a load does not fail for want of a message."""
     with contextlib.suppress(RuntimeError):
         timer.start()
 
@@ -168,7 +168,7 @@ def announced(what: str) -> Iterator[None]:
     timer.daemon = True
     end = "given up after {}."
     try:
-        with deferred():  # starting a thread waits for it
+        with deferred():  # `Thread.start` waits on a Condition, where an interrupt would end as a RuntimeError
             _begin(timer)
         yield
         end = "it took {}; the next load is quick."
@@ -247,7 +247,7 @@ def differences(old: Code, new: Code) -> tuple[str, ...]:
 
 
 def not_callable(plugin: str, code: Code, function: str) -> JudiciaError:
-    """The error for a call of what takes no request, with what can be done instead."""
+    """The error for a call of a function that takes no request, with the way to use it instead."""
     if code.abi == WASI_ABI:
         hint = suggestions.hint("To run it:  ", suggestions.magic("run", plugin), 'p.run(args=[...], stdin=b"...")')
         return NoSuchFunction(f"{plugin} is a WASI command: it has no functions to call.", hint=hint)

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class Frames(Protocol):
-    """What is needed of the runtime."""
+    """The frames of a runtime."""
 
     @property
     def calls(self) -> pd.DataFrame: ...

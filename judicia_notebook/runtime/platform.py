@@ -1,4 +1,4 @@
-"""What a plugin gets from its runtime: one value, handed from the runtime to its plugins and from them to calls."""
+"""The parts of a runtime that its plugins use: one value, handed from the runtime to plugins and from them to calls."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """What a plugin gets from its runtime."""
+    """The parts of a runtime that its plugins use."""
 
     dispatcher: Dispatcher
     recorder: Recorder

@@ -1,7 +1,7 @@
 """One loaded module: its policy, its instances, and the ways to call it.
 
 A `Plugin` keeps its name and its handle for as long as its runtime lives: loading another file under the same name
-exchanges its code in place, and what the load did not say (grants, quotas) stays as it was.
+exchanges its code in place. Settings that the load does not name, such as grants and quotas, stay as they were.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ class Plugin:
 
     @property
     def config(self) -> Mapping[str, Any]:
-        """What on_initialize is handed, over the manifest's own."""
+        """The config that on_initialize gets, over the manifest's own."""
         return MappingProxyType(self._instances.making.config)
 
     @property
@@ -358,7 +358,7 @@ class Plugin:
         return Call(target, CappedBudget(self.policy, call_quota(quota, self.policy.ceiling)), body, **more)
 
     def target(self, function: str, abi_name: str) -> Target:
-        """What a call of this function would be aimed at now."""
+        """The target of a call of this function now."""
         targets, (code, config) = (
             self._targets,
             self._instances.making,
@@ -398,7 +398,7 @@ class Plugin:
         self.begin(target, None, body, origin="lifecycle").run()
 
     def unload(self) -> None:
-        """Let go of it.
+        """Unload it: end its calls and free its memory.
 
         Running calls are cancelled, on_cleanup runs in idle instances (at most 1 s in all), memory is freed. Ctrl-C
         ends an on_cleanup that runs, and what is left is freed all the same.
@@ -409,7 +409,7 @@ class Plugin:
                 self.let_go("unloaded")
 
     def let_go(self, why: str) -> None:
-        """End its calls and free its instances; a second time what the first one left."""
+        """End its calls and free its instances; a second call frees what the first left."""
         with deferred():
             idle = self._instances.close()  # first, so that no call begins behind the cancelling
             self.cancel_calls(why)
@@ -431,7 +431,7 @@ class Plugin:
         return bool(self._activity.running.keys() - {current_call.get()})
 
     def retire(self, idle: list[Instance]) -> None:
-        """Run on_cleanup in instances that no call will get, and free them. What comes of it is raised at the end.
+        """Run on_cleanup in instances that no call will get, and free them. The first exception is raised at the end.
 
         Guests run here, so no lock of the runtime may be held.
         """
@@ -442,7 +442,7 @@ class Plugin:
             if first is None and left > 0 and "on_cleanup" in instance.code.callable:
                 try:
                     self._clean_up(instance, left)
-                except BaseException as error:  # Ctrl-C, for one; it has ended the hook
+                except BaseException as error:  # Ctrl-C, for example; it has ended the hook
                     first = error
             instance.sandbox.close()
         sweep()
@@ -456,20 +456,20 @@ class Plugin:
             call.run(on=instance)
 
     def hold_back(self, new: Code) -> None:
-        """Keep the code there is from whatever comes with its successor, or after it; that still runs, or cleans up."""
+        """Hold the present code to its present rights: it may still run or clean up while its successor gets more."""
         activity, old = self._activity, self.code.digest
         activity.former.pop(new.digest, None)
         if new.digest == old:
             return
         former = activity.former[old] = FormerPolicy(self.policy, self.policy.snapshot())
-        for call in tuple(activity.running.values()):  # one that begins meanwhile looks there after it has its digest
+        for call in tuple(activity.running.values()):  # a call that begins now looks up `former` by its digest
             if call.scope.digest == old:
                 call.hold_to(former)
 
     def replace(
         self, code: Code, *, instances: Instances | None, config: Mapping[str, Any] | None, options: Options
     ) -> list[Instance]:
-        """Exchange the code in place, for `Runtime.load`; the instances that are left over, to be retired."""
+        """Exchange the code in place, for `Runtime.load`. Returns the instances left over, for `retire`."""
         self.changes = differences(self.code, code)
         self.kept_instances = instances or self.kept_instances
         self.options = options
@@ -682,7 +682,7 @@ def _decode(call: Call, answer: bytes | None) -> Any:
 
 
 def _kind(wanted: Instances, code: Code) -> Instances:
-    """A command's instance cannot be entered twice, whatever is wanted."""
+    """The pool's kind. A command's instance cannot be entered twice, whatever the caller wants."""
     return "fresh" if code.abi == WASI_ABI else wanted
 
 

@@ -1,7 +1,7 @@
-"""Whose turn it is: the instances of one plugin and the calls that wait for them, first come first served.
+"""The instances of one plugin and the calls that wait for them, first come first served.
 
 A pool hands out *slots*. A slot either holds an instance from an earlier call or is empty, and then its caller makes
-the instance. What comes back broken is closed and its slot is empty again.
+the instance. An instance that comes back broken is closed, and its slot is empty again.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Instances = int | Literal["fresh"]
 LOOK_SECONDS = 0.5
 TOLD_AFTER = 1.0
 """Seconds after which a call that waits says for what."""
-_ON_ITS_WAY = None  # its turn has come, and its thread not yet
+_ON_ITS_WAY = None  # in place of the thread of a call whose turn has come, and whose thread has not
 _numbers = itertools.count(1)
 
 
@@ -58,8 +58,8 @@ class Ticket:
     scope : CallScope
         Of the call.
     on_turn : callable, optional
-        Called once, from whatever thread, when it is the call's turn or the queue is given up; without it somebody
-        waits for `woken`.
+        Called once, on any thread, when it is the call's turn or the pool is closed; without it the call's thread waits
+        for `woken`.
     """
 
     __slots__ = ("_called", "_on_turn", "granted", "scope", "woken")
@@ -72,7 +72,7 @@ class Ticket:
         self._called = False
 
     def wake(self) -> None:
-        """Tell whoever waits; also from a signal handler."""
+        """Wake the thread that waits, or call `on_turn`; also from a signal handler."""
         self.woken.set()
         if self._on_turn is not None and not self._called:
             self._called = True
@@ -82,7 +82,7 @@ class Ticket:
 class _Here:
     """A thread, and the pools it is inside of: a call from a plugin's own host call must not wait for itself.
 
-    It ends with its thread. A thread's number does not: the next one may have it.
+    This object ends with its thread. A thread's number does not: the next thread may get it.
     """
 
     __slots__ = ("__weakref__", "life", "pools")
@@ -101,7 +101,7 @@ _inside = _Inside()
 
 
 class Making(NamedTuple):
-    """What new instances of a plugin are made of: exchanged together, so that no code is handed another's config."""
+    """The code and config of new instances: exchanged together, so that no code gets another's config."""
 
     code: Code
     config: Mapping[str, Any]
@@ -113,11 +113,11 @@ class InstancePool:
     Parameters
     ----------
     making : Making
-        The code there is now, and its config.
+        The code now, and its config.
     kind : int or "fresh"
         How many instances live between calls; ``"fresh"`` keeps none and makes a new one for every call.
     budget : Budget
-        Whose limits say how many instances there may be at once; they may change at any time, `settle` then.
+        Its limits say how many instances there may be at once. They may change at any time; then `settle` is called.
     """
 
     def __init__(self, plugin: str, making: Making, kind: Instances, budget: Budget) -> None:
@@ -130,7 +130,7 @@ class InstancePool:
         self._budget = budget
         self._lock = threading.Lock()
         self._idle: list[Instance] = []
-        # Which call has which slot, and the thread it is on: a slot is given back once, and never lost with a thread.
+        # The calls that have a slot, each with its thread: a slot is given back once, and never lost with a thread.
         self._busy: dict[CallScope, weakref.ref[_Here] | None] = {}
         self._waiting: deque[Ticket] = deque()
         self.is_busy_with = self._busy.__contains__
@@ -149,7 +149,7 @@ class InstancePool:
         return surplus
 
     def acquire(self, scope: CallScope, queue_limit: int) -> Instance | None:
-        """Wait for a slot; the instance in it, or None for an empty one. `release` must follow.
+        """Wait for a slot; the instance in it, or None for an empty slot. `release` must follow.
 
         Raises
         ------
@@ -172,6 +172,7 @@ class InstancePool:
             remove = scope.on_cancel(ticket.wake)
             try:
                 with self.telling(scope) as look:
+                    # A call inside another's host call looks often whether the other has ended.
                     while not ticket.woken.wait(SLICE if scope.outer is not None else LOOK_SECONDS):
                         if scope.ends_with_outer():
                             break
@@ -183,7 +184,7 @@ class InstancePool:
 
     @contextmanager
     def telling(self, scope: CallScope) -> Iterator[Callable[[], None]]:
-        """For the wait of a call: what is given, called now and then, says for what it waits once that takes long."""
+        """Give a waiting call a function to call now and then: in a long wait it says what the call waits for."""
         began, told = monotonic(), False
 
         def look() -> None:
@@ -198,7 +199,7 @@ class InstancePool:
                 notices.say(f"... {printable(scope.where, 160)} waited {format_time(monotonic() - began)}.")
 
     def _tell(self, scope: CallScope) -> bool:
-        """Say what a call waits for, unless another one that waits has just said it."""
+        """Say what a call waits for, unless another waiting call has said it."""
         with self._lock:
             if self._telling or not self._busy:
                 return False
@@ -217,7 +218,9 @@ class InstancePool:
         return format_names(busy, most=3)
 
     def join(self, ticket: Ticket, queue_limit: int) -> None:
-        """Stand in the queue; the ticket is granted at once where nobody is before it. `collect` must follow.
+        """Stand in the queue. `collect` must follow.
+
+        The ticket is granted at once where no call waits before it and there is room.
 
         Raises
         ------
@@ -243,7 +246,9 @@ class InstancePool:
             self._waiting.append(ticket)
 
     def collect(self, ticket: Ticket, scope: CallScope) -> Instance | None:
-        """What the ticket gives, once it is granted or nobody waits any longer, on the thread that will use it.
+        """Take a granted ticket's slot, on the thread that will use it: the instance in it, or None for an empty slot.
+
+        A ticket that is not granted leaves the queue, and raises.
 
         Raises
         ------
@@ -278,7 +283,7 @@ class InstancePool:
             raise PluginNotReady(f"{self.plugin} is unloaded.", hint=f"Load it again under the name {self.plugin}.")
 
     def _next(self) -> Ticket | None:
-        """Grant the next ticket, if there is room; to be woken outside the lock."""
+        """Grant the next ticket, if there is room; the caller wakes it outside the lock."""
         if not self._waiting or not self.may_begin():
             return None
         ticket = self._waiting.popleft()
@@ -287,13 +292,13 @@ class InstancePool:
         return ticket
 
     def release(self, scope: CallScope, instance: Instance | None, *, keep: bool) -> None:
-        """Give a call's slot back, with the instance that is to be kept in it; nothing, if that was done before."""
+        """Give a call's slot back, with the instance that may stay in it. A second time does nothing."""
         close: Sequence[Instance] = ()
         with self._lock:
             if scope not in self._busy:
                 return
             here = _inside.here
-            if self._busy.pop(scope) is here.life:
+            if self._busy.pop(scope) is here.life:  # another thread may give it back, and is in other pools
                 here.pools = here.pools[:-1]  # calls on a thread end in the other order than they began
             if instance is not None:
                 usable = keep and not self._closed and self.kind != "fresh"
@@ -310,24 +315,24 @@ class InstancePool:
             following.wake()
 
     def _look_for_the_dead(self) -> None:
-        """Take back the slots of calls whose threads have ended; called by a call that waits for one."""
+        """Take back the slots of calls whose threads have ended; called by a call that waits for a slot."""
         with self._lock:
             lost = [scope for scope, life in self._busy.items() if life is not None and life() is None]
         for scope in lost:
             self.release(scope, None, keep=False)
 
     def generation_of(self, code: Code) -> int:
-        """The generation an instance of this code belongs to: an outdated one's is over already."""
+        """The generation that an instance of this code belongs to; for replaced code -1, which is never kept."""
         with self._lock:
             return self.generation if code is self.making.code else -1
 
     def note_start(self, *, failed: bool) -> None:
-        """An instance of the code there is was started, or could not be."""
+        """Note that an instance of the present code was started, or could not be."""
         self.failed = failed
         self.started = self.started or not failed
 
     def settle(self) -> list[Instance]:
-        """Follow a change of the limit: let calls begin that may now; what is idle and too many is handed over."""
+        """Follow a change of the limit: let calls begin that may now, and hand over the idle instances beyond it."""
         with self._lock:
             surplus = self._surplus()
             granted = self._admitted()
@@ -336,7 +341,7 @@ class InstancePool:
         return surplus
 
     def _admitted(self) -> list[Ticket]:
-        """Grant every ticket there is room for; to be woken outside the lock."""
+        """Grant every ticket there is room for; the caller wakes them outside the lock."""
         return [ticket for _ in range(len(self._waiting)) if (ticket := self._next()) is not None]
 
     def renew(self, making: Making, kind: Instances) -> list[Instance]:

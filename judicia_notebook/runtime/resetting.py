@@ -40,7 +40,7 @@ class Removal:
     removed : tuple of str
         What goes, a line each.
     stays : str
-        What does not.
+        What stays, in a sentence.
     """
 
     done: bool
@@ -58,7 +58,7 @@ class Removal:
 
 
 class Runtime(Protocol):
-    """What is needed of the runtime."""
+    """The part of a runtime that a reset needs."""
 
     recorder: Recorder
     host: Host

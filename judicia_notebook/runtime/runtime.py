@@ -124,7 +124,7 @@ class Runtime:
 
     @property
     def ceiling(self) -> Quota:
-        """What no quota may exceed; it is said when the runtime is made."""
+        """What no quota may exceed; it is set when the runtime is made."""
         return self._platform.ceiling
 
     # Plugins ------------------------------------------------------------------------------------------------
@@ -158,8 +158,8 @@ class Runtime:
             A .wasm or .wat file, wasm bytes or WAT text, or a bundled example.
         name : str, optional
             What to call it; by default what it calls itself. A loaded name is replaced in place: old handles stay
-            valid, and what is not said here (grants, quotas, ...) is kept. So it is where the same file is loaded
-            again; another one that calls itself by a loaded name comes in under a new name, and that is said.
+            valid, and what is not said here (grants, quotas, ...) is kept. The same holds where the same file is loaded
+            again. Another file that claims a loaded name comes in under a new name, and a line on stderr says so.
         grant : iterable of str
             Such as ``["wall_clock", "read_database=submissions"]``.
         quota : Quota or dict, optional
@@ -228,7 +228,8 @@ class Runtime:
                     what = "load" if place.plugin is None else "reload"
                     self.recorder.add_audit(what, plugin.name, detail, current_way())
                 plugin.retire(idle)
-        finally:  # code of guests and of observers runs without the lock: it may load and unload, or wait for who does
+        finally:
+            # Guests and observers run without the lock: they may load and unload, or wait for a thread that does.
             if told is not None:
                 told.tell()
         if place.note:
@@ -295,11 +296,11 @@ class Runtime:
             self.host.plugin_unloaded(plugin)
             if self._plugins.get(plugin.name) is plugin:
                 del self._plugins[plugin.name]
-            plugin.unloaded = True  # last: what was interrupted before this line is done again
+            plugin.unloaded = True  # last: an unload that is interrupted before this line is done again
             return True
 
     def clear(self) -> resetting.Removal:
-        """Unload everything; plugins' files, tables and events and all records stay, as what is returned says."""
+        """Unload everything; plugins' files, tables and events and all records stay, as the returned `Removal` says."""
         names = tuple(self._plugins)
         for name in names:
             with contextlib.suppress(NoSuchPlugin):
@@ -316,12 +317,12 @@ class Runtime:
 
     @contextlib.contextmanager
     def forgetting(self) -> Iterator[None]:
-        """Have no plugin loaded inside the block.
+        """Keep plugins from being loaded while the block runs.
 
         Raises
         ------
         ResourceExhausted
-            There is one already.
+            A plugin is loaded already.
         """
         with self._lock:
             if self._plugins:
@@ -345,7 +346,7 @@ class Runtime:
             self._platform.workers.close,
             self.host.close,
             *(plugin.unload for plugin in plugins),  # again, where that was interrupted before it began
-            *(partial(plugin.let_go, "unloaded") for plugin in plugins),  # what one that failed half-way has left
+            *(partial(plugin.let_go, "unloaded") for plugin in plugins),  # the remains, where that failed half-way
             lambda: self._remove_data_dir() if self._own_data_dir is not None else None,
         )
         self._closed = True
@@ -358,13 +359,13 @@ class Runtime:
         self._wait_for_calls(EXIT_SECONDS)
 
     def _wait_for_calls(self, seconds: float) -> None:
-        """Wait until no call of this runtime is left, but for one that this is called from."""
+        """Wait until no call of this runtime is left, other than the call this is called from."""
         until = time.monotonic() + seconds
         while time.monotonic() < until and any(plugin.busy for plugin in tuple(self._everything)):
             time.sleep(0.002)
 
     def check_open(self) -> None:
-        """Pass while it is not closed.
+        """Refuse work once the runtime is closed.
 
         Raises
         ------
@@ -543,7 +544,7 @@ class Runtime:
         Parameters
         ----------
         confirm : bool
-            Without it nothing is removed; what is returned says what would be.
+            Without it nothing is removed; the returned `Removal` says what would be.
 
         Returns
         -------
@@ -593,7 +594,7 @@ def get_runtime() -> Runtime:
 
 
 def _renew(plugin: Plugin, request: Request, code: Code, *, keeps: bool) -> tuple[Policy | None, list[Instance]]:
-    """Exchange a plugin's code; the policy whose observers are to be told, and the instances that are left over."""
+    """Exchange a plugin's code. Returns the policy if it changed, for `tell`; and instances left over, for `retire`."""
     admission.check_instances(request.instances, overlay(plugin.policy.quota, request.quota.given()))
     plugin.hold_back(code)  # before anything is given, and nothing below fails: all of it has been checked
     if not keeps:

@@ -1,7 +1,7 @@
 """From a path, bytes or an example's name to a module that was read and bounded. Nothing is compiled, nothing is run.
 
 The order is that of trust: the bytes are found and bounded, then read by our own section reader, then their manifest.
-What is wrong is a LoadError of one line that names the source.
+Any fault is a LoadError of one line that names the source.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Source = str | bytes | os.PathLike[str]
 
 
 class Options(NamedTuple):
-    """What a load said of how to read the file; kept for the next load under the same name."""
+    """A load's options for reading the file; kept for the next load under the same name."""
 
     manifest: Any = None
     abi: str | None = None
@@ -47,7 +47,7 @@ class Options(NamedTuple):
         return self._replace(manifest=Path(self.manifest).absolute())
 
     def over(self, kept: Options) -> Options:
-        """These, and of `kept` what these do not say."""
+        """These options; where they say nothing, those of `kept`."""
         return Options(*(mine or theirs for mine, theirs in zip(self, kept, strict=True)))
 
 
@@ -93,7 +93,7 @@ def source_label(source: Source) -> str:
 
 
 def _find(source: Source) -> tuple[bytes, Path | None]:
-    """The bytes as they lie there, and where that is."""
+    """The bytes of a source, unchanged, and the path of its file, if it is one."""
     if isinstance(source, bytes | bytearray):
         return bytes(source), None
     if not isinstance(source, str | os.PathLike):
@@ -133,7 +133,8 @@ def _read_bounded(path: Path) -> bytes:
         os.close(descriptor)
         raise
     with os.fdopen(descriptor, "rb") as file:
-        data = file.read(status.st_size + 1)  # all that is asked for is set aside at once
+        # `read` sets all of this aside at once, so it is not MAX_FILE. The byte beyond the size shows a file that grew.
+        data = file.read(status.st_size + 1)
     if len(data) != status.st_size:
         raise InvalidModule("it changed while it was being read")
     return data
@@ -206,6 +207,6 @@ E = TypeVar("E", bound=LoadError)
 
 
 def in_the_text(error: E, text: bytes, module: ModuleInfo | None) -> E:
-    """The error with the line of the WAT in place of a byte of the binary that nobody has seen."""
+    """The error with the line of the WAT in place of a byte of the binary, which the author has never seen."""
     placed = with_place(error.message, text.decode("utf-8", "replace"), module) if text else None
     return error if placed is None else type(error)(placed, hint=error.hint)

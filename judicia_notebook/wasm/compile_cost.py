@@ -6,8 +6,8 @@ of a byte each a minute and 2.8 GiB. So the locals are counted, and the work is 
 hold: what may be heavy is compiled apart, in a process with limits, since nothing can stop a compiler in this one.
 
 The numbers are measured: ``benchmarks/compile_work.py`` makes a module of each thing that costs something and compiles
-it, and tests/engine/test_compile_bombs.py sees that the estimate is not below what that takes. It takes a tenth of the
-time that compiling does, and too much for a load that finds its module compiled already.
+it, and tests/engine/test_compile_bombs.py sees that the estimate is not below what that takes. Estimating takes a tenth
+of the time of compiling: too much for a load whose module is in the cache.
 """
 
 from __future__ import annotations
@@ -115,14 +115,14 @@ def tables_work(module: ModuleInfo) -> float:
 
 
 def globals_work(module: ModuleInfo) -> float:
-    """A reference to a function in each five bytes is the dearest."""
+    """The dearest globals are references to functions, one in each five bytes."""
     return 8 * sum(each.size for each in module.sections if each.id == _GLOBALS)
 
 
 def elements_work(module: ModuleInfo) -> float:
-    """Elements that are no function's index, or whose place is not known before, are set by code that is made of each.
+    """The compiler makes code for each element that is no function's index, or whose place is not known before.
 
-    There are no more of them than numbers, and no more of these than bytes below 0x80.
+    There are no more such elements than numbers, and no more numbers than bytes below 0x80.
     """
     found = 0
     for each in module.sections:
@@ -133,7 +133,7 @@ def elements_work(module: ModuleInfo) -> float:
 
 
 def data_work(module: ModuleInfo, limits: SectionLimits = DEFAULT) -> float:
-    """Code is made of each segment that is copied when an instance begins, all of it in one function."""
+    """The compiler makes code for each segment that is copied when an instance begins, all of it in one function."""
     work = 500.0 * module.data_segments
     return work if work > HEAVY else work + 35 * _offsets(module, limits)
 
@@ -205,14 +205,14 @@ _HELD = 8  # while a body is compiled, its instructions take some 500 bytes for 
 
 
 class _BodyWork(NamedTuple):
-    """What a body takes, and what of it is held while it is compiled."""
+    """The work of a body, and the part of it that is held while it is compiled."""
 
     work: float
     held: float
 
 
 def bodies_work(module: ModuleInfo, limits: SectionLimits = DEFAULT, enough: float = math.inf) -> float:
-    """All function bodies: their work, or what those hold that are compiled at the same time, if that is more."""
+    """All function bodies: their work, or the part held by those compiled at the same time, if that is more."""
     bodies = list(_bodies(module, limits))
     squares = sum(_square(body.end - body.start) for body in bodies)
     if squares > enough:
@@ -228,7 +228,7 @@ def bodies_work(module: ModuleInfo, limits: SectionLimits = DEFAULT, enough: flo
 
 
 def _square(size: int) -> float:
-    """What a long function takes more than several short ones."""
+    """The extra work of a long function, beyond that of several short ones."""
     return size * size / 1000
 
 

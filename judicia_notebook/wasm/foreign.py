@@ -1,4 +1,4 @@
-"""Whose imports a module has that this runtime does not offer, and how to build it so that it has none of them."""
+"""Names the toolchain behind imports that this runtime does not offer, and how to build the module without them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from judicia_notebook.wasm.info import Import
 
 
 class Maker(NamedTuple):
-    """What leaves such imports: the modules and names they have, what it is, and what to do instead."""
+    """A maker of such imports: patterns of their modules and names, whose they are, and what to do instead."""
 
     module: str
     name: str
@@ -63,7 +63,7 @@ _MAKERS: Final = (
 
 
 def makers_of(imports: Iterable[Import]) -> list[str]:
-    """Lines on whose these imports are and what to do instead, each once."""
+    """Lines that say whose these imports are and what to do instead, each once."""
     lines: dict[str, None] = {}
     for one in islice(imports, _LOOKED_AT):
         if one.kind == "memory":

@@ -1,8 +1,8 @@
 r"""The instructions of a function body, taken apart without being judged.
 
 Chapter 5.4 (Instructions) of the WebAssembly specification 3.0, as far as the engine's features are switched on. The
-compiler's validator judges them; what is needed here is which there are, and how often. So this need be right for valid
-code alone: of any other, the compiler sees nothing after the first instruction that is wrong.
+compiler's validator judges them; this file says which there are, and how often. So it need be right for valid code
+alone: of any other, the compiler sees nothing after the first instruction that is wrong.
 
 - One regular expression knows how long each instruction is. All of a body are found in C, 0.2 us each.
 - A branch table says itself how long it is, which no regular expression can read: it is matched to the end of the
@@ -41,7 +41,7 @@ _INSTRUCTION = re.compile(
 
 
 class Instructions(NamedTuple):
-    """What a body consists of: each instruction as its bytes, with how often it stands there.
+    """The instructions of a body: each as its bytes, with how often it stands there.
 
     A branch table stands there as its opcode alone, and `targets` has the targets of all of them.
     """
@@ -67,7 +67,7 @@ def read_instructions(code: bytes) -> Instructions | None:
         position = len(code)
         if found[-1][0] == BRANCH_TABLE:
             count, position = _number(code, position - len(found[-1]) + 1)
-            if count >= len(code) - position:  # each takes a byte, and the one for all other values another
+            if count >= len(code) - position:  # each target takes a byte, and the default target another
                 return None
             position = _after(code, position, count + 1)
             targets += count + 1

@@ -1,8 +1,8 @@
 r"""What a JSON text asks of its reader, measured in its bytes before anything reads it.
 
 A decoder is one call of C: it holds Python's lock until it is done, uses native stack for every level, and makes some
-hundred bytes of memory of a single one. So depth and number of values are bounded here, in time that grows with the
-length alone, a slice at a time; between two slices other threads and signals get their turn.
+hundred bytes of memory of a single byte. So this file bounds depth and number of values first, in time that grows with
+the length alone. It goes a slice at a time; between two slices other threads and signals get their turn.
 
 - Outside its strings, a text holds only numbers, words, white space and the brackets, commas and colons that make its
   shape. Strings end at quotes; with escapes taken away, each quote opens or closes one.
@@ -21,7 +21,7 @@ from typing import Any, Final
 
 MAX_DEPTH: Final = 128
 MOST_DEPTH: Final = 400
-"""What may be allowed. A decoder takes 413 bytes of native stack a level, and a guest leaves 256 KiB of its own."""
+"""The deepest that may be allowed. A decoder takes 413 bytes of native stack a level, and a guest leaves 256 KiB."""
 
 MAX_VALUES: Final = 500_000
 MAX_DIGITS: Final = 400
@@ -31,7 +31,7 @@ SLICE: Final = 64 << 10
 _SHALLOW: Final = 8
 
 Look = Callable[[], object]
-"""What is called between two steps; it raises to end the reading."""
+"""A function that is called between two steps; it raises to end the reading."""
 
 _MARKS = b"[]{},:"
 _DELETED = {kept: bytes(set(range(256)) - set(kept + b'"')) for kept in (b"[]{}", _MARKS, b":")}
@@ -85,7 +85,7 @@ def check_shape(data: bytes, max_depth: int, max_values: int, look: Look | None 
 
 
 def _deepest(brackets: bytes, level: int, allowed: int) -> int:
-    """The deepest level there is among parentheses, from a level on; at least that, where it is allowed anyway."""
+    """The deepest level of parentheses that begin at `level`; where all are allowed anyway, any allowed level."""
     left = brackets
     for passes in range(_SHALLOW):
         if level + passes + left.count(b"(") <= allowed:
@@ -110,10 +110,10 @@ def has_long_number(data: bytes, look: Look | None = None) -> bool:
 
 
 def uncollected(decode: Callable[[Any], Any], text: bytes | str) -> Any:
-    """What `decode` makes of a text, without Python's collector meanwhile.
+    """The value that `decode` makes of a text, with Python's garbage collector off meanwhile.
 
-    It would walk all the new arrays and objects again and again, under the lock, and could free none: nine tenths of
-    the time. Should another thread switch the collector while a decoder calls back into Python, ours is the last word.
+    The collector would walk all the new arrays and objects again and again, under the lock, and could free none: nine
+    tenths of the time. Should another thread switch it while a decoder calls back into Python, ours is the last word.
     """
     if len(text) < SLICE or not gc.isenabled():
         return decode(text)

@@ -3,8 +3,8 @@
 A manifest is a claim, not a right. What it asks for in `capabilities` and `quota` is shown to the user and weighed by
 the policy; nothing here grants anything, and nothing here knows what a scope or a quota means.
 
-- It stands in the custom section ``judicia.manifest`` (JSON), else in ``plugin.toml`` beside the file, else all that
-  is known is a name derived from the file's.
+- It stands in the custom section ``judicia.manifest`` (JSON), or in ``plugin.toml`` beside the file. Without either,
+  all that is known is a name derived from the file's.
 - Whatever it is read from, it ends up as plain dicts and lists that go through the same checks. Each check knows its
   place, so that an error names the file, the field, what was expected and what was given.
 """
@@ -38,7 +38,7 @@ Origin = Literal["section", "plugin.toml", "derived"]
 
 
 class FunctionInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is said of one function: a line for people, and JSON Schemas of its request and its answer."""
+    """The manifest's entry for one function: a line for people, and JSON Schemas of its request and its answer."""
 
     description: str = ""
     request: dict[str, Any] | None = None
@@ -66,7 +66,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Event patterns, such as ``contest.*``.
     functions : dict of str to FunctionInfo
     config : dict
-        Defaults of what `on_initialize` is handed.
+        Defaults of the config that `on_initialize` gets.
     abi : int
         The version of the ABI it is written for.
     toolchain : str
@@ -100,7 +100,7 @@ def read_manifest(module: ModuleInfo, path: Path | None = None) -> tuple[Manifes
     Raises
     ------
     ManifestError
-        There is one, and it is wrong; or the module has two.
+        The manifest is wrong, or the module has two.
     """
     found = module.custom(SECTION)
     if len(found) > 1:
@@ -150,7 +150,7 @@ def from_toml(text: str | bytes, source: str = FILE) -> Manifest:
 
 
 def derived(name: str = "") -> Manifest:
-    """The manifest of a plugin that says nothing of itself: the nearest valid name, and else the defaults.
+    """The manifest of a plugin that says nothing of itself: the nearest valid name, and the defaults.
 
     Examples
     --------
@@ -181,7 +181,7 @@ def from_value(value: Manifest | Mapping[str, Any] | str | os.PathLike[str]) -> 
         return _from_document(value, "manifest")
     if not isinstance(value, str | os.PathLike):
         _Place("manifest").expected("a dict, a Manifest or the path of a file", value)
-    # Whoever names a file means what it links to; only a file found beside a stranger's may not be a link.
+    # A user that names a file means the file it links to; only a plugin.toml beside a stranger's may not be a link.
     path = Path(value).resolve()
     data = _read_if_there(path)
     if data is None:
@@ -231,7 +231,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where in which document a value stands, and the checks of what it may be."""
+    """The place of a value in its document, and the checks of the value."""
 
     source: str
     field: str = ""

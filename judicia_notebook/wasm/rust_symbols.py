@@ -1,9 +1,9 @@
 """Rust's symbols as their authors wrote them, for backtraces.
 
 Two manglings: the legacy one (``_ZN...E``), which most compilers in use emit, and v0 (``_R...``, RFC 2603), which newer
-ones may. A symbol comes from the guest and may be built to cost a lot: back references make it a graph, and a short
-one can stand for a text without end. So reading is bounded in depth, steps and length, and what goes beyond, or is not
-quite a symbol, is shown as it stands.
+compilers may emit. A symbol comes from the guest and may be built to cost a lot: back references make it a graph, and a
+short symbol can stand for a text without end. So reading is bounded in depth, steps and length. A text beyond these
+bounds, or not quite a symbol, is shown as it stands.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def _unescape(match: re.Match[str]) -> str:
 
 
 class _NotASymbol(Exception):
-    """Not a v0 symbol, or one that stands for more than anybody would read."""
+    """Not a v0 symbol, or a symbol that stands for more than a person would read."""
 
 
 class _V0:
@@ -147,7 +147,7 @@ class _V0:
         return (f"{plain}-{coded}" if underscore else coded).encode().decode("punycode")
 
     def again(self, rule: Callable[[], str]) -> str:
-        """What an earlier place stands for."""
+        """The text that an earlier place stands for."""
         tag = self.pos - 1
         place = self.base62()
         if place >= tag:

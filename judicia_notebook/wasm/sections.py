@@ -1,6 +1,6 @@
 """What a WebAssembly module is, read from its bytes without compiling it.
 
-The first code that meets a file nobody has looked at yet, so it trusts nothing in it. Knows core modules and nothing of
+This is the first code that meets a stranger's file, so it trusts nothing in it. It knows core modules and nothing of
 Wasmtime, manifests or plugins.
 
 - Sections come in the specification's order, each held against the end of the file; `binary_format` reads within one.
@@ -122,7 +122,7 @@ _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
 
 
 def identify(data: bytes) -> str:
-    r"""What the first bytes say a file is: one word where this package makes a difference, else a noun phrase.
+    r"""The kind of a file by its first bytes: one word where this package makes a difference, otherwise a noun phrase.
 
     The words are ``module``, ``component``, ``wat``, ``empty``, ``truncated`` and ``version``.
 
@@ -345,7 +345,7 @@ class _ModuleReader(TypeCursor):
                 self.functions += found
                 self.pos += self.declared
                 return
-        # One by one, also to say which one is wrong.
+        # Index by index, also to say which is wrong.
         for _ in range(self.declared):
             self.functions.append(self.type_index("a function"))
 

@@ -37,7 +37,7 @@ MAXIMUM_NUMBER_LENGTH: Final = 400
 """Characters. The longest exact float that means anything has fewer digits after the zeros."""
 
 INTEGERS: Final = range(-(1 << 63), 1 << 64)
-"""What a signed or unsigned 64-bit integer holds."""
+"""The values of a signed or an unsigned 64-bit integer."""
 
 _TOML_TOKEN = re.compile(
     r"""
@@ -64,7 +64,7 @@ def parse_json(data: bytes | memoryview, *, values: int = MAXIMUM_VALUES) -> Any
     Raises
     ------
     ValueError
-        It is anything else, or nested deeper than `MAXIMUM_DEPTH`, or has more than `values`.
+        The text is no such JSON, or nested deeper than `MAXIMUM_DEPTH`, or has more than `values`.
 
     Examples
     --------
@@ -86,7 +86,7 @@ def parse_json(data: bytes | memoryview, *, values: int = MAXIMUM_VALUES) -> Any
 
 
 def parse_json_as(data: bytes, kind: type[T], *, values: int = MAX_VALUES) -> T:
-    """One JSON text as a type of msgspec: what this package writes into files, and reads from anybody's.
+    """One JSON text as a type of msgspec, such as this package writes into files and reads from strangers' files.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def parse_any_json(text: str, *, values: int = MAX_VALUES) -> Any:
     Raises
     ------
     ValueError
-        It is none, nested deeper than any JSON of a plugin, or has more values and keys.
+        The text is no JSON, nested deeper than any JSON of a plugin, or has more values and keys.
 
     Examples
     --------
@@ -135,7 +135,7 @@ def parse_toml(data: bytes | str) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        It is anything else, or nested deeper than `MAXIMUM_DEPTH`, or a key has more than `MAXIMUM_KEY_PARTS` parts.
+        The text is no TOML, or nested deeper than `MAXIMUM_DEPTH`, or a key has more than `MAXIMUM_KEY_PARTS` parts.
 
     Examples
     --------
@@ -161,7 +161,7 @@ def read_regular_file(path: Path, limit: int) -> bytes:
         It is not there or may not be read.
     """
     _check_regular(os.lstat(path))
-    # Between the two looks somebody may put another file there: a link is refused, a pipe does not block.
+    # Between the two looks another process may put another file there: a link is refused, a pipe does not block.
     flags = os.O_RDONLY
     for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY"):
         flags |= getattr(os, name, 0)

@@ -1,8 +1,8 @@
 """From a byte of the binary back to the line of the text it was assembled from.
 
-The validator counts bytes of a module that nobody has seen. The assembler keeps functions and instructions in their
-order, so the n-th instruction of the n-th function body is found again in the text: a folded one stands after its
-operands, a block ends with its parenthesis. For all other sections the forms of their kind are what can be named.
+The validator counts bytes of a module that its author has never seen. The assembler keeps functions and instructions in
+their order, so the n-th instruction of the n-th function body can be traced to the text: a folded instruction stands
+after its operands, a block ends with its parenthesis. Of any other section, only the forms of its kind can be named.
 """
 
 from __future__ import annotations
