@@ -1,4 +1,4 @@
-"""Headers: which a plugin may send, which go along to another origin, and which of an answer it gets."""
+"""Headers: those a plugin may send, those that go to another origin, and those of an answer that it gets."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def without_body(given: Mapping[str, str]) -> dict[str, str]:
 
 
 def of_answer(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """An answer's headers by their names in small letters; those that are there several times joined by commas."""
+    """An answer's headers by their names in small letters; repeated ones are joined by commas."""
     found: dict[str, list[str]] = {}
     for name, value in raw:
         key = name.decode("latin-1").lower()
