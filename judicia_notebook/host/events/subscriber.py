@@ -37,7 +37,7 @@ class Parked(broker.Parked[Emitted]):
     Attributes
     ----------
     subscriber, kind : str
-        Whom it was for, and whether that is a ``plugin`` or a ``callback``.
+        The subscriber's name, and whether it is a ``plugin`` or a ``callback``.
     attempts : int
     error, traceback : str
         What the last attempt ended with; the traceback only where a Python callback failed.
@@ -50,7 +50,7 @@ class Parked(broker.Parked[Emitted]):
 
     @property
     def event(self) -> Event:
-        """What could not be delivered."""
+        """The event that could not be delivered."""
         return self.published.open()
 
     @property
@@ -69,7 +69,7 @@ class Parked(broker.Parked[Emitted]):
 
 
 class EventDelivery(NamedTuple):
-    """An event on its way to a subscriber, and the context of who emitted it: labels, measurements, the cause."""
+    """An event on its way to a subscriber, and its emitter's context: labels, measurements, the cause."""
 
     published: Emitted
     context: contextvars.Context
