@@ -1,4 +1,4 @@
-"""What the platform offers plugins: the dispatcher that every host call goes through, and a folder for each service.
+"""The platform's side of plugins: the dispatcher that every host call goes through, and a folder for each service.
 
 A service is a class with a ``module`` name and `Operation`s. It sees a checked request and a `CallScope`. It never sees
 the engine, a grant table or another plugin's memory. From the top down:

@@ -129,7 +129,7 @@ class Dispatcher:
 
     @property
     def capabilities(self) -> Mapping[tuple[str, str], str | None]:
-        """What each function takes, by (module, name)."""
+        """The capability that each function takes, by (module, name)."""
         return self._capabilities
 
     def find(self, module: str, name: str) -> HostFunction | None:
@@ -185,7 +185,7 @@ class _ServiceCall(HostCall):
             return {"error": {"code": error.code, "message": error.message}}
 
     def _noted(self) -> str:
-        """What the service noted down, once."""
+        """The service's remark, which is read once."""
         noted, self.scope.noted = self.scope.noted, ""
         return noted
 

@@ -84,7 +84,7 @@ class HostCall:
             self._count()
             return work(*arguments)
         except BaseException as error:
-            if self.decision == "allowed":
+            if self.decision == "allowed":  # otherwise a denial or a limit has decided
                 self.decision = "failed"
                 self.detail = f"{type(error).__name__}: {error}"
             raise

@@ -81,7 +81,7 @@ class Forgets(Protocol):
     """A service that can begin anew."""
 
     def forget(self) -> None:
-        """Remove what it keeps of plugins."""
+        """Remove all that it keeps of plugins."""
 
 
 @runtime_checkable
@@ -94,7 +94,7 @@ class Closes(Protocol):
 
 @stays_in_process("What its services tell as a frame can be.")
 class Host(Registry):
-    """What the platform keeps for its plugins, as the notebook sees it: ``rt.host``.
+    """The platform's services as the notebook sees them: ``rt.host``.
 
     Parameters
     ----------
@@ -157,19 +157,19 @@ class Host(Registry):
         self._ledger.add_audit("adopt", plugin, digest[:12], current_way())
 
     def kept(self) -> Iterator[str]:
-        """What services keep of plugins, in words."""
+        """The things that services keep of plugins, in words."""
         for service in self._services:
             if isinstance(service, Keeps):
                 yield from service.kept()
 
     @property
     def left(self) -> list[str]:
-        """What plugins leave in services, in words."""
+        """The things that plugins leave in services, in words."""
         return [service.left for service in self._services if isinstance(service, Keeps)]
 
     @property
     def given(self) -> list[str]:
-        """What the user gives services, in words: `forget` leaves it."""
+        """The things that the user gives services, in words: `forget` leaves them."""
         return [service.given for service in self._services if isinstance(service, IsGiven)]
 
     def forget(self) -> list[str]:

@@ -405,7 +405,7 @@ class SharedMemory:
                 raise ServiceError("conflict", f"region {request.name}: somebody else is writing into it")
 
     def info(self, scope: CallScope, request: Info) -> dict[str, Any]:
-        """What a region is."""
+        """A region's size, dtype, shape and sequence."""
         region = self._find(scope, "info", READ, request.name)
         return {
             "size": region.nbytes,

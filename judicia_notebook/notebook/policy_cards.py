@@ -31,7 +31,7 @@ def _limit(kind: str, value: Any) -> str:
 
 
 def quota_card(quota: Quota, title: str = "Quota") -> Card:
-    """Limits, each with what it counts."""
+    """Limits, each with the thing it counts."""
     rows = tuple(
         (kind, _limit(kind, value), KINDS[kind].per, KINDS[kind].meaning) for kind, value in quota.given().items()
     )

@@ -283,7 +283,7 @@ def sample_payload(plugin: Plugin, function: str) -> str:
 
 
 def functions_card(plugin: Plugin) -> Card:
-    """The functions of a plugin, each with what its manifest says of it and a line that calls it."""
+    """The functions of a plugin, each with its manifest's words and a line that calls it."""
     described = plugin.manifest.functions
     rows = tuple(
         (
@@ -299,7 +299,7 @@ def functions_card(plugin: Plugin) -> Card:
 
 
 def function_card(plugin: Plugin, name: str) -> Card:
-    """What a plugin's manifest says of a function: what it takes, and what it answers.
+    """A manifest's words on a function: its payload and its answer.
 
     Raises
     ------

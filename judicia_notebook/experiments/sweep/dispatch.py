@@ -153,6 +153,7 @@ class Dispatch:
         self._hand_on(result)
 
     def _hand_on(self, result: Measured) -> None:
+        # Reversed, so that the first of two rows of a cell wins.
         by_cell = {row.cell: row for row in reversed(result.rows) if row.cell not in self._known}
         self._known.update(by_cell)
         if by_cell:

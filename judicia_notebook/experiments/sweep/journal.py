@@ -98,6 +98,7 @@ class Journal:
         data = path.read_bytes()
         whole = data.rfind(b"\n") + 1
         lines = data[:whole].splitlines()
+        # A kill may have cut the first line itself off: then the file is the beginning of this sweep's head.
         if not lines and data and not _head_of(identity).startswith(data):
             raise JudiciaError(f"{path.name} is not the file of a sweep; give another path.")
         if lines:

@@ -130,7 +130,7 @@ class Laboratory:
                 for configuration, cells in groupby(unit, key=lambda cell: cell.configuration):
                     bench = self._bench(configuration.variant, found)
                     rows += bench.measure(configuration, list(cells), found[configuration.payload])
-                if self.stopped:
+                if self.stopped:  # a cancelled call is among these rows: the unit is not complete
                     return
                 yield from rows
 

@@ -234,7 +234,7 @@ class DatabaseService:
 
     @property
     def limits(self) -> DatabaseLimits:
-        """What statements may take; `set_limits` changes them."""
+        """The limits of statements; `set_limits` changes them."""
         return self._limits
 
     @limits.setter

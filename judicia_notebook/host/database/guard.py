@@ -193,7 +193,7 @@ def _elsewhere() -> ServiceError:
 
 
 def unsafe(message: str) -> ServiceError | None:
-    """SQLite's words for a function of ours in what it keeps, as an answer; it trusts only its own there."""
+    """The answer for a stored definition with a function of the host's, where SQLite trusts only its own."""
     match = _UNSAFE.fullmatch(message)
     if match is None:
         return None

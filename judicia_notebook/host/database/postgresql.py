@@ -126,10 +126,10 @@ class PostgresqlDatabase:
             result = session.run(job.statement.sql, job.params, lambda _: None)
             tag = (result.command_status or b"").decode().partition(" ")[0]
             count = (result.command_tuples or 0) if tag in _CHANGES_ROWS else 0
-            if tag not in _CHANGES_ROWS:  # what it made belongs to the plugin, not to this runtime's login
+            if tag not in _CHANGES_ROWS:  # new tables belong to the plugin, not to this runtime's login
                 session.command(f"REASSIGN OWNED BY {tenant.login} TO {tenant.schema}")
             _check_sizes(session, job, tenant, access)
-            job.check()
+            job.check()  # the last chance to give up: the commit makes the change visible
             session.finish("COMMIT")
 
         self._run(job, change)

@@ -195,7 +195,7 @@ class Roles:
                 f"NOBYPASSRLS CONNECTION LIMIT {CONNECTIONS} PASSWORD '{secret.decode()}'"
             )
             execute(f"GRANT {schema} TO {tenant.login}")
-            execute(f"GRANT {tenant.login} TO CURRENT_USER")  # to take over, in the end, what it made
+            execute(f"GRANT {tenant.login} TO CURRENT_USER")  # to take over its tables in the end
             execute(f"GRANT USAGE ON SCHEMA {PLATFORM} TO {tenant.login}")
             for setting in _settings(tenant):
                 execute(f"ALTER ROLE {tenant.login} SET {setting}")
@@ -232,7 +232,7 @@ class Roles:
             return found.rowcount > 0
 
     def drop(self, tenant: Tenant) -> None:
-        """Remove the login role; what it made stays with the plugin's."""
+        """Remove the login role; its tables stay with the plugin's role."""
         with self.transaction() as connection:
             _drop(connection, tenant.login, tenant.schema)
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _SLICE_MS: Final = 20
 _SLICE_ENCRYPTED_MS: Final = 1  # what is decrypted already does not show on the socket
-_OVERHEAD: Final = 2  # text is longer than what it stands for, bytes in hexadecimal twice as long
+_OVERHEAD: Final = 2  # text is longer than its value, bytes in hexadecimal twice as long
 _ROOM: Final = 1 << 20
 
 _BOOL, _BYTEA, _INT8, _INT2, _INT4, _OID = 16, 17, 20, 21, 23, 26

@@ -1,4 +1,4 @@
-"""What a SQLite database takes on disk, all its files together, and how it is kept within a limit.
+"""The size of a SQLite database on disk, all its files together, and the way it stays within a limit.
 
 - SQLite writes changes to a write-ahead log first, and from there to the file. It begins the log anew only when no
   statement reads from it: while reading statements overlap, the log grows with each transaction.

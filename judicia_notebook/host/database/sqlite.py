@@ -64,7 +64,7 @@ _EXPLAINED: Final = (
 
 @dataclass(slots=True)
 class _Setting:
-    """What a pooled connection is set to."""
+    """The settings of a pooled connection."""
 
     virtual: frozenset[str]
     attached: str = ""
@@ -202,13 +202,13 @@ class SqliteDatabase:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if job.writing else "BEGIN")
         try:
             access = job.access()
-            if self._wanted(job, access) != wanted:
+            if self._wanted(job, access) != wanted:  # attach the file anew, outside of a transaction
                 return False
             logs = self._bound(raw, job, wanted) if job.writing else {}
             authorizer = guard.Authorizer(job, access, _names(raw, wanted), connection.info["judicia"].virtual)
             with _pages_given(logs), watched(raw, job), _guarded(raw, authorizer):
                 work(connection)
-            job.check()
+            job.check()  # the last chance to give up: the commit makes the change visible
             connection.exec_driver_sql("COMMIT")
             return True
         finally:

@@ -101,7 +101,7 @@ class Parked(Generic[T]):
         The receiver's name.
     attempts : int
     failure : Failure
-        What the last attempt ended with.
+        The failure of the last attempt.
     """
 
     published: T
@@ -111,7 +111,7 @@ class Parked(Generic[T]):
 
     @property
     def error(self) -> str:
-        """What the last attempt ended with."""
+        """The error of the last attempt."""
         return self.failure.text
 
     @property
@@ -212,7 +212,7 @@ class Broker(Generic[T, P]):
         """Bytes that the history may have beside what is parked."""
         return self._limits().history_bytes - self.parked.bytes
 
-    # What users ask for; without the lock ---------------------------------------------------------------------------
+    # For users; called without the lock -----------------------------------------------------------------------------
 
     def replay(self, wanted: Sequence[P], again: Callable[[P], tuple[Queue[D], D]]) -> int:
         """Queue parked deliveries again; how many found room. The others stay parked.
@@ -265,7 +265,7 @@ class Broker(Generic[T, P]):
         return all(queue.quiet for queue in self._queues())
 
     def summary(self) -> Iterator[str]:
-        """What is kept, in words; nothing where nothing is."""
+        """The kept things in words; nothing where there are none."""
         with self.changed:
             published, parked = len(self.history), len(self.parked)
         if published or parked:

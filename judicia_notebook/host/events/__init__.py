@@ -34,7 +34,7 @@ __all__ = ["Event", "EventLimits", "Events", "EventsService", "Parked", "Subscri
 
 
 class Emit(msgspec.Struct, forbid_unknown_fields=True):
-    """What happened."""
+    """An event to publish."""
 
     type: str
     payload: Any
@@ -42,7 +42,7 @@ class Emit(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Subscribe(msgspec.Struct, forbid_unknown_fields=True):
-    """What to be told of."""
+    """A pattern of events to receive."""
 
     pattern: str
 

@@ -255,7 +255,7 @@ class Events:
         self.recorder.add_audit("subscribe", plugin, pattern, "plugin")
 
     def plugin_loaded(self, plugin: LoadedPlugin) -> None:
-        """Subscribe a plugin to what its manifest says. Other code under its name also loses what the old one added."""
+        """Subscribe a plugin to its manifest's patterns. Other code under its name loses those the old code added."""
         self._plugins.admit(plugin, lambda: dict.fromkeys(plugin.manifest.subscriptions))
 
     def plugin_unloaded(self, plugin: LoadedPlugin) -> None:
@@ -427,7 +427,7 @@ class Subscription:
 
     @property
     def pattern(self) -> str:
-        """What it is for."""
+        """The pattern of its events."""
         return self._subscriber.patterns[0]
 
     @property
@@ -436,7 +436,7 @@ class Subscription:
         return dict(self._subscriber.counts)
 
     def cancel(self) -> None:
-        """End it: the callback gets nothing any more, but for what it is working on."""
+        """End it: the callback gets no further event. The event it works on is its last."""
         self._events.unsubscribe(self._subscriber)
 
     def __enter__(self) -> Self:

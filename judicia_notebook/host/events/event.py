@@ -20,7 +20,7 @@ HOSTS_METADATA: Final = ("hops", "cause")
 
 
 class Event(msgspec.Struct, frozen=True):
-    """What a Python callback gets, and as JSON `on_event`.
+    """An event as a Python callback gets it, and as JSON `on_event`.
 
     Attributes
     ----------
@@ -33,9 +33,9 @@ class Event(msgspec.Struct, frozen=True):
     timestamp : str
         When, in ISO 8601 and UTC, by the runtime's clock.
     payload : Any
-        What the emitter said.
+        The emitter's data.
     metadata : dict
-        What the emitter said beside it, and two entries of the host: ``hops``, how many events led to this one, and
+        The emitter's further data, and two entries of the host: ``hops``, how many events led to this one, and
         ``cause``, the id of the last of them or None.
     """
 

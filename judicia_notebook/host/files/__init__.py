@@ -176,7 +176,7 @@ class FilesService:
 
     @property
     def limits(self) -> FileLimits:
-        """What folders may hold; `set_limits` changes them."""
+        """The limits of folders; `set_limits` changes them."""
         return self._limits
 
     @limits.setter
@@ -220,7 +220,7 @@ class FilesService:
         return {"bytes": len(data)}
 
     def entries(self, scope: CallScope, request: PathRequest) -> list[dict[str, Any]]:
-        """What a folder holds, by name."""
+        """The entries of a folder, by name."""
         parts = names.split(request.path)
         if parts:
             found = self._do(
@@ -244,7 +244,7 @@ class FilesService:
         return sorted(found)
 
     def stat(self, scope: CallScope, request: PathRequest) -> dict[str, Any]:
-        """What is at a path; when it was changed is the time of day, so that takes ``wall_clock``, too."""
+        """The entry at a path. The time of its last change is a time of day, so it takes ``wall_clock``, too."""
         place = self._find(scope, "read_files", "stat", request.path)
         found = self._do(scope, place, request.path, lambda tree, parts: tree.stat(parts))
         modified = found.modified_ns // 1_000_000 if scope.policy.state.allows("wall_clock") else None

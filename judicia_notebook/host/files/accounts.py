@@ -104,7 +104,7 @@ class Account:
             raise ServiceError("quota_exceeded", refusal)
 
     def _refusal(self, target: Parts, size: int, new_folders: int, limits: FileLimits) -> str:
-        """Why not, or nothing. A file being written counts whole, less what it replaces; both may still come to be."""
+        """The reason against it, or an empty text. A pending file counts whole, less the file it replaces."""
         used, count, replaced = sum(self._sizes.values()), len(self._sizes), set[Parts]()
         added = added_files = 0
         for one in (*self._pending.values(), Pending(target, size)):

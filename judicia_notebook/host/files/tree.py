@@ -33,7 +33,7 @@ _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | 
 
 
 class Entry(NamedTuple):
-    """What is at a path: ``file``, ``directory`` or ``other``; bytes of a file; nanoseconds since 1970."""
+    """The entry at a path: ``file``, ``directory`` or ``other``; bytes of a file; nanoseconds since 1970."""
 
     name: str
     type: str
@@ -103,7 +103,7 @@ class Tree:
         return sorted(found)
 
     def stat(self, parts: Parts) -> Entry:
-        """What is at a path."""
+        """The entry at a path."""
         if not parts:
             return _entry("", os.fstat(self.root))
         with self._holder(parts) as folder:
@@ -143,7 +143,7 @@ class Tree:
 
     @contextmanager
     def _begin(self, parts: Parts, beside: Parts, size: int) -> Iterator[tuple[int, int | None]]:
-        """Take room and put an empty file of the full size there: its folder, and the mode of what it will replace."""
+        """Take room and make an empty file of the full size. Gives its folder, and the mode of the replaced file."""
         with self._figures():
             folder, depth = self._deepest(parts[:-1])
             try:

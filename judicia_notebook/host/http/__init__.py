@@ -167,7 +167,7 @@ class HttpService:
 
     @property
     def limits(self) -> HttpLimits:
-        """What requests of plugins and to plugins may take; `set_limits` changes them."""
+        """The limits of requests, from plugins and to plugins; `set_limits` changes them."""
         return self._outgoing.limits
 
     @limits.setter

@@ -144,7 +144,7 @@ class Stream(httpcore.NetworkStream):
         return self
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
-        """What comes next; nothing at the end."""
+        """The next bytes; none at the end."""
         room = self._most - self._came
         if room <= 0:
             text = f"the answer is longer than the limits on answers allow: {self._most} bytes"

@@ -16,7 +16,7 @@ _GZIP: Final = 16 + zlib.MAX_WBITS
 
 
 class Body:
-    """What came of a body so far.
+    """The bytes of a body so far.
 
     Parameters
     ----------
@@ -85,11 +85,11 @@ class Body:
         return bytes(self._content)
 
     def _unpack(self, data: bytes) -> Iterator[None]:
-        more = True  # what was taken in may be larger than one step gives out
+        more = True  # the input may unpack to more than one step gives out
         while data or more:
             if self._inflate.eof:
                 if not self._gzip or not data.startswith(b"\x1f\x8b"):
-                    return  # what follows the end is not looked at
+                    return  # bytes after the end are ignored
                 self._inflate = zlib.decompressobj(_GZIP)  # a gzip file may consist of several
             out = self._step(data)
             self._content += out

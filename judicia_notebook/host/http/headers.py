@@ -71,12 +71,12 @@ def checked(given: Mapping[str, str], limits: HttpLimits) -> dict[str, str]:
 
 
 def for_another_origin(given: Mapping[str, str]) -> dict[str, str]:
-    """What is left of the headers when a redirect leads elsewhere."""
+    """The headers that stay when a redirect leads to another origin."""
     return {name: value for name, value in given.items() if name in _GO_ALONG}
 
 
 def without_body(given: Mapping[str, str]) -> dict[str, str]:
-    """What is left of the headers when a redirect turns the request into a GET."""
+    """The headers that stay when a redirect turns the request into a GET."""
     return {name: value for name, value in given.items() if name not in _OF_THE_BODY}
 
 

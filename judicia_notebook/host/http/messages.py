@@ -124,7 +124,7 @@ def payload(method: str, path: str, query: Mapping[str, str], headers: Mapping[s
 
 
 class _Answer(msgspec.Struct, forbid_unknown_fields=True):
-    """What `on_http_request` answers."""
+    """The answer of `on_http_request`."""
 
     status: int
     headers: dict[str, str] = {}

@@ -54,7 +54,7 @@ _MISSING: Final = (
 
 
 class Request(msgspec.Struct, forbid_unknown_fields=True):
-    """What a plugin asks a server."""
+    """A plugin's request to a server."""
 
     method: str
     url: str
@@ -176,7 +176,7 @@ class Outgoing:
 
 
 def target(request: Request) -> str:
-    """What the row names."""
+    """The request's name in the row."""
     return printable(f"{request.method} {request.url}", 200)
 
 

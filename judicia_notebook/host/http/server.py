@@ -298,6 +298,7 @@ class Listener:
             await asyncio.wait(waited, timeout=deadline - loop.time(), return_when=asyncio.FIRST_COMPLETED)
             if not done.done():
                 asked.stop("who asked has left" if leaves.done() else TOO_LONG)
+                # The stopped call gets a moment to end, so that its own answer goes out.
                 await asyncio.wait({done}, timeout=_LINGER_SECONDS)
             return done.result() if done.done() else refusal(504, "The plugin took too long.")
         except ResourceExhausted:

@@ -115,6 +115,7 @@ class Transfer:
         if time.monotonic() > self._until:
             return ServiceError("timeout", f"the server took longer than the {self._seconds:g} s the request may take")
         state = self._scope.policy.state
+        # Each change of the policy makes a new state, so that identity is enough.
         if state is not self._seen and self._url is not None:
             if reach(state, self._url) == "denied":
                 return self._denied(self._url, "")

@@ -51,7 +51,7 @@ class Notification:
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """What the sender added for programs."""
+        """The sender's data for programs."""
         decoded: dict[str, Any] = wire.reread(self.packed)
         return decoded
 

@@ -33,7 +33,7 @@ class Parked(broker.Parked[Notification]):
         The name of the target that did not take it.
     attempts : int
     error : str
-        What the last attempt ended with. It holds nothing of the target's URL.
+        The failure of the last attempt. It holds nothing of the target's URL.
     """
 
     outbox: Outbox

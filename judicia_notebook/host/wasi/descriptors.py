@@ -122,7 +122,7 @@ def fd_renumber(call: SystemCall, fd: int, to: int) -> None:
     table[to] = found
 
 
-# What pipes do not do, and what is not there ------------------------------------------------------------------
+# Operations that no pipe has, and paths ----------------------------------------------------------------------
 
 
 def on_a_pipe(errno: Errno) -> Callable[..., None]:

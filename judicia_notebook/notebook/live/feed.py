@@ -164,7 +164,7 @@ class _Ear:
             self._loop = None
 
     def listened(self) -> bool:
-        if interrupts.in_foreground() is not None:
+        if interrupts.in_foreground() is not None:  # a cell is inside a call, and the loop cannot run
             return False
         loop = self._loop
         if loop is None or loop.is_closed():

@@ -25,7 +25,7 @@ RATE_SECONDS = 1.0
 
 
 class Progress(NamedTuple):
-    """What a running call has used, as of its last tick: nanoseconds and bytes."""
+    """A running call's use as of its last tick: nanoseconds and bytes."""
 
     cpu_ns: int
     memory_bytes: int

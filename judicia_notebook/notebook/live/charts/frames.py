@@ -74,7 +74,7 @@ class FrameReader:
         return recorder.calls.end, recorder.host_calls.end, plugin.policy.version, plugin.state, busy
 
     def read(self, plugin: Plugin) -> Frame:
-        """What happened since the last time."""
+        """The frame since the last reading."""
         running = [call for call in running_calls(plugin) if call.started_ns]
         ticks = self._ticks.of(call.scope.call_id for call in running)
         ended = self._ended()
