@@ -1,4 +1,4 @@
-"""PostgreSQL: one schema for each plugin, and a login role that may enter this schema alone (`roles`).
+"""PostgreSQL: one schema for each plugin, and a login role with no rights but this schema and its grants (`roles`).
 
 How a statement runs:
 

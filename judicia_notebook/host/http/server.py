@@ -7,7 +7,7 @@ How it works:
 - One connection carries one request. The server reads nothing behind it, so no second request can be smuggled in.
 - `_Connection` ends connections that take too long: their head trickles in, or their client does not fetch the answer.
 - The server refuses requests that name another host than this machine. Otherwise a site whose name leads here could
-  reach it through the browser. Only programs may change things: a page may send only plain GETs.
+  reach it through the browser. Only programs may change things: a page may only send GET and HEAD.
 - Every answer is sandboxed (`_FENCE`). Its page belongs to no site, so it has no site's cookies, and it may load only
   files beside it. Cookies ignore ports: without the sandbox, a page would have Jupyter's.
 
@@ -255,7 +255,7 @@ class Listener:
         return bool(self.behind) and came_by == self.behind and _HOST.fullmatch(host) is not None
 
     async def _body(self, request: Request) -> bytes | Response:
-        """The body, or a refusal once it is too large. Then it reads some more, so that the client gets the refusal."""
+        """The body, or a refusal once it is too large. It reads on a little, so that the client gets the refusal."""
         most = self._incoming.limits.served_body_bytes
         too_large = refusal(413, f"A body has at most {most} bytes here.")
         told = request.headers.get("content-length", "0")
