@@ -1,6 +1,6 @@
-"""What `Plugin.bench` gives: cold and warm calls apart, with the intervals of their medians.
+"""The result of `Plugin.bench`: cold and warm calls apart, with the intervals of their medians.
 
-Knows rows of calls, and nothing of how they were made.
+Knows rows of calls, but not how the calls were made.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Side:
 
     @property
     def failed(self) -> int:
-        """How many did not end well; the estimates are without them."""
+        """How many calls did not end ok; the estimates leave them out."""
         return sum(record.outcome != "ok" for record in self.records)
 
     @property
@@ -60,7 +60,7 @@ class Side:
 
     @property
     def wall_ms(self) -> Estimate:
-        """Wall time in milliseconds, without the queue; of cold calls with making the instance."""
+        """Wall time in milliseconds, without the queue. A cold call's includes making the instance."""
         return self.estimate("wall_ms")
 
     @property
@@ -70,13 +70,13 @@ class Side:
 
     @property
     def fuel(self) -> Estimate:
-        """Fuel, about an instruction each."""
+        """Fuel: about a unit for each instruction."""
         return self.estimate("fuel")
 
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What a function costs: in a new instance (cold), and in one that has served calls before (warm)."""
+    """What a function costs: in a new instance (cold), and in an instance that has served calls before (warm)."""
 
     plugin: str
     function: str
@@ -115,7 +115,7 @@ class Bench:
         return ("cold", self.cold), ("warm", self.warm)
 
     def title(self) -> tuple[str, str]:
-        """What was measured, and how, for people."""
+        """The function, and the way of the measurement, for people."""
         calls = f"{len(self.cold.records)} cold and {len(self.warm.records)} warm calls after {self.warmup} to warm up"
         return printable(f"{self.plugin}.{self.function}", 160), f"{calls} · median with its 95 % interval"
 
@@ -130,7 +130,7 @@ class Bench:
         return ("", "", "median", "from", "to", "least", "most"), tuple(rows)
 
     def remarks(self) -> list[str]:
-        """What else there is to know."""
+        """Further remarks for people."""
         return [
             f"{side.failed} of {len(side.records)} {name} calls did not end well and are left out."
             for name, side in self.sides

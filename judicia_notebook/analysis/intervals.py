@@ -1,6 +1,6 @@
-"""Medians with intervals that assume nothing of how the numbers are spread.
+"""Medians with intervals that assume no distribution of the numbers.
 
-The interval of a median lies between two of the numbers themselves: how many of n independent numbers fall below the
+Two of the numbers themselves bound the interval of a median. The count of n independent numbers that fall below the
 median is binomial(n, 1/2), whatever their distribution. See Conover, Practical Nonparametric Statistics, 3rd edition
 (1999), section 3.2.
 """

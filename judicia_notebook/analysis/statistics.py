@@ -1,6 +1,6 @@
-"""What calls cost, a row for each function: the table of ``%plugin stats``.
+"""The cost of calls, a row for each function: the table of ``%plugin stats``.
 
-Knows the columns of `Runtime.calls`, and nothing else.
+Knows only the columns of `Runtime.calls`.
 """
 
 from __future__ import annotations

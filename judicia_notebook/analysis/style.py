@@ -45,9 +45,9 @@ class Look(NamedTuple):
     Attributes
     ----------
     series : tuple of LineStyle
-        For what is told apart by name; `others` is for all that have no name of their own.
+        For series with a name of their own; `others` is for all without.
     good, poor, bad, worst : str
-        For what went well, was held back, was refused, and failed.
+        For calls that went well, were held back, were refused, and failed.
     """
 
     ground: str
@@ -125,7 +125,7 @@ def look_of(axes: Axes) -> Look:
     from matplotlib.colors import to_hex, to_rgba
 
     ground = figure_of(axes).get_facecolor()
-    if to_rgba(ground)[3] < 0.5:  # nobody knows what lies behind; the axes' own ground then has to be ours
+    if to_rgba(ground)[3] < 0.5:  # the ground behind is unknown, so the axes get the ground of the house
         return LIGHT
     look = DARK if _is_dark(to_hex(ground)) else LIGHT
     return look._replace(ground=to_hex(ground))
@@ -192,7 +192,7 @@ def _pictures() -> frozenset[int]:
 
 
 def title(axes: Axes, text: str) -> None:
-    """What is drawn and what is not, above on the left."""
+    """The title, above on the left: what the figure shows and leaves out."""
     axes.set_title(drawable(text), loc="left", color=look_of(axes).ink, fontsize=MEDIUM, **AS_IT_IS)
 
 
@@ -212,7 +212,7 @@ def write(axes: Axes, x: float, y: float, text: str, **how: object) -> Text:
 
 
 def legend(axes: Axes, handles: list[Artist], names: list[str], points: float = 32) -> None:
-    """What the colours mean, in rows of a few, so many points below the axes."""
+    """The meaning of the colours, in rows of a few, so many points below the axes."""
     made = axes.legend(
         handles,
         [drawable(name) for name in names],
@@ -246,7 +246,7 @@ def message(axes: Axes, text: str) -> None:
 
 
 def description(figure: Figure) -> str:
-    """What a figure made here shows, in words, for those who do not see it; empty for a figure of the user's own.
+    """A figure of the package in words, for readers who do not see it; empty for a figure of the user's own.
 
     It is read from the figure as it is when it is shown: titles, axes, the names of rows, and what the legends say.
     """
@@ -277,7 +277,7 @@ def _words(text: str) -> str:
 
 
 def drawn(axes: Axes, given: Axes | None) -> Figure | Axes:
-    """What a plot returns: its figure, or the axes that were handed to it.
+    """The return value of a plot: its figure, or the axes that the caller gave.
 
     A figure of the user's own, made with pyplot, is shown by the inline backend at the end of the cell. As the value of
     the cell it would be shown a second time, so its axes are returned, as pandas and seaborn do.

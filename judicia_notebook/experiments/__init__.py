@@ -1,1 +1,1 @@
-"""Calls that are made to learn from them: benchmarks, profiles, traces, sweeps."""
+"""Calls made for measurement: benchmarks, profiles, traces, sweeps."""

@@ -1,7 +1,8 @@
 """`Plugin.bench`: the same call again and again, in new instances and in a kept one, in turns.
 
-It has instances of its own for that, so those of the plugin and their state stay as they are; grants, quotas and config
-are the plugin's. Cold and warm calls take turns, so that a slow moment of the machine falls on both.
+- It makes instances of its own, so the plugin's instances and their state stay as they are. Grants, quotas and config
+  are the plugin's.
+- Cold and warm calls take turns, so that a slow moment of the machine falls on both.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def bench(
     warmup: int,
     quota: Quota | Mapping[str, Any] | None,
 ) -> Bench:
-    """What `Plugin.bench` does, which says more."""
+    """Carry out `Plugin.bench`, whose docstring says more."""
     if repeats < 1 or warmup < 0:
         raise ValueError(f"repeats is at least 1 and warmup at least 0, not {repeats!r} and {warmup!r}")
     making = Making(plugin.code, plugin.config)
@@ -52,12 +53,12 @@ def bench(
             for turn in range(-warmup, repeats):
                 for pool in (cold, warm):
                     if turn == 0 and pool is warm and not warmup:
-                        once(warm)  # the first one in an instance is cold
+                        once(warm)  # the first call in an instance is cold
                     record = once(pool)
                     if record is None or turn < 0:
                         continue
                     if pool is cold or record.instance_call != 1 or record.outcome != "ok":
-                        records[pool].append(record)  # where a failure cost the kept instance, the next one is cold
+                        records[pool].append(record)  # after a failure the next call is cold, in a new instance
         finally:
             plugin.retire([*cold.close(), *warm.close()])
     found = Bench(plugin.name, function, warmup, Side(tuple(records[cold])), Side(tuple(records[warm])))

@@ -1,6 +1,6 @@
-"""`Plugin.profile`: calls that are looked at a thousand times a second, until there is enough to see.
+"""`Plugin.profile`: calls that the engine samples a thousand times a second, until there are enough samples.
 
-Knows how to make calls and how to hand the engine's samples to `metrics.profiles`, and draws nothing.
+Knows how to make calls and how to hand the engine's samples to `analysis.profiles`, and draws nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from judicia_notebook.runtime.call import Call, Target
     from judicia_notebook.runtime.callee import Callee
 
-MOST_CALLS = 20_000  # each leaves a row, and the oldest rows go where there are too many
+MOST_CALLS = 20_000  # each leaves a row, and too many rows would push out the user's older rows
 
 
 @tells_interrupts("The profile was interrupted; its calls are in p.calls.")
@@ -36,7 +36,7 @@ def profile(
     samples: int,
     seconds: float,
 ) -> Profile:
-    """What `Plugin.profile` does, which says more."""
+    """Carry out `Plugin.profile`, whose docstring says more."""
     request = b"" if payload is None else wire.encode(payload)
     target = plugin.target(function, plugin.abi)
     if function not in target.code.callable:

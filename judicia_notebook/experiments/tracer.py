@@ -1,6 +1,6 @@
-"""`Plugin.trace`, `Runtime.trace`, `Runtime.export_trace`: tell of a call, of one that is made for it, or of all.
+"""`Plugin.trace`, `Runtime.trace`, `Runtime.export_trace`: the story of a new or an old call, and a file of all calls.
 
-Knows how to make a call and how to switch capturing on; what is told is made in `metrics.traces`.
+Knows how to make a call and how to switch capturing on; `analysis.traces` makes the stories and the file.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def trace(
     quota: Quota | Mapping[str, Any] | None = None,
     limit: int | str = CAPTURED_BYTES,
 ) -> Trace:
-    """What `Plugin.trace` does, which says more."""
+    """Carry out `Plugin.trace`, whose docstring says more."""
     if function is None:
         return _told(plugin, call_id, f"{plugin.name} has not been called yet.")
     with capture_payloads(plugin, limit):
@@ -45,7 +45,7 @@ def trace(
 
 
 def trace_call(source: Recorded, call_id: int | None = None) -> Trace:
-    """What `Runtime.trace` does, which says more."""
+    """Carry out `Runtime.trace`, whose docstring says more."""
     return _told(source, call_id, "Nothing has been called yet.")
 
 
@@ -65,7 +65,7 @@ def _told(source: Recorded, call_id: int | None, nothing: str) -> Trace:
 
 @contextlib.contextmanager
 def capture_payloads(source: Recorded, limit: int | str = CAPTURED_BYTES) -> Iterator[None]:
-    """What `Runtime.capture_payloads` does, which says more."""
+    """Carry out `Runtime.capture_payloads`, whose docstring says more."""
     wanted = parse_size(limit)
     if not 0 < wanted <= MOST_CAPTURED_BYTES:
         raise ValueError(f"from 1 B to 64 KiB of each payload can be kept, not {limit!r}")
@@ -78,5 +78,5 @@ def capture_payloads(source: Recorded, limit: int | str = CAPTURED_BYTES) -> Ite
 
 
 def export_trace(source: Recorded, path: str | os.PathLike[str]) -> Path:
-    """What `Runtime.export_trace` does, which says more."""
+    """Carry out `Runtime.export_trace`, whose docstring says more."""
     return chrome.export(source.recorder, path)

@@ -1,7 +1,7 @@
 """``judicia:clock``: the time of day, for plugins that may know it.
 
-``frozen`` always tells the same moment and ``stepped`` one a millisecond later each time it is asked, so that a run
-can be repeated exactly.
+A ``frozen`` clock always tells the same moment. A ``stepped`` clock goes on by a millisecond at each reading. With
+either, a run can be repeated exactly.
 """
 
 from __future__ import annotations
@@ -73,5 +73,5 @@ class ClockService:
 
     @property
     def resolution_ns(self) -> int:
-        """What the clocks can tell apart, in nanoseconds."""
+        """The smallest difference between two readings, in nanoseconds."""
         return 1 if self.kind == "real" else _MS

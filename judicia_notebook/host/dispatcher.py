@@ -9,8 +9,8 @@ Every host call of every service takes the same steps, in this order, and leaves
 5. let the service work, within what is left of the call's time;
 6. write the answer into memory that the guest allocates.
 
-A service says what went wrong by raising `ServiceError`: the guest gets code and message. Anything else it raises is a
-bug of the host: the call ends as HostFailure and the guest is not resumed.
+A service raises `ServiceError` to say what went wrong: the guest gets code and message. Any other exception is a bug of
+the host: the call ends as HostFailure, and the guest does not go on.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class ServiceError(Exception):
     """A service's answer to a request it cannot fulfil. The text goes to the guest: no paths, addresses or secrets.
 
     With the code ``capability_denied`` it is a denial like the policy's own: counted, audited, and the end of the call
-    under ``on_denied="trap"``. `scope` is what would have to be granted, and `capability` of what if it is not the
-    operation's own; only the user is told.
+    under ``on_denied="trap"``. `scope` is the scope that the user would have to grant, and `capability` its capability
+    if that is not the operation's own. Only the user sees them.
     """
 
     def __init__(self, code: Code, message: str, *, scope: str = "", capability: str = "") -> None:
@@ -67,7 +67,7 @@ class Operation:
     handle : callable
         ``handle(scope, request) -> value``; the value is written as JSON.
     capability : str or None
-        What it takes; None where anybody may.
+        The capability it takes; None where every plugin may call it.
     request : type of msgspec.Struct
         The request's shape; unknown fields are refused.
     target : callable, optional
@@ -98,7 +98,7 @@ class Dispatcher:
     Raises
     ------
     ValueError
-        Two of them have one name, or one takes a capability that nobody can grant.
+        Two functions have the same name, or a function takes a capability that cannot be granted.
     """
 
     def __init__(self, services: Iterable[Service]) -> None:
@@ -129,7 +129,7 @@ class Dispatcher:
 
     @property
     def capabilities(self) -> Mapping[tuple[str, str], str | None]:
-        """What each function takes, by (module, name)."""
+        """The capability that each function takes, by (module, name)."""
         return self._capabilities
 
     def find(self, module: str, name: str) -> HostFunction | None:
@@ -164,7 +164,7 @@ class _ServiceCall(HostCall):
         return self._write(value) if self.operation.answers else 0
 
     def _decide(self, pointer: int, length: int) -> dict[str, Any]:
-        """Steps 2 to 5: what the guest is to be told."""
+        """Steps 2 to 5: the answer for the guest."""
         try:
             refusal = self.ask_policy()
             if refusal is not None:
@@ -180,12 +180,12 @@ class _ServiceCall(HostCall):
             if self.decision == "allowed":
                 self.decision = "limited" if error.code == "quota_exceeded" else "failed"
             self.detail = f"{error.message} ({self._noted()})" if self.scope.noted else error.message
-            if not self.operation.answers:  # there is nobody to tell, so it may not pass for success
+            if not self.operation.answers:  # without an answer the guest would take this for success
                 raise abi.violation(self.scope, f"its request to {self.function}: {error.message}") from None
             return {"error": {"code": error.code, "message": error.message}}
 
     def _noted(self) -> str:
-        """What the service noted down, once."""
+        """The service's remark, which is read once."""
         noted, self.scope.noted = self.scope.noted, ""
         return noted
 
@@ -217,7 +217,7 @@ class _ServiceCall(HostCall):
         data = wire.encode(value, "the answer")
         self.bytes_out = len(data)
         self.capture("answer", data)
-        if self.scope.ended is not None:  # time and memory are looked at when the call is done
+        if self.scope.ended is not None:  # not `check`: time and memory are checked when the call is done
             raise self.scope.ended
         return (self.scope.exchange.write(data, self.scope) << 32) | len(data)
 

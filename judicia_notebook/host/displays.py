@@ -20,7 +20,8 @@ _displays: list[Display] = []
 def show_with(display: Display) -> Callable[[], None]:
     """Have `display(notification)` called for each notification, on the thread that sends it.
 
-    What it raises is logged once, and kept out of the sender's way. Returns what takes the display off again.
+    An exception of the display is logged once and does not reach the sender. The returned function takes the display
+    off.
     """
     _displays.append(display)
 

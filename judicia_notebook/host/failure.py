@@ -1,4 +1,4 @@
-"""``judicia:host fail``: how a plugin says that it could not do what was asked. It takes no capability."""
+"""``judicia:host fail``: how a plugin reports that it could not do its task. It takes no capability."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Fail(msgspec.Struct, forbid_unknown_fields=True):
-    """Why, for a program (code), for a person (message), and whatever else helps (data)."""
+    """Why: for a program (code), for a person (message), and as further data."""
 
     code: str
     message: str

@@ -1,8 +1,8 @@
 """One host call on its way: counted against the quota, decided on by the policy, and left behind as one row.
 
-This is what every host call has in common, whoever answers it; the dispatcher puts JSON requests and services on top,
-and the WASI shim numbers and error codes. It knows neither. What becomes of a call it keeps as data: the row is
-written on every way out, also when the call is ended in the middle.
+This is what every host call has in common. The dispatcher puts JSON requests and services on top, and the WASI shim
+numbers and error codes; this module knows neither. It writes the row on every way out, also when the call is ended in
+the middle.
 """
 
 from __future__ import annotations
@@ -55,9 +55,9 @@ class HostCall:
     Attributes
     ----------
     capability : str
-        What it takes; ``""`` where anybody may.
+        The capability it takes; ``""`` where every plugin may call it.
     target, detail : str
-        What it was about, and what came of it, for the row.
+        Its subject and its outcome, for the row.
     bytes_in, bytes_out : int
         From the guest and to it.
     decision : str
@@ -84,7 +84,7 @@ class HostCall:
             self._count()
             return work(*arguments)
         except BaseException as error:
-            if self.decision == "allowed":
+            if self.decision == "allowed":  # otherwise a denial or a limit has decided
                 self.decision = "failed"
                 self.detail = f"{type(error).__name__}: {error}"
             raise
@@ -105,7 +105,7 @@ class HostCall:
             )
 
     def capture(self, part: str, data: bytes) -> None:
-        """Keep the beginning of what was said, where somebody asked for that."""
+        """Keep the beginning of a request or an answer, while the user has capturing on."""
         scope = self.scope
         if scope.recorder.captures.limit:
             scope.recorder.captures.add(scope.call_id, scope.host_calls, part, data)
@@ -118,7 +118,7 @@ class HostCall:
             raise
 
     def ask_policy(self) -> Refusal | None:
-        """Whether it may, as the policy is at this moment; the refusal if not.
+        """The refusal, if the policy does not allow the call at this moment.
 
         Raises
         ------
@@ -138,9 +138,9 @@ class HostCall:
         return None
 
     def deny(self, message: str, wanted: str = "", capability: str = "") -> Refusal:
-        """Count and audit a denial: the policy's, or a service's that looked at the scopes and misses `wanted`.
+        """Count and audit a denial of the policy's, or of a service's that misses the scope `wanted`.
 
-        It may miss it of another `capability` than the operation's own.
+        The scope may belong to another `capability` than the operation's own.
 
         Raises
         ------

@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 class Abandoned(Exception):
-    """The call has ended that this work was for."""
+    """The call that this work was for has ended."""
 
 
 class Waiting(Protocol):
@@ -41,17 +41,17 @@ class Waiting(Protocol):
         """The plugin's name."""
 
     def on_cancel(self, hook: Callable[[], None]) -> Callable[[], None]:
-        """Have `hook` called when the call is cancelled; what takes it back."""
+        """Have `hook` called when the call is cancelled. The returned function takes it back."""
 
     def check(self) -> BaseException | None:
-        """What ends the call by now; None while it may go on."""
+        """The error that ends the call; None while it may go on."""
 
     def remaining(self) -> float | None:
         """Seconds that are left; None without a limit."""
 
 
 class Task(Generic[T]):
-    """One piece of work, and what came of it."""
+    """One piece of work, and its result."""
 
     __slots__ = ("_work", "abandoned", "done", "error", "value", "woken")
 
@@ -91,14 +91,14 @@ class Task(Generic[T]):
 
 
 class Offload:
-    """The threads of one runtime for one kind of work, and who waits for them.
+    """The threads of one runtime for one kind of work, and the calls that wait for it.
 
     Parameters
     ----------
     name : str
         Of the threads.
     what, waits_for : str
-        What the work is with and what it waits for, for the texts to the guest.
+        Nouns for the texts to the guest: the thing that the work is done with, and the thing that it waits for.
     """
 
     def __init__(self, name: str = "judicia-files", what: str = "files", waits_for: str = "the file system") -> None:
@@ -106,10 +106,10 @@ class Offload:
         self._what = what
         self._waits_for = waits_for
         self._lock = threading.RLock()  # a signal handler may come in while its thread is inside
-        self._abandoned: dict[str, list[Task[Any]]] = {}  # by plugin: what nobody waits for any more, and hangs
+        self._abandoned: dict[str, list[Task[Any]]] = {}  # by plugin: work that hangs and that no call waits for
 
     def close(self) -> None:
-        """Let the threads end; one that hangs ends when its file system answers."""
+        """Let the threads end. A thread that hangs ends when its system call returns."""
         self._workers.close()
 
     def run(self, call: Waiting, work: Callable[[Task[T]], T]) -> T:
@@ -133,7 +133,7 @@ class Offload:
             while not task.done and (ended := call.check()) is None:
                 rest = call.remaining()
                 if not task.woken.wait(SLICE if rest is None else min(SLICE, rest + 0.001)):
-                    self._workers.check()  # whether the thread is still there that it waits for
+                    self._workers.check()  # the worker may have been ended from outside
         finally:
             remove()
             self._abandon(plugin, task)

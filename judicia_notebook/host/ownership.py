@@ -1,11 +1,12 @@
-"""Whose the data under a name is.
+"""Which plugin file owns the data that is kept under a name.
 
 Plugins are named by their manifests, and a manifest may say any name. So what a service keeps for a plugin in the data
 folder belongs to the name *and* to the first file (the SHA-256 of its wasm) that used it. Another file that comes
 under that name is refused, until the user says that it may have the data: ``rt.host.adopt(name)``.
 
-One small file a name in ``data_dir/owners`` holds the digests. It is made whole or not at all, and the first to make
-it wins, also among processes that share a data folder. Names of plugins never become names of files: hashes do.
+A small file in ``data_dir/owners``, one for each name, holds the digests. It is made whole or not at all. The first
+process to make it wins, also among processes that share a data folder. A plugin's name never becomes a file's name: its
+hash does.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _FOLDER: Final = re.compile(r"[0-9a-f]{32}")
 
 
 def folder_name(plugin: str) -> str:
-    """What files and folders of a plugin are called: 32 hexadecimal digits that tell nothing and collide with nothing.
+    """The name of a plugin's files and folders: 32 hexadecimal digits that tell nothing and collide with nothing.
 
     Examples
     --------
@@ -41,7 +42,7 @@ def folder_name(plugin: str) -> str:
 
 
 class _Owner(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is written down for a name."""
+    """The content of a name's file."""
 
     plugin: str
     digests: tuple[str, ...]
@@ -53,7 +54,7 @@ class Owners:
     Parameters
     ----------
     data_dir : callable
-        Where data is kept; asked at first use.
+        Returns the data folder; called at first use.
     """
 
     def __init__(self, data_dir: Callable[[], Path]) -> None:
@@ -62,7 +63,7 @@ class Owners:
         self._known: set[tuple[str, str]] = set()
 
     def check(self, plugin: str, digest: str) -> None:
-        """Pass where this file may have the name's data; the first to ask becomes its owner.
+        """Pass where this file may have the name's data. The first file becomes its owner.
 
         Raises
         ------
@@ -95,7 +96,7 @@ class Owners:
             self._known.add((plugin, digest))
 
     def names(self) -> dict[str, str]:
-        """The plugins that left data here, by what their files and folders are called."""
+        """The plugins that left data here, by the name of their files and folders."""
         folder = self.data_dir() / "owners"
         found = {}
         for path in sorted(folder.glob("*.json")):
@@ -105,7 +106,7 @@ class Owners:
         return found
 
     def forget(self) -> None:
-        """Let the names be anybody's again: what was kept under them is gone."""
+        """Let any file take the names again: their data is gone."""
         with self._lock:
             for one in self.names():
                 (self.data_dir() / "owners" / f"{one}.json").unlink(missing_ok=True)
@@ -118,7 +119,7 @@ class Owners:
 
 
 def _read(path: Path) -> _Owner | None:
-    """What is written down; None where nothing is, and nobody's where it cannot be read."""
+    """The owner of a name; None where the file is missing. A file that cannot be read has an owner without digests."""
     try:
         return parse_json_as(path.read_bytes(), _Owner)
     except FileNotFoundError:
@@ -137,12 +138,12 @@ def _write_beside(path: Path, owner: _Owner) -> Path:
 
 
 def _publish(path: Path, owner: _Owner) -> None:
-    """Put it there, unless somebody was faster."""
+    """Make the file, unless another process was faster."""
     beside = _write_beside(path, owner)
     try:
         with contextlib.suppress(FileExistsError):
             os.link(beside, path)
-    except OSError:  # a file system without hard links; nobody else is likely to come by just now
+    except OSError:  # a file system without hard links: a race here is left to chance
         if not path.exists():
             beside.replace(path)
     finally:
@@ -160,7 +161,7 @@ def _replace(path: Path, owner: _Owner) -> None:
 
 
 def _sync_folder(path: Path) -> None:
-    """Have the name on the disk as well, where folders can be opened: data without its owner would be anybody's."""
+    """Have the name on the disk as well, where folders can be opened: any file could take data without an owner."""
     if not hasattr(os, "O_DIRECTORY"):
         return
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

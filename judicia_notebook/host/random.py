@@ -51,7 +51,7 @@ class RandomService:
         return {"base64": base64.b64encode(self.next_bytes(scope.plugin, request.length)).decode()}
 
     def next_bytes(self, plugin: str, length: int) -> bytes:
-        """The next bytes for a plugin: of its own stream where there is a seed, the system's where there is none."""
+        """The next bytes for a plugin: of its own stream with a seed, otherwise the system's."""
         if self._seed is None:
             return os.urandom(length)
         with self._lock:

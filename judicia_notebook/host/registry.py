@@ -1,10 +1,10 @@
 """The registry: one line a service, and from it the services of a runtime and the names in ``rt.host``.
 
-Adding a service is its folder in host/, its line in `Registry`, its part of sdk/ABI.md and its file in the SDK. What
-else has to be known of a service is asked of the service itself: its host functions, capabilities and targets in
-`operations()`, and what it does in the life of a runtime in the methods of `judicia_notebook.host.services`.
+A new service needs its folder in host/, its line in `Registry`, its part of sdk/ABI.md and its file in the SDK. The
+service itself answers all other questions: `operations()` has its host functions, capabilities and targets, and the
+methods of `judicia_notebook.host.services` have its part in the life of a runtime.
 
-The order of the lines is the order in which services are made, told and closed.
+The order of the lines is the order in which services are made, notified and closed.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ F = TypeVar("F")
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a service can be made of.
+    """The things that a service can be made of.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ class Options:
     database: str | None
 
     def unix_ns(self) -> int:
-        """The time of day as plugins are told it."""
+        """The time of day as plugins see it."""
         return self.clock.read().unix_ns
 
 
@@ -130,7 +130,7 @@ def entries() -> dict[str, Entry[Any]]:
 
 @contextmanager
 def added(name: str, entry: Entry[Any]) -> Iterator[None]:
-    """Have runtimes that are made inside the block offer one service more.
+    """Runtimes that are made inside the block offer this further service.
 
     Raises
     ------
@@ -158,7 +158,7 @@ def make_services(
     seed : int, optional
         Makes ``judicia:random`` reproducible.
     clock : "real", "frozen" or "stepped"
-        What ``judicia:clock`` tells.
+        The kind of ``judicia:clock``.
     database : str, optional
         The URL of a database; by default SQLite in the data folder.
 

@@ -1,4 +1,4 @@
-"""What a host call may know of the call it belongs to: who asks, what is allowed now, how much time is left."""
+"""What a host call may know of its call: the plugin, its policy at this moment, the time that is left."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ class CallScope(Invocation):
     last_error : str
         The last line of level ``error`` that the guest wrote to its log.
     noted : str
-        What a service has to say to the user of the host call it answers; it goes into its row.
+        The service's remark for the user, which goes into the host call's row.
     reported : GuestError or None
-        What the guest said through ``judicia:host fail``.
+        The guest's report through ``judicia:host fail``.
     process : Process or None
         Its arguments, input and output as WASI has them, once it has used any of it.
     """
@@ -56,7 +56,7 @@ class CallScope(Invocation):
     def __init__(
         self, budget: Budget, policy: Policy, recorder: Recorder, plugin: str, function: str, call_id: int
     ) -> None:
-        # One is made for every call, so what `Invocation` does with these is done here, without a second call.
+        # Every call makes a scope: to repeat `Invocation.__init__` here saves a Python call.
         self.budget = budget
         self.policy = policy
         self.recorder = recorder
@@ -73,12 +73,12 @@ class CallScope(Invocation):
         return True
 
     def count_host_call(self) -> int:
-        """Count one more host call; its number in this call.
+        """Count a host call. Returns its number in this call.
 
         Raises
         ------
         QuotaExceeded
-            More than the call may make.
+            The call may make no more.
         """
         self.host_calls += 1
         limit = self.budget.limits.host_calls
@@ -93,7 +93,7 @@ class CallScope(Invocation):
         return None if limit is None else limit - self.log_bytes - self.spent.log_bytes
 
     def share_budget(self, part: CallScope) -> None:
-        """Have a call that is a part of this one, and begins now, go on with what is left of this one's limits."""
+        """Give a partial call, which begins now, the rest of this call's limits."""
         part.budget = self.budget
         part.spent = Spent(
             self.wall_used_ns,
@@ -104,7 +104,7 @@ class CallScope(Invocation):
         )
 
     def take_over(self, part: CallScope, fuel: int) -> None:
-        """Count what such a part has used, when it is over; its time is in this one's clocks already."""
+        """Count the use of a partial call that is over. Its time is in this call's clocks already."""
         spent = self.spent
         self.spent = spent._replace(
             fuel=spent.fuel + fuel,

@@ -1,7 +1,7 @@
-"""``rt.host``: the services of one runtime, and what each of them is told in the runtime's life.
+"""``rt.host``: the services of one runtime, and the events of the runtime's life that each of them follows.
 
-It knows no service by name: the names come from the registry, and a service that wants to be told something has the
-method of that name: `Connects`, `FollowsPlugins`, `Ends`, `Adopts`, `Keeps`, `Forgets`, `Closes`. `IsGiven` is a word
+It knows no service by name: the names come from the registry. A service that follows an event has the method of that
+event's protocol: `Connects`, `FollowsPlugins`, `Ends`, `Adopts`, `Keeps`, `Forgets`, `Closes`. `IsGiven` has a word
 alone.
 """
 
@@ -34,7 +34,7 @@ class Connects(Protocol):
 
 @runtime_checkable
 class FollowsPlugins(Protocol):
-    """A service that has to know which plugins there are."""
+    """A service that must know which plugins there are."""
 
     def plugin_loaded(self, plugin: LoadedPlugin) -> None:
         """A plugin was loaded, or its code exchanged."""
@@ -56,22 +56,22 @@ class Adopts(Protocol):
     """A service that keeps data which belongs to a plugin's file, beside what `Owners` knows."""
 
     def adopt(self, plugin: str, digest: str) -> None:
-        """Let this file have what another left under its name."""
+        """Let this file have the data that another file left under its name."""
 
 
 @runtime_checkable
 class Keeps(Protocol):
-    """A service that keeps something of plugins after their calls; `left` is what, such as ``files``."""
+    """A service that keeps things of plugins after their calls; `left` is their noun, such as ``files``."""
 
     left: str
 
     def kept(self) -> Iterator[str]:
-        """What it keeps, in words."""
+        """The things that it keeps, in words."""
 
 
 @runtime_checkable
 class IsGiven(Protocol):
-    """A service that the user gives something, which is not forgotten; `given` is what, such as ``mapped folders``."""
+    """A service that the user gives things, which `forget` leaves; `given` is the noun, such as ``mapped folders``."""
 
     given: str
 
@@ -81,7 +81,7 @@ class Forgets(Protocol):
     """A service that can begin anew."""
 
     def forget(self) -> None:
-        """Remove what it keeps of plugins."""
+        """Remove all that it keeps of plugins."""
 
 
 @runtime_checkable
@@ -94,18 +94,18 @@ class Closes(Protocol):
 
 @stays_in_process("What its services tell as a frame can be.")
 class Host(Registry):
-    """What the platform keeps for its plugins, as the notebook sees it: ``rt.host``.
+    """The platform's services as the notebook sees them: ``rt.host``.
 
     Parameters
     ----------
     services : mapping
         The runtime's services, by their names in the registry.
     owners : Owners
-        Whose the data under a plugin's name is.
+        They know which file owns the data under a plugin's name.
     digest_of : callable
         The digest of the plugin that is loaded under a name.
     ledger : Ledger
-        Where it is written down what the user allowed.
+        Keeps what the user allowed.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class Host(Registry):
         vars(self).update({name: lines[name].face(service) for name, service in services.items()})
 
     def connect(self, recorder: Recorder, deliver: Deliver) -> None:
-        """Hand services what they call plugins with."""
+        """Give services their way to call plugins."""
         for service in self._services:
             if isinstance(service, Connects):
                 service.connect(recorder, deliver)
@@ -137,7 +137,7 @@ class Host(Registry):
                 service.plugin_unloaded(plugin)
 
     def end(self) -> None:
-        """Have nothing more handed to plugins: the interpreter is about to go."""
+        """Have services call plugins no more: the interpreter is about to end."""
         for service in self._services:
             if isinstance(service, Ends):
                 service.end()
@@ -157,19 +157,19 @@ class Host(Registry):
         self._ledger.add_audit("adopt", plugin, digest[:12], current_way())
 
     def kept(self) -> Iterator[str]:
-        """What services keep of plugins, in words."""
+        """The things that services keep of plugins, in words."""
         for service in self._services:
             if isinstance(service, Keeps):
                 yield from service.kept()
 
     @property
     def left(self) -> list[str]:
-        """What plugins leave in services, in words."""
+        """The things that plugins leave in services, in words."""
         return [service.left for service in self._services if isinstance(service, Keeps)]
 
     @property
     def given(self) -> list[str]:
-        """What the user gives services, in words: `forget` leaves it."""
+        """The things that the user gives services, in words: `forget` leaves them."""
         return [service.given for service in self._services if isinstance(service, IsGiven)]
 
     def forget(self) -> list[str]:
@@ -182,9 +182,9 @@ class Host(Registry):
             except (OSError, ResourceExhausted) as error:
                 failed.append(f"{service.module}: {str(error).rstrip('.')}")
         if not failed:
-            self._owners.forget()  # last: data without its owner would be anybody's
+            self._owners.forget()  # last: any file could take data without an owner
         return failed
 
     def close(self) -> None:
-        """Let go of whatever services hold open."""
+        """Close everything that services hold open."""
         do_all(*(service.close for service in self._services if isinstance(service, Closes)))

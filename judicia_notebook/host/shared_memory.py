@@ -1,16 +1,16 @@
 """``judicia:shared_memory``: regions of bytes that the notebook and plugins both see, without JSON in between.
 
-The notebook makes a region, with a name, a dtype and a shape, and has it as a NumPy array. A guest says the name, an
-offset and where in its own memory the bytes are or shall be; they are copied once, straight from one to the other.
+The notebook makes a region, with a name, a dtype and a shape, and has it as a NumPy array. A guest names the region, an
+offset, and an address in its own memory. The host copies the bytes once, straight from one memory to the other.
 
-- **Who writes** does so alone: a lock, held by a guest for one copy and by the notebook for a ``with region.write():``.
-- **Who reads** takes no lock. A counter, the *sequence*, is odd while somebody writes and even in between. A reader
-  looks at it before and after its copy: the same even number twice means that nobody wrote meanwhile. If not, it copies
-  again, a few times, and then says so.
-- **What can go wrong.** A guest's copy runs without the interpreter's lock, so what it writes changes under NumPy's
-  hands. An array that is used as a mask or as an index is looked at twice by NumPy, once to check it and once to use
-  it; therefore a region holds numbers only, no booleans or objects, and `Region.copy` gives an array that holds still.
-- A closed region is gone for guests at once; its bytes go with the last array that shows them.
+- **A writer** holds a lock: a guest for one copy, the notebook for a ``with region.write():``.
+- **A reader** takes no lock. A counter, the *sequence*, is odd while a writer writes and even in between. A reader
+  reads it before and after its copy: the same even number twice means that no writer came in between. Otherwise the
+  reader copies again, a few times, and then gives up with an error.
+- **The danger.** A guest's copy runs without the interpreter's lock, so the region's bytes change while NumPy works.
+  NumPy reads a mask or an index array twice, once to check it and once to use it. Therefore a region holds numbers
+  only, no booleans or objects, and `Region.copy` gives an array that never changes.
+- Guests lose a closed region at once; its bytes go with the last array that shows them.
 """
 
 from __future__ import annotations
@@ -114,17 +114,17 @@ class Region:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """What its numbers are."""
+        """The type of its numbers."""
         return self._array.dtype
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """How many there are, by axis."""
+        """How many numbers there are, by axis."""
         return self._array.shape
 
     @property
     def sequence(self) -> int:
-        """How often it was written to, twice; odd while somebody writes."""
+        """Twice the number of writes so far; odd while a writer writes."""
         return self._sequence
 
     @property
@@ -134,7 +134,7 @@ class Region:
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Array]:
-        """Be the only one who writes: ``with region.write() as array: ...``. Reads that overlap it are made again.
+        """Write alone: ``with region.write() as array: ...``. Guests' reads that overlap it are made again.
 
         Raises
         ------
@@ -149,7 +149,7 @@ class Region:
             yield self._array
 
     def copy(self) -> Array:
-        """A copy that holds still, with no half of a write in it.
+        """A copy that never changes, without any half of a write.
 
         Raises
         ------
@@ -164,7 +164,7 @@ class Region:
             return self._array.copy()
 
     def close(self) -> None:
-        """Take it away from plugins. Arrays that were taken from it stay as they are."""
+        """Take the region away from plugins. Arrays that show it stay as they are."""
         self._closed = True
         self._forget(self)
 
@@ -187,11 +187,11 @@ class Region:
 
     @property
     def is_written_here(self) -> bool:
-        """Whether it is this thread that is writing."""
+        """Whether this thread is writing."""
         return self._writer == threading.get_ident()
 
     def copy_to(self, address: int, offset: int, length: int) -> int | None:
-        """Copy bytes out, to an address in this process; the sequence they belong to, or None if somebody wrote."""
+        """Copy bytes out, to an address in this process. Returns their sequence, or None if a writer came by."""
         before = self._sequence
         if before % 2:
             return None
@@ -199,7 +199,7 @@ class Region:
         return before if self._sequence == before else None
 
     def copy_from(self, address: int, offset: int, length: int, seconds: float) -> int | None:
-        """Copy bytes in; the sequence after it, or None if somebody else wrote all the time."""
+        """Copy bytes in. Returns the sequence afterwards, or None if another writer held the lock all the time."""
         if not self._lock.acquire(timeout=seconds):
             return None
         try:
@@ -390,7 +390,7 @@ class SharedMemory:
                 scope.wait(min(SLICE, max(0.0, until - monotonic()), 0.001 * (1 << min(copies, 4))))
 
     def write(self, scope: CallScope, request: Copy) -> dict[str, int]:
-        """Copy bytes of the guest's memory into a region, while nobody else writes."""
+        """Copy bytes of the guest's memory into a region, while no other writer writes."""
         region = self._find(scope, "write", WRITE, request.name)
         address = self._locate(scope, "write", region, request)
         until = monotonic() + self._limits.wait
@@ -405,7 +405,7 @@ class SharedMemory:
                 raise ServiceError("conflict", f"region {request.name}: somebody else is writing into it")
 
     def info(self, scope: CallScope, request: Info) -> dict[str, Any]:
-        """What a region is."""
+        """A region's size, dtype, shape and sequence."""
         region = self._find(scope, "info", READ, request.name)
         return {
             "size": region.nbytes,
@@ -415,7 +415,7 @@ class SharedMemory:
         }
 
     def _find(self, scope: CallScope, operation: str, capability: str, name: str) -> Region:
-        """The region, for those who may know that there is one."""
+        """The region, if the plugin may know that there is one."""
         if name not in scope.policy.state.scopes(capability):
             text = f"judicia:shared_memory {operation} needs the capability {capability} for this region"
             raise ServiceError("capability_denied", text, scope=name if NAME.fullmatch(name) else "")
@@ -428,7 +428,7 @@ class SharedMemory:
 
     @staticmethod
     def _locate(scope: CallScope, operation: str, region: Region, request: Copy) -> int:
-        """Where the guest's side of the copy is, if both sides are inside."""
+        """The address of the guest's side of the copy; refuse where either side is not inside its memory."""
         if request.offset + request.length > region.nbytes:
             raise ServiceError(
                 "bad_request",

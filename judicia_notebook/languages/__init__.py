@@ -3,7 +3,7 @@
 Knows source languages and their compilers. It does not know runtimes, plugins, policies or IPython.
 
 One file here is one language: `wat.py` is the language ``wat`` and its function ``compile_wat`` is the compiler. A file
-whose name begins with an underscore is a part of a compiler. Nothing else has to be registered.
+whose name begins with an underscore is a part of a compiler. No other registration is needed.
 """
 
 from __future__ import annotations

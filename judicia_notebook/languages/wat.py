@@ -12,10 +12,10 @@ A cell may leave out what every plugin of ABI v1 has to have, and a prelude supp
   function: those the cell imports from ``judicia:...`` in their order, then those it only names.
 - An identifier such as ``$judicia:clock.now`` that is used but not imported is imported as ``"judicia:clock" "now"``.
 
-What the cell declares is read from its tokens, never guessed from its text, and no line of the cell moves: imports go
-on the line of its last import (or the first line), everything else follows its last line. So the assembler's messages
-name the cell's own lines. An added import takes a number before those of the cell's own functions, so a cell that
-uses the short form calls its functions by name.
+The compiler reads the cell's declarations from its tokens, never from its raw text. No line of the cell moves: imports
+go on the line of its last import (or the first line), and all other additions follow its last line. So the assembler's
+messages name the cell's own lines. An added import takes a number before those of the cell's own functions, so a cell
+that uses the short form calls its functions by name.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class _Import:
 
 @dataclass(frozen=True, slots=True)
 class _Cell:
-    """What a cell declares, as far as the prelude has to know."""
+    """A cell's declarations, as far as the prelude needs them."""
 
     identifiers: tuple[str, ...]  # every $name that occurs, in order of first appearance
     functions: frozenset[str]  # the $names of its functions, imported or defined
@@ -129,7 +129,7 @@ def _imported(field: Form) -> tuple[str, str] | None:
 
 
 def _declared(field: Form) -> Form:
-    """The form that says what is declared: the field itself, or what an import field holds."""
+    """The form with the declaration: the field itself, or the form inside an import field."""
     if field.head == "import":
         return next((item for item in field.items if isinstance(item, Form)), field)
     return field
@@ -216,7 +216,10 @@ def _memory(cell: _Cell) -> str:
 
 
 def _allocator(cell: _Cell, memory: str) -> list[str]:
-    """The allocation functions that are missing. The other's free does nothing: only its author knows its blocks."""
+    """The allocation functions that the cell lacks.
+
+    Beside a cell's own `judicia_alloc`, `judicia_free` does nothing: only the cell's author knows its blocks.
+    """
     parts = [
         f'(export "{name}" (func ${name}))'
         for name in ("judicia_alloc", "judicia_free")

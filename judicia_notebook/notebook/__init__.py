@@ -1,8 +1,8 @@
-"""The package inside IPython: magics, completion, and how its objects look. A leaf: nothing else imports it.
+"""The package inside IPython: magics, completion, and how its objects look. A leaf: no other room imports it.
 
-Knows the public API and IPython. `load` and `unload` are what ``%load_ext`` and ``%unload_ext`` come down to; the
-shared runtime and its plugins belong to the kernel and stay through ``%reload_ext``. `show_objects` is what importing
-the package inside IPython comes down to: figures, plugins and frames look as they do with the extension loaded.
+Knows the public API and IPython. ``%load_ext`` calls `load`, and ``%unload_ext`` calls `unload`. The shared runtime and
+its plugins belong to the kernel and stay through ``%reload_ext``. Importing the package inside IPython calls
+`show_objects`: figures, plugins and frames then look as they do with the extension loaded.
 """
 
 from __future__ import annotations
@@ -34,6 +34,6 @@ def _install(shell: Any, parts: tuple[str, ...]) -> None:
 
 
 def unload(shell: Any) -> None:
-    """Take everything out again that `load` put in; the runtime and its plugins stay."""
+    """Take out everything that `load` put in; the runtime and its plugins stay."""
     for remove in _installed.pop(shell, {}).values():
         remove()

@@ -1,6 +1,6 @@
-"""What ``%plugin call`` and ``run`` add to a call: its cost line, failures that are expected, and the background.
+"""The options that ``%plugin call`` and ``run`` add to a call: a cost line, expected failures, and the background.
 
-Knows calls and their outcomes, and nothing of how a line is written.
+Knows calls and their outcomes, but not the syntax of a line.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Ended(NamedTuple):
-    """How a call ended that need not raise: with a value, or with the failure that was expected."""
+    """The end of a call that does not raise: a value, or the expected failure."""
 
     well: bool
     value: Any = None
@@ -29,17 +29,17 @@ class Ended(NamedTuple):
 def perform(
     plugin: Plugin, function: str, call: Callable[[], Any], options: Namespace, *, shown: bool = False
 ) -> Ended:
-    """Make a call, and say what it cost where that is asked for or something was denied.
+    """Make a call, and show its cost if the line asks for that or the policy denied a host call.
 
     Parameters
     ----------
     shown : bool
-        Whether the value will be seen with its cost beside it, as a `RunResult` is.
+        Whether the value is shown with its cost beside it, as a `RunResult` is.
 
     Raises
     ------
     CallError
-        What ended the call, if that was not expected.
+        The failure that ended the call, if it was not expected.
     JudiciaError
         It was expected to fail, and ended otherwise.
     """
@@ -65,7 +65,7 @@ def perform(
     if isinstance(value, RunResult) and record is not None and record.outcome == expected:
         sentence = f"{plugin.name} exited with status {value.returncode}."
         _show_expected(expected, sentence, None if shown else record)
-        return Ended(well=True, value=value)  # a status raises nothing, and what it wrote is worth seeing
+        return Ended(well=True, value=value)  # an exit status raises nothing, and the output is worth seeing
     raise JudiciaError(
         f"{plugin.name}.{function} was expected to end with {expected}, but went well.",
         hint=record.cost_line() if record is not None else "",
@@ -104,7 +104,7 @@ def _check(error: CallError, expected: str) -> None:
 
 
 def _went_on(plugin: Plugin, record: CallRecord) -> str:
-    """What was denied in a call that was told so and did not fail."""
+    """The denials of a call that went on and did not fail."""
     rows = plugin.host_calls
     rows = rows[(rows["call_id"] == record.call_id) & (rows["decision"] == "denied")]
     denied = dict.fromkeys(f"{row.capability} for {row.function}" for row in rows.itertuples())

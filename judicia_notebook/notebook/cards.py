@@ -1,7 +1,7 @@
-"""What the package shows of its objects, once as text and once as HTML.
+"""Cards: the package's objects as text and as HTML.
 
-Knows headings, rows and tables, and nothing of plugins. Whatever goes in may come from a guest: `plain` makes control
-characters visible and `html.escape` is applied to every text on its way into HTML, in one place; no TeX in it is set.
+Knows headings, rows and tables, and nothing of plugins. Every text may come from a guest: `plain` makes control
+characters visible, one place applies `html.escape` to every text on its way into HTML, and no page sets TeX in it.
 
 The colours are JupyterLab's own variables, so that a card is readable in its light and dark themes; the fallbacks are
 translucent or inherited and fit any page. A page that strips styles (GitHub) still shows plain tables.
@@ -37,7 +37,7 @@ def plain(value: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A label and what is said of it."""
+    """A label and its text."""
 
     label: str
     text: str
@@ -61,7 +61,7 @@ class Grid:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """What a program wrote, line by line; of very many, the first and the last."""
+    """A program's output, line by line; of very many lines, the first and the last."""
 
     label: str
     text: str
@@ -83,7 +83,7 @@ Part = Row | Line | Grid | Block
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A heading, with what belongs to it."""
+    """A heading, and the parts below it."""
 
     title: str
     subtitle: str = ""

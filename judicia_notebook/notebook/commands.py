@@ -3,7 +3,7 @@
 Knows words and options, and neither IPython (beyond the one error it has to raise) nor a runtime. The argument parser,
 ``--help``, ``%plugin?``, completion and the documentation are all made of `COMMANDS`, so they cannot disagree.
 
-IPython hides the traceback of exactly `UsageError`, not of its subclasses; so that is what a wrong line raises.
+IPython hides the traceback of exactly `UsageError`, not of its subclasses. So a wrong line raises `UsageError` itself.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SCALES = (0.5, 4.0)
 
 
 def usage_error(message: str) -> Exception:
-    """The error for a line that cannot be meant; shown without a traceback."""
+    """The error for a wrong line; shown without a traceback."""
     from IPython.core.error import UsageError
 
     error: Exception = UsageError(message)
@@ -47,12 +47,12 @@ class Argument:
     names : tuple of str
         Such as ``("-v", "--verbose")`` or ``("plugin",)``.
     metavar : str
-        What stands for its value in the help; an option without one is a switch.
+        The word for its value in the help; an option without a metavar is a switch.
     completes : str
-        What completion offers: ``plugins``, ``programs``, ``functions``, ``sources``, ``capabilities``, ``granted``,
-        ``outcomes``, ``variables``, or nothing.
+        The words that completion offers: ``plugins``, ``programs``, ``functions``, ``sources``, ``capabilities``,
+        ``granted``, ``outcomes``, ``variables``, or nothing.
     count : str
-        As for argparse; ``append`` may be repeated, ``given`` leaves no attribute behind where it is not given.
+        As for argparse; ``append`` may be repeated, ``given`` leaves no attribute behind without the option.
     """
 
     names: tuple[str, ...]
@@ -116,7 +116,7 @@ class Command:
     cell : str
         ``no`` for a line only, ``yes`` for a cell only, ``both``.
     note : str
-        What to add where an option is not known.
+        The sentence to add where an option is not known.
     """
 
     name: str
@@ -470,12 +470,12 @@ _CELLS = {one.name: one for one in (CALL_CELL, RUN_CELL)}
 
 
 def line_commands() -> tuple[str, ...]:
-    """The names of what ``%plugin`` does on a line."""
+    """The names of the commands of a ``%plugin`` line."""
     return tuple(command.name for command in COMMANDS if command.cell != "yes")
 
 
 def cell_commands() -> tuple[str, ...]:
-    """The names of what ``%%plugin`` does with a cell."""
+    """The names of the commands of a ``%%plugin`` cell."""
     return tuple(command.name for command in COMMANDS if command.cell != "no")
 
 

@@ -1,7 +1,6 @@
 """Tab completion for the arguments of ``%plugin``.
 
-Knows `commands`, the shared runtime's names and IPython's matcher interface. It calls nothing in a plugin and changes
-nothing.
+Knows `commands`, the shared runtime's names and IPython's matcher interface. It calls no plugin and changes nothing.
 
 IPython's older ``complete_command`` hook leaves Jedi's Python names in the list, first (``%plugin call --`` offered
 ``--abs``). A matcher of our own runs before all others and suppresses them where it has something to offer; it
@@ -30,7 +29,7 @@ _PAYLOAD_MODULES = ("builtins", "datetime", "numpy", "__main__")
 
 
 def install(shell: Any) -> Callable[[], None]:
-    """Complete ``%plugin`` in this shell. Returns what takes it off again."""
+    """Complete ``%plugin`` in this shell. The returned function takes it off again."""
     from IPython.core.completer import SimpleCompletion, context_matcher
 
     def plugin_matcher(context: Any) -> dict[str, Any]:
@@ -56,13 +55,13 @@ def install(shell: Any) -> Callable[[], None]:
 
 
 class Completion:
-    """What can be typed next on a ``%plugin`` line."""
+    """The words that can come next on a ``%plugin`` line."""
 
     def __init__(self, shell: Any) -> None:
         self._shell = shell
 
     def of(self, text: str, row: int, column: int) -> tuple[str, list[str]] | None:
-        """The part of the line before the cursor to replace, and by what; None where the line is not ours."""
+        """The part before the cursor to replace, and the words for it; None for a line of another magic."""
         before = text.split("\n")[row][:column]
         magic = _MAGIC.match(before)
         if magic is None or not self._is_ours(magic, text, row):
@@ -124,7 +123,7 @@ class Completion:
         return offer(get_runtime())
 
     def _variables(self) -> list[str]:
-        """The user's own names for what may be a payload, the latest last."""
+        """The user's variables that may be a payload, the latest last."""
         hidden = self._shell.user_ns_hidden
         names = [
             name
@@ -162,7 +161,7 @@ def _next_positional(command: commands.Command, words: list[str]) -> commands.Ar
 
 
 def _programs(runtime: Runtime) -> list[str]:
-    """What can be run."""
+    """The plugins that can be run."""
     return [name for name, plugin in runtime.plugins.items() if plugin.is_command]
 
 
@@ -173,14 +172,14 @@ def _functions(runtime: Runtime) -> list[str]:
 
 
 def _sources(fragment: str) -> list[str]:
-    """The bundled examples, and the folders and files that could be meant."""
+    """The bundled examples, and the folders and files that fit."""
     from judicia_notebook.runtime.source import examples
 
     return [*(f"example:{name}" for name in examples()), *_paths(fragment)]
 
 
 def _paths(fragment: str) -> list[str]:
-    """Folders and code files; what is typed stays as it is (``~``, escaped spaces), only the rest is added."""
+    """Folders and code files. The typed part stays as it is (``~``, escaped spaces); completion adds the rest."""
     typed = fragment.replace("\\ ", " ")
     folder, slash, start = typed.rpartition("/")
     try:

@@ -6,7 +6,7 @@ Knows quoting and JSON, and of a command only which of its options take a value.
   quote, so that a path of Windows stays as it is.
 - The payload of a call is found by decoding JSON from where it begins, so its own spaces, dashes and quotes mean
   nothing to the rest of the line, and options may stand on either side of it.
-- What a command is run with are plain words anywhere, and all words behind ``--``.
+- A WASI command's arguments are the plain words anywhere, and all words behind ``--``.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class RunLine:
     words : list of str
         Options with their values and the plugin's name, for an argument parser.
     args : list of str
-        What the command is given.
+        The command's arguments.
     """
 
     words: list[str]
@@ -135,7 +135,7 @@ def read_call(line: str, with_value: Collection[str], known: Collection[str] | N
     with_value : collection of str
         The options that take a value, such as ``--text``.
     known : collection of str, optional
-        All options. Reading ends at another one, since nothing says whether it takes a value: the parser refuses it.
+        All options. Reading ends at an unknown option, since it may take a value or not: the parser refuses it.
 
     Raises
     ------
@@ -285,7 +285,7 @@ def _line_and_column(text: str, position: int) -> str:
 
 
 def _near(text: str, position: int) -> str:
-    """What stands there. On a line this says it better than a column that counts from an unknown beginning."""
+    """The text at this place. On a line it says more than a column that counts from an unknown beginning."""
     if not text[position:].strip():
         return "its end"
     rest = text[position : position + 20].partition("\n")[0]

@@ -1,6 +1,6 @@
 """A plugin's log as a frame whose messages are shown whole: the table of ``%plugin log``.
 
-pandas cuts a text at 50 characters on its way to the screen. Whatever is made from the frame is a plain frame again.
+pandas cuts a text at 50 characters on its way to the screen. Frames made from this frame are plain frames again.
 """
 
 from __future__ import annotations
@@ -24,5 +24,5 @@ class Log(pd.DataFrame):  # type: ignore[misc]  # pandas has no types
 
 
 def log_of(logs: pd.DataFrame) -> Log:
-    """The columns people read."""
+    """The columns that people read."""
     return Log(logs[COLUMNS])

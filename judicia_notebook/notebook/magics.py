@@ -1,11 +1,11 @@
-"""``%plugin`` and ``%%plugin``: thin over the public API, nothing here that a line of Python could not do.
+"""``%plugin`` and ``%%plugin``: thin over the public API. A line of Python can do all that a magic does.
 
-Knows the shared runtime's public names, `commands` for what a line means and `lines` for reading it. Nothing on a line
-is evaluated: braces and dollar signs are text, values come from JSON or from a variable's name.
+Knows the shared runtime's public names, `commands` for the meaning of a line, and `line_parser` for its parts. Nothing
+on a line is evaluated: braces and dollar signs are text, values come from JSON or from a variable's name.
 
-- Each command is one method, and returns what a line such as ``r = %plugin ...`` should bind.
-- Whatever is changed here says in the audit that a magic did it.
-- A wrong line raises `UsageError`; what a plugin caused raises its own error. Either stops "Run All".
+- Each command is one method, and returns the value that a line such as ``r = %plugin ...`` binds.
+- The audit says of every change here that a magic made it.
+- A wrong line raises `UsageError`; a plugin's failure raises its own error. Either stops "Run All".
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _HELP = ("--help", "-h")
 
 
 def install(shell: Any) -> Callable[[], None]:
-    """Register ``%plugin`` and ``%%plugin``. Returns what takes them off again."""
+    """Register ``%plugin`` and ``%%plugin``. The returned function takes them off again."""
     from IPython.core.magic import needs_local_scope, no_var_expand
 
     magic = PluginMagic(shell)
@@ -57,7 +57,7 @@ class PluginMagic:
     def __init__(self, shell: Any) -> None:
         self._shell = shell
         self._locals: Mapping[str, Any] = {}
-        self._shows_value = False  # whether IPython will show what the line that runs returns
+        self._shows_value = False  # whether IPython will show the value of the line that runs
 
     def run(self, line: str, cell: str | None = None, local_ns: Mapping[str, Any] | None = None) -> Any:
         """One ``%plugin`` line, or ``%%plugin`` cell.
@@ -70,9 +70,9 @@ class PluginMagic:
         Raises
         ------
         UsageError
-            The line cannot be meant.
+            The line is wrong.
         JudiciaError
-            What the plugin, its policy or a file was the cause of.
+            A plugin, its policy or a file caused the failure.
         """
         is_value = cell is not None or self._is_the_value(line)
         quiet = is_value and cell is None and line_parser.without_semicolon(line) != line.rstrip()
@@ -82,8 +82,8 @@ class PluginMagic:
         return None if quiet else value
 
     def _is_the_value(self, line: str) -> bool:
-        """Whether the cell's value is this line; one that is assigned is not."""
-        history = getattr(self._shell, "history_manager", None)  # there is none without a shell, in a script
+        """Whether the cell's value is this line. An assigned line is not."""
+        history = getattr(self._shell, "history_manager", None)  # a script's shell has none
         cell = history.input_hist_raw[-1].rstrip() if history is not None else ""
         return bool(cell.splitlines()[-1:] == [f"%plugin {line}".rstrip()])
 
@@ -369,7 +369,7 @@ def _check_variable(command: commands.Command, name: str | None) -> None:
 
 
 def _load_options(given: Namespace) -> dict[str, Any]:
-    """What the line says; what it does not say is left to `Runtime.load`, which keeps it for a plugin it replaces."""
+    """The line's options. `Runtime.load` decides the others, and keeps them for a plugin it replaces."""
     from judicia_notebook.policy.quotas import make_quota
 
     options: dict[str, Any] = {"grant": tuple(given.grant or ())}

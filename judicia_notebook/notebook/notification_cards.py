@@ -1,7 +1,7 @@
 """Notifications below the cell that is running: each a small card, a few of them in one cell.
 
-Knows the notification's texts, which come from a guest: `Card` escapes them. It is called on the thread of whoever
-sends, so it does no more than to publish; what that raises is kept out of the sender's way.
+Knows the notification's texts, which come from a guest: `Card` escapes them. The sender's thread calls it, so it only
+publishes. An exception does not reach the sender.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _MESSAGE_LINES, _MESSAGE_CHARACTERS = 8, 1000
 
 
 def install(shell: Any) -> Callable[[], None]:
-    """Show notifications in this shell. Returns what ends that."""
+    """Show notifications in this shell. The returned function ends that."""
     return show_with(Notices(shell))
 
 
@@ -49,7 +49,7 @@ class Notices:
 
 
 def notice_card(notification: Notification) -> Card:
-    """A notification as a card: what it says, from whom and to whom."""
+    """A notification as a card: its message, sender and recipient."""
     urgent = "" if notification.urgency == "normal" else f" · {notification.urgency}"
     lines = notification.message[:_MESSAGE_CHARACTERS].split("\n")
     said = "\n".join(lines[:_MESSAGE_LINES])

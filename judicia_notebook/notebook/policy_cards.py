@@ -31,7 +31,7 @@ def _limit(kind: str, value: Any) -> str:
 
 
 def quota_card(quota: Quota, title: str = "Quota") -> Card:
-    """Limits, each with what it counts."""
+    """Limits, each with the thing it counts."""
     rows = tuple(
         (kind, _limit(kind, value), KINDS[kind].per, KINDS[kind].meaning) for kind, value in quota.given().items()
     )
@@ -39,7 +39,7 @@ def quota_card(quota: Quota, title: str = "Quota") -> Card:
 
 
 def policy_card(policy: Policy) -> Card:
-    """What a plugin may do and use."""
+    """The capabilities and limits of a plugin."""
     answer = "the guest gets an error value" if policy.on_denied == "error" else "the call ends with CapabilityDenied"
     rows = (
         Row("granted", names_text(sorted(policy.granted), none="nothing")),

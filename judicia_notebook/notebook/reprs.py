@@ -1,9 +1,10 @@
 """How the package's objects look in a notebook: each as a `Card`, as text and as HTML.
 
-Knows the public attributes of the objects and reads nothing that takes a DataFrame. The types are registered by name,
-so that loading the extension imports none of them, nor matplotlib. That is also how a bare matplotlib ``Figure`` gets
-its PNG, which it otherwise lacks until pyplot has been imported, and how a DataFrame with texts of plugins in it, and
-no other, is kept from having their TeX set.
+Knows the public attributes of the objects, and reads none that makes a DataFrame. It registers the types by name, so
+that loading the extension imports none of them, nor matplotlib. In the same way it registers two foreign types:
+
+- a bare matplotlib ``Figure``, which would otherwise have no PNG until pyplot has been imported;
+- a DataFrame: no page sets TeX in a frame that holds texts of plugins. Other frames look as ever.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
 
 def plugin_card(plugin: Plugin) -> Card:
-    """A plugin as it is now: what it may do, what it lacks, and what the last load under its name changed."""
+    """A plugin as it is now: its policy, the grants it lacks, and the changes of the last load under its name."""
     rows = [
         *_plugin_rows(plugin),
         *(Row("changed", change) for change in plugin.changes),
@@ -78,12 +79,12 @@ def _rights_rows(inspection: Inspection) -> list[Row]:
 
 
 def not_granted(plugin: Plugin) -> tuple[str, ...]:
-    """What its manifest asks for and it does not have; a capability with any scope counts as one without."""
+    """The capabilities that its manifest asks for and its policy lacks; a grant with any scope counts."""
     return tuple(one for one in plugin.requested if one not in plugin.policy.grants)
 
 
 def only_imported(plugin: Plugin) -> tuple[str, ...]:
-    """What its imports take that its manifest does not ask for, and that it does not have."""
+    """The capabilities that its imports take, without those that its manifest asks for or its policy grants."""
     inspection = plugin.inspect()
     named = {capability_of(one) for one in inspection.requested}
     return tuple(one for one in inspection.capabilities if one not in named and one not in plugin.policy.grants)
@@ -123,7 +124,7 @@ def _missing_lines(plugin: Plugin) -> list[Line]:
 
 
 def _grant_line(plugin: Plugin, wanted: Iterable[str]) -> str:
-    """What grants this much of what a manifest asks for; empty if a scope of it is none."""
+    """The line that grants this part of a manifest's wishes; empty if a scope in it is invalid."""
     wanted = tuple(wanted)
     return suggestions.magic("grant", plugin.name, *wanted) if all(map(is_grant, wanted)) else ""
 
@@ -133,7 +134,7 @@ def _to_type(text: str, line: str) -> Line | None:
 
 
 def _within_ceiling(plugin: Plugin, kind: str, asked: Any) -> Any:
-    """What a manifest asks, or the ceiling where that is less; None where the plugin has as much already."""
+    """The quota that a manifest asks for, or a lower ceiling; None where the plugin has as much already."""
     top, has = getattr(plugin.policy.ceiling, kind), getattr(plugin.policy.quota, kind)
     if not isinstance(top, int | float) or getattr(make_quota({kind: asked}), kind) <= top:
         return asked
@@ -181,7 +182,7 @@ def outcome_card(outcome: Outcome) -> Card:
 
 
 def run_card(result: RunResult) -> Card:
-    """How a run of a WASI command ended, and what it wrote."""
+    """How a run of a WASI command ended, and its output."""
     record = result.record
     written = (("stdout", result.stdout), ("stderr", result.stderr))
     blocks = [Block(stream, data.decode("utf-8", "replace")) for stream, data in written if data]
@@ -197,17 +198,17 @@ def bench_card(bench: Bench) -> Card:
 
 
 def comparison_card(comparison: Comparison) -> Card:
-    """What two sets of calls differ in."""
+    """The differences between two sets of calls."""
     return Card(*comparison.title(), (Grid(*comparison.grid()), *(Line(note) for note in comparison.notes())))
 
 
 def saved_run_card(run: Run) -> Card:
-    """What a file of a run holds, and what it was measured with."""
+    """The contents of a run's file, and the machine and packages of its measurement."""
     return Card(*run.title(), tuple(Row(*row) for row in run.rows()))
 
 
 def inspection_card(inspection: Inspection) -> Card:
-    """What a module is, asks for and could touch."""
+    """A module's kind, wishes and reach."""
     manifest = inspection.manifest
     subtitle = (
         f"{manifest.plugin_type} · {format_size(inspection.size)} · {_digest(inspection.digest)} · {inspection.abi}"
@@ -255,7 +256,7 @@ def examples_card() -> Card:
 
 
 def overview_card(runtime: Runtime) -> Card:
-    """What a bare ``%plugin`` shows: what is loaded, what can be done, and lines to try."""
+    """The card of a bare ``%plugin``: the loaded plugins, the commands, and lines to try."""
     parts: list[Part] = list(runtime_card(runtime).parts)
     parts.append(Grid(("command", ""), tuple((f"{one.magic} {one.name}", one.summary) for one in commands.COMMANDS)))
     parts += [Line("Try:", line) for line in _lines_to_try(runtime)]
@@ -282,7 +283,7 @@ def sample_payload(plugin: Plugin, function: str) -> str:
 
 
 def functions_card(plugin: Plugin) -> Card:
-    """The functions of a plugin, each with what its manifest says of it and a line that calls it."""
+    """The functions of a plugin, each with its manifest's words and a line that calls it."""
     described = plugin.manifest.functions
     rows = tuple(
         (
@@ -298,7 +299,7 @@ def functions_card(plugin: Plugin) -> Card:
 
 
 def function_card(plugin: Plugin, name: str) -> Card:
-    """What a plugin's manifest says of a function: what it takes, and what it answers.
+    """A manifest's words on a function: its payload and its answer.
 
     Raises
     ------
@@ -379,7 +380,7 @@ def show_handle(handle: CallHandle) -> None:
     card = make_handle_card(handle)
     shown = publish(card, display_id=True)
     if shown is not None and not handle.done():
-        # A notebook that is saved later has no kernel to ask: what it keeps is what was displayed last.
+        # A saved notebook has no kernel to ask, and keeps the last display: so that must show the end.
         handle.add_done_callback(lambda _: shown.update(card))
 
 
@@ -397,7 +398,7 @@ class _Others:
 
 
 def show_now(shell: Any, value: Any, display: Callable[[Any], None]) -> None:
-    """Show something in the running cell also where it is not the cell's last value; as that it is not shown again."""
+    """Show a value in the running cell, also where it is not the cell's last value. As that it is not shown again."""
     if not hasattr(shell, "kernel"):
         return  # a terminal has one line a cell, and would write `Out[1]:` with nothing behind it
     display(value)
@@ -405,7 +406,7 @@ def show_now(shell: Any, value: Any, display: Callable[[Any], None]) -> None:
     kind = type(value)
     others = _Others(value, display)
     found = formatter.for_type(kind, others)
-    others.before = found.before if isinstance(found, _Others) else found  # a cell may show several
+    others.before = found.before if isinstance(found, _Others) else found  # a cell may show several values of a type
 
     def restore() -> None:
         formatter.pop(kind, None)
@@ -417,7 +418,7 @@ def show_now(shell: Any, value: Any, display: Callable[[Any], None]) -> None:
 
 
 def install(shell: Any) -> Callable[[], None]:
-    """Register how the types of this package look. Returns what takes that off again."""
+    """Register how the types of this package look. The returned function takes that off again."""
     formatters = shell.display_formatter.formatters
     undo: list[Callable[[], None]] = []
 
@@ -446,7 +447,7 @@ def install(shell: Any) -> Callable[[], None]:
 
 
 def _forget(formatter: Any, name: tuple[str, str], function: Callable[..., Any]) -> None:
-    """Take a printer off, unless somebody has put their own in its place since."""
+    """Take a printer off, unless the user has put another in its place since."""
     full_name = ".".join(name)
     try:
         current = formatter.lookup_by_type(full_name)
@@ -469,8 +470,8 @@ def _text_printer(card_of: Callable[[Any], Card]) -> Callable[[Any, Any, bool], 
 
 
 def _frame_html(frame: Any) -> str | None:
-    """A frame as pandas shows it; with texts of plugins in it, as one whose TeX no page sets."""
-    made: str | None = frame._repr_html_()  # the protocol that it is shown by without us
+    """A frame as pandas shows it. No page sets TeX in a frame that holds texts of plugins."""
+    made: str | None = frame._repr_html_()  # the method that IPython calls without this printer
     if made is None or not frame.attrs.get(PLUGIN_TEXT):
         return made
     return f'<div class="{INERT_CLASSES}">{made}</div>'
@@ -490,7 +491,7 @@ def _figure_png(figure: Any) -> Any:
 
 
 def _figure_html(figure: Any) -> str | None:
-    """A plot of ours with its description, which JupyterLab gives to no picture of its own making."""
+    """The package's own plot with its description: JupyterLab gives a PNG none."""
     described = style.description(figure)
     if not described:
         return None

@@ -1,7 +1,7 @@
 """JSON Schemas of payloads, read for people: the fields there are, and a payload to begin with.
 
-A schema is a plugin's word on itself, so it may be anything. What is read of it is bounded in depth and in number, and
-every text is printable; a part that makes no sense is left out, since a help that fails helps nobody.
+A schema is a plugin's word on itself, so it may be anything. The reading is bounded in depth and in number, and makes
+every text printable. It leaves out a part that makes no sense: a help text must not fail.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _BOUNDS = (
 
 
 class Field(msgspec.Struct, frozen=True, kw_only=True):
-    """A field of a payload: whether it has to be there, which values it takes, and what its schema says of it."""
+    """A field of a payload: whether it is required, which values it takes, and its schema's text."""
 
     name: str
     needed: bool
@@ -41,7 +41,7 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def fields(schema: object) -> tuple[Field, ...]:
-    """The fields of the objects that a schema describes, those that have to be there first.
+    """The fields of the objects that a schema describes, required fields first.
 
     Examples
     --------
@@ -80,7 +80,7 @@ def kind(schema: object) -> str:
 
 
 def sample(schema: object, *, optional: bool = False) -> str:
-    """A payload that a schema allows, as JSON: the fields that have to be there; empty where it describes none.
+    """A payload that a schema allows, as JSON: the required fields; empty where it describes none.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ def _properties(schema: object) -> dict[str, Any]:
 
 
 def _required(schema: object) -> list[str]:
-    """The fields that have to be there, of those that are described."""
+    """The required fields, of those that the schema describes."""
     found = schema.get("required") if isinstance(schema, dict) else None
     there = _properties(schema)
     return (

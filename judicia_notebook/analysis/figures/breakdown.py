@@ -1,7 +1,7 @@
-"""Where the time went: of each function's wall time the shares of its five parts.
+"""Where the time went: each function's wall time, divided into its five parts.
 
-All calls count, failed ones too, since they took their time as well. Shares make functions comparable that take
-microseconds and seconds; the absolute numbers stand beside the bars.
+Failed calls count, too, since they took time as well. Shares make a function of microseconds comparable with a function
+of seconds; the absolute numbers stand beside the bars.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # The same on light and dark ground: filled areas, read by their order and their legend as well.
 _COLOURS = ("#8a929b", "#e69f00", "#0072b2", "#d55e00", "#cc79a7")
 _MOST = 12
-_WRITTEN = 0.07  # of all: a narrower part has no room for its number
+_WRITTEN = 0.07  # of the whole bar: a narrower part has no room for its number
 
 
 class _Bar(NamedTuple):

@@ -1,4 +1,4 @@
-"""What plugins asked the host for, by capability, and what they were answered: allowed, denied, limited, failed."""
+"""Host calls by capability, and the host's decisions: allowed, denied, limited, failed."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def capabilities(host_calls: pd.DataFrame, ax: Axes | None = None) -> Any:
 
 
 def _named(host_calls: pd.DataFrame) -> pd.DataFrame:
-    """What is asked for: the capability, or the host function where none is needed."""
+    """The capability of a host call, or the host function where it takes none."""
     import pandas as pd
 
     named = host_calls["capability"].astype("category")

@@ -1,4 +1,4 @@
-"""What an instance's first call costs beyond its later ones: two distributions a function, one above the other.
+"""What an instance's first call costs beyond its later calls: two distributions for each function.
 
 Cold is the first call of an instance, with the instance made for it; warm are all others. Where every call has a fresh
 instance, all are cold.

@@ -1,7 +1,7 @@
 """How fuel grows with the size of the input, and with which exponent.
 
-The curve is ``fuel = c + a * size ** k`` with c and a not negative: what a call costs whatever it is given would bend a
-straight line through the logarithms, and make every exponent too small. `fit` says how it is fitted.
+The curve is ``fuel = c + a * size ** k`` with c and a not negative. Without c, the fixed cost of a call would bend the
+straight line through the logarithms, and make every exponent too small. `fit` in `power_law` fits the curve.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-_MOST_SIZES = 200  # that are fitted and drawn as they are
+_MOST_SIZES = 200  # of a series, that are fitted and drawn as they are
 _DOTS = 1000
 
 

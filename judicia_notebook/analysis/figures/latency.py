@@ -1,8 +1,8 @@
 """How long calls took: the distribution of wall time, one curve a function.
 
-An empirical distribution shows every call, its tail included, where a histogram would hide what falls between bins and
-a mean what is rare. Calls that did not end ``ok`` are left out and counted beside: a call that a quota ended at 50 ms
-says nothing of how long the function takes.
+An empirical distribution shows every call, its tail included. A histogram would hide differences within a bin, and a
+mean would hide rare calls. Calls that did not end ``ok`` are left out and counted beside: a call that a quota ended at
+50 ms does not say how long the function takes.
 """
 
 from __future__ import annotations

@@ -11,12 +11,12 @@ from judicia_notebook.units import format_count
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_NEAR = 4  # times what is drawn: a quota further up would press that against the ground
+_NEAR = 4  # times the largest value drawn: a quota further up would press the values against the ground
 _MOST = 4
 
 
 def draw_limits(axes: Axes, largest: float, limits: Sequence[float], text: Callable[[float], str]) -> float:
-    """Draw quotas over what reaches up to `largest`, set the axis from 0 on, and return where it ends."""
+    """Draw quotas over values of up to `largest`, begin the axis at 0, and return its end."""
     look = style.look_of(axes)
     largest = max(largest, 1e-12)
     near = sorted({limit for limit in limits if limit <= _NEAR * largest})[:_MOST]

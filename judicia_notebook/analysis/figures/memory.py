@@ -1,7 +1,7 @@
-"""What an instance holds on to: linear memory at entry and at its peak, call after call.
+"""The memory an instance holds on to: linear memory at entry and at its peak, call after call.
 
-Linear memory never shrinks while an instance lives. A staircase is a plugin that keeps what it was given; a flat line
-one that reuses it.
+Linear memory never shrinks while an instance lives. A staircase shows a plugin that keeps its input; a flat line shows
+a plugin that reuses its memory.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
 """The fit of ``y = c + a * x ** k``, with an interval of k.
 
-For a given k the two others are a linear problem, so the sum of squares is a function of k alone, and its minimum is
-found by looking along k: no start values, nothing that fails to converge. Residuals are relative, ``(y - fit) / y``,
-so that small inputs count as much as large ones. The interval holds every k whose sum of squares is within what the
-F distribution allows of the least one (the profile interval; Bates and Watts, Nonlinear Regression Analysis and Its
-Applications, 1988, chapter 6). It supposes that points scatter independently around the curve. Fuel does not scatter:
-where the curve is not of this form, the interval says how well one exponent describes it, and not more.
+- For a given k, c and a are a linear problem. So the sum of squares is a function of k alone, and a search along k
+  finds its minimum: it needs no start values, and always converges.
+- Residuals are relative, ``(y - fit) / y``, so that small inputs count as much as large ones.
+- The interval holds every k whose sum of squares exceeds the least by no more than the F distribution allows (the
+  profile interval; Bates and Watts, Nonlinear Regression Analysis and Its Applications, 1988, chapter 6).
+- The interval supposes that points scatter independently around the curve. Fuel does not scatter. Where the curve is
+  not of this form, the interval only says how well a single exponent describes it.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-LEAST_SIZES = 5  # two more than there are parameters, or the interval would be anything
+LEAST_SIZES = 5  # two more than there are parameters: with fewer the interval would mean nothing
 STEEPEST = 8.0
 _STEPS = 161
-_EXACT = 1e-20  # a sum of squares that is rounding and nothing else
+_EXACT = 1e-20  # a sum of squares that is only rounding
 # Two-sided 95 % of Student's t for 1 to 10 degrees of freedom; beyond, an expansion is exact enough (below).
 _T = (12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622, 2.2281)
 _Z = 1.959963984540054
@@ -82,7 +83,7 @@ def _linear(x: Array, y: Array, k: float) -> tuple[float, float, float]:
     found = oo * pp - op * op
     c = (o * pp - p * op) / found if found > 1e-14 * oo * pp else -1.0
     a = (p * oo - o * op) / found if c >= 0 else -1.0
-    if c < 0 or a < 0:  # the best lies on an edge: one of the two is nothing
+    if c < 0 or a < 0:  # the best lies on an edge: c or a is 0
         edges = [(0.0, p / pp), (o / oo, 0.0)]
         c, a = min(edges, key=lambda edge: float(np.sum((1 - edge[0] * one - edge[1] * power) ** 2)))
     return float(c), float(a), float(np.sum((1 - c * one - a * power) ** 2))
@@ -106,7 +107,7 @@ def _least(squares: Any, low: float, high: float) -> float:
 
 
 def _crossing(squares: Any, allowed: float, inside: float, end: float) -> float:
-    """Where the sum of squares first exceeds what is allowed, on the way from the best k to an end."""
+    """The place where the sum of squares first exceeds the allowed sum, on the way from the best k to an end."""
     import numpy as np
 
     outside = None

@@ -1,6 +1,6 @@
-"""Axes of time, bytes and counts, in the unit that fits what is drawn.
+"""Axes of time, bytes and counts, in the unit that fits the data.
 
-Data stays in base units (seconds, bytes), so that two frames can be drawn into the same axes; only ticks know of units.
+Data stays in base units (seconds, bytes), so that two frames can share the same axes. Only ticks know units.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def short_count(number: float) -> str:
 
 
 def room(smallest: float, largest: float) -> tuple[float, float]:
-    """Limits for a logarithmic axis, with some room on both sides; also where all values are one."""
+    """Limits for a logarithmic axis, with some room on both sides; also where all values are equal."""
     spread = max(largest / smallest, 1.0)
     edge = max(spread**0.05, 1.15)
     return smallest / edge, largest * edge

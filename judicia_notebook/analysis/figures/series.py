@@ -1,9 +1,9 @@
-"""Rows as named series: what a plot has a line, a bar or a lane for each.
+"""Rows as named series: a plot draws a line, a bar or a lane for each.
 
 - A series is a function of a plugin (``checker.check``) unless `by` says what: columns of the frame, or keys of the
   rows' labels (``by="variant"`` after ``with jn.label(variant="A")``).
 - Without `by`, labels tell series apart as well, while that makes few enough to have a colour each.
-- Names are put together once a distinct combination, never once a row.
+- A name is put together once for each distinct combination, never once for each row.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Series(NamedTuple):
 
 
 def names_columns(draw: Draw) -> Draw:
-    """Decorate a figure: where a frame lacks a column that it is drawn from, the error says which."""
+    """Decorate a figure's function: where the frame lacks a column, the error names the column."""
 
     @functools.wraps(draw)
     def drawing(*frames: Any, **options: Any) -> Any:
@@ -82,9 +82,9 @@ def split(
     Parameters
     ----------
     what : str
-        What to call those that are put together, in the plural.
+        The noun for the series that are put together, in the plural.
     join : str
-        What stands between the values of several columns in a name.
+        The text between the values of several columns in a name.
 
     Raises
     ------
@@ -169,7 +169,7 @@ def column(frame: pd.DataFrame, name: str) -> pd.Series[Any]:
     Raises
     ------
     ValueError
-        There is neither.
+        There is neither a column nor a key of this name.
     """
     import pandas as pd
 
@@ -191,7 +191,7 @@ def _label_keys(frame: pd.DataFrame) -> set[str]:
 
 
 def labels(text: str) -> dict[str, str]:
-    """What `jn.label` wrote into a row, taken apart.
+    """The labels of a row, as `jn.label` wrote them, by key.
 
     Examples
     --------
@@ -203,7 +203,7 @@ def labels(text: str) -> dict[str, str]:
 
 
 def good(calls: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """The calls that ended ok, and in words how many others there are of which kind."""
+    """The calls that ended ok, and the others in words: how many of each kind."""
     ended_well = (calls["outcome"] == "ok").to_numpy(bool, na_value=False)
     return calls[ended_well], failures(calls["outcome"][~ended_well])
 

@@ -1,7 +1,7 @@
-"""How often calls end well under how much of a quota: where a plugin's needs begin.
+"""The share of calls that end ok, against a quota: it shows how much a plugin needs.
 
-The interval of a share is Wilson's score interval, which keeps its coverage near 0 and 1 and for few calls, where the
-usual one of the normal approximation has no width (E. B. Wilson, 1927; Brown, Cai and DasGupta, 2001).
+The interval of a share is Wilson's score interval. It keeps its coverage near 0 and 1 and for few calls, where the
+interval of the normal approximation has no width (E. B. Wilson, 1927; Brown, Cai and DasGupta, 2001).
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def _curves(calls: pd.DataFrame, kind: str, by: series.By) -> tuple[list[_Curve]
 
 
 def _places(limits: Array) -> tuple[Array, Array]:
-    """Where on the axis points stand, and which of them each call belongs to."""
+    """The places of points on the axis, and the point that each call belongs to."""
     import numpy as np
 
     at, which = np.unique(limits, return_inverse=True)

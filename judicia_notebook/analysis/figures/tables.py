@@ -1,4 +1,4 @@
-"""A legend that is a table: one line a series, its name and its numbers in columns, below the axes."""
+"""A legend that is a table below the axes: a line for each series, with its name and its numbers in columns."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""What ran when: calls and their host calls as bars in lanes, one lane a thread.
+"""Calls and their host calls over time, as bars in lanes, a lane for each thread.
 
-- Calls on one thread never overlap, but for a call made from inside another's, which is drawn on it, narrower.
-- A bar is never narrower than can be seen. Bars closer together than that become one, so that a million calls are
-  at most some thousand bars a lane and colour, and each bar still says where something ran.
+- Calls on the same thread never overlap, except a call made from inside another call: it is drawn on it, narrower.
+- A bar is never too narrow to see. Bars closer together than that become a single bar. So a million calls are at most
+  some thousand bars a lane and colour, and each bar still shows where calls ran.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ def _draw_host_calls(
     kinds = (("host call", allowed, look.others.colour), ("host call refused or failed", ~allowed, look.ink))
     for order, (name, chosen, colour) in enumerate(kinds):
         if chosen.any():
-            wide = 2 * whole / _STEPS if order else 0.0  # what was refused is what one looks for
+            wide = 2 * whole / _STEPS if order else 0.0  # a refused call is always wide enough to be seen
             bars = _Bars(begins[chosen], np.maximum(ends[chosen], begins[chosen] + wide), lanes[chosen])
             named[name] = _add(axes, bars, whole, *_HOST_CALL, colour, order=2 + order)
     return named, int((~allowed).sum())

@@ -1,7 +1,7 @@
-"""One call from its entry to its exit: memory and CPU time, against what it was allowed.
+"""One call from its entry to its exit: memory and CPU time, against its quotas.
 
-Two axes, one above the other, share the time of the call. A quota is a dashed line; where it is so far away that it
-would flatten what is drawn, it is written instead.
+Two axes, one above the other, share the time of the call. A quota is a dashed line. A quota so far away that it would
+flatten the curves is written as a word instead.
 """
 
 from __future__ import annotations

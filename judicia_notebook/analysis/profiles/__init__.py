@@ -1,6 +1,6 @@
-"""What a call spends its time on: a profile, and the forms it is looked at in.
+"""What a call spends its time on: a profile, and its forms.
 
-The room is handed stacks of names and times, by whoever took them. Each form is one file::
+The room gets stacks of names and times, and does not know how they were sampled. Each form is one file::
 
     profile      the stacks, the hot functions as a frame, the tree of calls
     flame_page   the tree as HTML that needs no network

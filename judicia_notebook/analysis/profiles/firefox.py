@@ -133,7 +133,7 @@ def _samples(profile: Stacks, stacks: list[int | None]) -> dict[str, Any]:
 
 
 def _frame_table(functions: dict[Frame, int]) -> dict[str, Any]:
-    """One frame a function: there are no addresses to tell more apart."""
+    """One frame for each function: the samples have no addresses that would tell more frames apart."""
     size = len(functions)
     return {
         "length": size,

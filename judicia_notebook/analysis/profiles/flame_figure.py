@@ -1,4 +1,4 @@
-"""A profile as a flame graph on paper: the called function at the bottom, on each function what it called."""
+"""A profile as a flame graph on paper: the called function at the bottom, its callees on top."""
 
 from __future__ import annotations
 

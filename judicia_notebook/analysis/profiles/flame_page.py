@@ -1,11 +1,11 @@
-"""A profile as a flame graph in HTML: the called function on top, below each function what it called, widths are time.
+"""A profile as a flame graph in HTML: the called function on top, its callees below, widths are time.
 
 The boxes are plain elements with their places in percent, so a page that runs no scripts still shows the graph, each
-box's times as its title, and the table below. The script (``flame_page.js``) adds zoom, search and keys. Nothing is
-fetched, and every text that a guest may have written is escaped on its way in and never parsed again.
+box's times as its title, and the table below. The script (``flame_page.js``) adds zoom, search and keys. The page
+fetches nothing. Every text that a guest may have written is escaped on its way in and never parsed again.
 
 Guests are orange and host functions blue, which people with any common colour blindness tell apart; host functions
-are striped as well. The boxes' ink is dark on either, and all else is in the page's own colours, light or dark.
+are striped as well. The boxes' ink is dark on either. All other parts have the page's own colours, light or dark.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class FlameGraph:
         )
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the page; where it is."""
+        """Write the page. Returns its path."""
         target = Path(path)
         target.write_text(self.page(), "utf-8")
         return target
@@ -116,7 +116,7 @@ def _box(node: Node, depth: int, at_ms: float, whole_ms: float) -> str:
 
 
 def _look(frame: Frame) -> str:
-    """The same function has the same tint wherever it stands."""
+    """The same function has the same tint in every box."""
     if not frame.module:
         return "jf-all"
     return "jf-host" if frame.module == HOST else f"jf-guest{sum(frame.name.encode()) % _TINTS}"

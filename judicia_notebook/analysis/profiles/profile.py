@@ -62,7 +62,7 @@ class Profile(Stacks):
         return flame_figure(self, ax)
 
     def save(self, path: str | os.PathLike[str], form: str | None = None) -> Path:
-        """Write it to a file; where that is.
+        """Write it to a file. Returns the path.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""The stacks that a call was found in, and what they add up to. Knows no way of showing them.
+"""The stacks of a call's samples, and their sums. Knows no way of showing them.
 
 Time in the guest is the thread's CPU time inside WebAssembly, shared out equally among the samples. Time in a host
 function is the wall time it took, measured and not sampled, below the stack that called it.
@@ -22,7 +22,7 @@ HOST = "host"
 
 
 class Frame(NamedTuple):
-    """A function: its name, and whose it is: a plugin's, or ``host``."""
+    """A function: its name, and its module: a plugin's name, or ``host``."""
 
     name: str
     module: str
@@ -43,7 +43,7 @@ class Sample(NamedTuple):
 
 @dataclass(slots=True)
 class Node:
-    """A function as it was called from one stack, and what it called."""
+    """A function as it was called from one stack, and its callees."""
 
     frame: Frame
     ms: float = 0.0
@@ -52,13 +52,13 @@ class Node:
     children: dict[Frame, Node] = field(default_factory=dict)
 
     def ordered(self) -> list[Node]:
-        """What it called, longest first."""
+        """Its callees, longest first."""
         return sorted(self.children.values(), key=lambda node: (-node.ms, node.frame))
 
 
 @dataclass(frozen=True)
 class Stacks:
-    """The stacks of a function's calls, and what they add up to; `Profile` has the attributes' meaning."""
+    """The stacks of a function's calls, and their sums; `Profile` explains the attributes."""
 
     plugin: str
     function: str
@@ -81,7 +81,7 @@ class Stacks:
         return sum(sample.is_guest for sample in self.samples)
 
     def summary(self) -> str:
-        """What it is a profile of, in one line."""
+        """The profile's subject and sums, in one line."""
         parts = [
             self.title,
             f"{format_count(self.calls)} call{'s' if self.calls != 1 else ''}",

@@ -1,4 +1,4 @@
-"""Runs that outlive their kernel: kept in a file, read again elsewhere, compared. Knows frames, and no runtime.
+"""Runs that outlive their kernel: written to a file, read again elsewhere, compared. Knows frames, and no runtime.
 
 ::
 
@@ -7,10 +7,10 @@
     environment  the machine, the clocks, the packages
     cells        a column as text in a CSV, and back with its dtype
     archive      the file: a zip of CSVs and a meta.json
-    anonymity    a run without what tells whose it is
+    anonymity    a run without the names of its user and machine
     matching     which calls are compared with which
-    bootstrap    intervals of what two samples differ in
+    bootstrap    intervals of the difference between two samples
     comparison   two sets of calls: how much, how often, how sure
-    effect       what the sides differ in, in one column and group
+    effect       the difference between the sides, in one column and group
     forest       the figure of a comparison
 """

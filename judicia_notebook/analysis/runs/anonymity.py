@@ -1,11 +1,13 @@
-"""A run without what tells whose it is, for a review that must not know.
+"""A run without the names of its user and machine, for an anonymous review.
 
-What the platform itself says stays: outcomes, capabilities, host functions, quotas, every number. So do the names of
-functions and the labels of `jn.label`, because a study is told in them; one that holds the name of this user or
-machine is replaced. Every other text, written by a guest or a person, is replaced by a number of its kind, the same
-text by the same number in all tables: ``plugin-1``, ``target-3``. Free text is not searched for names, since no search
-would find them all. What becomes of a column stands with its declaration (`judicia_notebook.records.schema.Anonymous`).
-Instants count from 1970, so that no day and no hour is told; what lay between them stays.
+- The platform's own words stay: outcomes, capabilities, host functions, quotas, every number.
+- The names of functions and the labels of `jn.label` stay, too, because a study describes its calls by them. A name or
+  label that holds the name of this user or machine is replaced.
+- Every other text, written by a guest or a person, becomes a number of its kind, the same number for the same text in
+  all tables: ``plugin-1``, ``target-3``. Free text is not searched for names, since no search would find them all.
+- Instants count from 1970, so that the run tells no day and no hour. The times between them stay.
+
+Each column's declaration has its rule (`judicia_notebook.records.schema.Anonymous`).
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ _SHORTEST = 3
 
 
 class Names:
-    """Numbers for texts, counted for each kind in the order in which they are met."""
+    """Numbers for texts, counted for each kind in the order in which the texts come."""
 
     def __init__(self) -> None:
         self._known: dict[str, dict[str, str]] = {}
@@ -45,7 +47,7 @@ class Names:
 
 
 def identifying() -> tuple[str, ...]:
-    """What names this user and this machine, in lower case."""
+    """The names of this user and this machine, in lower case."""
     found = {platform.node(), platform.node().partition(".")[0]}
     with contextlib.suppress(OSError, KeyError, ImportError, RuntimeError):  # a user without a name
         found |= {getpass.getuser(), Path.home().name}
@@ -53,7 +55,7 @@ def identifying() -> tuple[str, ...]:
 
 
 def anonymous(run: Tables) -> Tables:
-    """The same numbers, with nothing that tells whose they are."""
+    """The same tables, without the names of user and machine."""
     names, secret = Names(), identifying()
     frames = run.frames
     made = {table: _frame(frames[table], table, names, secret) for table in _ORDER}

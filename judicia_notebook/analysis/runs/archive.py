@@ -1,14 +1,16 @@
 """The file of a run: a zip of one CSV a table, and ``meta.json`` that says what made it and how to read it.
 
-A CSV is what every program reads, and what can still be read when this package is gone. What it does not keep, dtypes
-and NA, is known from the tables' own columns (`cells`), so the file needs to say nothing of it, and nothing in it is
-run: no pickle, no class, no path out of it.
+Every program reads a CSV, and can still read it when this package is gone. A CSV keeps neither dtypes nor NA: the
+reader takes them from the tables' own columns (`cells`), and not from the file. Nothing in the file is run: no pickle,
+no class, no path out of it.
 
-A file may come from anybody. Sizes are bounded before anything is unpacked: what a zip says of itself is what its
-reader takes at most. Members that do not belong there, encrypted ones, and ones that are there twice are refused, and a
-list of members that is longer than a run's is not even read. So that little text does not become much memory, cells and
-the values of JSON are bounded by the same number of bytes: one cell for each 6, one value for each 64. Together that is
-about five times `most`. A file of a later version is refused by its number before the rest is looked at.
+The file may come from a stranger:
+
+- The reader bounds sizes before it unpacks anything: it takes at most the bytes that the zip's own list states.
+- It refuses foreign, encrypted and repeated members. It does not even read a list that is longer than a run's.
+- Little text must not become much memory. So the same number of bytes bounds cells and the values of JSON: a cell for
+  each 6, a value for each 64. Together that is about five times `most`.
+- It refuses a file of a later version by its number, before it reads the rest.
 """
 
 from __future__ import annotations
@@ -52,7 +54,7 @@ _META = "meta.json"
 
 
 class _Version(msgspec.Struct):
-    """What every version of the file says, so that an older reader can tell."""
+    """The fields of every version of the file, so that an older reader can tell."""
 
     format: str = ""
     version: int = 0
@@ -71,7 +73,7 @@ class _Contents(msgspec.Struct):
 
 
 def save(run: Tables, path: str | os.PathLike[str], *, anonymous: bool = False) -> Path:
-    """Write the tables of a run. What stood at the path is replaced when the new file is whole."""
+    """Write the tables of a run. The new file replaces an old file at the path when it is whole."""
     if anonymous and not run.meta.get("anonymous"):
         run = anonymity.anonymous(run)
     target = Path(path)
@@ -122,12 +124,12 @@ def _member(name: str) -> zipfile.ZipInfo:
 
 
 def _columns(frame: pd.DataFrame) -> dict[str, str]:
-    """For those who read the CSVs without this package."""
+    """The columns in words, for readers of the CSVs without this package."""
     return {str(name): str(dtype) for name, dtype in frame.dtypes.items()}
 
 
 def read(path: str | os.PathLike[str], most: int | str = MOST_BYTES) -> Tables:
-    """What `save` wrote; `read_run` says more.
+    """Read a file of `save`; `read_run` says more.
 
     Raises
     ------
@@ -149,7 +151,7 @@ def read(path: str | os.PathLike[str], most: int | str = MOST_BYTES) -> Tables:
         _refuse(named, zipfile.BadZipFile("a part of it would lie before its beginning"))
 
 
-# What reading a file that is not what it should be can raise.
+# The errors that reading a malformed file can raise.
 _REFUSED = (
     zipfile.BadZipFile, zlib.error, EOFError, ValueError, KeyError, TypeError, AttributeError, OverflowError,
     RecursionError, NotImplementedError, msgspec.MsgspecError,
@@ -157,7 +159,7 @@ _REFUSED = (
 
 
 def _check_directory(file: IO[bytes]) -> None:
-    """Refuse a zip whose list of members is longer than any run's: each takes a kilobyte when it is read."""
+    """Refuse a zip whose list of members is longer than any run's: to read a member takes a kilobyte."""
     end = zipfile._EndRecData(file)  # type: ignore[attr-defined]  # noqa: SLF001  # as ZipFile finds it, which has no bound
     if end is not None and end[5] > _MOST_DIRECTORY:  # _ECD_SIZE
         raise ValueError("its files are not those of a run")
@@ -211,7 +213,7 @@ def _read_meta(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> tuple[bytes
 
 
 def _is_foreign(member: zipfile.ZipInfo) -> bool:
-    """Whether it is encrypted or compressed in a way of which `_REFUSED` does not know the errors."""
+    """Whether it is encrypted, or compressed in a way whose errors `_REFUSED` does not list."""
     return bool(member.flag_bits & 1) or member.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 
 

@@ -1,8 +1,8 @@
-"""Intervals of what two samples differ in, by the bootstrap: draw both again from themselves, and see how it varies.
+"""Intervals of the difference between two samples, by the bootstrap: draw both again, and see how it varies.
 
 - A median is drawn again without drawing the sample. Of n draws from a sorted sample, the m-th smallest is at the
   place of the m-th smallest of n uniform numbers, which is Beta(m, n - m + 1), so a million calls cost what ten do.
-- The share of pairs in which one is less is drawn again by SciPy; for large samples its variance is known (DeLong,
+- SciPy draws the share of pairs in which b's number is less; for large samples its variance is known (DeLong,
   DeLong and Clarke-Pearson, Biometrics 44, 1988), and its interval is the normal one.
 - Intervals are those of percentiles (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13).
 
@@ -24,7 +24,7 @@ _MANY = 200  # from here on the normal interval of a share of pairs is as good
 
 
 class Interval(NamedTuple):
-    """A number, and between what the true one lies; NaN where that cannot be told."""
+    """An estimate, and the bounds of the true value; NaN where it has none."""
 
     value: float
     low: float
@@ -54,7 +54,7 @@ def _at(ordered: Array, places: Array) -> Array:
 
 
 def percentiles(value: float, drawn: Array, level: float) -> Interval:
-    """The interval that holds the middle part of what was drawn."""
+    """The interval that holds the middle part of the drawn values."""
     import numpy as np
 
     if not len(drawn) or np.isnan(drawn).any():
@@ -64,7 +64,7 @@ def percentiles(value: float, drawn: Array, level: float) -> Interval:
 
 
 def share_less(a: Array, b: Array) -> float:
-    """In what share of all pairs b's number is less than a's; those that are equal count half.
+    """The share of all pairs in which b's number is less than a's; equal numbers count half.
 
     Examples
     --------

@@ -1,15 +1,13 @@
 """A frame as the cells of a CSV, and back with every dtype. Knows dtypes, and no column by its name.
 
-A frame made of no rows is the pattern: it has all columns and their dtypes. So a file only ever fills columns of ours,
-and nothing it says chooses a type. An empty cell is NA, except in texts that have no NA. Objects are JSON, times are
-ISO 8601 with nanoseconds, and numbers are written so that reading them gives the same bits.
-
-A stranger's file may be made to cost more than it holds: a line of a billion commas has as many cells. So the heads are
-compared before anything is parsed, no line is longer than any of ours can be, and JSON is counted before it is decoded.
-
-A spreadsheet takes a cell that begins with ``=``, and some other signs, for a formula to run. Such a text is written
-with `TEXT_MARK` before it, which a spreadsheet takes for "this is text", and reading takes away. So is a text that
-begins with the mark itself.
+- A frame without rows is the pattern: it has all columns and their dtypes. So a file only fills the package's columns,
+  and chooses no type. An empty cell is NA, except in texts that have no NA. Objects are JSON, times are ISO 8601 with
+  nanoseconds, and numbers are written so that reading them gives the same bits.
+- A stranger's file may cost more than it holds: a line of a billion commas has as many cells. So the reader compares
+  the heads before it parses, refuses a line longer than any of a run's, and counts JSON before it decodes it.
+- A spreadsheet takes a cell that begins with ``=``, and some other signs, for a formula to run. The writer puts
+  `TEXT_MARK` before such a text, and before a text that begins with the mark. A spreadsheet then takes the cell for
+  text, and the reader takes the mark away.
 """
 
 from __future__ import annotations
@@ -62,7 +60,7 @@ def _written(column: pd.Series) -> Any:
 
 
 def as_text(text: str) -> str:
-    """A text as its cell has it: none that a spreadsheet would run.
+    """A text in the form of its cell, which no spreadsheet runs.
 
     Examples
     --------
@@ -94,14 +92,14 @@ class Allowance:
 def read(
     stream: IO[str], pattern: pd.DataFrame, rows: int, allowance: Allowance, *, marked: bool = True
 ) -> pd.DataFrame:
-    """Read a frame that is to have these rows, and the columns and dtypes of the pattern.
+    """Read a frame that must have these rows, and the columns and dtypes of the pattern.
 
     `marked` is whether its texts were written with `as_text`.
 
     Raises
     ------
     ValueError
-        It has others, a cell is not what its column holds, or there is more JSON than is allowed.
+        It has other rows or columns, a cell does not fit its column, or there is more JSON than allowed.
     """
     import pandas as pd
 
@@ -129,7 +127,7 @@ def read(
 
 
 class _Lines(io.TextIOBase):
-    """A text whose first line is the one expected, and whose lines are not too long. Only `read` is asked for."""
+    """A text with the expected first line, and without too long a line. pandas calls only `read`."""
 
     def __init__(self, stream: IO[str], heads: str) -> None:
         super().__init__()
@@ -159,7 +157,7 @@ class _Lines(io.TextIOBase):
 
 
 def _exactly() -> dict[str, Any]:
-    """Ask for the same bits where they are not what pandas gives anyway."""
+    """The option that makes pandas read the same bits, for versions that do not by default."""
     import pandas as pd
 
     major, minor = (int(part) for part in pd.__version__.split(".")[:2])
@@ -171,10 +169,10 @@ def _is_text(dtype: Any) -> bool:
 
 
 def _dtype_read(dtype: Any) -> Any:
-    """What the parser makes of a column; `_restored` makes the rest of it."""
+    """The dtype that the parser gives a column; `_restored` does the rest."""
     import pandas as pd
 
-    if isinstance(dtype, pd.Float64Dtype):  # of which pandas would make them through text
+    if isinstance(dtype, pd.Float64Dtype):  # pandas would make these through text
         return "float64"
     if isinstance(dtype, pd.CategoricalDtype | pd.DatetimeTZDtype):  # "category" makes numbers of "007"
         return "object"
@@ -206,7 +204,7 @@ def _restored(found: pd.Series, pattern: pd.Series, allowance: Allowance, marked
 
 
 def _text(cell: str, marked: bool) -> str:
-    """The text of a cell, with what a stranger may have put there made printable."""
+    """The text of a cell, made printable: a stranger may have written it."""
     return printable(cell.removeprefix(TEXT_MARK) if marked else cell, _ANY_LENGTH)
 
 

@@ -1,7 +1,7 @@
 """Two sets of calls compared: how much, how often, how sure.
 
-- What is compared is calls that ended ok; how many did not is said, with the interval of the difference.
-- Like is compared with like: `matching` puts rows into groups, such as the inputs of a sweep.
+- Only calls that ended ok are compared. A remark says how many did not, with the interval of the difference.
+- `matching` puts rows into groups, such as the inputs of a sweep, so that like is compared with like.
 - The effects are a ratio and a difference of medians, and the share of pairs in which the second side's call costs
   less. Over all groups it is the geometric mean of the ratios, the only mean that does not depend on which side is
   the first (Fleming and Wallace, Communications of the ACM 29, 1986).
@@ -39,7 +39,7 @@ _MOST_SHOWN = 24  # groups in a table for people
 
 
 class Called(Protocol):
-    """Whoever has calls: a run, a runtime, a plugin, a measurement, a bench or a side of it."""
+    """An object that has calls: a run, a runtime, a plugin, a measurement, a bench or a side of it."""
 
     @property
     def calls(self) -> pd.DataFrame: ...
@@ -52,11 +52,11 @@ class Comparison:
     Attributes
     ----------
     a, b : str
-        What the sides are called.
+        The names of the sides.
     effects : tuple of Effect
-        For each column each group, and where there is more than one the mean over all.
+        For each column each group; with several groups also the mean over all.
     remarks : tuple of str
-        What else there is to know: calls that did not end ok, groups without a counterpart, two machines.
+        Further remarks: calls that did not end ok, groups without a counterpart, two machines.
     level : float
         Of the intervals.
     """
@@ -84,7 +84,7 @@ class Comparison:
         Raises
         ------
         ValueError
-            There is none.
+            There is no such effect.
         """
         of_column = [effect for effect in self.effects if effect.column == column]
         wanted = group if group is not None else of_column[0].group if len(of_column) == 1 else ALL
@@ -102,7 +102,7 @@ class Comparison:
         return forest.draw(self.effects, (self.a, self.b), self.level, ax, column)
 
     def title(self) -> tuple[str, str]:
-        """What was compared, and how, for people."""
+        """The two sides, and the way of the comparison, for people."""
         return f"{self.b} against {self.a}", f"medians · ratio with its {self.level * 100:.4g} % bootstrap interval"
 
     def grid(self) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
@@ -153,17 +153,17 @@ def compare(
 
     Parameters
     ----------
-    a, b : DataFrame, or whatever has ``.calls``
+    a, b : DataFrame, or any object with ``.calls``
         Rows of `Runtime.calls` or of what `sweep` gave; runs of `read_run`, plugins, measurements, what `Plugin.bench`
         gave, or its two sides. Calls that did not end ``ok`` are counted, and left out otherwise.
     columns : str or sequence of str, optional
         What to compare, by default wall time, CPU time, fuel and peak memory.
     by : str or sequence of str, optional
         Which rows to compare with which: columns or keys of `jn.label` that have the same value. By default those
-        that vary and have values in common: of a sweep its ``param_*`` columns, else plugin, function, label and a
-        bench's side. ``()``: all with all.
+        that vary and have values in common: of a sweep its ``param_*`` columns, otherwise plugin, function, label and
+        a bench's side. ``()``: all with all.
     names : pair of str, optional
-        What to call the sides.
+        The names of the sides.
     level : float
         Of the intervals.
     resamples : int
@@ -299,7 +299,7 @@ def _effect(
     less = bootstrap.share_less_interval(a, b, level, resamples, rng)
     with np.errstate(divide="ignore", invalid="ignore"):
         logs = np.log(drawn_b) - np.log(drawn_a)
-    logs = np.where(np.isfinite(logs), logs, np.nan)  # a median of nothing has no ratio
+    logs = np.where(np.isfinite(logs), logs, np.nan)  # a median of 0 has no ratio
     whole = log(median_b / median_a) if median_a > 0 and median_b > 0 else nan
     ratio = _risen(bootstrap.percentiles(whole, logs, level))
     return Effect(group, column, len(a), len(b), median_a, median_b, *ratio, *difference, *less), logs
@@ -325,7 +325,7 @@ def _risen(logs: Interval) -> Interval:
 
 
 def _about_both(apart: Sequence[str]) -> list[str]:
-    """What one sees apart from the other, where that is more than one thing."""
+    """The columns in which the sides have no value in common, where there are several."""
     return [f"The sides have no value in common of {', '.join(apart)}."] if len(apart) > 1 else []
 
 
@@ -373,7 +373,7 @@ def _about_size(effects: Sequence[Effect]) -> list[str]:
 
 
 def _about_circumstances(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
-    """What the runs were measured with, where it differs."""
+    """The machines and packages of the runs, where they differ."""
     told = []
     for what in ("machine", "packages", "clocks"):
         first, second = (meta.get(what, {}) for meta in (a, b))

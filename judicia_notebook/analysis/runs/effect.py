@@ -1,4 +1,4 @@
-"""What two sides of a comparison differ in, in one column and one group of calls: plain numbers."""
+"""The difference between two sides of a comparison, in one column and one group of calls: plain numbers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from math import nan
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What the sides differ in, in one column and one group of calls. NaN where it cannot be told.
+    """The difference between the sides, in one column and one group of calls. NaN where there is none to tell.
 
     Attributes
     ----------
@@ -24,8 +24,8 @@ class Effect:
     difference, difference_low, difference_high : float
         b's median less a's.
     less, less_low, less_high : float
-        In what share of all pairs b's call has the smaller number, equal ones counting half: 0.5 is no difference, 1
-        always (the A of Vargha and Delaney, 2000).
+        The share of all pairs in which b's call has the smaller number; equal numbers count half. 0.5 is no
+        difference, 1 is always (the A of Vargha and Delaney, 2000).
     """
 
     group: str

@@ -1,4 +1,4 @@
-"""What a run was measured with. Never where, nor by whom: no host name, no user name, no path."""
+"""The machine, clocks and packages of a run. Never its place or author: no host name, user name or path."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def describe() -> dict[str, Any]:
 
 
 def writer() -> str:
-    """What writes the file: the package, with its version where it is installed."""
+    """The file's writer: the package, with its version where it is installed."""
     return f"judicia-notebook {_packages().get('judicia-notebook', '')}".rstrip()
 
 
@@ -42,7 +42,7 @@ def _packages() -> dict[str, str]:
 
 
 def _machine() -> dict[str, Any]:
-    """The system's release is left out: those who build their own kernels put their names there."""
+    """The system's release is left out: people put their names into kernels that they build."""
     memory = None
     with contextlib.suppress(OSError, ValueError, AttributeError):
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

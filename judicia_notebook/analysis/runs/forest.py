@@ -1,4 +1,4 @@
-"""The figure of a comparison: ratios and their intervals around one, a line for each group (a forest plot)."""
+"""The figure of a comparison: ratios and their intervals around 1, a line for each group (a forest plot)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LANE = 0.72  # of the height of a group, shared by its marks
 
 
 def draw(effects: Sequence[Effect], sides: tuple[str, str], level: float, ax: Axes | None, column: str | None) -> Any:
-    """What `Comparison.plot` draws.
+    """Draw the figure of `Comparison.plot`.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def _scale(axes: Axes, drawn: list[Effect], sides: tuple[str, str]) -> None:
 
 
 def _around_one(smallest: float, largest: float) -> list[float]:
-    """A few round ratios with one among them."""
+    """A few round ratios, 1 among them."""
     step = next(size for size in _STEPS if (largest - smallest) / size <= 6)
     numbers = range(-int((1 - smallest) / step), int((largest - 1) / step) + 1)
     return [1 + number * step for number in numbers]

@@ -1,8 +1,7 @@
-"""Which calls are compared with which: groups that both sides have.
+"""The groups of calls that are compared with each other: those that both sides have.
 
-A column that varies and has values on both sides makes groups, such as the inputs of a sweep. One in which the sides
-have nothing in common, such as the plugin in two halves of a sweep, is what they differ in, and names them. One that
-only says again what others say makes none.
+A column that varies and has values on both sides makes groups, such as the inputs of a sweep. A column without a common
+value names the sides, such as the plugin in two halves of a sweep. A column that only repeats others makes no groups.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 ALL = "all"
 _PARAM = "param_"
-_TELLING = frozenset({"plugin", "function", "label", "side"})  # whose values say by themselves what they are
+_TELLING = frozenset({"plugin", "function", "label", "side"})  # columns whose values need no name before them
 
 
 class Matched(NamedTuple):
@@ -126,7 +125,7 @@ def match(groups: Sequence[dict[str, Array]]) -> Matched:
 
 
 def names_of(sides: Sequence[pd.DataFrame], apart: list[str]) -> tuple[str, str]:
-    """What the sides do not have in common, where that is one text each."""
+    """The names of the sides: the values they do not have in common, where that is one text each."""
     for name in apart:
         found = [[text for text in _texts(side[name]).unique() if text] for side in sides]
         if all(len(texts) == 1 for texts in found):

@@ -1,4 +1,4 @@
-"""The frames of one run as values: what a file holds, and what `read_run` gives back."""
+"""The frames of one run as values: the contents of a file, and the result of `read_run`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Run:
-    """What was recorded in one runtime, with the frames and columns that the runtime itself has.
+    """The records of one runtime, with the frames and columns that the runtime itself has.
 
     Attributes
     ----------
@@ -47,11 +47,11 @@ class Run:
         return {name: getattr(self, name) for name in TABLES}
 
     def save(self, path: str | os.PathLike[str], *, anonymous: bool = False) -> Path:
-        """Keep it in a file, as `Runtime.save` does."""
+        """Write it to a file, as `Runtime.save` does."""
         return archive.save(Tables(self.frames, self.meta), path, anonymous=anonymous)
 
     def title(self) -> tuple[str, str]:
-        """Which run it is, and of when, for people."""
+        """The run's id and time, for people."""
         if self.meta.get("anonymous"):
             return self._name, ""
         return self._name, str(self.meta.get("began", ""))[:19].replace("T", " ")
@@ -63,7 +63,7 @@ class Run:
         return f"run {printable(str(self.meta.get('run_id', '')), 80)}".strip()
 
     def rows(self) -> list[tuple[str, str]]:
-        """What it holds and was measured with, for people."""
+        """Its contents, machine and packages, for people."""
         frames = self.frames
         counts = [format_count(len(frame)) + f" {name.replace('_', ' ')}" for name, frame in frames.items()]
         dropped = [f"{format_count(frame.attrs['dropped'])} {name.replace('_', ' ')}"
@@ -88,14 +88,14 @@ class Run:
 
 
 def of_recorder(recorder: Recorder) -> Run:
-    """What a recorder holds now."""
+    """The present contents of a recorder."""
     made = tables.of_recorder(recorder)
     return Run(**made.frames, meta=made.meta)
 
 
 @tells_interrupts("Saving was interrupted; nothing was written.")
 def save_run(recorder: Recorder, path: str | os.PathLike[str], *, anonymous: bool = False) -> Path:
-    """Write what a recorder holds now; `Runtime.save` says more.
+    """Write the present contents of a recorder; `Runtime.save` says more.
 
     Raises
     ------
@@ -106,9 +106,9 @@ def save_run(recorder: Recorder, path: str | os.PathLike[str], *, anonymous: boo
 
 @tells_interrupts("Reading the run was interrupted.")
 def read_run(path: str | os.PathLike[str], *, most: int | str = archive.MOST_BYTES) -> Run:
-    """Read what `Runtime.save` wrote: the same frames, with the same dtypes.
+    """Read a file of `Runtime.save`: the same frames, with the same dtypes.
 
-    Nothing in the file is run, and what is read is bounded, so it may be a stranger's.
+    Nothing in the file is run, and its size is bounded, so it may be a stranger's.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The tables of a run as plain values: what the archive writes and reads. Knows no `Run`."""
+"""The tables of a run as plain values, which the archive writes and reads. Knows no `Run`."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ TABLES = tuple(SCHEMAS)
 
 
 class Tables(NamedTuple):
-    """The frames of a run by name, and what made them."""
+    """The frames of a run by name, and their origin."""
 
     frames: Mapping[str, pd.DataFrame]
     meta: Mapping[str, Any]
 
 
 def of_recorder(recorder: Recorder) -> Tables:
-    """What a recorder holds now."""
+    """The present contents of a recorder."""
     from judicia_notebook.analysis.runs import environment
     from judicia_notebook.records import frames
 

@@ -1,11 +1,11 @@
 """The recorder's tables as Chrome trace events, for ui.perfetto.dev (which keeps the file on your machine).
 
 A plugin is a process, an instance a thread of it: calls are slices, host calls slices inside them, memory is a counter,
-denials, refused grows, log lines and changes of policy are instants. What waited in a queue is an asynchronous slice.
+denials, refused grows, log lines and changes of policy are instants. A wait in the queue is an asynchronous slice.
 
-Slices of one thread have to be nested. Our clocks are read a few microseconds apart, and a call is not over before its
-answer is decoded, while its instance may be in the next one already: so a slice is cut where the next begins, or where
-the one around it ends. The whole times are in its arguments.
+The format wants the slices of a thread nested. But the recorder reads its clocks a few microseconds apart, and an
+instance may be in its next call before the answer of the last call is decoded. So a slice is cut where the next slice
+begins, or where the slice around it ends. The whole times are in its arguments.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ Event = dict[str, Any]
 
 
 def export(recorder: Recorder, path: str | os.PathLike[str]) -> Path:
-    """Write all that is recorded; with a name that ends in ``.gz``, compressed. Where it is."""
+    """Write all records; compressed, if the name ends in ``.gz``. Returns the path."""
     target = Path(path)
     encode = msgspec.json.encode
     with gzip.open(target, "wb", compresslevel=5) if target.suffix == ".gz" else target.open("wb") as file:
@@ -131,7 +131,7 @@ def _plain(column: pd.Series[Any]) -> list[Any]:
 
 
 def _rows(frame: pd.DataFrame, names: tuple[str, ...]) -> Iterator[Event]:
-    """The rows as dictionaries, without what is NA."""
+    """The rows as dictionaries, without NA."""
     for values in _columns(frame, *names):
         yield {name: value for name, value in zip(names, values, strict=True) if value is not None}
 
@@ -183,7 +183,7 @@ def _cut(
 def _following(
     lanes: list[tuple[int, int]], begins: list[float], ends: list[float], are_calls: list[bool]
 ) -> list[float]:
-    """For each call, when the next call of its thread begins that is not within it; for ever for anything else."""
+    """For each call, the begin of the next call of its thread that is not within it; for other slices, never."""
     found = [_FOR_EVER] * len(begins)
     coming: list[tuple[float, float]] = []
     lane: tuple[int, int] | None = None
@@ -245,7 +245,7 @@ def _denials(host_calls: pd.DataFrame, lanes: _Lanes) -> Iterator[Event]:
 
 
 def _lines(recorder: Recorder, logs: pd.DataFrame, lanes: _Lanes, process: dict[str, int]) -> Iterator[Event]:
-    """Log lines, and what was done to the runtime and its policies."""
+    """Log lines, and changes of the runtime and its policies."""
     for call_id, plugin, at, level, message in _columns(logs, "call_id", "plugin", "at", "level", "message"):
         pid, tid = lanes.find(call_id) or (process[plugin], NO_INSTANCE)
         yield {

@@ -1,7 +1,7 @@
 """One call as a story, as strace tells a program's: entered, host calls, denials, grows, log lines, left.
 
-A step that happened inside another stands below it, further in: what a host call wrote to the log, or the call of
-another plugin that it led to. Times count from the moment the call left its queue. Texts may come from a guest: they
+A step inside another step stands below it, further in: a log line of a host call, or the call of another plugin that it
+led to. Times count from the moment the call left its queue. Texts may come from a guest: they
 are cut and made printable, and escaped on their way into HTML.
 """
 
@@ -32,7 +32,7 @@ _INDENT = "  "
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing that happened.
+    """One step of a call.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class Step:
         ``enter``, ``host``, ``denied``, ``grow``, ``grow_refused``, ``log``, ``answer`` or ``cut``.
     text : str
     took_ms : float or None
-        How long, where it took time.
+        Its duration, where it took time.
     """
 
     at_ms: float
@@ -264,7 +264,7 @@ def _answered(record: CallRecord, answer: Captured | None) -> str:
 
 
 def _payload(captured: Captured | None, size: int, otherwise: str) -> str:
-    """A payload cut short, or what it was about and how large it was."""
+    """A payload cut short, or its subject and size."""
     if captured is None:
         return ", ".join(
             part for part in (printable(otherwise, _TEXT_LIMIT), format_size(size) if size else "") if part

@@ -1,7 +1,7 @@
-"""A sweep on a Dask cluster: how to know one, how many threads it has, and how modules get to its workers.
+"""A sweep on a Dask cluster: how to recognise a cluster, how many threads it has, and how modules get to its workers.
 
-The bytes of modules and payloads go to each worker once, as a worker plugin: the scheduler hands it to every worker
-there is, and to every one that joins later or comes back after it was killed. Batches then name digests alone.
+The bytes of modules and payloads go to each worker once, as a worker plugin. The scheduler hands the plugin to every
+worker, also to a worker that joins later or comes back after a kill. Batches then name digests alone.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ATTEMPTS = 3
 
 
 class Delivery(WorkerPlugin):
-    """What one sweep needs on every worker."""
+    """The bytes that one sweep needs on every worker."""
 
     def __init__(self, key: str, parcel: Mapping[str, bytes]) -> None:
         self.name = f"judicia-sweep-{key}"
@@ -61,7 +61,7 @@ def delivered(client: Client, key: str, parcel: Mapping[str, bytes]) -> Iterator
     delivery = Delivery(key, parcel)
     remove: Callable[[str], object] = client.unregister_worker_plugin
     for _ in range(ATTEMPTS):
-        with suppress(OSError):  # a worker went away in between; what one lacks in the end it will ask for
+        with suppress(OSError):  # a worker went away in between; a worker that lacks bytes answers `Missing`
             client.register_plugin(delivery)
             break
     try:

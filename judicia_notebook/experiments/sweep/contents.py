@@ -1,7 +1,7 @@
-"""Module and payload bytes by their SHA-256, once in each process, for all sweeps that come by.
+"""Module and payload bytes by their SHA-256, once in each process, for all sweeps of this process.
 
-What is there was asked for by a digest or brought by its owner, and is checked on its way in, so a wrong byte on the
-network is no wrong measurement. The least recently used go first when there is too much.
+`keep` checks each digest, so that a wrong byte on the network becomes an error and no wrong measurement. When the bytes
+exceed `MOST_BYTES`, the least recently used go first.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ _kept: OrderedDict[str, bytes] = OrderedDict()
 
 
 def keep(contents: Mapping[str, bytes]) -> None:
-    """Keep these for whoever asks.
+    """Keep these bytes for later batches.
 
     Raises
     ------
     ValueError
-        One of them is not what its digest says.
+        Bytes do not have the digest they came under.
     """
     for digest, data in contents.items():
         if hashlib.sha256(data).hexdigest() != digest:
@@ -37,7 +37,7 @@ def keep(contents: Mapping[str, bytes]) -> None:
 
 
 def find(digests: Iterable[str]) -> dict[str, bytes]:
-    """Those of these that are here."""
+    """The bytes of those digests that are here."""
     with _lock:
         found = {}
         for digest in digests:
@@ -48,6 +48,6 @@ def find(digests: Iterable[str]) -> dict[str, bytes]:
 
 
 def forget() -> None:
-    """Let go of everything."""
+    """Drop all bytes."""
     with _lock:
         _kept.clear()

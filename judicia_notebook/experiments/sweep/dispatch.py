@@ -1,14 +1,15 @@
 """Batches of cells to an executor, and their rows back: each cell exactly once.
 
-It knows `concurrent.futures.Executor` and nothing of who implements it.
+It knows `concurrent.futures.Executor`, and no implementation of it.
 
-- As many batches are under way as keep every worker busy with one more waiting. The next one is as large as takes a
-  quarter of a second by what the last ones took, and smaller towards the end, so that no worker is left with the rest.
+- As many batches are under way as keep every worker busy, with another batch waiting for each. By the pace of the last
+  batches, the next batch takes a quarter of a second. Batches become smaller towards the end, so that no worker is left
+  with the rest.
 - A worker that lacks a module or payload says so, and gets the batch again with the bytes.
-- Rows are handed on by cell, and a cell whose row is known is never handed on again, whoever measured it twice.
-- Where an executor reports that a batch took its worker down (Dask tries elsewhere first), its units are tried one by
-  one. The one that does it again has the outcome ``worker_lost``.
-- When it is left early, what waits is cancelled, what runs in this process is ended, and what is complete is kept.
+- Rows are handed on by cell. A cell whose row is known is never handed on again, even if two workers measured it.
+- Where an executor reports that a batch took its worker down (Dask tries another worker first), the units of the batch
+  run one by one. The unit that does it again has the outcome ``worker_lost``.
+- When the sweep ends early, waiting batches are cancelled, running calls of this process end, and complete rows stay.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class Here(Executor):
     """Runs what is submitted at once, on the thread that submits it: a sweep without an executor."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Run it. What it raises is the future's, but for what is meant for this thread, such as Ctrl-C."""
+        """Run it. The future gets its exception, except those meant for this thread, such as Ctrl-C."""
         future: Future[Any] = Future()
         try:
             future.set_result(fn(*args, **kwargs))
@@ -56,7 +57,7 @@ class Dispatch:
     workers : callable
         How many batches the executor can run at once; asked again now and then, since a cluster may grow.
     take : callable
-        Is given the worker's name and the rows it has measured, on the thread that runs `run`.
+        Called with the worker's name and the rows it has measured, on the thread of `run`.
     """
 
     def __init__(
@@ -142,7 +143,7 @@ class Dispatch:
             self._was_lost(batch, str(error))
             return
         if isinstance(result, Missing):
-            # With what was missing elsewhere before: a batch would go to and fro between two that lack different ones.
+            # Send all bytes that any worker lacked: otherwise a batch could go to and fro between two workers.
             missing = result.digests | batch.contents.keys()
             self._submit(batch._replace(contents={digest: self._contents[digest] for digest in missing}))
             return
@@ -152,6 +153,7 @@ class Dispatch:
         self._hand_on(result)
 
     def _hand_on(self, result: Measured) -> None:
+        # Reversed, so that the first of two rows of a cell wins.
         by_cell = {row.cell: row for row in reversed(result.rows) if row.cell not in self._known}
         self._known.update(by_cell)
         if by_cell:
@@ -173,7 +175,7 @@ class Dispatch:
     # Leaving early ------------------------------------------------------------------------------------------
 
     def _leave(self) -> None:
-        """Cancel what waits, end what runs in this process, and keep what is complete."""
+        """Cancel waiting batches, end running calls of this process, and keep complete rows."""
         for future in self._running:
             future.cancel()
         laboratory.stop(self._plan.key)  # also for a thread that has taken a batch and not begun with it

@@ -1,7 +1,7 @@
-"""What a sweep is asked for, checked and put into one normal form.
+"""The arguments of a sweep, checked and put into one normal form.
 
-Everything that can be wrong with a grid is wrong here, before the first call: sources that are no modules, functions
-that do not exist, payloads without a JSON form, unknown grants, quotas above the ceiling.
+This module finds every fault of a grid before the first call: sources that are no modules, functions that do not exist,
+payloads without a JSON form, unknown grants, quotas above the ceiling.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _SCALARS = (str, int, float, bool, type(None))
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One of the plugins: where its bytes are known by, and how it is loaded."""
+    """One of the plugins: the digest of its bytes, and how it is loaded."""
 
     label: str
     name: str
@@ -52,7 +52,7 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """One point of the grid. `quota` and `granted` are None where the plugin's own are meant."""
+    """One point of the grid. `quota` and `granted` are None for the plugin's own."""
 
     number: int
     variant: int
@@ -84,7 +84,7 @@ class Grid:
     contents : dict
         Digest to bytes, of modules and encoded payloads; a payload of None is no bytes.
     identity : dict
-        What makes two grids the same, by part.
+        The parts that two grids must share to be the same.
     """
 
     function: str
@@ -105,7 +105,7 @@ class Grid:
         return len(self.configurations) * self.repeats
 
     def units(self) -> list[Unit]:
-        """All cells, in the order in which they are to be measured."""
+        """All cells, in the order of measurement."""
         cells = [Cell(one.number * self.repeats + n, one) for one in self.configurations for n in range(self.repeats)]
         step = 1 if self.instances == "fresh" else self.repeats
         units = [tuple(cells[at : at + step]) for at in range(0, len(cells), step)]
@@ -116,7 +116,7 @@ class Grid:
 
 @dataclass(frozen=True, slots=True)
 class _Level:
-    """One value along an axis of the grid, and what it is called in the frame."""
+    """One value along an axis of the grid, and its name in the frame."""
 
     value: Any
     columns: dict[str, Any]
@@ -141,7 +141,7 @@ def make_grid(
     Raises
     ------
     ValueError, TypeError
-        A count, a name or an axis that cannot be meant.
+        A wrong count, name or axis.
     LoadError, NoSuchFunction, InvalidPayload, PolicyError
     """
     _check_counts(repeats, warmup, order, instances)
@@ -267,7 +267,7 @@ def _payload_levels(payloads: Any, contents: dict[str, bytes]) -> list[_Level]:
 
 
 def _payload_name(name: Any, value: Any, number: int) -> Any:
-    """What a payload is called in the frame: its name, itself where it is short, else its place in the list."""
+    """A payload's name in the frame: its own name, its JSON where that is short, otherwise its place in the list."""
     name = name.item() if callable(getattr(name, "item", None)) else name  # a scalar of NumPy's
     for text in (name, value):
         if text is not None and _is_short(text):
@@ -310,7 +310,7 @@ def _quota_text(given: Mapping[str, Any]) -> str:
 
 
 def _quota_columns(given: Mapping[str, Any], kinds: Iterable[str]) -> dict[str, Any]:
-    """The kinds that differ, as numbers with their unit in the name; None where one is not given or no limit."""
+    """The kinds that differ, as numbers with their unit in the name; None where a kind is not given or no limit."""
     columns = {}
     for kind in kinds:
         unit, value = KINDS[kind].unit, given.get(kind)

@@ -1,11 +1,11 @@
 """The file of a sweep: a first line that says which grid it is, then one line of JSON for each finished cell.
 
-Lines are appended as cells finish, each batch in one write, so an interrupted sweep has everything that was done. A
-last line that was cut off in the middle is taken away when the file is opened again; its cell is measured again.
+Each batch appends its lines in one write, so the file of an interrupted sweep has all finished cells. A kill may cut
+the last line off in the middle: opening the file removes that line, and its cell is measured again.
 
 Two grids are the same when their parts are: the bytes, manifests, names and policies of the plugins, the function, the
 payloads, the quotas and grants, repeats, warm-up, order, seed, instances, the database and Wasmtime's version. A file
-of another grid is left alone. What ran it, and where, may change.
+of another grid is left alone. The executor and the machine may change.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 def _column(kind: Any) -> Any:
-    """The type of a column in the file: what is no number is written as null, and a frame's integers have 64 bits."""
+    """The type of a column in the file: NaN is written as null, and a frame's integers have 64 bits."""
     if kind is float:
         return float | None
     integer = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
@@ -61,7 +61,7 @@ class _Head(msgspec.Struct):
 
 
 def _check_year(call: Any) -> None:
-    """Refuse a call that began when no frame has a time for.
+    """Refuse a call whose time no frame can hold.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def _check_year(call: Any) -> None:
 
 
 class Journal:
-    """What is finished of a sweep, in memory and, where there is a path, in its file.
+    """The finished cells of a sweep, in memory and, where there is a path, in its file.
 
     Raises
     ------
@@ -98,6 +98,7 @@ class Journal:
         data = path.read_bytes()
         whole = data.rfind(b"\n") + 1
         lines = data[:whole].splitlines()
+        # A kill may have cut the first line itself off: then the file is the beginning of this sweep's head.
         if not lines and data and not _head_of(identity).startswith(data):
             raise JudiciaError(f"{path.name} is not the file of a sweep; give another path.")
         if lines:
@@ -149,7 +150,7 @@ _SHORT = 40
 
 
 def _differing(part: str, there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
-    """A part that differs, with both values where the file's is short: what it holds may be a stranger's, and long."""
+    """A part that differs, with both values where the file's is short: a stranger may have written a long value."""
     value = there.get(part)
     if part not in _TOLD or not isinstance(value, str | int | None) or (isinstance(value, str) and len(value) > _SHORT):
         return part

@@ -1,13 +1,13 @@
-"""Where cells are measured: a runtime for each plugin of the sweep, used by one batch at a time.
+"""The place where cells are measured: a runtime for each plugin of the sweep, used by one batch at a time.
 
-`measure` is what an executor runs, in this process or in another one on another machine. It finds a laboratory that is
-free or makes one, so there are as many as batches run at once in a process: two threads have two, with a runtime and
-instances each. The engine is the process's own, as always.
+An executor runs `measure`, in this process or in another process, also on another machine. `measure` takes a free
+laboratory or makes a new one, so a process has as many as batches run at once: two threads have two, each with its own
+runtimes and instances. All of them share the process's engine.
 
 - Warm-up: with fresh instances, `warmup` calls before the first cell of each plugin in each laboratory, with that
   cell's payload. With kept instances each configuration begins with new ones, and `warmup` calls in them.
-- What went wrong in a call is its row. What keeps a plugin from being loaded or its quota from being set is raised.
-- Free laboratories are kept for the next batch, a few of them; those of sweeps gone by go first.
+- A call that fails is a row. A plugin that cannot be loaded, or a quota that cannot be set, raises.
+- A few free laboratories stay for the next batch; those of earlier sweeps go first.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ NOT_BEGUN, LOST = "not_begun", "worker_lost"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What all batches of one sweep have in common. `key` is the sweep's own."""
+    """The parts that all batches of one sweep share. `key` is the sweep's own."""
 
     key: str
     function: str
@@ -58,7 +58,7 @@ class Batch(NamedTuple):
     contents: Mapping[str, bytes]
 
     def needs(self) -> set[str]:
-        """The digests of what is needed to measure it."""
+        """The digests of the bytes that its measurement needs."""
         used = [cell.configuration for unit in self.units for cell in unit]
         return {one.payload for one in used} | {self.plan.variants[one.variant].digest for one in used}
 
@@ -71,7 +71,7 @@ class Row(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """What became of a batch."""
+    """The result of a batch."""
 
     worker: str
     rows: tuple[Row, ...]
@@ -79,7 +79,7 @@ class Measured(NamedTuple):
 
 
 class Missing(NamedTuple):
-    """A batch that was not begun, since these digests mean nothing here."""
+    """A batch that was not begun, since this process lacks the bytes of these digests."""
 
     digests: frozenset[str]
 
@@ -130,7 +130,7 @@ class Laboratory:
                 for configuration, cells in groupby(unit, key=lambda cell: cell.configuration):
                     bench = self._bench(configuration.variant, found)
                     rows += bench.measure(configuration, list(cells), found[configuration.payload])
-                if self.stopped:
+                if self.stopped:  # a cancelled call is among these rows: the unit is not complete
                     return
                 yield from rows
 
@@ -145,12 +145,12 @@ class Laboratory:
         return bench
 
     def load(self, found: Mapping[str, bytes]) -> None:
-        """Load every plugin, so that one that cannot be loaded is known before the first call."""
+        """Load every plugin, so that a plugin that cannot be loaded raises before the first call."""
         for variant in range(len(self.plan.variants)):
             self._bench(variant, found)
 
     def stop(self) -> None:
-        """End the call that runs, from any thread; what the batch has not done yet is left."""
+        """End the running call, from any thread; the rest of the batch is not measured."""
         self.stopped = True
         for bench in tuple(self._benches.values()):
             bench.plugin.cancel_calls("the sweep was stopped")
@@ -213,7 +213,7 @@ class _Bench:
         base = self._base
         granted = base.granted if configuration.granted is None else configuration.granted
         quota = Quota(**configuration.quota)
-        check_within(self.plugin.policy.ceiling, quota)  # of the machine this runs on
+        check_within(self.plugin.policy.ceiling, quota)  # the ceiling of the worker's machine may be lower
         wanted = Snapshot(granted, overlay(base.quota, quota.given()), base.on_denied)
         if wanted != self.plugin.policy.snapshot():
             self.plugin.policy.restore(wanted)
@@ -261,11 +261,11 @@ _numbers = count(1)
 _lock = threading.Lock()
 _free: list[Laboratory] = []
 _busy: list[Laboratory] = []
-_stopped: set[str] = set()  # a sweep's key is its own, so what was stopped stays so
+_stopped: set[str] = set()  # for good: no later sweep has the same key
 
 
 def prepare(plan: Plan, found: Mapping[str, bytes]) -> None:
-    """Load every plugin of a sweep in this process; what is compiled is in the cache then.
+    """Load every plugin of a sweep in this process, so that the cache has the compiled modules.
 
     Raises
     ------
@@ -300,7 +300,7 @@ def _leave(laboratory: Laboratory) -> None:
 
 
 def stop(key: str) -> None:
-    """End what this process measures for a sweep, and begin nothing more for it."""
+    """End this process's measurements for a sweep, and begin no more."""
     with _lock:
         _stopped.add(key)
         busy = [one for one in _busy if one.plan.key == key]

@@ -1,4 +1,4 @@
-"""`judicia_notebook.sweep`: from what is asked for to the tidy frame."""
+"""`judicia_notebook.sweep`: from the arguments to the tidy frame."""
 
 from __future__ import annotations
 
@@ -68,9 +68,9 @@ def sweep(
     payloads : list, or dict of names and payloads
         As for `Plugin.call`.
     quotas : Quota or dict, list of these, or dict of names and these, optional
-        What each changes; the rest is the plugin's own.
+        The limits that each changes; the others are the plugin's own.
     grants : list of lists of grants, or dict of names and these, optional
-        What is granted, instead of the plugin's own. In a list, a text is one alternative.
+        The grants of each, instead of the plugin's own. In a list, a text is one alternative.
     repeats : int
         Cells for each configuration.
     warmup : int
@@ -104,12 +104,12 @@ def sweep(
     Raises
     ------
     KeyboardInterrupt
-        On Ctrl-C. What is done is in the file, and as a frame in the exception's ``frame``.
+        On Ctrl-C. The finished cells are in the file, and as a frame in the exception's ``frame``.
     ValueError, TypeError
-        A grid that cannot be meant.
+        A wrong grid.
     JudiciaError
         A plugin that cannot be loaded, a bad grant or quota, a grant that makes no sense in another process, a file
-        of another sweep, or an executor that lost its workers (with what is done in its ``frame``).
+        of another sweep, or an executor that lost its workers (with the finished cells in its ``frame``).
 
     Examples
     --------
@@ -163,21 +163,21 @@ def _measure(grid: Grid, plan: Plan, journal: Journal, place: Place, *, progress
 
 
 def _keep(error: BaseException, grid: Grid, journal: Journal) -> None:
-    """What is done goes with the exception."""
+    """Put the finished cells into the exception."""
     from judicia_notebook.experiments.sweep.table import frame
 
     error.frame = frame(grid, journal.entries)  # type: ignore[attr-defined]
 
 
 def _progress(grid: Grid, journal: Journal, path: Any) -> str:
-    """What is done, and how to go on."""
+    """The finished cells in words, and how to go on."""
     where = "are in its frame" if path is None else f"are in {os.fspath(path)}; the same sweep goes on from there"
     return f"{len(journal.entries)} of {grid.size} cells are done and {where}."
 
 
 @contextlib.contextmanager
 def _bar(grid: Grid, done: int, *, shown: bool) -> Iterator[Callable[[int], object]]:
-    """A progress bar, as a widget in a notebook; what it is told is how many cells are done now."""
+    """A progress bar, as a widget in a notebook; it is called with the number of finished cells."""
     if not shown:
         yield lambda _: None
         return
@@ -191,7 +191,7 @@ def _bar(grid: Grid, done: int, *, shown: bool) -> Iterator[Callable[[int], obje
 
 
 class Place(NamedTuple):
-    """An executor, and what there is to know of it."""
+    """An executor and its properties."""
 
     executor: Executor
     elsewhere: bool
@@ -224,7 +224,7 @@ def _place(executor: Any) -> Place:
 
 
 def _check_not_forking(executor: Any) -> None:
-    """A forked child has no engine, and the executors of Python below 3.14 fork on Linux unless they are told."""
+    """A forked child has no engine, and before Python 3.14 executors fork on Linux by default."""
     context = getattr(executor, "_mp_context", None)
     if context is None or context.get_start_method() != "fork":
         return

@@ -1,4 +1,4 @@
-"""From finished cells to the tidy frame: one row a cell, what was varied, and what the call cost.
+"""From finished cells to the tidy frame: one row a cell, with its parameters and the cost of its call.
 
 The columns of the call are those of `Runtime.calls`, with their dtypes. ``call_id`` counts in the runtime of
 ``run_id``, of which every worker has its own.
@@ -42,7 +42,7 @@ def frame(grid: Grid, entries: Mapping[int, Entry]) -> pd.DataFrame:
 
 
 def _param(values: list[Any]) -> Any:
-    """A column of one kind as what it is, also where some are missing; as objects where that would change a value."""
+    """A column in the dtype of its values, also where some are missing; as objects where that would change a value."""
     import pandas as pd
 
     present = [value for value in values if value is not None]

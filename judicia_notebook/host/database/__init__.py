@@ -1,17 +1,17 @@
 """``judicia:database``: SQL for plugins, each in a schema of its own.
 
-A plugin's tables are its own: no other plugin's statement can name them. The platform's tables, which the user makes
-from DataFrames, are seen by plugins whose grants name them, and changed where ``write_database`` names them.
+A plugin's tables are its own: no other plugin's statement can name them. The user makes the platform's tables from
+DataFrames. A plugin sees those that its grants name, and changes those that its ``write_database`` grants name.
 
 How a request goes:
 
-- the text is read as far as to say what kind of statement it is (`statements`), the values as JSON has them (`values`);
+- `statements` reads the text as far as to tell its kind, and `values` reads the values out of JSON;
 - the statement runs on another thread (`host.offload`), so that the call ends on time whatever the database does;
-- the database itself holds it within what the live policy allows: SQLite by an authorizer (`sqlite`, `guard`),
-  PostgreSQL by a login role without any attribute on connections of its own (`postgresql`);
-- it is one transaction: done as a whole when the answer is there, rolled back when the call fails.
+- the database itself enforces what the live policy allows: SQLite by an authorizer (`sqlite`, `guard`), PostgreSQL by a
+  login role without any attribute on connections of its own (`postgresql`);
+- each request is one transaction: committed when the answer is there, rolled back when the call fails.
 
-Other databases are refused: how a plugin is kept to its own there, nobody has shown.
+Other databases are refused: no test shows that they keep a plugin to its own tables.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class DatabaseService:
     Parameters
     ----------
     owners : Owners
-        Whose the tables under a plugin's name are, and where the data folder is.
+        They know which file owns the tables under a plugin's name, and the data folder.
     url : str, optional
         ``sqlite:///FOLDER`` or ``postgresql://...``; by default SQLite in the data folder.
 
@@ -107,7 +107,7 @@ class DatabaseService:
             return self._opened
 
     def kept(self) -> Iterator[str]:
-        """Whose tables are kept, in words."""
+        """The plugins whose tables are kept, in words."""
         with _told_to_the_user():
             found = self._backend.kept() if self._may_keep else []
         if found:
@@ -126,7 +126,7 @@ class DatabaseService:
     # For plugins --------------------------------------------------------------------------------------------
 
     def query(self, scope: CallScope, request: Request) -> dict[str, Any]:
-        """What a statement that only reads gives."""
+        """The rows of a statement that only reads."""
         return self._run(scope, request, "read_database")
 
     def execute(self, scope: CallScope, request: Request) -> dict[str, Any]:
@@ -176,14 +176,14 @@ class DatabaseService:
             return self._backend.tables()
 
     def add_table(self, name: str, frame: pd.DataFrame) -> None:
-        """Make a platform table from a frame, or put it in the place of the one there is; the index is left out.
+        """Make a platform table from a frame, or replace the table of that name; the index is left out.
 
         Plugins see it where a grant names it: ``p.policy.grant("read_database=submissions")``.
 
         Raises
         ------
         PolicyError
-            A bad name, or a column that holds what no column can.
+            A bad name, or a column with values that no database column can hold.
 
         Examples
         --------
@@ -214,9 +214,9 @@ class DatabaseService:
             self._backend.drop_table(name)
 
     def table(self, name: str) -> pd.DataFrame:
-        """A platform table as it is now, with the dtypes that its columns were made with.
+        """A platform table as it is now, with the dtypes of the frame that it was made from.
 
-        A column with missing values stays what it is: ``Int64`` for whole numbers, ``boolean`` for truth values.
+        A column with missing values keeps its kind: ``Int64`` for whole numbers, ``boolean`` for truth values.
         docs/conversions.md has all of them.
 
         Raises
@@ -234,7 +234,7 @@ class DatabaseService:
 
     @property
     def limits(self) -> DatabaseLimits:
-        """What statements may take; `set_limits` changes them."""
+        """The limits of statements; `set_limits` changes them."""
         return self._limits
 
     @limits.setter
@@ -267,7 +267,7 @@ class DatabaseService:
 
 @contextmanager
 def _told_to_the_user() -> Iterator[None]:
-    """What a guest would get as an answer is an error where a user asked."""
+    """Turn the answer that a guest would get into an error for the user."""
     try:
         yield
     except ServiceError as error:
@@ -308,7 +308,7 @@ def _backend_of(url: str) -> Backend:
 
 
 def _folder(url: sqlalchemy.URL) -> tuple[Any, Owners]:
-    """Where a SQLite URL says that the files are."""
+    """The folder that a SQLite URL names."""
     if not url.database or url.database == ":memory:" or url.query or url.host:
         raise PolicyError(
             "database=sqlite:///FOLDER names a folder: each plugin has a file of its own there, so one in memory or "

@@ -1,7 +1,7 @@
-"""A table's rows as a DataFrame, whose dtypes are what the columns were declared as, whatever is missing in them.
+"""A table's rows as a DataFrame. The columns' declarations give the dtypes, also where values are missing.
 
-A dtype that would change a value is not taken: SQLite lets a plugin put text where numbers are, and such a column comes
-as the Python objects it holds.
+No dtype may change a value. SQLite lets a plugin put text where numbers are: such a column comes as the Python objects
+it holds.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def frame(kinds: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> pd.DataFra
 
     Whole numbers are ``int64`` and truth values ``bool``, or ``Int64`` and ``boolean`` where some are missing; floats
     are ``float64``, texts ``str``, moments ``datetime64[us]``, with ``UTC`` where they have a zone. Dates, bytes and
-    everything else are objects.
+    all other values are objects.
     """
     import pandas as pd
 
@@ -92,7 +92,7 @@ def _times(values: list[Any], given: list[Any], *, zone: bool) -> pd.Series | No
 
 
 def _moment(value: Any) -> dt.datetime | None:
-    """A moment as it was written by us, with every digit of it; None for what anybody else wrote."""
+    """A moment in the form that the platform writes, with every digit; None for text in any other form."""
     if isinstance(value, dt.datetime):
         return value
     try:

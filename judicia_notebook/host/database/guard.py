@@ -1,9 +1,10 @@
-"""What a statement may do in SQLite, asked by SQLite itself while it compiles the statement.
+"""What a statement may do in SQLite: SQLite itself asks while it compiles the statement.
 
-The *authorizer* is set afresh for each call, with the grants of that moment; setting it also expires every statement
-compiled before. Whatever is not listed here is refused: attaching files, pragmas, transactions, triggers, temporary and
-virtual tables, functions nobody has looked at. *Limits* bound what one step of SQLite's machine can do, because between
-two steps nothing can stop it.
+- The host sets the *authorizer* afresh for each call, with the grants of that moment. Setting it also expires every
+  statement that was compiled before.
+- The authorizer refuses whatever is not listed here: attaching files, pragmas, transactions, triggers, temporary and
+  virtual tables, functions that have not been reviewed.
+- *Limits* bound one step of SQLite's machine, because nothing can stop SQLite in the middle of a step.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ _MODULES: Final = frozenset(
 
 
 def virtual_tables(connection: sqlite3.Connection) -> frozenset[str]:
-    """The tables that are modules of SQLite's, such as ``dbstat``: those we know, and those this build has."""
+    """The tables that are modules of SQLite's, such as ``dbstat``: a fixed list, and those this build has."""
     return _MODULES | {row[0].lower() for row in connection.execute("PRAGMA module_list")}
 
 
@@ -116,7 +117,7 @@ class Authorizer:
         if self._job.task.abandoned:  # it may be a statement that takes very long to compile
             return sqlite3.SQLITE_DENY
         if self._job.statement.kind == "ALTER TABLE" and first in _TEMPORARY and schema == "temp":
-            return sqlite3.SQLITE_OK  # SQLite looks there for what else names the table; it is always empty
+            return sqlite3.SQLITE_OK  # SQLite looks there for views and triggers on the table; it is always empty
         refusal = self._refusal(action, (first or "").lower(), (second or "").lower(), (schema or "").lower())
         if refusal is None:
             return sqlite3.SQLITE_OK
@@ -192,7 +193,7 @@ def _elsewhere() -> ServiceError:
 
 
 def unsafe(message: str) -> ServiceError | None:
-    """SQLite's words for a function of ours in what it keeps, as an answer; it trusts only its own there."""
+    """The answer for a stored definition with a function of the host's, where SQLite trusts only its own."""
     match = _UNSAFE.fullmatch(message)
     if match is None:
         return None
@@ -270,7 +271,7 @@ def replaced(text: object, old: object, new: object) -> object:
 
 
 def _not_offered(*_: object) -> None:
-    """What ``printf`` is, wherever SQLite finds it without asking: one call of its own can take ten seconds."""
+    """Stands in for ``printf``, which SQLite may call without asking: one call of the original can take ten seconds."""
     raise OverflowError
 
 
@@ -279,7 +280,7 @@ def _as_text(value: object) -> str:
 
 
 def add_functions(connection: sqlite3.Connection) -> None:
-    """Put functions of ours in the place of those that take too long in one step."""
+    """Replace the functions of SQLite's that take too long in one step."""
     connection.create_function("instr", 2, found_at, deterministic=True)  # type: ignore[arg-type]
     connection.create_function("replace", 3, replaced, deterministic=True)  # type: ignore[arg-type]
     for name in ("printf", "format"):

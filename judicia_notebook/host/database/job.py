@@ -33,9 +33,9 @@ class Job:
     Attributes
     ----------
     task : Task
-        Says whether somebody still waits for it.
+        Says whether the call still waits for it.
     access : callable
-        What the live policy allows now; raises where it allows nothing any more.
+        Returns the access that the live policy allows now; raises where it allows none any more.
     allows : callable
         Whether the live policy grants a capability, such as ``wall_clock``.
     until : float
@@ -64,7 +64,7 @@ class Job:
         Raises
         ------
         Abandoned
-            Nobody waits any more.
+            The call waits no longer.
         ServiceError
             ``timeout``
         """
@@ -73,7 +73,7 @@ class Job:
             raise ServiceError("timeout", f"the statement took more than {self.limits.statement_time:g} s")
 
     def pause(self) -> None:
-        """Wait a moment for what somebody else holds.
+        """Wait a moment for a lock that another connection holds.
 
         Raises
         ------
@@ -86,12 +86,12 @@ class Job:
 class Backend(Protocol):
     """A database: `sqlite` and `postgresql` are two.
 
-    Everything here is called on a thread that may wait, never on one inside a guest.
+    The service calls it on a thread that may wait, never on a thread inside a guest.
     """
 
     @property
     def url(self) -> str:
-        """Where it is, without its password."""
+        """Its URL, without the password."""
 
     @property
     def postgresql(self) -> bool:

@@ -1,7 +1,7 @@
-"""How much of everything a statement may take, and a plugin's private tables hold.
+"""What a statement may take, and what a plugin's private tables may hold.
 
-Less than the least the database itself cannot work with. Beyond the most, a single step inside it takes so long that no
-deadline means anything.
+Each limit has a least and a most. Below the least the database itself cannot work. Above the most, a single step inside
+the database takes so long that no deadline means anything.
 """
 
 from __future__ import annotations

@@ -1,12 +1,15 @@
-"""PostgreSQL: one schema for each plugin, entered only through a login role that may nothing else (`roles`).
+"""PostgreSQL: one schema for each plugin, and a login role with no rights but this schema and its grants (`roles`).
 
-A call takes a connection of its plugin's own from a pool. Then, in this order: the login role is granted what the live
-policy says, the transaction begins (read-only for a query), the statement runs (`session`), sizes are looked at within
-the transaction, and it ends. A query's transaction is always rolled back. Before the connection goes back, DISCARD ALL
-brings it into a fresh state: settings, locks and channels of the statement are gone.
+How a statement runs:
 
-What the server itself does not hold closed: plugins share its processors, memory and disk, its catalogs tell the names
-of tables and roles, and advisory locks and NOTIFY channels are everybody's.
+- The call takes a connection of its plugin's own from a pool.
+- The platform grants the login role what the live policy allows.
+- The transaction begins, read-only for a query. The statement runs in it (`session`).
+- The host measures the plugin's tables within the transaction, then commits. It rolls every query back.
+- DISCARD ALL removes the statement's settings, locks and channels before the connection goes back to the pool.
+
+What the server does not keep apart: plugins share its processors, memory and disk, its advisory locks and its NOTIFY
+channels. Its catalogs tell the names of tables and roles.
 """
 
 from __future__ import annotations
@@ -123,10 +126,10 @@ class PostgresqlDatabase:
             result = session.run(job.statement.sql, job.params, lambda _: None)
             tag = (result.command_status or b"").decode().partition(" ")[0]
             count = (result.command_tuples or 0) if tag in _CHANGES_ROWS else 0
-            if tag not in _CHANGES_ROWS:  # what it made belongs to the plugin, not to this runtime's login
+            if tag not in _CHANGES_ROWS:  # new tables belong to the plugin, not to this runtime's login
                 session.command(f"REASSIGN OWNED BY {tenant.login} TO {tenant.schema}")
             _check_sizes(session, job, tenant, access)
-            job.check()
+            job.check()  # the last chance to give up: the commit makes the change visible
             session.finish("COMMIT")
 
         self._run(job, change)
@@ -194,14 +197,14 @@ class PostgresqlDatabase:
             try:
                 yield connection
             finally:
-                if self._closed:  # nobody else would close it
+                if self._closed:  # `close` has run already and would not close this connection
                     connection.invalidate()
 
     def _grant(self, job: Job, tenant: Tenant) -> Access:
-        while not tenant.lock.acquire(timeout=0.05):
+        while not tenant.lock.acquire(timeout=0.05):  # in slices, so that an abandoned statement stops waiting
             job.check()
         try:
-            access = job.access()  # with the lock held: whoever comes later grants what is newer
+            access = job.access()  # with the lock held: a thread that comes later grants newer access
             self._roles.grant(tenant, access)
             return access
         finally:
@@ -231,7 +234,7 @@ class PostgresqlDatabase:
         return tenant
 
     def _renew_limits(self, tenant: Tenant, job: Job) -> None:
-        """Limits that the server holds a login to are those of its connections, and there must be new ones."""
+        """The server applies a login's limits when a connection begins, so changed limits need new connections."""
         with tenant.lock:
             tenant.limits = job.limits
             again(lambda: self._roles.limit(tenant))
@@ -323,7 +326,7 @@ class _RoleGone(Exception):
 
 
 def _check_room(session: Session, job: Job, tenant: Tenant, access: Access) -> None:
-    """Look before a statement whether there is room at all: what is rolled back stays in the files for a while."""
+    """Check before a statement whether there is room at all: rolled-back rows stay in the files for a while."""
     kind = job.statement.kind
     if kind.startswith("DROP") or kind == "DELETE":
         return
@@ -346,7 +349,7 @@ def _check_platform(session: Session, job: Job) -> None:
 
 
 def _check_sizes(session: Session, job: Job, tenant: Tenant, access: Access) -> None:
-    """Look within the transaction at what the plugin holds now, in words that no setting and no name can turn."""
+    """Measure within the transaction what the plugin holds. No setting and no name changes what these words mean."""
     session.command("SET LOCAL search_path = pg_catalog, pg_temp")
     ((used, count, objects, temporary),) = session.command(_SIZES.format(login=tenant.login, schema=tenant.schema))
     if int(objects or b"0"):

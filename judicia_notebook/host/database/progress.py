@@ -1,4 +1,4 @@
-"""What SQLite's progress handler looks at while a statement runs: whether its time is up, and what it has written."""
+"""SQLite's progress handler: it stops a statement whose time is up, or that has written too much."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FEWEST_STEPS: Final = 16
 
 @contextmanager
 def watched(raw: sqlite3.Connection, job: Job) -> Iterator[None]:
-    """Have SQLite stop in the middle when nobody waits any more, or too much was written."""
+    """Have SQLite stop in the middle when the call waits no longer, or the statement has written too much."""
     started = written_by_this_thread()
     reason: BaseException | None = None
 
@@ -34,7 +34,7 @@ def watched(raw: sqlite3.Connection, job: Job) -> Iterator[None]:
                     "quota_exceeded", f"the statement wrote more than {job.limits.statement_bytes} bytes to disk"
                 )
         except (ServiceError, Abandoned) as error:
-            reason = error
+            reason = error  # raised below: the sqlite3 module drops an exception of a progress handler
             return 1
         return 0
 
@@ -50,5 +50,5 @@ def watched(raw: sqlite3.Connection, job: Job) -> Iterator[None]:
 
 
 def steps_between_looks(limits: DatabaseLimits) -> int:
-    """So few that what they can write, a value every other step, is no multiple of what the statement may."""
+    """So few steps that the statement cannot write a multiple of its limit in them, at a value every other step."""
     return max(_FEWEST_STEPS, min(_STEPS, 2 * limits.statement_bytes // limits.value_bytes))

@@ -1,11 +1,11 @@
 """Schemas and roles for plugins in PostgreSQL, made by the platform's own role.
 
 - Each plugin has a schema and a role without a login that owns what is in it; both stay.
-- Each runtime makes a *login role* of its own for each plugin it runs, with a password nobody knows and no attribute
+- Each runtime makes a *login role* of its own for each plugin it runs, with a random password and no attribute
   but its login. It is a member of the plugin's role, and holds what the live policy grants on the platform's tables.
-  So two runtimes with different policies on one database do not share a grant. It goes with the runtime; what a killed
-  runtime left is removed by the next one, after a day.
-- Which file may use a plugin's schema is written down beside it (`judicia_notebook.host.ownership` says why).
+  So two runtimes with different policies on one database do not share a grant. The runtime drops the role when it
+  closes. The next runtime drops, after a day, the role that a killed runtime left.
+- The digest of the file that may use a plugin's schema stands beside it (`judicia_notebook.host.ownership` says why).
 
 The platform's role needs CREATEROLE, and CREATE on the database; it need not be a superuser.
 """
@@ -56,7 +56,7 @@ class Tenant:
     login, password : str
         The role its statements run as.
     granted : (int, Access) or None
-        What was last granted, at which state of the platform's tables.
+        The access last granted, and the state of the platform's tables at that time.
     """
 
     schema: str
@@ -143,7 +143,7 @@ class Roles:
             return [printable(row[0], 80) for row in found]
 
     def forget(self) -> None:
-        """Remove the schemas of all plugins, and whose they were; the roles that owned them stay, and own nothing."""
+        """Remove the schemas of all plugins, and the record of their owners. The roles stay, and own nothing."""
         with self.transaction() as connection:
             execute = connection.exec_driver_sql
             execute(f"LOCK TABLE {ADMIN}.owners IN SHARE ROW EXCLUSIVE MODE")
@@ -163,7 +163,7 @@ class Roles:
         return again(lambda: self._tenant(plugin, digest, limits))
 
     def check_owner(self, plugin: str, digest: str) -> None:
-        """Pass where this file may have the plugin's schema; the first to ask becomes its owner.
+        """Pass where this file may have the plugin's schema. The first file becomes its owner.
 
         Raises
         ------
@@ -195,7 +195,7 @@ class Roles:
                 f"NOBYPASSRLS CONNECTION LIMIT {CONNECTIONS} PASSWORD '{secret.decode()}'"
             )
             execute(f"GRANT {schema} TO {tenant.login}")
-            execute(f"GRANT {tenant.login} TO CURRENT_USER")  # to take over, in the end, what it made
+            execute(f"GRANT {tenant.login} TO CURRENT_USER")  # to take over its tables in the end
             execute(f"GRANT USAGE ON SCHEMA {PLATFORM} TO {tenant.login}")
             for setting in _settings(tenant):
                 execute(f"ALTER ROLE {tenant.login} SET {setting}")
@@ -232,7 +232,7 @@ class Roles:
             return found.rowcount > 0
 
     def drop(self, tenant: Tenant) -> None:
-        """Remove the login role; what it made stays with the plugin's."""
+        """Remove the login role; its tables stay with the plugin's role."""
         with self.transaction() as connection:
             _drop(connection, tenant.login, tenant.schema)
 

@@ -1,9 +1,9 @@
 """One statement on one PostgreSQL connection, received piece by piece.
 
-The extended protocol alone is spoken, so that a text is one statement or an error. Rows come one at a time, and between
-two pieces from the network it is looked whether somebody still waits, and how much has come: what is too much is never
-held in memory as a whole. Where the statement is given up it is cancelled on the server, and the connection is not
-used again.
+- The session speaks the extended protocol alone, so that a text is one statement or an error.
+- Rows come one at a time. After each piece from the network the session checks whether the call still waits, and counts
+  the bytes. So a result that is too large is never in memory as a whole.
+- A session that gives a statement up cancels it on the server, and does not use the connection again.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _SLICE_MS: Final = 20
 _SLICE_ENCRYPTED_MS: Final = 1  # what is decrypted already does not show on the socket
-_OVERHEAD: Final = 2  # text is longer than what it stands for, bytes in hexadecimal twice as long
+_OVERHEAD: Final = 2  # text is longer than its value, bytes in hexadecimal twice as long
 _ROOM: Final = 1 << 20
 
 _BOOL, _BYTEA, _INT8, _INT2, _INT4, _OID = 16, 17, 20, 21, 23, 26
@@ -95,7 +95,7 @@ class Session:
         return not self._given_up
 
     def finish(self, sql: str) -> None:
-        """End the transaction. Once that was sent it is waited for: to give up would leave open what came of it."""
+        """End the transaction, and wait for the answer: without it the outcome would be unknown."""
         self._finishing = True
         self.command(sql)
 
@@ -155,7 +155,7 @@ class Session:
         return last
 
     def _send(self) -> None:
-        """Get the statement out, reading meanwhile: a server that cannot answer does not listen either."""
+        """Send the statement, and read meanwhile: a server that cannot send its answers reads nothing either."""
         connection = self._connection
         self._poll.modify(connection.socket, select.POLLIN | select.POLLOUT)
         while connection.flush():
@@ -173,7 +173,7 @@ class Session:
         return self._connection.get_result()
 
     def _receive(self) -> None:
-        """Take what has come, and count it: a single row can be a gigabyte."""
+        """Take the bytes that have come, and count them first: a single row can be a gigabyte."""
         waiting = array.array("i", [0])
         with contextlib.suppress(OSError):
             fcntl.ioctl(self._connection.socket, termios.FIONREAD, waiting)

@@ -1,11 +1,12 @@
-"""What a SQLite database takes on disk, all its files together, and how it is kept within a limit.
+"""The size of a SQLite database on disk, all its files together, and the way it stays within a limit.
 
-Changes go to a write-ahead log first, and from there to the file. SQLite can only begin the log anew when no statement
-reads from it: while reading statements overlap, the log grows with each transaction. What one transaction adds is known
-beforehand, since it writes each page it changes to the log once: at most as many pages as there are in the database
-afterwards. So a database may have as many pages as fit twice beside the log there is, and that is SQLite's own limit on
-pages, set for each transaction. Where the log takes too much of the room it is emptied first, and for that the
-statements that read must end; new ones wait at the `Gate` meanwhile.
+- SQLite writes changes to a write-ahead log first, and from there to the file. It begins the log anew only when no
+  statement reads from it: while reading statements overlap, the log grows with each transaction.
+- A transaction writes each page it changes to the log once: at most as many pages as the database has afterwards. So a
+  database may have as many pages as fit twice beside the present log. The host sets this as SQLite's own limit on pages
+  for each transaction.
+- Where the log takes too much of the room, the host empties it first. For that the statements that read must end, and
+  new statements wait at the `Gate`.
 """
 
 from __future__ import annotations

@@ -1,13 +1,15 @@
 """SQLite: one file for each plugin, named by a hash, and one for the platform's tables.
 
-A call takes a connection to its plugin's own file from a pool of that plugin's. The platform's file is attached only
-where a grant names one of its tables, and only for reading where no grant lets it be changed. Then, in this order: the
-transaction begins, the live policy is asked, the authorizer of this call is set (`guard`), the statement runs, the
-authorizer is taken off, and the transaction ends. While a statement runs, a progress handler looks every few thousand
-steps whether somebody still waits for it, and how much its thread has written to disk.
+How a statement runs:
 
-Files are in write-ahead-log mode with full synchronisation: what was acknowledged survives a kill. Before a statement
-changes anything its transaction is given as many pages as leave room for the log of it (`space`).
+- The call takes a connection to its plugin's own file from a pool of that plugin's. It attaches the platform's file
+  only where a grant names one of its tables, and only for reading where no grant allows a change.
+- The transaction begins. The call reads the live policy, sets the authorizer (`guard`), runs the statement, takes the
+  authorizer off, and ends the transaction.
+- Every few thousand steps a progress handler checks whether the call still waits, and how much its thread has written.
+
+Files are in write-ahead-log mode with full synchronisation: an acknowledged change survives a kill. Each transaction
+that may write gets as many pages as leave room for its log (`space`).
 """
 
 from __future__ import annotations
@@ -62,7 +64,7 @@ _EXPLAINED: Final = (
 
 @dataclass(slots=True)
 class _Setting:
-    """What a pooled connection is set to."""
+    """The settings of a pooled connection."""
 
     virtual: frozenset[str]
     attached: str = ""
@@ -74,11 +76,11 @@ class SqliteDatabase:
     Parameters
     ----------
     folder : callable
-        Where the files are; asked at first use.
+        Returns the folder of the files; called at first use.
     owners : Owners
-        Whose the tables under a plugin's name are.
+        They know which file owns the tables under a plugin's name.
     alone : bool
-        Whether the owners are of this folder alone; else private files are theirs, too.
+        Whether the owners are of this folder alone; otherwise private files are theirs, too.
     """
 
     postgresql = False
@@ -180,7 +182,7 @@ class SqliteDatabase:
                 self._empty_log(engine, job, full.schema)
 
     def _empty_log(self, engine: sqlalchemy.Engine, job: Job, schema: str) -> None:
-        """Wait until nobody reads from the log any more, and empty it."""
+        """Wait until no statement reads from the log, and empty it."""
         with self._gate.closed(PLATFORM if schema == PLATFORM else folder_name(job.plugin)):
             while True:
                 job.check()
@@ -200,13 +202,13 @@ class SqliteDatabase:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if job.writing else "BEGIN")
         try:
             access = job.access()
-            if self._wanted(job, access) != wanted:
+            if self._wanted(job, access) != wanted:  # attach the file anew, outside of a transaction
                 return False
             logs = self._bound(raw, job, wanted) if job.writing else {}
             authorizer = guard.Authorizer(job, access, _names(raw, wanted), connection.info["judicia"].virtual)
             with _pages_given(logs), watched(raw, job), _guarded(raw, authorizer):
                 work(connection)
-            job.check()
+            job.check()  # the last chance to give up: the commit makes the change visible
             connection.exec_driver_sql("COMMIT")
             return True
         finally:
@@ -255,7 +257,7 @@ class SqliteDatabase:
                 good = True
                 raise
             finally:
-                if not good or self._closed:  # in a doubtful state, or nobody else would close it
+                if not good or self._closed:  # in a doubtful state, or left over by `close`, which has run already
                     connection.invalidate()
 
     @contextmanager
@@ -273,7 +275,7 @@ class SqliteDatabase:
             raise found from None
 
     def _wanted(self, job: Job, access: Access) -> str:
-        """How the platform's file is to be attached: ``rw``, ``ro``, or not at all."""
+        """How to attach the platform's file: ``rw``, ``ro``, or not at all."""
         if not (access.reads or access.writes) or not self._platform_file().exists():
             return ""
         return "rw" if access.writes and job.writing else "ro"
@@ -462,7 +464,7 @@ def _guarded(raw: sqlite3.Connection, authorizer: guard.Authorizer) -> Iterator[
 
 
 class _Busy(Exception):
-    """Somebody else holds the file; it is worth another try."""
+    """Another connection holds the file; it is worth another try."""
 
 
 class _LogFull(Exception):
@@ -475,7 +477,7 @@ class _LogFull(Exception):
 
 @contextmanager
 def _pages_given(logs: dict[str, int]) -> Iterator[None]:
-    """Where the pages do not suffice, but would if the log were empty, that is what is asked for."""
+    """Raises `_LogFull` where the pages suffice only with an empty log, so that the caller empties it."""
     try:
         yield
     except sqlite3.Error as error:

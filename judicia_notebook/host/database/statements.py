@@ -1,10 +1,12 @@
 """The text of a statement, read as far as is needed to say what kind it is and which parameters it names.
 
-What keeps a plugin within its own is not this reading but the database itself (`sqlite`, `postgresql`). It serves four
-things: only the kinds of statements that both databases can hold closed are passed on; `$1` and its successors are
-counted, so that a value too many or too few is an error and never a shift; the words in a statement are known when a
-denial has to name a table; and texts from which PostgreSQL makes something exponentially larger before it looks whether
-it was cancelled are refused.
+The database itself keeps a plugin within its own tables (`sqlite`, `postgresql`), not this reading. The reading serves
+four things:
+
+- It passes on only the kinds of statements that both databases can confine.
+- It counts `$1` and its successors, so that a value too many or too few is an error and never a shift.
+- It knows the words of a statement when a denial has to name a table.
+- It refuses texts that PostgreSQL expands exponentially before it checks for a cancel.
 """
 
 from __future__ import annotations
@@ -57,7 +59,7 @@ class Statement:
     kind : str
         Its first words in capitals, such as ``SELECT`` or ``CREATE TABLE``.
     target : str
-        What it changes rows of, as far as its words tell, in small letters.
+        The table whose rows it changes, as far as its words tell, in small letters.
     names : frozenset of str
         Every word in it that could be a name, likewise.
     """

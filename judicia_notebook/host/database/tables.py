@@ -1,7 +1,7 @@
 """A DataFrame as a table of the platform's: SQLAlchemy's table for it, and its rows as plain values.
 
-SQLite has neither truth values nor moments: there they are 0 and 1, and ISO 8601 text as PostgreSQL's are answered.
-What they stand for is kept in the column's declared type, so that a table comes back as the frame that it was.
+SQLite has neither truth values nor moments. It gets 0 and 1, and ISO 8601 text in the form of PostgreSQL's answers. The
+column's declared type says which kind they are, so that a table comes back as the frame that it was.
 
 A value goes in exactly, or the frame is refused with the column's name: no digit of a number or a time is cut.
 """
@@ -60,7 +60,7 @@ def kind_of_declared(declared: str) -> str:
 
 
 def check_name(name: str) -> None:
-    """Refuse what cannot be a table's name, or could not be granted.
+    """Refuse a text that cannot be a table's name, or that no grant could name.
 
     Raises
     ------
@@ -73,7 +73,7 @@ def check_name(name: str) -> None:
 
 
 def check_known(name: str, tables: Sequence[str]) -> None:
-    """Refuse what is no platform table.
+    """Refuse a name that no platform table has.
 
     Raises
     ------
@@ -203,7 +203,7 @@ def _kind(table: str, column: str, plain: Any) -> str:
 def _shown(value: Any) -> str:
     try:
         return repr(value)[:80]
-    except Exception:  # whatever a value's own code raises
+    except Exception:  # a value's own code may raise anything
         return f"a {type(value).__name__}"
 
 

@@ -108,12 +108,12 @@ class Rows:
         self.rows.append([to_json(value) for value in values])
 
     def answer(self) -> dict[str, Any]:
-        """What the guest gets."""
+        """The answer for the guest."""
         return {"columns": self.columns, "rows": self.rows}
 
 
 def _size(value: Value) -> int:
-    """Bytes a value counts: text as UTF-8, bytes as such, everything else as eight."""
+    """Bytes a value counts: text as UTF-8, bytes as such, all other values as eight."""
     if isinstance(value, str):
         return len(value.encode(errors="replace"))
     return len(value) if isinstance(value, bytes) else 8

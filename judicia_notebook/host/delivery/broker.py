@@ -1,8 +1,9 @@
 """What the queues of one service share: one lock, the threads, the history, parked deliveries, replay, and the end.
 
-- A service writes down what it publishes (`keep`), then puts it into the queues it is for.
-- The history and the parked deliveries have room together, in bytes; the oldest of each go first, and are counted.
-- `replay` looks at all that it is asked for before it queues any of it: a refusal leaves everything parked.
+- A service keeps what it publishes in the history (`keep`), then puts it into the queues of its receivers.
+- The history and the parked deliveries share one limit in bytes. The broker drops the oldest of each first, and counts
+  them.
+- `replay` checks all requested deliveries before it queues any of them: a refusal leaves everything parked.
 
 The service owns its receivers and brings them by `queues`, so that it decides about their order.
 """
@@ -26,7 +27,7 @@ CLOSE_SECONDS = 5.0
 
 
 class Sized(Protocol):
-    """What has a size in bytes."""
+    """A thing with a size in bytes."""
 
     @property
     def size(self) -> int: ...
@@ -45,7 +46,7 @@ class Bounded(Generic[S]):
     bytes : int
         Of all of them together.
     dropped : int
-        How many went for want of room.
+        How many were dropped for want of room.
     """
 
     def __init__(self) -> None:
@@ -97,10 +98,10 @@ class Parked(Generic[T]):
     ----------
     published : Published
     receiver : str
-        The name of whom it was for.
+        The receiver's name.
     attempts : int
     failure : Failure
-        What the last attempt ended with.
+        The failure of the last attempt.
     """
 
     published: T
@@ -110,12 +111,12 @@ class Parked(Generic[T]):
 
     @property
     def error(self) -> str:
-        """What the last attempt ended with."""
+        """The error of the last attempt."""
         return self.failure.text
 
     @property
     def size(self) -> int:
-        """Bytes of what was published, and characters of what is said about the failure."""
+        """Bytes of the published thing, and characters of the failure's texts."""
         return self.published.size + len(self.failure.text) + len(self.failure.traceback)
 
     @property
@@ -150,8 +151,8 @@ class Broker(Generic[T, P]):
     Attributes
     ----------
     changed : Changed
-        The lock of the service's whole state. A thread holds it for as long as it writes down, and never while code of
-        a guest, a callback or a target runs.
+        The lock of the service's whole state. A thread holds it while it changes the state, and never while code of a
+        guest, a callback or a target runs.
     closed : bool
     history, parked : Bounded
     """
@@ -211,7 +212,7 @@ class Broker(Generic[T, P]):
         """Bytes that the history may have beside what is parked."""
         return self._limits().history_bytes - self.parked.bytes
 
-    # What users ask for; without the lock ---------------------------------------------------------------------------
+    # For users; called without the lock -----------------------------------------------------------------------------
 
     def replay(self, wanted: Sequence[P], again: Callable[[P], tuple[Queue[D], D]]) -> int:
         """Queue parked deliveries again; how many found room. The others stay parked.
@@ -221,7 +222,7 @@ class Broker(Generic[T, P]):
         wanted : sequence of Parked
             All, if it is empty.
         again : callable
-            The queue and the delivery of today; it raises where the receiver is gone or may not have it.
+            Returns the present queue and a new delivery; raises where the receiver is gone or may not receive it.
 
         Raises
         ------
@@ -248,7 +249,7 @@ class Broker(Generic[T, P]):
         Raises
         ------
         TimeoutError
-            After `timeout` seconds there is still something; the message says for whom.
+            After `timeout` seconds a delivery is still there; the message names its receiver.
         """
         with self.changed:
             for queue in self._queues():
@@ -264,7 +265,7 @@ class Broker(Generic[T, P]):
         return all(queue.quiet for queue in self._queues())
 
     def summary(self) -> Iterator[str]:
-        """What is kept, in words; nothing where nothing is."""
+        """The kept things in words; nothing where there are none."""
         with self.changed:
             published, parked = len(self.history), len(self.parked)
         if published or parked:

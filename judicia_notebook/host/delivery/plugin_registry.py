@@ -1,13 +1,13 @@
-"""The plugins that export one hook, as they come, go and change, and what each of them asks to be called for.
+"""The plugins that export one hook, as they come, go and change, and the wishes of each of them: what to call it for.
 
-A plugin's wishes come from its manifest, and its code adds others while it runs. A wish grants nothing: whoever would
-call the hook looks into the plugin's policy first.
+A plugin's wishes come from its manifest, and its code adds others while it runs. A wish grants nothing: the service
+asks the plugin's policy before it calls the hook.
 
 - A plugin that is loaded again under its name keeps what its code added, if the file is the same; other code loses it.
 - Another plugin under the name takes the place of the one before, whose calls may still be on their way out; `current`
   tells them apart by their policies.
-- The registry holds plugins weakly: their runtime keeps them, and the engine keeps the services, where no collector
-  sees a cycle.
+- The registry holds plugins weakly. Their runtime holds them, and the engine holds the services: the garbage collector
+  would not see a cycle through the engine.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MOST_NOTES: Final = 1000
 
 
 class LoadedPlugin(Protocol):
-    """What a registry looks at when a plugin is loaded or exchanged."""
+    """A plugin as a registry sees it when it is loaded or exchanged."""
 
     name: str
     policy: Policy
@@ -56,9 +56,9 @@ class Registration(Generic[W]):
     reference : weakref
         To the plugin.
     digest : str
-        Of the file that the wishes are of.
+        Of the file that the wishes belong to.
     wishes : list
-        What the plugin asks to be called for: what its manifest says first, then what its code added.
+        What to call the plugin for: first what its manifest says, then what its code added.
     """
 
     def __init__(self, plugin: LoadedPlugin) -> None:
@@ -75,7 +75,7 @@ class Registration(Generic[W]):
         return self.reference()
 
     def renew(self, digest: str, of_manifest: Iterable[W]) -> None:
-        """Take up the wishes of a manifest; what the code itself asked for holds only for that code."""
+        """Take up the wishes of a manifest. Wishes that the code added hold only for that code."""
         added = [wish for wish in self.wishes if wish not in self._of_manifest] if digest == self.digest else []
         self.digest, self._of_manifest = digest, tuple(of_manifest)
         self.wishes = [*self._of_manifest, *(wish for wish in added if wish not in self._of_manifest)]
@@ -100,11 +100,11 @@ class PluginRegistry(Generic[W, M]):
     lock : context manager
         Re-entrant. All methods but `admit` and `leave` are called with it held.
     join : callable
-        What the service makes of the registration of a plugin that was not there before: a member.
+        Makes the service's member of the registration of a new plugin.
     on_leave : callable
-        Told of each member that leaves, with the lock held.
+        Called with each member that leaves, with the lock held.
     on_policy_change : callable
-        Told the name after each change of a plugin's policy, without the lock, on the changing thread.
+        Called with the name after each change of a plugin's policy, without the lock, on the changing thread.
     """
 
     def __init__(

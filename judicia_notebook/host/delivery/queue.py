@@ -1,9 +1,9 @@
-"""What waits for one receiver, in order, and the handing over, with retries and parking.
+"""The deliveries to one receiver, in order, with retries and parking.
 
-A queue knows neither events nor notifications: its `Receiver` says what may be handed over, and tries to.
+A queue knows neither events nor notifications: its `Receiver` says what it may receive, and makes each attempt.
 
-- Whoever puts a delivery in also sees to it that one thread serves the queue, and that thread stays until the queue is
-  empty. So a receiver never has two deliveries at once, and never waits for another receiver.
+- The thread that puts a delivery in also sees to it that one thread serves the queue. The serving thread stays until
+  the queue is empty. So a receiver never has two deliveries at once, and never waits for another receiver.
 - The thread repeats a failed attempt after a pause. Later deliveries wait meanwhile, or the order would be lost.
 - After the last attempt the thread parks the delivery, and the next delivery gets its turn.
 - Before each attempt the thread asks again whether the receiver may have the delivery: a revoke takes back what waits.
@@ -35,7 +35,7 @@ FATES: Final[tuple[Fate, ...]] = get_args(Fate)
 
 
 class Published(Protocol):
-    """What a service published, once, and its queues deliver to several receivers."""
+    """A thing that a service published once, and that its queues deliver to several receivers."""
 
     @property
     def size(self) -> int: ...  # bytes
@@ -71,7 +71,7 @@ D_contra = TypeVar("D_contra", bound=Delivery, contravariant=True)
 
 
 class Receiver(Protocol[D_contra]):
-    """Whom a queue delivers to."""
+    """The place that a queue delivers to."""
 
     @property
     def name(self) -> str: ...
@@ -80,7 +80,7 @@ class Receiver(Protocol[D_contra]):
         """Whether grants allow the delivery at this moment. The lock is held."""
 
     def attempt(self, delivery: D_contra, /) -> Failure | None:
-        """Hand the delivery over, on this thread, without the lock. What this raises ends the thread."""
+        """Make an attempt, on this thread, without the lock. An exception ends the thread."""
 
     def park(self, delivery: D_contra, attempts: int, failure: Failure, /) -> None:
         """Keep a delivery that was given up. The lock is held."""
@@ -188,7 +188,7 @@ class Queue(Generic[D]):
             self._attendance.ask()
 
     def sift(self) -> None:
-        """Take out of the queue what the receiver may not receive any more."""
+        """Drop the deliveries that the receiver may not receive any more."""
         waiting = self._take_all()
         for delivery in waiting:
             if self.receiver.may_receive(delivery):
@@ -244,7 +244,7 @@ class Queue(Generic[D]):
                 self._attendance.end()
                 self._changed.notify_all()
                 return None
-            self.current = delivery = self._waiting[0]  # noted first: between the two it would belong to nobody
+            self.current = delivery = self._waiting[0]  # noted first: a thread that ends right after would lose it
             self._waiting.popleft()
             self._bytes -= delivery.published.size
             return delivery

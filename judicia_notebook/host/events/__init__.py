@@ -1,10 +1,10 @@
-"""``judicia:events``: what happened, told to whoever subscribed.
+"""``judicia:events``: plugins publish events, and their subscribers receive them.
 
 - `patterns`: types, patterns and what grants let through.
-- `limits`: how much of everything there may be.
-- `event`: an event; `subscriber`: a queue and the handing over, with retries; `bus`: ``rt.host.events``.
-- Here: what a guest may ask for. It says type, payload and metadata; who it is, the event's id, its time and how many
-  events led to it are the host's to say.
+- `limits`: how many events, subscribers and bytes there may be.
+- `event`: an event; `subscriber`: a queue and its deliveries, with retries; `bus`: ``rt.host.events``.
+- Here: the operations of a guest. The guest gives type, payload and metadata. The host adds the guest's name, the id,
+  the time, and how many events led to this one.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ __all__ = ["Event", "EventLimits", "Events", "EventsService", "Parked", "Subscri
 
 
 class Emit(msgspec.Struct, forbid_unknown_fields=True):
-    """What happened."""
+    """An event to publish."""
 
     type: str
     payload: Any
@@ -42,7 +42,7 @@ class Emit(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Subscribe(msgspec.Struct, forbid_unknown_fields=True):
-    """What to be told of."""
+    """A pattern of events to receive."""
 
     pattern: str
 
@@ -86,7 +86,7 @@ class EventsService:
         self.events.end()
 
     def kept(self) -> Iterator[str]:
-        """What is kept of events, in words."""
+        """The events that are kept, in words."""
         return self.events.kept()
 
     def forget(self) -> None:

@@ -1,7 +1,7 @@
 """``rt.host.events``: the subscribers, and the way of an event to them.
 
-An emit writes the event down once, puts it into the queue of each subscriber it is for, and returns; it waits for
-nobody. All state is under the broker's lock, and no code of a guest or a callback runs while a thread holds it.
+An emit writes the event down once, puts it into the queue of each subscriber it is for, and returns without waiting for
+any of them. All state is under the broker's lock, and no code of a guest or a callback runs while a thread holds it.
 """
 
 from __future__ import annotations
@@ -88,12 +88,12 @@ class Events:
         self._deliver: Deliver | None = None
 
     def connect(self, recorder: Recorder, deliver: Deliver) -> None:
-        """Take what a runtime gives: where to write down, and how to call a plugin's hook."""
+        """Take the runtime's recorder, and its way to call a plugin's hook."""
         self._recorder, self._deliver = recorder, deliver
 
     @property
     def recorder(self) -> Recorder:
-        """Where denials are written down."""
+        """The recorder that denials are written to."""
         if self._recorder is None:
             raise RuntimeError("these events belong to no runtime")
         return self._recorder
@@ -193,7 +193,7 @@ class Events:
     def subscribe(self, pattern: str, callback: Callable[[Event], object]) -> Subscription:
         """Have `callback(event)` called for each event of a pattern, in order, on a thread of its own.
 
-        What the callback raises is retried, then parked; see `parked`.
+        An event for which the callback raises is delivered again, then parked; see `parked`.
 
         Parameters
         ----------
@@ -229,7 +229,7 @@ class Events:
         return Subscription(self, subscriber)
 
     def unsubscribe(self, subscriber: CallbackSubscriber) -> None:
-        """End a callback's subscription; what waits for it is dropped."""
+        """End a callback's subscription, and drop the events that wait for it."""
         with self._changed:
             subscriber.queue.close()
             if subscriber in self._callbacks:
@@ -255,11 +255,11 @@ class Events:
         self.recorder.add_audit("subscribe", plugin, pattern, "plugin")
 
     def plugin_loaded(self, plugin: LoadedPlugin) -> None:
-        """Subscribe a plugin to what its manifest says. Other code under its name also loses what the old one added."""
+        """Subscribe a plugin to its manifest's patterns. Other code under its name loses those the old code added."""
         self._plugins.admit(plugin, lambda: dict.fromkeys(plugin.manifest.subscriptions))
 
     def plugin_unloaded(self, plugin: LoadedPlugin) -> None:
-        """End a plugin's deliveries; what waits for it is dropped."""
+        """End a plugin's deliveries, and drop the events that wait for it."""
         self._plugins.leave(plugin)
 
     def _join(self, registration: Registration[str]) -> PluginSubscriber:
@@ -268,7 +268,7 @@ class Events:
         return PluginSubscriber(registration, self._broker, self._deliver)
 
     def _policy_changed(self, name: str) -> None:
-        """Take back what waits and what runs, if the plugin may not receive it any more."""
+        """Take back the waiting and running deliveries that the plugin may not receive any more."""
         with self._changed:
             subscriber = self._plugins.get(name)
             if subscriber is None:
@@ -282,15 +282,15 @@ class Events:
     def _all_subscribers(self) -> list[Subscriber]:
         return [*self._plugins, *self._callbacks]
 
-    # What became of it ----------------------------------------------------------------------------------------------
+    # What became of them ---------------------------------------------------------------------------------------------
 
     @property
     def history(self) -> pd.DataFrame:
-        """One row an event: who emitted it, in which call, caused by which, and what became of its deliveries.
+        """One row an event: its emitter, the call, the event that caused it, and what became of its deliveries.
 
-        ``subscribers`` counts those it was queued for, ``delivered``, ``parked``, ``dropped`` (no room, or the
-        subscriber is gone) and ``revoked`` what became of that; the rest still waits. ``attrs["dropped"]`` counts
-        older events.
+        ``subscribers`` counts the subscribers it was queued for. ``delivered``, ``parked``, ``dropped`` (no room, or
+        the subscriber is gone) and ``revoked`` count what became of that; the rest still waits. ``attrs["dropped"]``
+        counts older events.
         """
         with self._changed:
             events, dropped = self._broker.history.all(), self._broker.history.dropped
@@ -354,7 +354,7 @@ class Events:
         Raises
         ------
         TimeoutError
-            There is still something; the message says for whom.
+            A delivery is still there; the message names its subscriber.
         RuntimeError
             From inside a delivery, which would wait for itself.
         """
@@ -393,11 +393,11 @@ class Events:
             self._broker.trim()
 
     def kept(self) -> Iterator[str]:
-        """What is kept of events, in words."""
+        """The events that are kept, in words."""
         return self._broker.summary()
 
     def forget(self) -> None:
-        """Forget all events; what waits for a callback is dropped, and the callbacks stay."""
+        """Forget all events, and drop those that wait for a callback; the callbacks stay."""
         self._broker.forget()
         with self._changed:
             self._refused = dict.fromkeys(self._refused, 0)
@@ -427,7 +427,7 @@ class Subscription:
 
     @property
     def pattern(self) -> str:
-        """What it is for."""
+        """The pattern of its events."""
         return self._subscriber.patterns[0]
 
     @property
@@ -436,7 +436,7 @@ class Subscription:
         return dict(self._subscriber.counts)
 
     def cancel(self) -> None:
-        """End it: the callback gets nothing any more, but for what it is working on."""
+        """End it: the callback gets no further event. The event it works on is its last."""
         self._events.unsubscribe(self._subscriber)
 
     def __enter__(self) -> Self:

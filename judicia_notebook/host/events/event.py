@@ -1,4 +1,4 @@
-"""An event: what a subscriber sees of it, and what the platform keeps."""
+"""An event: the form that a subscriber sees, and the form that the platform keeps."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HOSTS_METADATA: Final = ("hops", "cause")
 
 
 class Event(msgspec.Struct, frozen=True):
-    """What a Python callback gets, and as JSON `on_event`.
+    """An event as a Python callback gets it, and as JSON `on_event`.
 
     Attributes
     ----------
@@ -33,9 +33,9 @@ class Event(msgspec.Struct, frozen=True):
     timestamp : str
         When, in ISO 8601 and UTC, by the runtime's clock.
     payload : Any
-        What the emitter said.
+        The emitter's data.
     metadata : dict
-        What the emitter said beside it, and two entries of the host: ``hops``, how many events led to this one, and
+        The emitter's further data, and two entries of the host: ``hops``, how many events led to this one, and
         ``cause``, the id of the last of them or None.
     """
 
@@ -104,14 +104,14 @@ class Emitted:
         self.fates[fate] = self.fates.get(fate, 0) + count
 
     def envelope(self, *, timed: bool) -> bytes:
-        """The request of `on_event`; who may not know the time reads null for it."""
+        """The request of `on_event`; a plugin that may not know the time reads null for it."""
         raw = {"payload": msgspec.Raw(self.payload), "metadata": msgspec.Raw(self.metadata)}
         head = {"id": self.id, "type": self.type, "source": self.source, "timestamp": self.timestamp if timed else None}
         wire.check_room_to_write(head | raw)
         return msgspec.json.encode(head | raw)
 
     def open(self) -> Event:
-        """What a callback gets, freshly read: what one callback changes no other sees."""
+        """The event for one callback, freshly read: no callback sees what another one changed."""
         payload, metadata = wire.reread(self.payload), wire.reread(self.metadata)
         return Event(self.id, self.type, self.source, self.timestamp, payload, metadata)
 

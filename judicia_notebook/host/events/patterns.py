@@ -77,7 +77,7 @@ def covers(scope: str, pattern: str) -> bool:
 
 
 def scopes_of(state: PolicyState, capability: str, plugin: str) -> Iterable[str]:
-    """What the grants of a capability stand for now, own types included."""
+    """The patterns that the grants of a capability stand for now, own types included."""
     if capability in state.granted:
         yield plugin
         yield f"{plugin}.**"

@@ -37,10 +37,10 @@ class Parked(broker.Parked[Emitted]):
     Attributes
     ----------
     subscriber, kind : str
-        Whom it was for, and whether that is a ``plugin`` or a ``callback``.
+        The subscriber's name, and whether it is a ``plugin`` or a ``callback``.
     attempts : int
     error, traceback : str
-        What the last attempt ended with; the traceback only where a Python callback failed.
+        The failure of the last attempt; the traceback only where a Python callback failed.
     """
 
     kind: str
@@ -50,7 +50,7 @@ class Parked(broker.Parked[Emitted]):
 
     @property
     def event(self) -> Event:
-        """What could not be delivered."""
+        """The event that could not be delivered."""
         return self.published.open()
 
     @property
@@ -69,14 +69,14 @@ class Parked(broker.Parked[Emitted]):
 
 
 class EventDelivery(NamedTuple):
-    """An event on its way to a subscriber, and the context of who emitted it: labels, measurements, the cause."""
+    """An event on its way to a subscriber, and its emitter's context: labels, measurements, the cause."""
 
     published: Emitted
     context: contextvars.Context
 
 
 class Subscriber:
-    """What plugins and callbacks have in common. Methods run with the lock held; `attempt` and what it calls do not.
+    """The common part of plugins and callbacks. Methods run with the lock held; `attempt` and what it calls do not.
 
     Attributes
     ----------
@@ -97,12 +97,12 @@ class Subscriber:
 
     @property
     def patterns(self) -> Sequence[str]:
-        """What it subscribed to."""
+        """The patterns it subscribed to."""
         raise NotImplementedError
 
     @property
     def counts(self) -> dict[str, int]:
-        """What became of its deliveries, attempts that were repeated, and what its grants kept from it."""
+        """Its deliveries by outcome, its repeated attempts, and the events that its grants withheld."""
         return {**self.queue.counts, "withheld": self.withheld}
 
     def wants(self, event_type: str) -> bool:

@@ -1,15 +1,15 @@
 """``judicia:files``: files for plugins, in folders they cannot leave.
 
 A plugin sees one root. In it are the files of its *private folder* (a grant without a scope) and, under the alias of
-each grant such as ``read_files=/data/tests@tests``, a *mapped folder* of the user's; an alias hides a private file of
-the same name. What the root shows is decided afresh by the live policy at each request.
+each grant such as ``read_files=/data/tests@tests``, a *mapped folder* of the user's. An alias hides a private file of
+the same name. At each request the live policy decides anew what the root shows.
 
 How a request goes:
 
-- the name is checked by its text (`names`), and the first component says which folder is meant;
+- the service checks the name by its text (`names`), and its first component selects the folder;
 - the rest happens on another thread (`host.offload`), so that the call ends on time whatever the file system does;
 - the operating system itself resolves the path beneath the folder (`beneath`), following no link;
-- what is there is read, or replaced in one step (`tree`), within the folder's figures (`accounts`).
+- the service reads the file, or replaces it in one step (`tree`), within the folder's limits (`accounts`).
 
 A system that cannot open beneath a folder gets no files service: each request is refused, with the reason. A private
 folder lies in ``data_dir/files`` under a hash of the plugin's name, and belongs to the first file under that name
@@ -100,7 +100,7 @@ class Write(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class _Place(NamedTuple):
-    """A folder of the host and what is meant in it; no host folder stands for the private one."""
+    """A folder of the host and a path in it; no host folder stands for the private one."""
 
     host: str | None
     parts: Parts
@@ -113,12 +113,12 @@ class FilesService:
     Parameters
     ----------
     owners : Owners
-        Whose the private folders are, and where.
+        They know which file owns a private folder, and where it is.
 
     Attributes
     ----------
     opening : Opening or None
-        How paths are resolved; None where this system has no way that is safe.
+        How paths are resolved; None where this system has no safe way.
     """
 
     module = "judicia:files"
@@ -151,7 +151,7 @@ class FilesService:
         self._offload.close()
 
     def kept(self) -> Iterator[str]:
-        """Whose private folders hold anything, in words."""
+        """The plugins whose private folders hold anything, in words."""
         found = [name for folder, name in self._owners.names().items() if _holds_anything(self._content(folder))]
         if found:
             yield f"files of {len(found)} plugin{'s' if len(found) > 1 else ''}: {format_names(found)}"
@@ -171,12 +171,12 @@ class FilesService:
         return self._owners.data_dir() / "files" / folder / "content"
 
     def folder(self, plugin: str) -> Path:
-        """Where a plugin's private folder is, whether or not there is anything in it yet."""
+        """The path of a plugin's private folder, also while the folder is empty or missing."""
         return self._content(folder_name(plugin))
 
     @property
     def limits(self) -> FileLimits:
-        """What folders may hold; `set_limits` changes them."""
+        """The limits of folders; `set_limits` changes them."""
         return self._limits
 
     @limits.setter
@@ -204,7 +204,7 @@ class FilesService:
     # Operations ---------------------------------------------------------------------------------------------
 
     def read(self, scope: CallScope, request: PathRequest) -> dict[str, str]:
-        """A file's content: as text where it is UTF-8 without NUL, else as base64."""
+        """A file's content: as text where it is UTF-8 without NUL, otherwise as base64."""
         place = self._find(scope, "read_files", "read", request.path)
         data = self._do(scope, place, request.path, lambda tree, parts: tree.read(parts))
         if b"\0" not in data:
@@ -220,7 +220,7 @@ class FilesService:
         return {"bytes": len(data)}
 
     def entries(self, scope: CallScope, request: PathRequest) -> list[dict[str, Any]]:
-        """What a folder holds, by name."""
+        """The entries of a folder, by name."""
         parts = names.split(request.path)
         if parts:
             found = self._do(
@@ -244,7 +244,7 @@ class FilesService:
         return sorted(found)
 
     def stat(self, scope: CallScope, request: PathRequest) -> dict[str, Any]:
-        """What is at a path; when it was changed is the time of day, so that takes ``wall_clock``, too."""
+        """The entry at a path. The time of its last change is a time of day, so it takes ``wall_clock``, too."""
         place = self._find(scope, "read_files", "stat", request.path)
         found = self._do(scope, place, request.path, lambda tree, parts: tree.stat(parts))
         modified = found.modified_ns // 1_000_000 if scope.policy.state.allows("wall_clock") else None
@@ -341,7 +341,7 @@ class FilesService:
 
 
 def _private(opening: Opening, data: int, plugin: str) -> int:
-    """What holds a plugin's private folder, which is made if need be."""
+    """The folder that holds a plugin's private folder; the latter is made if need be."""
     here = folder_name(plugin)
     with contextlib.suppress(FileNotFoundError), opened(opening.open(data, f"files/{here}/content", FOLDER)):
         return opening.open(data, f"files/{here}", FOLDER)

@@ -1,12 +1,12 @@
 """How much a folder holds, counted so that no two writes at once can pass the limit together.
 
-Room is taken before a byte is written: under the folder's lock what is there is measured, the new size is added, and a
-temporary file of the full size is put in its place. So whoever measures next, also another process that shares the
-data folder, sees it. A file that replaces another is charged for the difference only, as long as the old one is there.
-
-- A plugin's private folder is measured afresh each time: it holds at most `FileLimits.folder_files` entries.
-- Of a mapped folder only what was written there through this runtime counts, whichever plugin wrote it; what somebody
-  removed by other means is noticed when the limit is reached.
+- A write takes its room before it writes a byte. Under the folder's lock it measures the folder, adds the new size, and
+  makes a temporary file of the full size. The next measurement sees that file, also in another process that shares the
+  data folder.
+- A file that replaces another is charged for the difference only, as long as the old file is there.
+- Each write measures a plugin's private folder anew: it holds at most `FileLimits.folder_files` entries.
+- Of a mapped folder only the files count that plugins wrote through this runtime. When the limit is reached, the
+  account forgets those that were removed by other means.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Pending:
 
 
 class Account:
-    """What is counted of one folder.
+    """The sizes of the files that count in one folder.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ class Account:
     @contextmanager
     def locked(self, task: Task[Any], lock_file: int | None = None) -> Iterator[None]:
         """Have the folder's figures to oneself; `lock_file` keeps other processes away, too."""
-        while not self._lock.acquire(timeout=0.05):
+        while not self._lock.acquire(timeout=0.05):  # in slices, so that abandoned work stops waiting
             task.check()
         try:
             if lock_file is None or fcntl is None:
@@ -104,7 +104,7 @@ class Account:
             raise ServiceError("quota_exceeded", refusal)
 
     def _refusal(self, target: Parts, size: int, new_folders: int, limits: FileLimits) -> str:
-        """Why not, or nothing. A file being written counts whole, less what it replaces; both may still come to be."""
+        """The reason against it, or an empty text. A pending file counts whole, less the file it replaces."""
         used, count, replaced = sum(self._sizes.values()), len(self._sizes), set[Parts]()
         added = added_files = 0
         for one in (*self._pending.values(), Pending(target, size)):
@@ -133,7 +133,7 @@ class Account:
         self._sizes[pending.target] = pending.size
 
     def abandon(self, temporary: Parts) -> None:
-        """The file will never be in its place. In one step, so that whoever gives up need not wait for the lock."""
+        """The file will never be in its place. In one step, so that giving up needs no lock."""
         self._pending.pop(temporary, None)
 
     def remove(self, target: Parts) -> None:
@@ -172,7 +172,7 @@ def _lock_file(descriptor: int, task: Task[Any]) -> None:
 
 
 def _measure(task: Task[Any], root: int, pending: dict[Parts, Pending]) -> dict[Parts, int]:
-    """Sizes of everything in a private folder, but for what is pending; what a dead process left is removed."""
+    """Sizes of all files in a private folder, without pending ones; files that a dead process left are removed."""
     sizes: dict[Parts, int] = {}
 
     def look(folder: int, here: Parts) -> None:

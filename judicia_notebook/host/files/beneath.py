@@ -1,7 +1,7 @@
-"""Opening what lies beneath a folder, and nothing else.
+"""Opening files and folders beneath a folder, and none outside it.
 
-The check and the opening are one step of the operating system, so nobody can exchange what was checked before it is
-opened:
+The check and the opening are one step of the operating system, so that no other program can exchange a file between
+the two:
 
 - `Openat2`: Linux has a system call for exactly this (5.6 and later). The kernel itself refuses links, ``/proc``'s
   magic links, other mounts and whatever would leave the folder.
@@ -68,7 +68,7 @@ class Openat2:
         resolve = _NO_MAGICLINKS | _NO_SYMLINKS | _BENEATH | (0 if across else _NO_XDEV)
         how = _How(flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0, resolve)
         text = os.fsencode(path or ".")
-        for _ in range(_ATTEMPTS):  # EAGAIN: something was renamed on the way, and the kernel would rather not say
+        for _ in range(_ATTEMPTS):  # EAGAIN: a rename came in between, and the kernel could not be sure of the path
             found = self._syscall(
                 ctypes.c_long(_OPENAT2),
                 ctypes.c_int(folder),

@@ -1,4 +1,4 @@
-"""What one folder may hold, and one request move."""
+"""How much one folder may hold, and one request may move."""
 
 from __future__ import annotations
 

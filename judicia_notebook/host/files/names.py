@@ -1,4 +1,4 @@
-"""Names of files as guests write them: which are taken, before any file system sees them.
+"""Names of files as guests write them: which of them the service takes, before any file system sees them.
 
 A path is relative and in one normal form: components with a ``/`` between them; ``""`` and ``"."`` are the plugin's own
 root. What could mean another place (``..``, a leading ``/``) or deceive a reader (control and direction characters) is

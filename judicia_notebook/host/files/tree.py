@@ -1,11 +1,11 @@
-"""What the service does in a folder that is already open: read, write, list, stat and delete beneath it.
+"""The service's work in a folder that is already open: read, write, list, stat and delete beneath it.
 
-- Nothing here follows a link: the folder a name is in is opened beneath the root (`beneath`), and the name itself only
-  ever relative to that descriptor.
-- Only regular files are read and written. Opening never waits, so a pipe or a device put in a file's place in the last
-  moment is opened, seen for what it is and closed.
-- A file is written beside its place and renamed into it when all of it is on the disk: others see the old file or the
-  new one, and what a hard link or a symbolic one points to is never written through.
+- It follows no link. It opens a name's folder beneath the root (`beneath`), and the name itself only relative to that
+  descriptor.
+- It reads and writes only regular files. Opening never waits: a pipe or a device that took a file's place in the last
+  moment is opened, recognised and closed.
+- It writes a file beside its place and renames it when all of it is on the disk. Other programs see the old file or the
+  new file, and no write goes through a hard or symbolic link.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from judicia_notebook.host.files.beneath import FILE, FOLDER, Opening, enter, op
 from judicia_notebook.host.files.limits import FileLimits
 from judicia_notebook.host.offload import Task
 
-_CHUNK = 1 << 18  # bytes between two looks at whether anybody still waits
+_CHUNK = 1 << 18  # bytes between two checks of whether the call still waits
 _ENTRIES_AT_ONCE = 256
 _FOLDER = "this is a folder"
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
 class Entry(NamedTuple):
-    """What is at a path: ``file``, ``directory`` or ``other``; bytes of a file; nanoseconds since 1970."""
+    """The entry at a path: ``file``, ``directory`` or ``other``; bytes of a file; nanoseconds since 1970."""
 
     name: str
     type: str
@@ -48,7 +48,7 @@ class Tree:
     Parameters
     ----------
     task : Task
-        Asked between any two steps whether to go on.
+        Checked between any two steps for whether to go on.
     holder : int or None
         Of a private root: the open folder it is in, where the lock lies that keeps processes apart. What is made in a
         private root is for this user's eyes only.
@@ -88,7 +88,7 @@ class Tree:
         return b"".join(pieces)
 
     def entries(self, parts: Parts) -> list[Entry]:
-        """What a folder holds, by name; without what a guest could not name."""
+        """The entries of a folder, by name, without those that a guest could not name."""
         found: list[Entry] = []
         with opened(self.opening.open(self.root, "/".join(parts), FOLDER)) as folder, os.scandir(folder) as entries:
             for number, entry in enumerate(entries):
@@ -103,7 +103,7 @@ class Tree:
         return sorted(found)
 
     def stat(self, parts: Parts) -> Entry:
-        """What is at a path."""
+        """The entry at a path."""
         if not parts:
             return _entry("", os.fstat(self.root))
         with self._holder(parts) as folder:
@@ -143,7 +143,7 @@ class Tree:
 
     @contextmanager
     def _begin(self, parts: Parts, beside: Parts, size: int) -> Iterator[tuple[int, int | None]]:
-        """Take room and put an empty file of the full size there: its folder, and the mode of what it will replace."""
+        """Take room and make an empty file of the full size. Gives its folder, and the mode of the replaced file."""
         with self._figures():
             folder, depth = self._deepest(parts[:-1])
             try:
@@ -173,7 +173,7 @@ class Tree:
                 raise
 
     def _deepest(self, way: Parts) -> tuple[int, int]:
-        """The folder that is there of a way, as far as it goes, and how far."""
+        """The deepest folder on a path that is there, and how many of its components that takes."""
         for depth in range(len(way), 0, -1):
             with contextlib.suppress(FileNotFoundError):
                 return self.opening.open(self.root, "/".join(way[:depth]), FOLDER), depth
@@ -193,13 +193,13 @@ class Tree:
             os.fsync(file)
 
     def _check_holder(self, parts: Parts, folder: int) -> None:
-        """What was opened at the beginning is still what the path says."""
+        """Refuse where the path no longer leads to the folder that was opened at the beginning."""
         with opened(self.opening.open(self.root, "/".join(parts[:-1]), FOLDER)) as now:
             if not os.path.samestat(os.fstat(now), os.fstat(folder)):
                 raise ServiceError("conflict", "the folder was exchanged meanwhile")
 
     def _withdraw(self, folder: int, beside: Parts) -> None:
-        """Take back a file that will not be finished; nobody may be waiting any more."""
+        """Remove a file that will not be finished; the call may not be waiting any more."""
         with contextlib.suppress(OSError):
             os.unlink(beside[-1], dir_fd=folder)
         self.account.abandon(beside)

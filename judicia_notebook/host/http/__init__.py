@@ -1,10 +1,10 @@
-"""``judicia:http``: what plugins ask servers, and what they answer when they are asked.
+"""``judicia:http``: plugins' requests to servers, and requests to plugins.
 
 - `outgoing`: the operation ``request``, with `urls`, `addresses`, `headers`, `transfer`, `backend` and `decoding`.
 - `incoming`: requests to plugins, with `routes`, `paths` and `messages`; `server` for browsers, with `hub`.
 - `limits`: what a request may take.
 
-Packages beyond the core are imported by the first use only.
+The first use imports the packages beyond the core.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class HttpService:
         )
 
     def connect(self, recorder: Recorder, deliver: Deliver) -> None:
-        """What a runtime gives: where to write down, and how to call a plugin's hook."""
+        """Take the runtime's recorder, and its way to call a plugin's hook."""
         self._incoming.connect(recorder, deliver)
 
     def plugin_loaded(self, plugin: LoadedPlugin) -> None:
@@ -101,13 +101,13 @@ class HttpService:
         path : str
             As in a URL, with the query if there is one: ``"/scoreboard/?contest=autumn"``.
         headers : mapping, optional
-            Cookies, authorization and whatever else a plugin does not get are left out.
+            Cookies, authorization and all other headers that a plugin does not get are left out.
         body : bytes or str, optional
 
         Returns
         -------
         Response
-            Also where nobody answers (404) or the plugin failed; `Response.error` says why.
+            Also where no plugin answers (404) or the plugin failed; `Response.error` says why.
 
         Examples
         --------
@@ -121,7 +121,7 @@ class HttpService:
         return self._incoming.handle(method.upper(), path, pairs(headers), data)
 
     def serve(self, port: int = 0) -> Server:
-        """Let programs and browsers on this machine ask plugins; what runs already is handed out again.
+        """Let programs and browsers on this machine ask plugins. A server that runs already is returned again.
 
         Parameters
         ----------
@@ -160,14 +160,14 @@ class HttpService:
 
     @property
     def routes(self) -> pd.DataFrame:
-        """One row a route: whose it is, who named it (``manifest`` or ``plugin``), whether it is granted now."""
+        """One row a route: its plugin, its origin (``manifest`` or ``plugin``), and whether it is granted now."""
         return self._incoming.routes.frame()
 
     # Requests of plugins --------------------------------------------------------------------------------------------
 
     @property
     def limits(self) -> HttpLimits:
-        """What requests of plugins and to plugins may take; `set_limits` changes them."""
+        """The limits of requests, from plugins and to plugins; `set_limits` changes them."""
         return self._outgoing.limits
 
     @limits.setter

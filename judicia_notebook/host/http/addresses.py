@@ -1,9 +1,9 @@
 """Which addresses a plugin may be connected to, and how a name becomes addresses.
 
-Python's own `is_global` and `is_private` answer another question, and differ from version to version: for some
-releases 64:ff9b::7f00:1 and 2002:7f00:1:: are global, which are other spellings of 127.0.0.1. So what is public stands
-here as a table. An IPv6 address that carries an IPv4 address is judged by that one, or refused where a tunnel would be
-needed to reach it.
+Python's own `is_global` and `is_private` answer another question, and differ from version to version: for some releases
+64:ff9b::7f00:1 and 2002:7f00:1:: are global, which are other spellings of 127.0.0.1. So this module has its own table.
+An IPv6 address that carries an IPv4 address is public where that address is. It is refused where only a tunnel reaches
+it.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def is_public(address: Address) -> bool:
 
 
 def is_one_host(address: Address) -> bool:
-    """Whether an address names one host: not nobody (0.0.0.0, ::), not many (multicast, broadcast)."""
+    """Whether an address names exactly one host: 0.0.0.0 and :: name none, multicast and broadcast many."""
     if isinstance(address, IPv6Address):
         carried = _carried(address)
         return not (address.is_multicast or address.is_unspecified) and (carried is None or is_one_host(carried))
@@ -87,8 +87,8 @@ def is_one_host(address: Address) -> bool:
 def is_own(address: Address) -> bool:
     """Whether an address is one of this machine's, a public one included.
 
-    A datagram socket that is connected sends nothing; the system only chooses what it would send from. To one's own
-    address that is the address itself.
+    To connect a datagram socket sends nothing: the system only chooses the address that it would send from. Towards
+    an address of this machine it chooses that address itself.
     """
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
     try:
@@ -105,7 +105,7 @@ def resolve(host: str, port: int) -> list[Address]:
     Raises
     ------
     OSError
-        There are none, or nobody knows.
+        The host has none, or no name server answers.
     """
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     numbers = [ip_address(str(sockaddr[0]).partition("%")[0]) for *_, sockaddr in found]

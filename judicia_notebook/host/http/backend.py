@@ -1,10 +1,10 @@
-"""The network as httpcore is shown it: one connection for one hop, to an address that was looked at.
+"""The network that httpcore sees: one connection for one hop, to a checked address.
 
-`Connector.connect_tcp` resolves the host, looks at every address, and connects to one of just these, as a number.
-Nothing is resolved a second time, so no name server can answer otherwise in between. TLS, where it is used, still
-proves the name. What comes in is counted before anything reads it, so that no answer is endless.
+- `Connector.connect_tcp` resolves the host, checks every address, and connects to one of these addresses as a number.
+  It resolves nothing a second time, so no name server can change its answer in between. TLS still proves the name.
+- `Stream` counts the bytes that come in before anything reads them, so that no answer is endless.
 
-This module is imported by the first request only, since httpcore is an extra.
+Only the first request imports this module, since httpcore is an extra.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Connector(httpcore.NetworkBackend):
         """Resolve, check and connect."""
         url = self._url
         addresses = [url.address] if url.address is not None else self._find(host, port)
-        for address in addresses:  # one that is not allowed spoils all: a name for both is there to deceive
+        for address in addresses:  # one denied address denies all: a name for both means to deceive
             self._transfer.admit(url, address)
         for address in addresses:
             self._transfer.go_on()
@@ -144,7 +144,7 @@ class Stream(httpcore.NetworkStream):
         return self
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
-        """What comes next; nothing at the end."""
+        """The next bytes; none at the end."""
         room = self._most - self._came
         if room <= 0:
             text = f"the answer is longer than the limits on answers allow: {self._most} bytes"
@@ -166,7 +166,7 @@ class Stream(httpcore.NetworkStream):
             raise httpcore.WriteError(str(error)) from None
 
     def headers_came(self) -> None:
-        """From here on it is the body's bytes that count, twice over for whatever they are wrapped in."""
+        """From here on the body's bytes count: twice their limit, for the encoding they are wrapped in."""
         self._most = self._came + 2 * self._transfer.limits.answer_bytes + _FRAMES
 
     def close(self) -> None:
@@ -178,9 +178,10 @@ class Stream(httpcore.NetworkStream):
         return self._socket if info == "ssl_object" and isinstance(self._socket, ssl.SSLSocket) else None
 
     def _shut(self) -> None:
-        """End the connection from another thread: whoever waits for it wakes, and the server sees it."""
+        """End the connection from another thread: the thread that waits for it wakes, and the server sees the end."""
         with self._lock, suppress(OSError):
-            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)  # TLS's own would take the state from under a read
+            # An SSL socket's own `shutdown` would drop the TLS state under a thread that reads.
+            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
     def _exchange(self, step: Callable[[], Any], event: int) -> Any:
         """Do a step as soon as the socket is ready for it."""

@@ -16,7 +16,7 @@ _GZIP: Final = 16 + zlib.MAX_WBITS
 
 
 class Body:
-    """What came of a body so far.
+    """The bytes of a body so far.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class Body:
     Raises
     ------
     ServiceError
-        The coding is one that was not asked for.
+        The request did not offer this coding.
     """
 
     def __init__(self, coding: str, most: int) -> None:
@@ -44,7 +44,7 @@ class Body:
         self._content = bytearray()
 
     def expect(self, length: str) -> None:
-        """Look at how long the answer says that it is, before any of it has come.
+        """Check the length that the answer states, before any of it has come.
 
         Raises
         ------
@@ -54,12 +54,12 @@ class Body:
             raise self._too_large()
 
     def add(self, data: bytes) -> Iterator[None]:
-        """Take what came next, step by step, so that whoever iterates can stop between two steps.
+        """Take the next bytes, step by step, so that the caller can stop between two steps.
 
         Raises
         ------
         ServiceError
-            It is too much, or not packed as the answer says.
+            The body is too large, or its packing is not what the answer says.
         """
         self._came += len(data)
         if self._came > self._most:
@@ -85,11 +85,11 @@ class Body:
         return bytes(self._content)
 
     def _unpack(self, data: bytes) -> Iterator[None]:
-        more = True  # what was taken in may be larger than one step gives out
+        more = True  # the input may unpack to more than one step gives out
         while data or more:
             if self._inflate.eof:
                 if not self._gzip or not data.startswith(b"\x1f\x8b"):
-                    return  # what follows the end is not looked at
+                    return  # bytes after the end are ignored
                 self._inflate = zlib.decompressobj(_GZIP)  # a gzip file may consist of several
             out = self._step(data)
             self._content += out

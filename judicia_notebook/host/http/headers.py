@@ -1,4 +1,4 @@
-"""Headers: which a plugin may send, which go along to another origin, and which of an answer it gets."""
+"""Headers: those a plugin may send, those that go to another origin, and those of an answer that it gets."""
 
 from __future__ import annotations
 
@@ -71,17 +71,17 @@ def checked(given: Mapping[str, str], limits: HttpLimits) -> dict[str, str]:
 
 
 def for_another_origin(given: Mapping[str, str]) -> dict[str, str]:
-    """What is left of the headers when a redirect leads elsewhere."""
+    """The headers that stay when a redirect leads to another origin."""
     return {name: value for name, value in given.items() if name in _GO_ALONG}
 
 
 def without_body(given: Mapping[str, str]) -> dict[str, str]:
-    """What is left of the headers when a redirect turns the request into a GET."""
+    """The headers that stay when a redirect turns the request into a GET."""
     return {name: value for name, value in given.items() if name not in _OF_THE_BODY}
 
 
 def of_answer(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """An answer's headers by their names in small letters; those that are there several times joined by commas."""
+    """An answer's headers by their names in small letters; repeated ones are joined by commas."""
     found: dict[str, list[str]] = {}
     for name, value in raw:
         key = name.decode("latin-1").lower()

@@ -1,7 +1,7 @@
-"""Where a server of this kernel's is seen from the user's browser: on this machine, or through a hub.
+"""The address at which the user's browser reaches a server of this kernel's: on this machine, or through a hub.
 
-On a JupyterHub the browser is elsewhere, and Jupyter's own proxy leads to ports here. What it serves has the hub's own
-address. Then nothing but the sandbox keeps a page from what the user is logged in to, and that is said beside the link.
+On a JupyterHub the browser runs on another machine, and Jupyter's own proxy leads to ports here. Its pages have the
+hub's own address. Then only the sandbox keeps a page from the user's login, and the link's card says so.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Server:
 
     @property
     def link(self) -> str:
-        """What a browser follows: `url`, or a path on the hub."""
+        """The address for a browser: `url`, or a path on the hub."""
         behind = self._listener.behind
         return f"{behind}/" if behind else self.url
 
@@ -121,6 +121,6 @@ class Server:
 
 
 def _anchor(link: str) -> str:
-    """A link that tells the page nothing of where it was followed."""
+    """A link that does not tell the page which page linked to it."""
     shown = html.escape(link)
     return f'<a href="{shown}" target="_blank" rel="noopener noreferrer" referrerpolicy="no-referrer">{shown}</a>'

@@ -1,8 +1,8 @@
 """Requests to plugins: the call of `on_http_request`, and a plain answer where no plugin has one.
 
-A request is a call of the plugin like any other: it waits its turn, has the plugin's quotas and leaves a row, whose
-origin is ``http``. Revoking ``register_routes`` cancels it. The client learns a status and a sentence; what went
-wrong inside is for the user, in `Response.error` and the call's row.
+A request is a call of the plugin like any other: it waits its turn, has the plugin's quotas and leaves a row with the
+origin ``http``. Revoking ``register_routes`` cancels it. The client learns a status and a sentence. The user reads the
+error in `Response.error` and the call's row.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ REVOKED: Final = "register_routes was revoked"
 
 
 class RegisterRoute(msgspec.Struct, forbid_unknown_fields=True):
-    """What a plugin wants to answer."""
+    """A route that a plugin wants to answer."""
 
     method: str
     path: str
@@ -54,7 +54,7 @@ class Asked:
         self._cancel: Callable[[str], None] | None = None
 
     def begun(self, cancel: Callable[[str], None]) -> None:
-        """Take what cancels the call."""
+        """Take the function that cancels the call."""
         self._cancel = cancel
         if self.why:  # a stop that came before this line found nothing to cancel
             cancel(self.why)
@@ -157,7 +157,7 @@ class Incoming:
         finally:
             with self._lock:
                 self._running.pop(asked, None)
-        if not self.routes.still(found, path):  # what it said may not go out any more
+        if not self.routes.still(found, path):  # the revoke came while the plugin answered: the answer may not go out
             return refusal(503, "The plugin that answers here may not do so at present.")
         return response
 
@@ -196,7 +196,7 @@ def pairs(headers: Mapping[str, str] | None) -> list[tuple[str, str]]:
 
 
 def _nobody(found: NoMatch, path: str, query: str) -> Response:
-    """The answer where no plugin is asked."""
+    """The answer where no plugin has a route."""
     match found.status:
         case 308:
             again = quote(query, safe="%/?:@!$&'()*+,;=[]~")
@@ -211,7 +211,7 @@ def _nobody(found: NoMatch, path: str, query: str) -> Response:
 
 
 def _failed(error: JudiciaError, asked: Asked) -> Response:
-    """The answer where a plugin gave none: a status and a sentence, and nothing of what is inside."""
+    """The answer where a plugin gave none: a status and a sentence, without the error's details."""
     match error:
         case Cancelled() if asked.why == TOO_LONG:
             return refusal(504, "The plugin took too long.", error=error)

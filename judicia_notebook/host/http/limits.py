@@ -1,4 +1,4 @@
-"""What requests may take, those of plugins to servers and those to plugins: bytes both ways, time, numbers."""
+"""The limits of requests, from plugins to servers and to plugins: bytes both ways, time, numbers."""
 
 from __future__ import annotations
 

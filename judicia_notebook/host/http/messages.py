@@ -1,9 +1,10 @@
-"""What a plugin is told of a request, and what becomes of its answer.
+"""The part of a request that a plugin sees, and the part of its answer that goes out.
 
-Both ways there is a list of headers that pass, and none other does. On the way in that keeps cookies, passwords and
-what proxies add about the user from the plugin; on the way out it keeps a plugin from setting cookies, clearing the
-browser's storage, asking for a password, or opening the page to other sites. A redirect leads to a path on this server
-and is written relative to the one that was asked for, so that it stays where it is behind a proxy, too.
+- Both ways, only the headers of a list pass. On the way in this keeps cookies, passwords and proxies' notes about the
+  user from the plugin. On the way out it keeps a plugin from setting cookies, clearing the browser's storage, asking
+  for a password, or opening the page to other sites.
+- A redirect leads to a path on this server. It is written relative to the requested path, so that it also holds behind
+  a proxy.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ TEXT: Final = "text/plain; charset=utf-8"
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What was answered, by a plugin or in its place.
+    """The answer to a request, by a plugin or in its place.
 
     Parameters
     ----------
@@ -62,7 +63,7 @@ class Response:
         Names in small letters.
     body : bytes
     error : JudiciaError or None
-        Why a plugin gave no answer; who asked through `serve` is not told.
+        Why a plugin gave no answer; a client of `serve` does not see it.
 
     Examples
     --------
@@ -81,7 +82,7 @@ class Response:
         return self.body.decode(errors="replace")
 
     def json(self) -> Any:
-        """The body as what its JSON says.
+        """The value of the body's JSON.
 
         Raises
         ------
@@ -111,7 +112,7 @@ def passed_on(given: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def payload(method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str], body: bytes) -> bytes:
-    """What `on_http_request` is handed."""
+    """The request of `on_http_request`."""
     said = {"method": method, "path": path, "query": query, "headers": headers}
     if b"\0" not in body:
         with contextlib.suppress(UnicodeDecodeError):
@@ -123,7 +124,7 @@ def payload(method: str, path: str, query: Mapping[str, str], headers: Mapping[s
 
 
 class _Answer(msgspec.Struct, forbid_unknown_fields=True):
-    """What `on_http_request` answers."""
+    """The answer of `on_http_request`."""
 
     status: int
     headers: dict[str, str] = {}
@@ -137,7 +138,7 @@ def answered(read_json: Callable[[bytes], Any], raw: bytes, path: str, limits: H
     Raises
     ------
     ValueError
-        It is none; the text says why, for the plugin's author.
+        It is no answer; the text says why, for the plugin's author.
     """
     if not raw:
         raise ValueError("it answered nothing")
@@ -172,7 +173,7 @@ def _body(answer: _Answer) -> bytes:
 
 
 def _checked(given: Mapping[str, str], limits: HttpLimits) -> dict[str, str]:
-    """The headers that go out; a name that is not on the list is left out, one that is none is an error."""
+    """The headers that go out. Names that are not on the list are left out; an invalid name is an error."""
     if len(given) > limits.served_headers:
         raise ValueError(f"field `headers`: {len(given)} headers; at most {limits.served_headers}")
     size = sum(len(name) + len(value) for name, value in given.items())
@@ -193,7 +194,7 @@ def _checked(given: Mapping[str, str], limits: HttpLimits) -> dict[str, str]:
 
 
 def _point(headers: dict[str, str], status: int, path: str) -> None:
-    """Make a redirect lead where it may, relative to the path that was asked for."""
+    """Make a redirect lead where it may, relative to the requested path."""
     location = headers.pop("location", None)
     if status not in _REDIRECTS:
         return

@@ -1,16 +1,16 @@
-"""``judicia:http request``: one request to a server, hop by hop, with nothing of the host's along.
+"""``judicia:http request``: one request to a server, hop by hop, without any state of the host's.
 
 How it goes:
 
-- the request is checked field by field (`urls`, `headers`) and its URL against the live grants of ``network_access``;
-- for each hop there is one new connection, to an address that was looked at just before (`backend`, `addresses`); none
-  is kept, so none outlives a grant or serves two plugins;
-- a redirect is another URL to be looked at, from the beginning;
-- what comes back is bounded on the wire, as headers, packed and unpacked (`decoding`).
+- the service checks the request field by field (`urls`, `headers`), and its URL against live grants;
+- each hop has one new connection, to an address that was checked just before (`backend`, `addresses`); the service
+  keeps no connection, so none outlives a grant or serves two plugins;
+- a redirect is a new URL, and is checked from the beginning;
+- the answer is bounded on the wire, as headers, packed and unpacked (`decoding`).
 
-There are no cookies, no proxies, no passwords from files, and nothing is read from the environment. Underneath is
-httpcore, httpx's own network layer: all that httpx puts on top of it (redirects, cookies, the environment, unbounded
-decoding) would have to be switched off here.
+There are no cookies, no proxies and no passwords from files, and the environment is not read. Underneath is httpcore,
+httpx's own network layer. httpx itself adds redirects, cookies, the environment and unbounded decoding: all of these
+would have to be switched off here.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _MISSING: Final = (
 
 
 class Request(msgspec.Struct, forbid_unknown_fields=True):
-    """What a plugin asks a server."""
+    """A plugin's request to a server."""
 
     method: str
     url: str
@@ -85,7 +85,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a server said."""
+    """A server's answer."""
 
     status: int
     headers: dict[str, str]
@@ -100,9 +100,9 @@ class Outgoing:
     ----------
     limits : HttpLimits
     resolve : callable
-        ``resolve(host, port)``: a host's addresses. The system's, unless something else is put here.
+        ``resolve(host, port)``: a host's addresses; by default the system's.
     tls : ssl.SSLContext or None
-        Whom to believe; None for the certificate authorities that browsers believe.
+        The certificates to trust; None for the authorities that browsers trust.
     """
 
     def __init__(self) -> None:
@@ -150,11 +150,11 @@ class Outgoing:
                     connection = httpcore.HTTPConnection(origin, ssl_context=tls, network_backend=connector)
                     return _answer(transfer, connector, connection.handle_request(_sent(message)), message.method)
                 except (httpcore.NetworkError, httpcore.ProtocolError):
-                    ended = transfer.check()  # a cancel ends the connection, and that is no fault of the server's
+                    ended = transfer.check()  # a cancel shuts the connection, too, which is not the server's fault
                     raise ended or ServiceError("failed", "the server broke off, or its answer is not HTTP") from None
 
     def _find(self, transfer: Transfer, host: str, port: int) -> list[Address]:
-        """A host's addresses; asked for on another thread, since name servers answer when they like."""
+        """A host's addresses, looked up on another thread, since a name server may answer late or never."""
         resolve = self.resolve
         try:
             found = self._offload.run(transfer, lambda _: resolve(host, port))
@@ -176,7 +176,7 @@ class Outgoing:
 
 
 def target(request: Request) -> str:
-    """What the row names."""
+    """The request's name in the row."""
     return printable(f"{request.method} {request.url}", 200)
 
 
@@ -242,10 +242,10 @@ def _sent(message: Message) -> httpcore.Request:
 
 
 def _answer(transfer: Transfer, connector: Connector, response: httpcore.Response, method: str) -> Answer:
-    """Read what a server says, no further than it may go."""
+    """Read a server's answer, up to its limits."""
     transfer.noted = f"{response.status} from {connector.address}"
     found = headers.of_answer(response.headers)
-    if response.status in _REDIRECTS and "location" in found:  # its body is for those who do not follow
+    if response.status in _REDIRECTS and "location" in found:  # its body is for clients that do not follow it
         return Answer(response.status, found, b"", _location(response.headers))
     if method == "HEAD":
         return Answer(response.status, found, b"", None)

@@ -1,8 +1,8 @@
 """Paths as requests, routes and grants name them, read in one way.
 
-A path that servers, proxies and plugins might read in different ways is refused rather than mended: dot segments,
-segments without a name, escaped slashes, escapes of escapes, backslashes, characters that cannot be seen. What is left
-is compared segment by segment, in plain text, and that text is what the plugin gets.
+This module refuses, and does not mend, a path that servers, proxies and plugins might read in different ways: dot
+segments, segments without a name, escaped slashes, escapes of escapes, backslashes, characters that cannot be seen.
+What is left is compared segment by segment, in plain text, and that text is what the plugin gets.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _FOR_JUPYTER = frozenset({"token", "_xsrf"})
 
 
 class BadPath(ValueError):
-    """Why a text is no path or query that is taken here; the text is fit for whoever asked."""
+    """Why a text is no path or query that is taken here. The message may go to the client."""
 
 
 def read(text: str) -> str:

@@ -1,11 +1,11 @@
-"""The table of routes, which says what plugin answers what path, and what grants leave of it at each moment.
+"""The table of routes: which plugin answers which path, as far as its grants allow at each moment.
 
 A route is ``METHOD /path`` or, for any method, ``/path``. It stands for just that path or, where it ends in ``/*``, for
 everything beneath. Routes come from manifests and from ``judicia:http register_route``. A route is a wish: each
 request looks up in the plugin's policy whether the plugin may answer, so that a grant or a revoke holds at once.
 
-Where several routes fit, that of the plugin under whose name the path lies goes first, then a whole path before one
-with an end left open, then the longer one, then the older one.
+Where several routes fit, the route of the plugin under whose name the path lies goes first. Then a whole path goes
+before an open end, a longer path before a shorter, and an older route before a newer.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Origin = Literal["manifest", "plugin"]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What a plugin wants to answer.
+    """A path that a plugin wants to answer.
 
     Parameters
     ----------
@@ -46,9 +46,9 @@ class Route:
     path : str
         In plain text; without the ``/*`` at its end.
     open_end : bool
-        Whether everything beneath is meant.
+        Whether the route stands for everything beneath.
     origin : "manifest" or "plugin"
-        Where it was named.
+        Where the route comes from.
     """
 
     plugin: str
@@ -58,16 +58,16 @@ class Route:
     origin: Origin
 
     def fits(self, path: str) -> bool:
-        """Whether a plain path is meant."""
+        """Whether the route stands for a plain path."""
         return path.startswith(f"{self.path}/") if self.open_end else path == self.path
 
     def takes(self, method: str) -> bool:
-        """Whether a method is meant; a HEAD is answered like a GET, without the body."""
+        """Whether the route stands for a method; a HEAD is answered like a GET, without the body."""
         return self.method in ("", method) or (method == "HEAD" and self.method == "GET")
 
     @property
     def pattern(self) -> str:
-        """The path as it was asked for."""
+        """The path as the plugin wrote it."""
         return f"{self.path}/*" if self.open_end else self.path
 
     def __str__(self) -> str:
@@ -80,7 +80,7 @@ def parse(plugin: str, method: str, path: str, origin: Origin) -> Route:
     Raises
     ------
     BadPath
-        The text says of which field.
+        The text names the field.
     """
     if method and method not in METHODS:
         raise BadPath(f"field `method`: one of {', '.join(METHODS)}, not `{printable(method, 40)}`")
@@ -123,7 +123,7 @@ class Routes:
     Parameters
     ----------
     on_policy_change : callable
-        Told the name of a plugin whose policy has changed.
+        Called with the name of a plugin whose policy has changed.
     """
 
     def __init__(self, on_policy_change: Callable[[str], None]) -> None:
@@ -134,7 +134,7 @@ class Routes:
         self._recorder: Recorder | None = None
 
     def connect(self, recorder: Recorder) -> None:
-        """Take what a runtime gives: where denials are written down."""
+        """Take the runtime's recorder, which denials are written to."""
         self._recorder = recorder
 
     # Plugins come and go --------------------------------------------------------------------------------------------

@@ -1,17 +1,17 @@
-"""A web server for plugins, on loopback: what curl and a browser ask is handed to `Incoming`.
+"""A web server for plugins, on loopback: it hands the requests of programs and browsers to `Incoming`.
 
-How it is built:
+How it works:
 
-- uvicorn runs on a thread of its own. Each request is answered on another one, of a few; the loop only reads, waits and
-  writes, so that a plugin that takes its time keeps nobody else waiting.
-- One connection carries one request. Nothing is read behind it, so there is nothing to smuggle one in.
-- `_Connection` ends connections that take too long, with a head that trickles in or an answer that is not fetched.
-- Who names another host than this machine is turned away: a site that has its name lead here would be let in by the
-  browser else. Only programs may change things; a request that a page makes is a plain GET.
-- Every answer is sandboxed (`_FENCE`): the page belongs to no site, so that it has nobody's cookies, and may load only
-  what lies beside it. Cookies do not care about ports, so without that a page would be at home in Jupyter.
+- uvicorn runs on a thread of its own. A few worker threads answer the requests. The loop only reads, waits and writes,
+  so a slow plugin does not delay other clients.
+- One connection carries one request. The server reads nothing behind it, so no second request can be smuggled in.
+- `_Connection` ends connections that take too long: their head trickles in, or their client does not fetch the answer.
+- The server refuses requests that name another host than this machine. Otherwise a site whose name leads here could
+  reach it through the browser. Only programs may change things: a page may only send GET and HEAD.
+- Every answer is sandboxed (`_FENCE`). Its page belongs to no site, so it has no site's cookies, and it may load only
+  files beside it. Cookies ignore ports: without the sandbox, a page would have Jupyter's.
 
-This module is imported by the first `serve` only, since the packages it needs are an extra.
+Only the first `serve` imports this module, since the packages it needs are an extra.
 """
 
 from __future__ import annotations
@@ -71,15 +71,15 @@ _POLICY: Final = (
 )
 
 _log = logging.getLogger(__name__)
-_silent = logging.getLogger(f"{__name__}.connections")  # whoever connects could fill a log
+_silent = logging.getLogger(f"{__name__}.connections")  # otherwise any client could fill the log
 _silent.setLevel(logging.CRITICAL + 1)
 
 
 def policy(host: str, path: str, port: int) -> str:
     """The Content-Security-Policy of an answer: a sandbox, and the plugin's own prefix to load from.
 
-    Where the request came through something else, as Jupyter's proxy, what lies beside the page has the address of
-    that, and nothing may be loaded.
+    Where the request came through a proxy, such as Jupyter's, the files beside the page have the proxy's address. Then
+    the page may load nothing.
 
     Examples
     --------
@@ -94,7 +94,7 @@ def policy(host: str, path: str, port: int) -> str:
 
 
 class Listener:
-    """A server that runs. `HttpService.serve` makes them, and `Server` is what the user has of it.
+    """A server that runs. `HttpService.serve` makes them, and the user gets a `Server`.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ class Listener:
     def _config(self) -> Config:
         limits = self._limits
         return Config(
-            self._app,  # and no routing of Starlette's: what that does not know it would answer itself
+            self._app,  # and no routing of Starlette's, which would itself answer a path it does not know
             interface="asgi3",
             loop="asyncio",
             http=_connections(limits.served_connections, limits.served_time),
@@ -233,31 +233,33 @@ class Listener:
         return await self._handed_over(request, given, body, deadline)
 
     def _turned_away(self, request: Request) -> Response | None:
-        """A refusal, if it is not for this server, or comes from a page that has no business here."""
+        """A refusal, if the request is for another server, or a page sent it that may not."""
         headers = request.headers
         hosts = headers.getlist("host")
         if len(hosts) != 1 or not self._is_host(hosts[0], headers.get("x-proxycontextpath", "")):
             return refusal(421, "This server answers for this machine only.")
-        if "transfer-encoding" in headers and "content-length" in headers:
+        if "transfer-encoding" in headers and "content-length" in headers:  # how requests are smuggled past proxies
             return refusal(400, "A body has one length.")
         if request.method not in METHODS:
             return refusal(405, f"Only {', '.join(METHODS)} are known here.", allow=", ".join(METHODS))
         safe = request.method in ("GET", "HEAD")
+        # Browsers add these headers to what a page sends; programs such as curl do not.
         if not safe and ("origin" in headers or headers.get("sec-fetch-site", "none") != "none"):
             return refusal(403, "Pages may only read here.")
         return None
 
     def _is_host(self, host: str, came_by: str) -> bool:
-        """Whether a host is this machine's, or the request came by Jupyter's proxy, which knows who asks."""
+        """Whether a host is this machine's, or the request came through Jupyter's proxy, which has checked the user."""
         if _HERE.fullmatch(host):
             return True
         return bool(self.behind) and came_by == self.behind and _HOST.fullmatch(host) is not None
 
     async def _body(self, request: Request) -> bytes | Response:
-        """The body, or a refusal once it is too large; some more is read then, so that who sends it hears of that."""
+        """The body, or a refusal once it is too large. It reads on a little, so that the client gets the refusal."""
         most = self._incoming.limits.served_body_bytes
         too_large = refusal(413, f"A body has at most {most} bytes here.")
         told = request.headers.get("content-length", "0")
+        # 20 digits are enough to compare, and `int` refuses thousands of them.
         if told.isdecimal() and int(told[:20]) > most and "expect" in request.headers:
             return too_large
         body, more = bytearray(), True
@@ -277,7 +279,7 @@ class Listener:
     async def _handed_over(
         self, request: Request, given: list[tuple[str, str]], body: bytes, deadline: float
     ) -> Response:
-        """Have it answered on another thread; it is ended when time is up or nobody waits for it any more."""
+        """Have it answered on another thread. The call ends when time is up or the client has left."""
         loop = asyncio.get_running_loop()
         done: asyncio.Future[Response] = loop.create_future()
         asked = Asked()
@@ -296,6 +298,7 @@ class Listener:
             await asyncio.wait(waited, timeout=deadline - loop.time(), return_when=asyncio.FIRST_COMPLETED)
             if not done.done():
                 asked.stop("who asked has left" if leaves.done() else TOO_LONG)
+                # The stopped call gets a moment to end, so that its own answer goes out.
                 await asyncio.wait({done}, timeout=_LINGER_SECONDS)
             return done.result() if done.done() else refusal(504, "The plugin took too long.")
         except ResourceExhausted:
@@ -317,7 +320,7 @@ class Listener:
 
 
 def _target(request: Request) -> str:
-    """What was asked for, as it was written."""
+    """The path and query, as the client wrote them."""
     raw = request.scope.get("raw_path") or b""
     query = request.scope.get("query_string") or b""
     return raw.decode("latin-1") + (f"?{query.decode('latin-1')}" if query else "")
@@ -332,7 +335,7 @@ async def _read(request: Request) -> tuple[bytes, bool]:
 
 
 async def _left(request: Request) -> None:
-    """Return when whoever asked has left."""
+    """Return when the client has left."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
 
@@ -341,7 +344,7 @@ def _ask(asked: Asked, asking: Callable[[], Response], tell: Callable[[Response 
     """Have a request answered, on the thread this runs on."""
     outcome: Response | BaseException
     try:
-        # Who waited too long for a thread is gone by now.
+        # A client that waited too long for a thread has left by now.
         outcome = refusal(503, "No plugin was free in time.", retry_after="1") if asked.why else asking()
     except BaseException as error:
         outcome = error
@@ -381,7 +384,7 @@ class _Uvicorn(Uvicorn):
 
 
 class _Connection(H11Protocol):
-    """One request, then the end; and so many at most, for only so long."""
+    """A connection for one request. At most `most` of them are open at once, each for a limited time."""
 
     most = 0
     seconds = 0.0

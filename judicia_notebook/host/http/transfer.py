@@ -1,11 +1,12 @@
-"""One request on its way, with all its hops: what may end it, and waiting that ends when it does.
+"""One request on its way, with all its hops: the events that end it, and waits that end with it.
 
-Everything that takes time asks a `Transfer`: is the call still wanted, is there time, do the grants still reach the
-URL that is being asked? The socket work happens on the call's own thread, so that its CPU time counts; it sleeps in
-slices, and a cancel shuts the connection from the other side at once.
-
-The request's own row is the dispatcher's. Each redirect leaves one more here, with the same ``seq``: a plugin could
-else hide whom it had asked behind whom it asked first. Its time is part of the first row's, so that sums stay right.
+- Each step that takes time asks a `Transfer`: is the call still wanted, is there time, do the grants still reach the
+  URL?
+- The socket work happens on the call's own thread, so that its CPU time counts. The thread sleeps in slices, and a
+  cancel shuts the connection at once.
+- The dispatcher writes the request's own row. Each redirect adds another row here, with the same ``seq``. Otherwise a
+  plugin could hide the second server behind the first. The first row's time includes the others', so that sums stay
+  right.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Transfer:
     Attributes
     ----------
     noted : str
-        What the row of the present hop is to say besides.
+        A further remark for the row of the present hop.
     """
 
     def __init__(self, scope: CallScope, limits: HttpLimits, seconds: float) -> None:
@@ -58,11 +59,11 @@ class Transfer:
 
     @property
     def plugin(self) -> str:
-        """Whose it is."""
+        """The plugin that sent the request."""
         return self._scope.plugin
 
     def on_cancel(self, hook: Callable[[], None]) -> Callable[[], None]:
-        """As the call's."""
+        """Have `hook` called when the call is cancelled, as in `CallScope`."""
         return self._scope.on_cancel(hook)
 
     def remaining(self) -> float:
@@ -73,7 +74,7 @@ class Transfer:
 
     @contextmanager
     def hop(self, method: str, url: Url) -> Iterator[None]:
-        """Go for a URL inside the block, if the grants reach it now, and leave a row.
+        """The block asks for a URL, if the grants reach it now, and leaves a row.
 
         Raises
         ------
@@ -97,7 +98,7 @@ class Transfer:
                 self._leave_row(f"{method} {url}", began, decision, self.noted or said)
 
     def not_followed(self, method: str, location: str, why: str) -> None:
-        """Leave a row for a redirect to what is no URL."""
+        """Leave a row for a redirect to a text that is no URL."""
         self._leave_row(f"{method} {printable(location, 200)}", time.perf_counter_ns(), "failed", why)
 
     def _leave_row(self, target: str, began: int, decision: str, detail: str) -> None:
@@ -114,6 +115,7 @@ class Transfer:
         if time.monotonic() > self._until:
             return ServiceError("timeout", f"the server took longer than the {self._seconds:g} s the request may take")
         state = self._scope.policy.state
+        # Each change of the policy makes a new state, so that identity is enough.
         if state is not self._seen and self._url is not None:
             if reach(state, self._url) == "denied":
                 return self._denied(self._url, "")
@@ -126,7 +128,7 @@ class Transfer:
         Raises
         ------
         ServiceError
-            Time is up, or what is being asked is no longer granted.
+            Time is up, or the URL is no longer granted.
         CallError
             The call was cancelled, or a limit ended it.
         """
@@ -157,7 +159,7 @@ class Transfer:
             raise self._denied(url, f"{address} is this machine")
 
     def _denied(self, url: Url, why: str) -> ServiceError:
-        """The guest learns what it knew before; where a server wanted to send it is for the user."""
+        """The denial. The guest learns only what it knew before; the user reads where the server wanted to send it."""
         self.noted = why
         if self._hops > 1:
             text = "judicia:http request was redirected to where the capability network_access does not reach"

@@ -1,9 +1,9 @@
-"""URLs as requests and grants name them, read in one way and so strictly that nobody else can read another host in one.
+"""URLs as requests and grants name them, read so strictly that no other program can read another host in them.
 
-A URL that could mean two things is refused rather than mended: user and password, spaces, control characters and
-backslashes, numbers that are IPv4 addresses only by old habit (``127.1``, ``0x7f000001``, ``2130706433``), a dot at the
-host's end, other alphabets' dots, dot segments in the path. What is connected to, sent and compared with grants is the
-`Url` made here and never the text.
+This module refuses, and does not mend, a URL that could mean two things: user and password, spaces, control characters
+and backslashes, numbers that are IPv4 addresses only by old habit (``127.1``, ``0x7f000001``, ``2130706433``), a dot at
+the host's end, other alphabets' dots, dot segments in the path. The service connects, sends and compares grants with
+the `Url` made here, never with the text.
 """
 
 from __future__ import annotations
@@ -136,16 +136,16 @@ def is_plain(text: str) -> bool:
 
 
 def reach(state: PolicyState, url: Url) -> Literal["denied", "public", "address"]:
-    """What the grants of ``network_access`` say of a URL.
+    """What the grants of ``network_access`` allow for a URL.
 
-    ``public``: its host may be connected to at public addresses. ``address``: a grant names the very address that it
-    names, so that one may be private. A grant without a scope is for the ports that http and https usually have.
+    ``public``: connections to the public addresses of its host. ``address``: a grant names the URL's own address, so
+    that address may be private. A grant without a scope is for the ports that http and https usually have.
     """
     found: Literal["denied", "public", "address"] = "denied"
     for scope in state.scopes("network_access"):
         try:
             granted = parse(scope)
-        except BadUrl:  # no URL is like it
+        except BadUrl:  # such a scope fits no URL
             continue
         if (granted.scheme, granted.host, granted.port) == (url.scheme, url.host, url.port) and _beneath(granted, url):
             if url.address is not None:

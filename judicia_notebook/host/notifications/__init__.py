@@ -1,10 +1,10 @@
-"""``judicia:notifications``: what plugins want people to be told.
+"""``judicia:notifications``: plugins' messages to people.
 
-- `notification`: what was said; `limits`: how much of everything there may be.
-- `targets`: places outside, in Apprise's hands; `outbox`: a queue for one of them and the handing over, with retries.
-- `board`: ``rt.host.notifications``; `frames`: it as DataFrames.
-- Here: what a guest may ask for. It says to whom and what. Who it is the host says, where it goes the user does, and
-  the answer is the same whether it goes anywhere.
+- `notification`: a message and its fields; `limits`: how many messages, targets and bytes there may be.
+- `targets`: places outside, in Apprise's hands; `outbox`: one target's queue and its deliveries, with retries.
+- `board`: ``rt.host.notifications``; `frames`: its contents as DataFrames.
+- Here: the operation of a guest. The guest names the recipient and gives the text. The host adds the sender, and the
+  user decides where it goes. The guest gets the same answer whether it goes anywhere or not.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = ["Notification", "NotificationLimits", "Notifications", "Notifications
 
 
 class Send(msgspec.Struct, forbid_unknown_fields=True):
-    """Whom to tell what."""
+    """A recipient, and a message."""
 
     recipient: str
     title: str
@@ -65,7 +65,7 @@ class NotificationsService:
         self.notifications.connect(recorder)
 
     def kept(self) -> Iterator[str]:
-        """What is kept of notifications, in words."""
+        """The notifications that are kept, in words."""
         return self.notifications.kept()
 
     def forget(self) -> None:
@@ -77,7 +77,7 @@ class NotificationsService:
         self.notifications.close()
 
     def send(self, scope: CallScope, request: Send) -> dict[str, str]:
-        """Tell somebody something as this plugin."""
+        """Send a notification as this plugin."""
         try:
             packed = wire.encode(request.metadata or {})
         except InvalidPayload as error:  # what the request could say and JSON of its own cannot

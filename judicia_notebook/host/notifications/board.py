@@ -1,7 +1,7 @@
-"""``rt.host.notifications``: what was sent, the displays that show it, and the targets it goes out to.
+"""``rt.host.notifications``: the notifications, the displays that show them, and the targets they go out to.
 
-A send writes the notification down, puts it into the outbox of each target it is for, and returns; it waits for nobody.
-All state is under the broker's lock. Displays are called outside of it, on the sender's thread.
+A send writes the notification down, puts it into the outbox of each target it is for, and returns without waiting for
+them. All state is under the broker's lock. The sender's thread calls the displays, without the lock.
 """
 
 from __future__ import annotations
@@ -74,12 +74,12 @@ class Notifications:
         self._recorder: Recorder | None = None
 
     def connect(self, recorder: Recorder) -> None:
-        """Take what a runtime gives: whose calls these notifications belong to."""
+        """Take the runtime's recorder, which has the calls that notifications belong to."""
         self._recorder = recorder
 
     @property
     def recorder(self) -> Recorder:
-        """Where calls are written down."""
+        """The recorder that calls are written to."""
         if self._recorder is None:
             raise RuntimeError("these notifications belong to no runtime")
         return self._recorder
@@ -183,9 +183,9 @@ class Notifications:
             As Apprise reads it: ``mailto://user:password@example.org``, ``json://example.org/hook``, and many others.
             It is kept in memory, and shown nowhere.
         recipients : str or iterable of str
-            Whose notifications: names, or patterns such as ``"team-*"``.
+            The recipients whose notifications go there: names, or patterns such as ``"team-*"``.
         name : str, optional
-            What to call the target.
+            The target's name.
 
         Returns
         -------
@@ -214,7 +214,7 @@ class Notifications:
         return TargetHandle(self, outbox)
 
     def remove_target(self, outbox: Outbox) -> None:
-        """Send nothing more there; what waits for it is dropped."""
+        """Send nothing more there, and drop the notifications that wait for it."""
         with self._changed:
             outbox.queue.close()
             if outbox in self._outboxes:
@@ -226,8 +226,9 @@ class Notifications:
     def history(self) -> pd.DataFrame:
         """One row a notification: its sender, recipient and texts, the call that sent it, and what became of it.
 
-        ``targets`` counts those it was queued for, ``delivered``, ``parked``, ``dropped`` (no room, or the target is
-        gone) and ``revoked`` what became of that; the rest still waits. ``attrs["dropped"]`` counts older rows.
+        ``targets`` counts the targets it was queued for. ``delivered``, ``parked``, ``dropped`` (no room, or the target
+        is gone) and ``revoked`` count what became of that; the rest still waits. ``attrs["dropped"]`` counts older
+        rows.
         """
         with self._changed:
             kept, dropped = self._broker.history.all(), self._broker.history.dropped
@@ -235,7 +236,7 @@ class Notifications:
 
     @property
     def targets(self) -> pd.DataFrame:
-        """One row a target: for whom, what waits, and what became of its deliveries."""
+        """One row a target: its recipients, the waiting deliveries, and what became of the others."""
         with self._changed:
             return frames.targets(self._outboxes)
 
@@ -267,7 +268,7 @@ class Notifications:
         Raises
         ------
         TimeoutError
-            There is still something; the message says for which target.
+            A delivery is still there; the message names its target.
         """
         safety.check_process()
         self._broker.flush(timeout)
@@ -307,11 +308,11 @@ class Notifications:
             self._broker.trim()
 
     def kept(self) -> Iterator[str]:
-        """What is kept of notifications, in words."""
+        """The notifications that are kept, in words."""
         return self._broker.summary()
 
     def forget(self) -> None:
-        """Forget all notifications; what waits for a target is dropped, and the targets stay."""
+        """Forget all notifications, and drop those that wait for a target; the targets stay."""
         self._broker.forget()
         self._rates.clear()
 
@@ -329,12 +330,12 @@ class TargetHandle:
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """Its name."""
         return self._outbox.target.name
 
     @property
     def recipients(self) -> tuple[str, ...]:
-        """Whose notifications go there."""
+        """The recipients whose notifications go there."""
         return self._outbox.target.recipients
 
     @property

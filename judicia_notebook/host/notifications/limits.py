@@ -1,4 +1,4 @@
-"""How much of everything there may be among notifications. Memory is bounded by these, whatever plugins do."""
+"""The limits on notifications. They bound memory, whatever plugins do."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ URGENCIES: Final[tuple[Urgency, ...]] = get_args(Urgency)
 
 @dataclass(eq=False, slots=True)
 class Notification:
-    """What a plugin or the platform wants people to read.
+    """A message of a plugin or the platform to people.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class Notification:
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """What the sender added for programs."""
+        """The sender's data for programs."""
         decoded: dict[str, Any] = wire.reread(self.packed)
         return decoded
 
@@ -67,7 +67,7 @@ class Notification:
 
     @property
     def body(self) -> str:
-        """What goes out: first a line of the host's own that says who sent it, to whom, then the message.
+        """The text that goes out: a line of the host's own that names sender and recipient, then the message.
 
         A target that cuts what is too long cuts the end.
         """
@@ -75,7 +75,7 @@ class Notification:
 
     @property
     def origin(self) -> str:
-        """The host's own line: who sent it, to whom."""
+        """The host's own line: the sender and the recipient."""
         urgent = "" if self.urgency == "normal" else f"Urgency: {self.urgency}. "
         return f"{urgent}From {self.source} to {self.recipient}."
 

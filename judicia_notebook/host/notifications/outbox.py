@@ -1,4 +1,4 @@
-"""One target's queue of notifications, and what the user reads of a target that does not take them.
+"""One target's queue of notifications, and what the user reads when the target refuses them.
 
 The queue (`judicia_notebook.host.delivery.queue`) asks before each attempt whether the sender may still send: a revoke
 takes back what waits.
@@ -33,7 +33,7 @@ class Parked(broker.Parked[Notification]):
         The name of the target that did not take it.
     attempts : int
     error : str
-        What the last attempt ended with. It holds nothing of the target's URL.
+        The failure of the last attempt. It holds nothing of the target's URL.
     """
 
     outbox: Outbox
@@ -41,7 +41,7 @@ class Parked(broker.Parked[Notification]):
 
     @property
     def notification(self) -> Notification:
-        """What could not be delivered."""
+        """The notification that could not be delivered."""
         return self.published
 
     @property

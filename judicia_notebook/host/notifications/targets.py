@@ -1,10 +1,10 @@
-"""Where notifications go out to: a URL that the user gave, in Apprise's hands.
+"""The places that notifications go out to: URLs that the user gave, in Apprise's hands.
 
-A guest says to whom, and the user's patterns say which targets that means; no part of a target comes from a guest.
-Its URL holds passwords and tokens, often in unexpected places. So nothing here ever shows more of it than its scheme,
-and of what Apprise says only an HTTP status or that there was no connection is passed on.
+- A guest names a recipient, and the user's patterns select the targets. No part of a target comes from a guest.
+- A target's URL holds passwords and tokens, often in unexpected places. So this module shows only its scheme. Of
+  Apprise's messages it passes on an HTTP status, or that there was no connection.
 
-Apprise is imported when the first target is made: it is an extra.
+The first target imports Apprise, which is an extra.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _SCHEME: Final = re.compile(r"([a-z][a-z0-9+.-]{0,30})://", re.IGNORECASE)
 _STATUS: Final = re.compile(r"error=(\d{3})\b")
-_KINDS: Final = {"success": "success", "warning": "warning", "error": "failure"}  # what Apprise calls them; else "info"
+_KINDS: Final = {"success": "success", "warning": "warning", "error": "failure"}  # all others: "info"
 _MOST_LINES: Final = 100
 
 
@@ -39,7 +39,7 @@ class Target:
     recipients : str or iterable of str
         Patterns of the recipients whose notifications go there.
     name : str
-        What to call it; the URL's scheme and a number without one.
+        Its name; by default the URL's scheme and a number.
 
     Raises
     ------
@@ -61,7 +61,7 @@ class Target:
         return any(fnmatchcase(recipient, pattern) for pattern in self.recipients)
 
     def deliver(self, notification: Notification) -> str:
-        """Hand a notification over, on this thread; what went wrong, or nothing."""
+        """Deliver a notification, on this thread. Returns what went wrong, or an empty text."""
         heard: list[str] = []
         title, body = self._written(notification)
         try:
@@ -79,8 +79,8 @@ class Target:
     def _written(self, notification: Notification) -> tuple[str, str]:
         """Title and body.
 
-        Where a target has no place for a title, Apprise would write it above the line that says who sent it, and a
-        target that cuts what is long could cut that line off.
+        Where a target has no place for a title, Apprise would write it above the line that names the sender. A target
+        that cuts long texts could then cut that line off.
         """
         if self._apprise[0].title_maxlen > 0:
             return notification.title, notification.body
@@ -119,7 +119,7 @@ def _scheme(url: object) -> str:
 
 
 def _told(heard: Iterable[str]) -> str:
-    """What may be said of a failure."""
+    """A failure in words that may be shown."""
     text = "\n".join(heard)
     if status := _STATUS.search(text):
         return f"HTTP status {status[1]}"
@@ -127,7 +127,7 @@ def _told(heard: Iterable[str]) -> str:
 
 
 class _Ear(logging.Filter):
-    """Keeps what Apprise says on a thread that listens, from everybody else: it may name hosts and mailboxes."""
+    """Takes Apprise's messages on a listening thread out of all logs: they may name hosts and mailboxes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -146,7 +146,7 @@ _ear = _Ear()
 
 
 class _listening:  # noqa: N801  # reads as a statement: with _listening(heard)
-    """While this block runs, what Apprise says on this thread is kept in `heard`, and is not logged."""
+    """While this block runs, Apprise's messages on this thread go to `heard`, and to no log."""
 
     def __init__(self, heard: list[str]) -> None:
         self._heard = heard

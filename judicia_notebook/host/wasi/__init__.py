@@ -5,8 +5,8 @@ there, so that any module links, and each call of one is a host call like any ot
 one row in `Runtime.host_calls`.
 
 - There are three descriptors, 0, 1 and 2, which behave like pipes: `descriptors`. There are no files, no sockets and
-  no environment; what wants one is answered with the error a real system would give.
-- What is written goes to the plugin's log, line by line, and counts against its quota: `process`.
+  no environment. A function that needs one answers with the error that a real system would give.
+- Output goes to the plugin's log, line by line, and counts against its quota: `process`.
 - Clocks and random bytes are those of the runtime and take the capabilities ``wall_clock`` and ``random``; without
   them the answer is ENOTCAPABLE: `environment`.
 - Waiting counts as wall time and ends with the call: `polling`.

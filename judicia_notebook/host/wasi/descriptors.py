@@ -1,7 +1,7 @@
-"""The ``fd_``, ``path_`` and ``sock_`` functions: three pipes, and nothing else that could be opened.
+"""The ``fd_``, ``path_`` and ``sock_`` functions: three pipes, and no files, folders or sockets that could be opened.
 
-What a pipe cannot do is answered as Linux answers it for one: ESPIPE for seeking, EINVAL for syncing and truncating.
-Paths start from a directory's descriptor, and there is none, so they end in ENOTDIR or EBADF.
+For an operation that a pipe does not have, the shim answers as Linux does: ESPIPE for seeking, EINVAL for syncing and
+truncating. A path starts from a directory's descriptor, and there is none, so paths end in ENOTDIR or EBADF.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def _admit(call: SystemCall, wanted: int) -> int:
 
 
 def _write(call: SystemCall, stream: str, data: bytes, wanted: int) -> None:
-    """Log what was let through, and end the call if that is not all."""
+    """Log the admitted bytes, and end the call if the guest wrote more."""
     scope, limits = call.scope, call.scope.budget.limits
     used = scope.spent.log_bytes + scope.log_bytes + wanted
     scope.log_bytes += len(data)
@@ -87,7 +87,7 @@ def _write(call: SystemCall, stream: str, data: bytes, wanted: int) -> None:
 
 
 def fd_fdstat_get(call: SystemCall, fd: int, stat: int) -> None:
-    """What kind of descriptor it is, and what may be done with it."""
+    """The kind of a descriptor, and its rights."""
     found = call.descriptor(fd)
     rights = _RIGHTS[found.stream] | _COMMON_RIGHTS
     call.memory.write(stat, _FDSTAT.pack(_UNKNOWN_FILETYPE, found.flags, rights, 0))
@@ -122,7 +122,7 @@ def fd_renumber(call: SystemCall, fd: int, to: int) -> None:
     table[to] = found
 
 
-# What pipes do not do, and what is not there ------------------------------------------------------------------
+# Operations that no pipe has, and paths ----------------------------------------------------------------------
 
 
 def on_a_pipe(errno: Errno) -> Callable[..., None]:

@@ -52,19 +52,19 @@ def _write_texts(call: SystemCall, texts: Sequence[bytes], pointers: int, buffer
 
 
 def clock_res_get(call: SystemCall, clock: int, answer: int) -> None:
-    """What a clock can tell apart, in nanoseconds."""
+    """A clock's resolution, in nanoseconds."""
     call.target = _clock_name(clock)
     call.memory.write_long(answer, call.system.clock.resolution_ns)
 
 
 def clock_time_get(call: SystemCall, clock: int, _precision: int, answer: int) -> None:
-    """What a clock says, in nanoseconds: the same as ``judicia:clock``."""
+    """A clock's time, in nanoseconds: the same as ``judicia:clock``."""
     call.target = _clock_name(clock)
     call.memory.write_long(answer, read_clock(call, clock))
 
 
 def read_clock(call: SystemCall, clock: int) -> int:
-    """A clock's nanoseconds. CPU time is the call's, unless the runtime's clock is to be repeatable."""
+    """A clock's nanoseconds. CPU time is the call's, unless the runtime's clock is repeatable."""
     source = call.system.clock
     if clock in (PROCESS_CPU, THREAD_CPU) and source.kind == "real":
         return call.scope.cpu_ns
@@ -91,7 +91,7 @@ def random_get(call: SystemCall, buffer: int, length: int) -> None:
 
 
 def sched_yield(_: SystemCall) -> None:
-    """Nobody else is there to run."""
+    """Do nothing: the guest has no other thread."""
 
 
 def proc_exit(call: SystemCall, status: int) -> None:

@@ -1,4 +1,4 @@
-"""The error codes of preview 1 that the shim answers with, and how one is raised."""
+"""The error codes of preview 1 that the shim answers with, and the exception that carries a code."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Errno(IntEnum):
 
 
 class Failed(Exception):
-    """The call is answered with this error code, and the guest goes on."""
+    """Answers the call with this error code; the guest goes on."""
 
     def __init__(self, errno: Errno) -> None:
         super().__init__(f"E{errno.name}")

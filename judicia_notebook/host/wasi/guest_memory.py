@@ -41,7 +41,7 @@ class GuestMemory:
         self._base, self._size = (memory.base, memory.size) if memory is not None else (0, 0)
 
     def check(self, pointer: int, length: int) -> None:
-        """Refuse a region that is not inside; no bytes lie anywhere.
+        """Refuse a region that is not inside the memory; an empty region lies anywhere.
 
         Raises
         ------

@@ -1,7 +1,7 @@
-"""``poll_oneoff``: how a guest sleeps, and how it asks what can be read or written.
+"""``poll_oneoff``: how a guest sleeps, and how it asks which descriptors can be read or written.
 
-Waiting counts as wall time, and ends with the call. A clock that is waited for but never read tells a guest nothing, so
-relative waits take no capability; absolute ones need ``wall_clock``, because they do.
+Waiting counts as wall time, and ends with the call. A relative wait tells the guest nothing of the time, so it takes no
+capability. An absolute wait does tell it, so it needs ``wall_clock``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _PIPE_ROOM = 64 << 10
 
 
 class Subscription(NamedTuple):
-    """What is waited for: a time on a clock, or a descriptor (both in `subject`)."""
+    """An event to wait for: a time on a clock, or a ready descriptor (both in `subject`)."""
 
     userdata: int
     kind: int
@@ -35,7 +35,7 @@ class Subscription(NamedTuple):
     absolute: bool
 
     def event(self, errno: Errno = Errno.SUCCESS, count: int = 0, flags: int = 0) -> bytes:
-        """That it happened."""
+        """The record that tells the guest that it happened."""
         return _EVENT.pack(self.userdata, errno, self.kind, count, flags)
 
 
@@ -45,7 +45,7 @@ def poll_oneoff(call: SystemCall, subscriptions: int, events: int, count: int, h
         raise Failed(Errno.INVAL)
     raw = call.memory.read(subscriptions, count * _SUBSCRIPTION_BYTES)
     call.memory.check(events, count * _EVENT.size)
-    call.memory.check(happened, 4)
+    call.memory.check(happened, 4)  # before the wait, so that a bad pointer fails at once
     wanted = [_parse(raw[start : start + _SUBSCRIPTION_BYTES]) for start in range(0, len(raw), _SUBSCRIPTION_BYTES)]
     clocks = [(_until(call, one), one) for one in wanted if one.kind == _CLOCK]
     ready = [_readiness(call, one) for one in wanted if one.kind != _CLOCK]

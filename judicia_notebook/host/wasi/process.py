@@ -1,8 +1,8 @@
-"""What a call has of a process: arguments, standard input, and the output it has written so far.
+"""The process that a call is to its guest: arguments, standard input, and the output so far.
 
-Output goes to the plugin's log as it comes, each complete line a row; what is left of a line at the end of the call is
-a row too. Its bytes count against the call's log quota. `Plugin.run` also wants all of it in one piece, which counts
-against the answer quota.
+Output goes to the plugin's log as it comes, each complete line a row; an incomplete last line is a row too. Its bytes
+count against the call's log quota. `Plugin.run` also collects all of it in one piece, which counts against the answer
+quota.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Log(Protocol):
         """Add a line."""
 
     def check(self) -> JudiciaError | None:
-        """What the call has to stop with by now, if anything."""
+        """The error that the call must stop with, if any."""
 
 
 class Output:
@@ -90,7 +90,7 @@ class Output:
 
 
 class Process:
-    """Of one call.
+    """Arguments, input and output of one call.
 
     Parameters
     ----------
@@ -103,9 +103,9 @@ class Process:
     Attributes
     ----------
     exited : GuestError or None
-        What the call ends with because the guest called ``proc_exit``.
+        The end of the call, if the guest called ``proc_exit``.
     status : int
-        What it said then, from 0 to 2**32 - 1.
+        The status that the guest gave, from 0 to 2**32 - 1.
     """
 
     __slots__ = ("arguments", "exited", "outputs", "status", "stdin", "stdin_read")
@@ -135,16 +135,16 @@ class Process:
         return self.outputs["stdout"].collected is not None
 
     def collected(self, stream: str) -> bytes:
-        """All that was written to a stream, if it was collected."""
+        """All output of a stream, if it was collected."""
         return bytes(self.outputs[stream].collected or b"")
 
     @property
     def collected_bytes(self) -> int:
-        """How much was collected of both streams."""
+        """How many bytes of both streams were collected."""
         return sum(len(output.collected or b"") for output in self.outputs.values())
 
     def last_words(self) -> str:
-        """What it wrote to stderr last: the panic's text where there is one, or the last line; once all is flushed."""
+        """The last words on stderr: the panic's text where there is one, or the last line. Only after a flush."""
         lines = [line.decode("utf-8", "replace").strip() for line in self.outputs["stderr"].last]
         for place, line in reversed(list(enumerate(lines))):
             if _PANIC.match(line):
@@ -152,6 +152,6 @@ class Process:
         return next((line for line in reversed(lines) if not line.startswith(_NO_LINES)), "")
 
     def flush(self, log: Log) -> None:
-        """Log what is left; at the end of the call."""
+        """Log incomplete lines, at the end of the call."""
         for output in self.outputs.values():
             output.flush(log)

@@ -1,4 +1,4 @@
-"""From an import of preview 1 to the function that answers it, through the steps every host call takes."""
+"""The way from an import of preview 1 to the function that answers it, through the steps of every host call."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ Descriptors = dict[int, Descriptor]
 
 
 class System:
-    """What the calls of one runtime share."""
+    """The state that the calls of one runtime share."""
 
     def __init__(self, clock: ClockService, random: RandomService, rates: RateMeter) -> None:
         self.clock = clock
@@ -58,7 +58,7 @@ class System:
         self._descriptors: WeakKeyDictionary[Sandbox, Descriptors] = WeakKeyDictionary()
 
     def descriptors(self, sandbox: Sandbox) -> Descriptors:
-        """The open descriptors of an instance. What it closes stays closed, like all its state."""
+        """The open descriptors of an instance. A descriptor that it closes stays closed, like all its state."""
         found = self._descriptors.get(sandbox)
         if found is None:
             streams = ("stdin", "stdout", "stderr")
@@ -110,7 +110,7 @@ class SystemCall(HostCall):
         Raises
         ------
         Failed
-            ENOTCAPABLE; EAGAIN where it was used too often in this second.
+            ENOTCAPABLE; EAGAIN beyond the capability's rate.
         CapabilityDenied
             Under ``on_denied="trap"``.
         """
@@ -121,7 +121,7 @@ class SystemCall(HostCall):
             raise Failed(Errno.NOTCAPABLE if refusal.code == "capability_denied" else Errno.AGAIN)
 
     def go_on(self) -> None:
-        """Look at the limits within something long.
+        """Check the limits in the middle of long work.
 
         Raises
         ------
@@ -134,7 +134,7 @@ class SystemCall(HostCall):
 
     @property
     def process(self) -> Process:
-        """The call's; one without arguments and input where nobody gave it any."""
+        """The call's process; without arguments and input where the caller gave none."""
         process = self.scope.process
         if process is None:
             process = self.scope.process = Process()

@@ -1,6 +1,6 @@
-"""What a plugin does now, for all live widgets: its calls, its recorder, and the memory a call uses.
+"""A plugin's activity, for all live widgets: its calls, its recorder, and the memory a call uses.
 
-Knows a plugin's insides so that the widgets need not: this module alone asks a plugin for its target.
+Knows a plugin's insides so that the widgets need not: only this module asks a plugin for its target.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def recorder_of(plugin: Plugin) -> Recorder:
-    """Where the plugin's rows are."""
+    """The recorder that has the plugin's rows."""
     return plugin.target("", plugin.abi).platform.recorder
 
 

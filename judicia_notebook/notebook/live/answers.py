@@ -1,6 +1,6 @@
-"""What came of a call, in words: a value or an error as lines of text, cut and made printable.
+"""A call's result in words: a value or an error as lines of text, cut and made printable.
 
-Knows values and errors, and nothing of where the text is shown.
+Knows values and errors, but not the place where the text is shown.
 """
 
 from __future__ import annotations

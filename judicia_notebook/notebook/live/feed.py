@@ -1,13 +1,13 @@
-"""A steady beat for what is open in a browser, and for nothing else.
+"""A steady beat for a widget whose views are open in a browser.
 
-A `Feed` belongs to one widget. It knows which of its views are open, and while there is at least one it calls `beat` a
+A `Feed` belongs to one widget. It knows which of its views are open. While at least one view is open, it calls `beat` a
 few times a second from a thread of its own. Without a view there is no thread. It knows neither plugins nor messages.
 
-- A view says hello, then that it is alive every few seconds, then bye. One that goes without a word (a closed tab, a
-  page that was loaded again) is dropped when it has been silent for the length of its lease.
-- A kernel that runs a cell may be unable to hear anybody. So silence counts only while it listens: at each beat a mark
-  is left in the kernel's event loop, and only a loop that came by takes it up.
-- What comes from a view that was dropped by mistake opens it again.
+- A view says hello, then every few seconds that it is alive, then bye. A view may go without a bye: its tab was closed,
+  or its page loaded again. The feed drops it after a lease of silence.
+- A kernel that runs a cell may read no messages. So a view's silence counts only while the kernel's event loop runs:
+  each beat schedules a mark in the loop, and the next beat checks whether the loop has set it.
+- A message from a view that was dropped by mistake opens the view again.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Feed:
     Parameters
     ----------
     beat : callable
-        Called on the feed's thread; what it raises is logged once.
+        Called on the feed's thread; an exception is logged once.
     opened, closed : callable
         Called before the first view is there, and after the last one has gone.
     seconds : float
@@ -55,7 +55,7 @@ class Feed:
         self._closed_hook = closed
         self._seconds = seconds
         self._lease = lease
-        # Re-entrant: a signal handler may come in while its thread is inside.
+        # Re-entrant: a signal handler may use the feed while its own thread holds the lock.
         self._lock = threading.RLock()
         self._silent: dict[str, float] = {}  # seconds of silence that count, by view
         self._stop: threading.Event | None = None  # of the thread that beats now
@@ -79,7 +79,7 @@ class Feed:
         return self._stop is not None and threads.is_alive(self._thread)
 
     def heard(self, view: str) -> bool:
-        """A view said something; whether it is new, or was thought to be gone.
+        """Count a view's message as a sign of life. Returns whether the view is new, or had been dropped.
 
         Raises
         ------
@@ -106,6 +106,7 @@ class Feed:
             threads.start(thread, "for a live view")
             threads.wait_for_arrival(thread, "for a live view")
         except BaseException:
+            # Without a thread nothing counts the views' silence: none of them would ever be dropped.
             self._silent.clear()
             self._rest_without_views()
             raise
@@ -136,7 +137,7 @@ class Feed:
                 self._beat()
                 if self._ear.listened():
                     self._count_silence(stop)
-            except BaseException:  # a thread that ends all the same is replaced when a view next says something
+            except BaseException:  # the next message of a view replaces a thread that ends all the same
                 if not self._failed:
                     self._failed = True
                     _log.exception("A live view could not be brought up to date.")
@@ -153,24 +154,24 @@ class Feed:
 
 
 class _Ear:
-    """Whether the kernel's event loop, the one this was made in, has come round since the last time it was asked."""
+    """Whether the event loop that this was made in has run since the last check."""
 
     def __init__(self) -> None:
         self._came_by = True
         try:
             self._loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
-        except RuntimeError:  # no kernel: whoever speaks to us does so directly
+        except RuntimeError:  # no kernel: the caller speaks to the feed directly
             self._loop = None
 
     def listened(self) -> bool:
-        if interrupts.in_foreground() is not None:
+        if interrupts.in_foreground() is not None:  # a cell is inside a call, and the loop cannot run
             return False
         loop = self._loop
         if loop is None or loop.is_closed():
             return True
         came_by, self._came_by = self._came_by, False
-        if came_by:  # else the mark of an earlier beat is still waiting there
-            with contextlib.suppress(RuntimeError):  # closed just now
+        if came_by:  # otherwise the mark of an earlier beat still waits in the loop
+            with contextlib.suppress(RuntimeError):  # the loop was closed just now
                 loop.call_soon_threadsafe(self._mark)
         return came_by
 

@@ -1,12 +1,12 @@
-"""What a live page and its kernel say to each other, as types: the one place that knows the wire.
+"""The messages between a live page and its kernel, as types: the only module that knows the wire.
 
-The page says hello, alive and bye (`View`), and asks for one `Operation` at a time; `read` refuses whatever does not
-have exactly these shapes, since a page is input like any other. The kernel answers an operation with `Done` or
-`Refused`, and says what holds now in a `Whole` state, or, for charts, in `About` and `Frames`. A `Beat` only says that
-it is there.
+The page says hello, alive and bye (`View`), and asks for one `Operation` at a time. A page is input like any other, so
+`read` refuses every message that does not have exactly these shapes. The kernel answers an operation with `Done` or
+`Refused`. It sends the present state as `Whole`, or, for charts, `About` and `Frames`. A `Beat` only says that the
+kernel is there.
 
-``messages.d.ts`` tells the pages the same types. It is made of this module and of the structs that the texts inside
-hold, by ``make pages``; a test says when it is old.
+``messages.d.ts`` has the same types for the pages. ``make pages`` writes it from this module and from the structs that
+the texts inside hold; a test says when it is old.
 """
 
 from __future__ import annotations

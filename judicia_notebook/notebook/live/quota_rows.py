@@ -1,8 +1,8 @@
 """The quotas a panel shows: how each is read back and placed on its slider.
 
-A slider is logarithmic, from `least` to `most`; `most` is the runtime's ceiling where there is one. The text beside it
-is exact: reading it back gives the same quota. What is used has a bar of its own, which is linear from nothing to the
-limit.
+A slider is logarithmic, from `least` to `most`. Where the runtime has a ceiling, `most` is the ceiling. The text beside
+it is exact: reading it back gives the same quota. The plugin's use has a bar of its own, which is linear from nothing
+to the limit.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class QuotaRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def quota_rows(plugin: Plugin, use: Use) -> tuple[QuotaRow, ...]:
-    """The quotas in force of a plugin, and what is used of them."""
+    """A plugin's quotas in force, and its use of them."""
     quota, ceiling = plugin.policy.quota, plugin.policy.ceiling
     asked = plugin.requested_quota
     rows = []
@@ -120,7 +120,7 @@ def _amount(used: float | None, kind: str) -> str:
 
 
 def typed(kind: str, value: float | str) -> Any:
-    """What `Policy.set_quota` takes, from a slider's number or a field's text.
+    """A value for `Policy.set_quota`, from a slider's number or a field's text.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""What live views read from the recorder, without a frame: only what is new, by position.
+"""The recorder's new rows for live views, by position and without a frame.
 
-A call-heavy plugin adds ten thousand rows between two looks, so rows are counted by their key's index with NumPy, and
-only the few rows that are shown are unpacked. Nothing here knows how anything is shown.
+A call-heavy plugin adds ten thousand rows between two readings. So NumPy counts rows by their key's index, and only the
+few rows that a view shows are unpacked. This module does not know how views show them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ RATE_SECONDS = 1.0
 
 
 class Progress(NamedTuple):
-    """What a running call has used, as of its last tick: nanoseconds and bytes."""
+    """A running call's use as of its last tick: nanoseconds and bytes."""
 
     cpu_ns: int
     memory_bytes: int
@@ -50,7 +50,7 @@ def latest(table: Table[K], start: int, stop: int, belongs: Callable[[K], bool],
 
 
 class Tail(Generic[K]):
-    """The last rows of a table that belong to a plugin, kept from one look to the next.
+    """The last rows of a table that belong to a plugin, kept from one reading to the next.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ class Tail(Generic[K]):
 
 
 class Tally(Generic[K, L]):
-    """How many rows of a table there were of each kind, also of those the table has dropped since it was first asked.
+    """How many rows of each kind a table has had, those included that it has dropped since the first reading.
 
     Parameters
     ----------
@@ -112,14 +112,14 @@ class Tally(Generic[K, L]):
 
 
 class CallKind(NamedTuple):
-    """What ended calls are counted under."""
+    """The key that ended calls are counted under."""
 
     plugin: str
     outcome: str
 
 
 class HostCallKind(NamedTuple):
-    """What host calls are counted under; a `capability` is empty where anybody may."""
+    """The key that host calls are counted under; `capability` is empty where every plugin may call."""
 
     plugin: str
     capability: str
@@ -144,7 +144,7 @@ class Rate:
         self._seen: deque[tuple[float, dict[str, int]]] = deque()
 
     def fastest(self, counts: dict[str, int]) -> float:
-        """Rows a second of whichever counter grew fastest."""
+        """Rows a second of the counter that grew fastest."""
         now = time.monotonic()
         while len(self._seen) > 1 and now - self._seen[1][0] >= RATE_SECONDS:
             self._seen.popleft()
@@ -155,13 +155,13 @@ class Rate:
         return self.last
 
     def clear(self) -> None:
-        """Forget what was seen."""
+        """Forget the earlier counts."""
         self.last = 0.0
         self._seen.clear()
 
 
 class Ticks:
-    """What running calls have used, from their ticks."""
+    """The use of running calls, from their ticks."""
 
     def __init__(self, recorder: Recorder) -> None:
         self._table = recorder.samples
@@ -169,7 +169,7 @@ class Ticks:
         self._progress: dict[int, Progress] = {}
 
     def of(self, call_ids: Iterable[int]) -> dict[int, Progress]:
-        """The last tick of each of these calls; none where it has not come to one."""
+        """The last tick of each of these calls; a call that has had none is left out."""
         import numpy as np
 
         running = set(call_ids)

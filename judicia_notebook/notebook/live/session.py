@@ -1,13 +1,15 @@
-"""The kernel's half of a live widget: its views come and go, ask for operations, and are told what holds.
+"""The kernel's half of a live widget: views come and go, request operations, and get the present state.
 
-`LiveSession` is what panel, charts and call card have in common; ``session.js`` is the other half. It knows neither
+`LiveSession` is the common part of panel, charts and call card; ``session.js`` is the other half. It knows neither
 widgets nor plugins.
 
 - A page says hello, alive and bye. A `Feed` counts the views, and calls `_beat` while there is one.
-- A page asks for one operation at a time. It is answered ``done``, with the revision of a state that has it, or
-  ``refused`` with the error. A message that makes no sense is refused as well, and nothing that a page says raises.
-- A state is sent whole under a revision that only rises, so that a page can tell an old state from a new one.
-- A message that cannot be sent is dropped: the comm may be gone, and who changed a policy has nothing to do with that.
+- A page requests one operation at a time. The session answers ``done``, with the revision of a state that has it, or
+  ``refused``, with the error. It refuses a malformed message as well, and no message of a page raises.
+- The session sends a state whole, under a revision that only rises, so that a page can tell an old state from a new
+  one.
+- The session drops a message that cannot be sent: the comm may be gone, and that must not fail the caller's change of a
+  policy.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ _log = logging.getLogger(__name__)
 
 
 class LiveSession:
-    """Serves the views of one widget. A subclass says what an operation does and what a view is told.
+    """Serves the views of one widget. A subclass carries out operations and sends views their states.
 
     Parameters
     ----------
@@ -50,25 +52,25 @@ class LiveSession:
         self.feed = Feed(self._beat, opened=self._open, closed=self._rest, seconds=beat_seconds)
 
     def close(self) -> None:
-        """End everything that it keeps going."""
+        """End the feed, and everything that the subclass keeps going."""
         self.feed.close()
 
     def card(self) -> Card:
-        """What is to be seen where there is no kernel."""
+        """The card for a page without a kernel."""
         raise NotImplementedError
 
     # What a subclass says -------------------------------------------------------------------------------------
 
     def _operate(self, operation: messages.Operation) -> int:
-        """Carry out an operation; the revision of a state that has it."""
+        """Carry out an operation. Returns the revision of a state that has it."""
         raise NotImplementedError
 
     def _welcome(self, view: str) -> None:
-        """A view is new, or was thought to be gone: tell it everything."""
+        """A view is new, or had been dropped: send it everything."""
         raise NotImplementedError
 
     def _beat(self) -> None:
-        """Tell what is new; called on the feed's thread while a view is open."""
+        """Send the news; called on the feed's thread while a view is open."""
         raise NotImplementedError
 
     def _open(self) -> None:
@@ -80,7 +82,7 @@ class LiveSession:
     # What a page says -----------------------------------------------------------------------------------------
 
     def receive(self, content: object) -> None:
-        """One message of the page, whatever it is; nothing is raised."""
+        """Take a message of the page, which may be anything; raise nothing."""
         try:
             message = messages.read(content)
             if isinstance(message, messages.Operation):
@@ -90,13 +92,13 @@ class LiveSession:
                 self.feed.bye(message.view)
             elif self.feed.heard(message.view) or message.type == "hello":
                 self._welcome(message.view)
-        except Exception as error:  # a refusal is an answer too, and the kernel's log is no place for it
+        except Exception as error:  # a refusal is an answer, too: the page shows it, not the kernel's log
             self._send(messages.refusal(messages.id_of(content), error))
 
     # What the kernel says -------------------------------------------------------------------------------------
 
     def _send_state(self, text: Callable[[], str]) -> int:
-        """Send what holds now, under the next revision, which is returned."""
+        """Send the present state under the next revision. Returns the revision."""
         with self._lock:
             self._revision += 1
             revision = self._revision

@@ -1,4 +1,4 @@
-"""Which plugin a live widget shows: the one it was made of, or the one that is chosen among those of a runtime."""
+"""The plugin that a live widget shows: the plugin it was made of, or a chosen plugin of its runtime."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class ShownPlugin:
 
     @property
     def recorder(self) -> Recorder:
-        """Where the rows of all these plugins are."""
+        """The recorder that has the rows of all these plugins."""
         source = self._source
         return recorder_of(source) if isinstance(source, Plugin) else source.recorder
 
@@ -51,11 +51,11 @@ class ShownPlugin:
 
     @property
     def choices(self) -> tuple[Plugin, ...] | None:
-        """What a page can choose among; None where there is nothing to choose."""
+        """The plugins a page can choose among; None where there is nothing to choose."""
         return None if isinstance(self._source, Plugin) else tuple(self.plugins.values())[:MOST_CHOICES]
 
     def named(self, name: str) -> Plugin:
-        """One of the plugins.
+        """The plugin of this name.
 
         Raises
         ------

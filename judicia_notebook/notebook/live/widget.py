@@ -1,10 +1,10 @@
-"""What the live widgets have in common: a page from a bundle of ES modules, and a session in the kernel behind it.
+"""The common part of the live widgets: a page from a bundle of ES modules, and a session in the kernel behind it.
 
-Knows anywidget and nothing of plugins; anywidget is imported by `live_widget` and not before.
+Knows anywidget and nothing of plugins. Only `live_widget` imports anywidget.
 
-- All talk is custom messages, in both directions. Traits are set when a widget is made and never again: a running cell
-  can keep the browser's changes of traits back for good, and messages it cannot.
-- A page without a kernel (GitHub, nbconvert) shows what `card` said when the widget was shown.
+- Page and session exchange custom messages alone. Traits are set when a widget is made and never again: a running cell
+  can hold the browser's changes of traits back for good, but not its messages.
+- A page without a kernel (GitHub, nbconvert) shows the `card` of the time when the widget was shown.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def live_widget(page: str, style: tuple[str, ...]) -> type[Any]:
         def _repr_mimebundle_(self, **options: Any) -> Any:
             bundle = super()._repr_mimebundle_(**options)
             card = self.session.card()
-            shown, *metadata = bundle or ({},)  # a closed widget has nothing of its own to show
+            shown, *metadata = bundle or ({},)  # a closed widget has no card of its own
             return ({**shown, "text/plain": card.text(), "text/html": card.html()}, *metadata)
 
     # The browser tells widgets apart by this name, and keeps one style for each: under one name they would share it.
@@ -65,7 +65,7 @@ def live_widget(page: str, style: tuple[str, ...]) -> type[Any]:
 
 
 def answer_where_asked(comm: Any) -> None:
-    """Listen to the browser's word on which shell a message is for, not to where the kernel last spoke."""
+    """Let the browser choose the shell of a message; some versions of ipykernel take the shell that sent last."""
     if hasattr(comm, "_reply_subshell_for"):  # private, and only in some versions of ipykernel
         comm._reply_subshell_for = lambda _, default: default  # noqa: SLF001
 

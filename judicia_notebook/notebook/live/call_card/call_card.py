@@ -2,9 +2,10 @@
 
 A `HandleSession` is the kernel's half and knows no widget; its page is ``call_card.js``.
 
-- The card says what the call's handle says. Cancel is a message, pending until a state shows that the call is ending.
-- While a view is open and the call goes on, a feed sends what it used; with the call, the feed ends for good. A view
-  that opens later is told once how it ended.
+- The card shows the state of the call's handle. Cancel is a message, pending until a state shows that the call is
+  ending.
+- While a view is open and the call goes on, a feed sends the call's use. The feed ends with the call, for good. A view
+  that opens later gets the call's end once.
 - Texts may come from a guest: they are cut and made printable here, and the page puts them in as text.
 """
 
@@ -53,7 +54,7 @@ class HandleState(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def ended(self) -> bool:
-        """Whether nothing of it will change any more."""
+        """Whether the call has ended, so that no field changes any more."""
         return self.state in ("ok", "failed", "cancelled")
 
 
@@ -90,7 +91,7 @@ def handle_state(handle: CallHandle, ticks: Ticks | None = None) -> HandleState:
 
 
 def _record_of(handle: CallHandle) -> CallRecord | None:
-    """Its row; also of one that the table has dropped since, if it failed and so has it in its error."""
+    """The call's row. A failed call has it in its error, also after the table has dropped it."""
     error = handle.exception()
     kept = error.record if isinstance(error, CallError) else None
     return handle.record or kept
@@ -120,7 +121,7 @@ def handle_card(handle: CallHandle) -> Card:
 
 
 class HandleSession(LiveSession):
-    """The kernel's half of the card of one call. To close it ends the feed; the call goes on.
+    """The kernel's half of the card of one call. `close` ends the feed; the call goes on.
 
     Parameters
     ----------
@@ -150,7 +151,7 @@ class HandleSession(LiveSession):
         self.push()
 
     def push(self) -> int:
-        """Send what holds now; the revision it was sent as."""
+        """Send the present state. Returns its revision."""
         return self._send_state(lambda: msgspec.json.encode(handle_state(self._handle, self._ticks)).decode())
 
     def _call_ended(self, _: CallHandle) -> None:

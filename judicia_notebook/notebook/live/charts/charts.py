@@ -1,11 +1,11 @@
 """The live charts: memory and CPU of running calls against their limits, host calls by capability, and outcomes.
 
 A `ChartSession` is the kernel's half and knows no widget; its page is ``charts.js``, which keeps the last half minute
-and draws it. Nothing can be changed here, so there is nothing to confirm: that is what the panel is for.
+and draws it. The charts change nothing, so they have nothing to confirm: changes are the panel's.
 
-- The feed takes a frame ten times a second while a view is open (see `feed`). A frame is
-  some hundred bytes; while nothing happens one a second is sent, which also says that the kernel is there.
-- A view that opens later gets what the others have seen, in messages of some KiB.
+- The feed takes a frame ten times a second while a view is open (see `feed`). A frame is some hundred bytes. While
+  nothing happens the kernel sends a frame a second, which also says that the kernel is there.
+- A view that opens later gets the frames that the others have seen, in messages of some KiB.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class ChartSession(LiveSession):
     Parameters
     ----------
     source : Plugin or Runtime
-        What they are charts of; with a runtime the page can choose among its plugins.
+        Its activity is drawn; with a runtime the page can choose among its plugins.
     send : callable
         ``send(message)``: to all views.
     """
@@ -75,12 +75,12 @@ class ChartSession(LiveSession):
             raise PolicyError("Charts only show; nothing can be changed here.")
         self._shown.choose(operation.plugin)
         self._beat()
-        return self._revision  # charts have no states: what they say of the plugin is the answer
+        return self._revision  # charts have no states: `About` is the answer
 
     # What the kernel says -------------------------------------------------------------------------------------
 
     def _open(self) -> None:
-        """The first view came: what happened while nobody looked is not drawn."""
+        """The first view came: begin with what happens from now on."""
         with self._lock:
             self._told, self._reader = None, None
 
@@ -100,7 +100,7 @@ class ChartSession(LiveSession):
             self._send_frames([frame])
 
     def _tell_about(self, plugin: Plugin | None) -> Shown:
-        """Say which plugin this is, where that is news, and begin anew where it is another one."""
+        """Tell the page the plugin, where that is news, and begin anew where it is another plugin."""
         name, choices = plugin.name if plugin is not None else "", self._shown.choices
         names = None if choices is None else tuple(choice.name for choice in choices)
         shown, told = Shown(name, plugin.state if plugin is not None else "", names), self._told
@@ -149,7 +149,7 @@ class ChartSession(LiveSession):
 
 
 def chart_card(plugin: Plugin) -> Card:
-    """What charts of a plugin leave behind: its last call against its limits, and what it did so far."""
+    """The card that charts leave behind: the plugin's last call against its limits, and its calls so far."""
     recorder, last, quota = recorder_of(plugin), plugin.last, plugin.policy.quota
     memory = format_size(last.memory_peak_bytes) if last is not None and last.memory_peak_bytes is not None else "–"
     cpu = format_time(last.cpu_ms / 1e3) if last is not None else "–"

@@ -1,7 +1,7 @@
-"""What the live charts draw: a plugin's use of memory and CPU, its host calls and outcomes, one `Frame` a look.
+"""The frames of the live charts: a plugin's memory and CPU, its host calls and outcomes, since the frame before.
 
-A frame says what happened since the one before, so that nothing is lost however fast the plugin is: its memory and CPU
-are the largest of all calls that ran or ended meanwhile, and its counts are of every one of them.
+A frame covers the whole time since the frame before, so that nothing is lost however fast the plugin is. Its memory and
+CPU are the largest of all calls that ran or ended meanwhile, and its counts are of every call.
 
 Reading costs a fraction of a millisecond: rows are counted by position with NumPy (see
 `judicia_notebook.notebook.live.readings`), and of the calls that ended only the last few are looked at one by one.
@@ -68,13 +68,13 @@ class FrameReader:
         self._ticks = Ticks(recorder)
 
     def mark(self, plugin: Plugin) -> tuple[object, ...]:
-        """Something that differs whenever there may be something new; cheap enough to ask again and again."""
+        """A value that changes whenever a new frame may differ; cheap enough to read again and again."""
         recorder, running = self._recorder, running_calls(plugin)
         busy = perf_counter_ns() if running else 0
         return recorder.calls.end, recorder.host_calls.end, plugin.policy.version, plugin.state, busy
 
     def read(self, plugin: Plugin) -> Frame:
-        """What happened since the last time."""
+        """The frame since the last reading."""
         running = [call for call in running_calls(plugin) if call.started_ns]
         ticks = self._ticks.of(call.scope.call_id for call in running)
         ended = self._ended()

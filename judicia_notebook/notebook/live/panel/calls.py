@@ -1,7 +1,7 @@
-"""The calls a panel makes: one, or one every so many milliseconds, always in the background.
+"""The calls a panel makes: a single call, or a call every so many milliseconds, always in the background.
 
-They are ordinary calls of the plugin, under its quotas, recorded with the origin ``panel``. What a call ends with is
-shown and goes no further; a repetition goes on through errors, since to see a plugin being denied is what it is for.
+They are ordinary calls of the plugin, under its quotas, recorded with the origin ``panel``. The panel shows a call's
+error and raises nothing. A repetition goes on through errors: it is there to show a plugin while it is denied.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def payload_of(text: str) -> Any:
-    """The JSON that somebody typed; None for nothing.
+    """The JSON that the user typed; None for an empty text.
 
     Raises
     ------
@@ -42,7 +42,7 @@ def payload_of(text: str) -> Any:
 
 
 class PanelCalls:
-    """Makes a panel's calls, and keeps what came of the last one.
+    """Makes a panel's calls, and keeps the last result.
 
     Parameters
     ----------
@@ -62,16 +62,16 @@ class PanelCalls:
 
     @property
     def made(self) -> int:
-        """How many calls have ended since the last one was asked for."""
+        """How many calls have ended since the last `make`."""
         return self._made
 
     @property
     def repeating(self) -> str:
-        """What is called again and again; empty when nothing is."""
+        """The function that is called again and again; empty without a repetition."""
         return self._repeating if threads.is_alive(self._thread) else ""
 
     def make(self, plugin: Plugin, function: str, payload: Any, every_s: float | None = None) -> None:
-        """Call a function now; again and again, if `every_s` is given. What went on before ends.
+        """Call a function now; again and again, if `every_s` is given. An earlier repetition ends.
 
         Raises
         ------
@@ -98,7 +98,7 @@ class PanelCalls:
             raise
 
     def stop(self) -> None:
-        """End the repetition and the call it is in. A call made on its own goes on."""
+        """End the repetition and its running call. A single call goes on."""
         with self._lock:
             stop, self._stop = self._stop, None
             self._repeating = ""
@@ -110,7 +110,7 @@ class PanelCalls:
             handle.cancel()
 
     def close(self) -> None:
-        """End whatever goes on."""
+        """End all calls of this panel."""
         self.stop()
         handle = self._handle
         if handle is not None:
@@ -150,7 +150,7 @@ class PanelCalls:
                 return
 
     def _note(self, handle: CallHandle) -> None:
-        """Keep what came of a call."""
+        """Keep a call's result."""
         error = handle.exception()
         record = handle.record
         cost = record.cost_line() if record is not None else ""

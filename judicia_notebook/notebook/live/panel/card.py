@@ -1,4 +1,4 @@
-"""What a panel leaves behind where there is no kernel: a table of what held when it was shown."""
+"""The card that a panel leaves behind where there is no kernel: a table of the state when it was shown."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What each operation of a panel does to a policy: from what holds now to what is to hold, and its line in the audit.
+"""What each operation of a panel does to a policy: the new snapshot for the present one, and its line in the audit.
 
-Pure functions of snapshots. A policy applies them under its own lock, so that two people at once lose nothing.
+Pure functions of snapshots. A policy applies them under its own lock, so that no change of two users at once is lost.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 
 class Unmeant(PolicyError):
-    """What was typed was no limit or scope to be set: its field was only left. The page knows this name."""
+    """The user only left a field, and did not mean to set this limit or scope. The page knows this name."""
 
 
 class Change(NamedTuple):
-    """What the audit calls it, the new state for the old one, and which drag of a slider it belongs to."""
+    """A change: its name in the audit, the new state for the old state, and the drag of a slider it belongs to."""
 
     what: str
     detail: str
@@ -41,7 +41,7 @@ def change_for(plugin: Plugin, operation: messages.Operation) -> Change:
     Raises
     ------
     PolicyError
-        It asks for what there is not.
+        It names a capability, scope or quota that does not exist.
     """
     match operation:
         case messages.Grant(grants=grants):
@@ -69,7 +69,7 @@ def change_for(plugin: Plugin, operation: messages.Operation) -> Change:
 def check_current(
     plugin: Plugin, operation: messages.Operation, own: set[int], now: Snapshot, wanted: Snapshot
 ) -> None:
-    """Refuse to widen what was narrowed after the page had drawn what it asks to change.
+    """Refuse to widen a grant or quota that was narrowed after the page had drawn it.
 
     Versions in `own` were made by that page itself.
 
@@ -89,7 +89,7 @@ def check_current(
 
 
 def check_meant(operation: messages.Operation, now: Snapshot, wanted: Snapshot) -> None:
-    """Refuse to widen anything by the way.
+    """Refuse to widen anything when a field is only left.
 
     Raises
     ------
@@ -129,7 +129,7 @@ def _grant(plugin: Plugin, wanted: tuple[str, ...]) -> Change:
 
 
 def _preset(plugin: Plugin, preset: str) -> Change:
-    """Nothing, or what its manifest asks for, or each capability there is; with that, scopes that stand are kept."""
+    """No grants, or those the manifest asks for, or every capability; the last keeps present scopes."""
     wanted = {
         "nothing": (),
         "asked": read_requests(plugin.manifest.capabilities).grants,

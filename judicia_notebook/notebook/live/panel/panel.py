@@ -3,12 +3,13 @@
 A `PanelSession` is the kernel's half and knows no widget: messages in, messages out. `make_panel` puts it behind a
 widget (see `judicia_notebook.notebook.live.widget`), whose page is ``panel.js``.
 
-- The kernel is the truth. It says what holds in whole states with a rising revision, and the page draws nothing else;
-  an operation counts as done when a state with at least the revision of its answer has been drawn.
-- No trait of the widget ever changes. The browser's throttle for traits waits for a kernel that a running cell may
-  never give an answer, and then a switch shows what was clicked rather than what is granted. Messages have no throttle.
-- A change of the policy is sent at once, by whoever made it. Everything else is sent by the feed, three times a second
-  while something changes and a view is open.
+- The kernel is the truth. It sends whole states with a rising revision, and the page draws these only. An operation
+  counts as done when the page has drawn a state with at least the revision of the operation's answer.
+- No trait of the widget ever changes. The browser's throttle for traits waits for an answer of the kernel, which a
+  running cell may hold back for ever. Then a switch would show the click rather than the grant. Messages have no
+  throttle.
+- The thread that changes the policy sends the change at once. The feed sends everything that is not policy, three times
+  a second, while something changes and a view is open.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ _SHOWN = "shown"  # stands for the view that has not said hello yet
 
 
 class Step(NamedTuple):
-    """A change that can be undone: what held before, and what it made of that. `version` is what came of it."""
+    """A change that can be undone: the snapshots before and after it. `version` is the policy's version after it."""
 
     version: int
     before: Snapshot
@@ -66,7 +67,7 @@ class PanelSession(LiveSession):
     Parameters
     ----------
     source : Plugin or Runtime
-        What it is a panel of; with a runtime the page can choose among its plugins.
+        The plugin to show; with a runtime the page can choose among its plugins.
     send : callable
         ``send(message)``: to all views of the panel.
     first_tab : str
@@ -92,11 +93,11 @@ class PanelSession(LiveSession):
         self.calls.close()
 
     def card(self) -> Card:
-        """What holds now, for where there is no kernel."""
+        """The present state, for a page without a kernel."""
         return panel_card(self.state())
 
     def announce(self) -> None:
-        """It is about to be shown. The page's hello may have to wait for the end of the cell that shows it."""
+        """Open a view already: the page's hello may have to wait for the end of the cell that shows the panel."""
         self.feed.heard(_SHOWN)
 
     # What the page says ---------------------------------------------------------------------------------------
@@ -156,7 +157,7 @@ class PanelSession(LiveSession):
     def _amend(
         self, plugin: Plugin, view: str, what: str, update: Callable[[Snapshot], Snapshot], detail: str
     ) -> tuple[int, Snapshot, Snapshot] | None:
-        """Change the policy, and note that a view did; the version, what held before and what then, if that differs."""
+        """Change the policy, and note the view. Returns the version and the two snapshots, if they differ."""
         seen: list[Snapshot] = []
 
         def noted(now: Snapshot) -> Snapshot:
@@ -171,7 +172,7 @@ class PanelSession(LiveSession):
         return version, before, after
 
     def _versions_of(self, view: str | None = None) -> set[int]:
-        """The versions of policies that a view made, or all of this panel's."""
+        """The versions of policies that a view made, or that all views of this panel made."""
         return {version for version, by in tuple(self._made) if view in (None, by)}
 
     def _remember(self, step: Step) -> None:
@@ -208,12 +209,12 @@ class PanelSession(LiveSession):
         return self._shown.plugin
 
     def state(self) -> State:
-        """What holds now."""
+        """The present state."""
         with self._lock:
             return self._reader.read(plugin) if (plugin := self.plugin) is not None else State()
 
     def push(self) -> int:
-        """Send what holds now; the revision it was sent as."""
+        """Send the present state. Returns its revision."""
         with self._lock:
             plugin = self.plugin
             self._watch(plugin)
@@ -259,7 +260,7 @@ class PanelSession(LiveSession):
         self.calls.stop()
 
     def _watch(self, plugin: Plugin | None) -> None:
-        """Have changes of this plugin's policy sent at once, and those of no other."""
+        """Send changes of this plugin's policy at once, and of no other plugin's."""
         with self._lock:
             policy = plugin.policy if plugin is not None and self.feed.views else None
             if policy is self._watched:

@@ -1,6 +1,6 @@
-"""What a panel shows, read from policy and recorder: one `State`, whole, each time.
+"""The state of a panel, read from policy and recorder: each time a whole `State`.
 
-The page draws a state and nothing else, so this is all it can know. Texts may come from a guest: they are cut and made
+The page draws only a state, so a state is all it can know. Texts may come from a guest: they are cut and made
 printable here, and the page puts them in as text.
 
 Reading costs about a millisecond whatever the plugin does, because rows are counted and not looked through (see
@@ -189,7 +189,7 @@ class StateReader:
         self._callable: tuple[FunctionRow, ...] = ()
 
     def mark(self, plugin: Plugin | None) -> tuple[object, ...]:
-        """Something that differs whenever the state may: cheap enough to ask again and again."""
+        """A value that changes whenever the state may: cheap enough to read again and again."""
         recorder = self._recorder
         tables = (recorder.calls, recorder.host_calls, recorder.logs, recorder.audit, recorder.denials)
         ends = tuple(table.end for table in tables)
@@ -248,7 +248,7 @@ class StateReader:
         )
 
     def _look_at(self, plugin: Plugin) -> None:
-        """Note what only another file can change."""
+        """Note the parts that only another file can change."""
         if self._known_code is plugin.code:
             return
         self._known_code = plugin.code
@@ -303,7 +303,7 @@ class StateReader:
         ended: list[Row[CallKey]],
         counts: Mapping[tuple[str, str], int],
     ) -> Use:
-        """What the running calls use, else what the last one used."""
+        """The use of the running calls, otherwise of the last call."""
         if self._rate_of != plugin:
             self._rate_of = plugin
             self._rate.clear()

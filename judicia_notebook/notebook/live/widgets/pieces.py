@@ -1,16 +1,16 @@
 """The stock pieces themselves, each an `ipywidgets.VBox` that follows a plugin's policy until it is closed.
 
-A stock control shows what was clicked before the kernel has heard of it, and a running cell can keep that from the
-kernel for good. A dashboard must not say then that something is forbidden which is still allowed. So:
+A stock control shows a click before the kernel has received it, and a running cell can keep the click from the kernel
+for good. A dashboard must not show then that a capability is revoked which is still granted. So:
 
-- What holds is a text beside each control, which only the kernel writes, with the version of the policy it is from.
-- A capability has a button that grants it and one that revokes it. Neither has a state in the browser that could be
-  wrong, and a click that comes twice, or late, means what it said.
-- A slider has no number on it. Its thumb goes where the policy is after every change, whoever made it.
-- ipykernel 7.4.0 may send a message to a shell that is busy; every control is made to follow the browser's word.
+- A text beside each control shows the present policy and its version. Only the kernel writes it.
+- A capability has a button that grants it and another that revokes it. Neither has a state in the browser that could be
+  wrong, and a click that comes twice, or late, still means the same.
+- A slider has no number on it. Its thumb goes to the policy's value after every change, from whatever source.
+- ipykernel 7.4.0 may send a message to a busy shell: `answer_where_asked` makes it follow the browser's choice.
 
-Policies are observed on whichever thread changes them. Buttons and texts are only written by the kernel, so that any
-thread may write them, one at a time; of a slider at most the thumb can be off for a moment.
+The thread that changes a policy also draws it. Only the kernel writes buttons and texts, so any thread may write them,
+one at a time. Of a slider at most the thumb can be off for a moment.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _TEXT_LIMIT = 400
 
 
 class Piece(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
-    """What all of them are: `draw` puts what holds into the controls, and is called after each change of the policy."""
+    """The base of all pieces: `draw` puts the present policy into the controls, after each change of the policy."""
 
     def __init__(self, plugin: Plugin) -> None:
         self._plugin = plugin
@@ -65,10 +65,10 @@ class Piece(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         return ()
 
     def draw(self) -> None:
-        """Put what holds into the controls."""
+        """Put the present policy into the controls."""
 
     def follow(self) -> None:
-        """Draw until what is drawn is what holds."""
+        """Draw until the policy has not changed meanwhile."""
         with self._drawing:
             drawn = -1
             while self._is_open and drawn != (version := self._plugin.policy.version):
@@ -76,7 +76,7 @@ class Piece(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
                 drawn = version
 
     def carry_out(self, change: Callable[[], object]) -> None:
-        """Do what a click asks for. A refusal is said below the rows, and what holds is drawn in any case."""
+        """Carry out a click. A refusal stands below the rows, and the present policy is drawn in any case."""
         try:
             if self._plugin.unloaded:
                 raise PluginNotReady(f"{self._plugin.name} is unloaded; rt.load(...) loads it again.")
@@ -89,7 +89,7 @@ class Piece(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.follow()
 
     def card(self) -> Card:
-        """What is to be seen where there is no kernel."""
+        """The card for a page without a kernel."""
         return policy_card(self._plugin.policy)
 
     def close(self) -> None:
@@ -183,7 +183,7 @@ class CapabilityToggles(Piece):
         return CapabilityParts(grant, revoke, said, widgets.HBox((label, grant, revoke, said)))
 
     def _grant(self, name: str) -> None:
-        """Grant what was revoked last, else what the manifest asks for; never everything where a scope is unknown."""
+        """Grant what was revoked last, otherwise what the manifest asks for; never all where a scope is unknown."""
 
         def switch_on() -> None:
             policy = self._plugin.policy
@@ -258,14 +258,14 @@ class QuotaSliders(Piece):
             parts.said.value = _markup(_quota_text(policy, kind))
             parts.no_limit.disabled = getattr(policy.quota, kind) is None
             if self._moving == (threading.get_ident(), kind):
-                continue  # somebody is moving it, and further than this by now
+                continue  # the user is moving it, and further than this by now
             self._placed[kind] = _position(policy, kind)
             parts.slider.value = self._placed[kind]
-            parts.slider.send_state("value")  # also where the kernel knows of no difference: the browser may
+            parts.slider.send_state("value")  # also where the kernel sees no difference: the browser's thumb may differ
 
     def _moved(self, kind: str, place: float) -> None:
         if math.isclose(place, self._placed[kind], rel_tol=1e-9):
-            return  # it was put there by `draw`
+            return  # `draw` put it there
         policy = self._plugin.policy
         chosen = None if math.isnan(place) else _chosen(policy, kind, place, down=place < self._placed[kind])
         self._moving = (threading.get_ident(), kind)
@@ -277,7 +277,7 @@ class QuotaSliders(Piece):
         if chosen is not None and getattr(policy.quota, kind) == chosen:
             self._placed[kind] = place
             return
-        with self._drawing:  # what was refused is no change of the policy, and the thumb goes back all the same
+        with self._drawing:  # a refusal changes no policy, and the thumb goes back all the same
             if self._is_open:
                 self.draw()
 
@@ -341,7 +341,7 @@ class RunButton(Piece):
 
     def _start(self) -> None:
         with self._drawing:
-            if self.handle is None or self.handle.done():  # else: clicks that waited in a row while a cell ran
+            if self.handle is None or self.handle.done():  # otherwise clicks that queued while a cell ran
                 self.carry_out(self._submit)
 
     def _submit(self) -> None:

@@ -1,7 +1,7 @@
-"""Pieces for people who build dashboards of ipywidgets: capability buttons, quota sliders, a run button.
+"""Pieces for dashboards of ipywidgets: capability buttons, quota sliders, a run button.
 
-``judicia_notebook.widgets`` is this module. What it makes is stock ipywidgets in a `VBox`, to be put anywhere; how each
-piece stays true to the policy is said in `judicia_notebook.notebook.live.widgets.pieces`, imported when one is made.
+``judicia_notebook.widgets`` is this module. It makes stock ipywidgets in a `VBox`, which fits anywhere.
+`judicia_notebook.notebook.live.widgets.pieces`, imported with the first piece, says how each stays true to the policy.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["capability_toggles", "quota_sliders", "run_button"]
 
 
 def capability_toggles(plugin: Plugin) -> VBox:
-    """A row for each capability that concerns a plugin: grant, revoke, and what the kernel says holds.
+    """A row for each capability that concerns a plugin: grant, revoke, and the kernel's word on what is granted.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def capability_toggles(plugin: Plugin) -> VBox:
 
 
 def quota_sliders(plugin: Plugin, *kinds: str) -> VBox:
-    """A slider for each quota of a plugin, and what the kernel says is in force.
+    """A slider for each quota of a plugin, and the kernel's word on what is in force.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def quota_sliders(plugin: Plugin, *kinds: str) -> VBox:
 
 
 def run_button(plugin: Plugin, function: str, payload: Any = None) -> VBox:
-    """A button that calls a function in the background, one that cancels the call, and the call's answer.
+    """A button that calls a function in the background, a button that cancels the call, and the call's answer.
 
     Parameters
     ----------
