@@ -396,7 +396,7 @@ export interface Choice {
   running: number;
 }
 
-/** A field of a payload: whether it has to be there, which values it takes, and what its schema says of it. */
+/** A field of a payload: whether it is required, which values it takes, and its schema's text. */
 export interface Field {
   name: string;
   needed: boolean;
