@@ -718,10 +718,12 @@ def test_what_hangs_in_postgresql_ends_with_the_call_and_on_the_server(postgres:
         "SELECT set_config('statement_timeout', '0', false), pg_sleep(1000)",
         "SELECT count(*) FROM generate_series(1, 1000000000000)",
         "SELECT string_agg(md5(g::text), '') FROM generate_series(1, 1000000000) AS g",
-        "SELECT repeat('a', 50) ~ '((((a{1,200}){1,200}){1,200}))b'",
         "SELECT array_fill(1, ARRAY[100000000])",
     ):
         assert postgres.attack("query", sql, wall=SHORT) == "wall", sql
+    # The server gives an expression up that takes it too much memory; whether that comes first depends on the machine.
+    expression = "SELECT repeat('a', 50) ~ '((((a{1,200}){1,200}){1,200}))b'"
+    assert postgres.attack("query", expression, wall=SHORT) in {"wall", "bad_request"}
     assert postgres.attack("query", "SELECT repeat('x', 100000000)") == "quota_exceeded"
     assert postgres.attack("query", "SELECT generate_series(1, 1000000000000)") == "quota_exceeded"
     with psycopg.connect(postgres.url, autocommit=True) as holder:

@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, Protocol, TypeVar
 
+from judicia_notebook.engine.interrupts import deferred
+
 if TYPE_CHECKING:
     from judicia_notebook.policy.policy import Policy
     from judicia_notebook.wasm.manifest import Manifest
@@ -129,7 +131,7 @@ class PluginRegistry(Generic[W, M]):
     def admit(self, plugin: LoadedPlugin, of_manifest: Callable[[], Iterable[W]]) -> None:
         """Take up a plugin that was loaded or exchanged, with the wishes of its manifest, if it exports the hook."""
         name = plugin.name
-        with self._lock:
+        with deferred(), self._lock:
             known = self._members.get(name)
             if self._hook not in plugin.functions:
                 self._drop(name)
@@ -144,7 +146,7 @@ class PluginRegistry(Generic[W, M]):
 
     def leave(self, plugin: LoadedPlugin) -> None:
         """Forget a plugin that is being unloaded."""
-        with self._lock:
+        with deferred(), self._lock:
             known = self._members.get(plugin.name)
             if known is not None and known.registration.plugin is plugin:
                 self._drop(plugin.name)
@@ -183,6 +185,6 @@ class PluginRegistry(Generic[W, M]):
             self._on_leave(known.member)
 
     def _policy_changed(self, name: str) -> None:
-        with self._lock:
+        with deferred(), self._lock:
             self._noted = {note for note in self._noted if note[0] != name}
         self._on_policy_change(name)

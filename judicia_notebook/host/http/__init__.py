@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Never, NoReturn
 
 from judicia_notebook.engine import safety
+from judicia_notebook.engine.interrupts import deferred
 from judicia_notebook.errors import PolicyError, ResourceExhausted, stays_in_process
 from judicia_notebook.host.dispatcher import Operation
 from judicia_notebook.host.http import hub
@@ -76,7 +77,7 @@ class HttpService:
 
     def end(self) -> None:
         """Take no more requests."""
-        with self._lock:
+        with deferred(), self._lock:  # a traced thread can be interrupted between a lock and its block
             self._closed = True
             server = self._server
         if server is not None:
