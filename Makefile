@@ -19,6 +19,9 @@ ARGS ?=
 # A test process for each processor, up to four: more of them would wait for those tests that want the machine alone.
 PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4
 
+# What `make check` leaves to `make test`, beside all that needs a kernel, a browser or minutes.
+SLOW := browser hostile foreign plugins test_documents.py
+
 .DEFAULT_GOAL := help
 .PHONY: help lab test check walls lint demo docs plugins pages bench soak clean
 
@@ -35,7 +38,7 @@ test: lint
 	@$(PYTEST) $(ARGS)
 
 check: lint
-	@$(PYTEST) -m fast --ignore tests/browser --ignore tests/hostile --ignore tests/foreign --quiet $(ARGS)
+	@$(PYTEST) -m fast --quiet $(foreach slow,$(SLOW),--ignore tests/$(slow)) $(ARGS)
 
 walls: $(VENV)/.dev
 	@ALL_WALLS=1 $(PYTEST) tests/hostile/test_walls.py $(ARGS)
