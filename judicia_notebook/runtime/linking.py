@@ -39,36 +39,27 @@ from judicia_notebook.runtime.exports import (
     exported_functions,
     numeric_exports,
 )
-from judicia_notebook.runtime.source import in_the_text, source_label
+from judicia_notebook.runtime.source import ModuleSource, in_the_text, source_label
 from judicia_notebook.text import did_you_mean, printable
 from judicia_notebook.units import format_size, format_time
 from judicia_notebook.wasm.compile_cost import HEAVY, check_locals, compile_work
 from judicia_notebook.wasm.foreign import makers_of
-from judicia_notebook.wasm.info import FuncType, Import, ModuleInfo
+from judicia_notebook.wasm.info import FuncType, Import
 
 if TYPE_CHECKING:
     from judicia_notebook.engine.invocation import Invocation
     from judicia_notebook.engine.sandbox import Sandbox
     from judicia_notebook.host.dispatcher import Dispatcher
-    from judicia_notebook.runtime.source import Read, Source
-    from judicia_notebook.wasm.manifest import Manifest
+    from judicia_notebook.runtime.source import Read
 
 MAX_STORES = 16
 """Memories, and tables, of a module at most."""
 
 
 @dataclass(frozen=True, slots=True)
-class Code:
+class Code(ModuleSource):
     """A module that was read, checked and compiled: what a plugin's instances are made from."""
 
-    source: Source
-    path: Path | None
-    wasm: bytes
-    digest: str
-    module: ModuleInfo
-    manifest: Manifest
-    manifest_origin: str
-    abi: str
     linkage: Linkage
     functions: Mapping[str, FuncType]
     callable: Mapping[str, FuncType]

@@ -158,8 +158,8 @@ def _to_wasm(data: bytes, path: Path | None) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
-    """A module that was read and not compiled."""
+class ModuleSource:
+    """A module's bytes, where they come from, and what they say of themselves."""
 
     source: Source
     path: Path | None
@@ -169,6 +169,12 @@ class Read:
     manifest: Manifest
     manifest_origin: str
     abi: str
+
+
+@dataclass(frozen=True, slots=True)
+class Read(ModuleSource):
+    """A module that was read and not compiled."""
+
     text: bytes = b""
     """The WAT it was assembled from, if it was."""
 
