@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from judicia_notebook.analysis.bench import Bench, Side
 from judicia_notebook.context import via
-from judicia_notebook.errors import CallError, tells_interrupts
+from judicia_notebook.errors import CallError
+from judicia_notebook.reporting.interrupts import tells_interrupts
 from judicia_notebook.runtime.pool import InstancePool, Making
 
 if TYPE_CHECKING:

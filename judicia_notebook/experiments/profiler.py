@@ -14,7 +14,8 @@ from judicia_notebook.analysis.profiles.profile import Profile
 from judicia_notebook.analysis.profiles.stacks import HOST, Frame, Sample
 from judicia_notebook.engine import wire
 from judicia_notebook.engine.profiler import INTERVAL, MOST_HOST_SAMPLES, GuestProfiler, fast_ticks
-from judicia_notebook.errors import CallError, describe, tells_interrupts
+from judicia_notebook.errors import CallError, describe
+from judicia_notebook.reporting.interrupts import tells_interrupts
 from judicia_notebook.runtime.linking import not_callable
 
 if TYPE_CHECKING:

@@ -35,12 +35,12 @@ from judicia_notebook.errors import (
     QuotaExceeded,
     ResourceExhausted,
     describe,
-    interrupted,
 )
 from judicia_notebook.host.scope import CallScope
 from judicia_notebook.policy.policy import CappedBudget
 from judicia_notebook.records.captures import THE_CALL
 from judicia_notebook.records.record import CallRecord, EndedCall, LimitsInForce
+from judicia_notebook.reporting.interrupts import interrupted
 from judicia_notebook.runtime import facts
 from judicia_notebook.runtime.exports import REACTOR_INITIALIZE
 from judicia_notebook.runtime.pool import Instance, Making, Ticket

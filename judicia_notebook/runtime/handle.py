@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from judicia_notebook.context import current_way
 from judicia_notebook.engine import interrupts
 from judicia_notebook.engine.workers import LOOK_SECONDS
-from judicia_notebook.errors import JudiciaError, ResourceExhausted, describe, interrupted, stays_in_process
+from judicia_notebook.errors import JudiciaError, ResourceExhausted, describe, stays_in_process
+from judicia_notebook.reporting.interrupts import interrupted
 from judicia_notebook.reporting.notices import callback_failed
 from judicia_notebook.runtime.pool import Ticket
 from judicia_notebook.text import printable

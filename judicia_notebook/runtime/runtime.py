@@ -24,7 +24,7 @@ from judicia_notebook.engine.interrupts import deferred, do_all
 from judicia_notebook.engine.memory import MemoryPool
 from judicia_notebook.engine.system_memory import MOST_MEMORY, memory_ceiling
 from judicia_notebook.engine.workers import Workers
-from judicia_notebook.errors import NoSuchPlugin, ResourceExhausted, stays_in_process, tells_interrupts
+from judicia_notebook.errors import NoSuchPlugin, ResourceExhausted, stays_in_process
 from judicia_notebook.host import wasi
 from judicia_notebook.host.dispatcher import Dispatcher
 from judicia_notebook.host.ownership import Owners
@@ -35,6 +35,7 @@ from judicia_notebook.policy.policy import Policy
 from judicia_notebook.policy.quotas import Quota, as_quota, overlay
 from judicia_notebook.records.record import CallRecord
 from judicia_notebook.records.recorder import Recorder
+from judicia_notebook.reporting.interrupts import tells_interrupts
 from judicia_notebook.runtime import admission, resetting
 from judicia_notebook.runtime.hooks import deliver
 from judicia_notebook.runtime.inspection import Inspection, inspect

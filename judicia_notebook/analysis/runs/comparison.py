@@ -22,7 +22,8 @@ from judicia_notebook.analysis.runs.bootstrap import FEWEST, Interval
 from judicia_notebook.analysis.runs.effect import Effect
 from judicia_notebook.analysis.runs.matching import ALL, groups_of, keys_of, match, names_of, why_not
 from judicia_notebook.analysis.runs.run import Run
-from judicia_notebook.errors import JudiciaError, tells_interrupts
+from judicia_notebook.errors import JudiciaError
+from judicia_notebook.reporting.interrupts import tells_interrupts
 from judicia_notebook.text import did_you_mean, with_plugin_text
 from judicia_notebook.units import format_count, format_size, format_time
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from judicia_notebook.analysis.runs import archive, tables
 from judicia_notebook.analysis.runs.tables import TABLES, Tables
-from judicia_notebook.errors import tells_interrupts
+from judicia_notebook.reporting.interrupts import tells_interrupts
 from judicia_notebook.text import printable
 from judicia_notebook.units import format_count
 

@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from judicia_notebook.errors import Interrupted, JudiciaError, PolicyError
+from judicia_notebook.errors import JudiciaError, PolicyError
 from judicia_notebook.experiments.sweep import contents, laboratory
 from judicia_notebook.experiments.sweep.dispatch import Dispatch, Here
 from judicia_notebook.experiments.sweep.grid import Grid, make_grid
 from judicia_notebook.experiments.sweep.journal import Journal
 from judicia_notebook.experiments.sweep.laboratory import Plan, Row
+from judicia_notebook.reporting.interrupts import Interrupted
 
 if TYPE_CHECKING:
     import pandas as pd
