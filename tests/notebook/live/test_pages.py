@@ -76,3 +76,10 @@ def test_without_node_it_says_what_to_install(tmp_path: Path) -> None:
     in_ci = subprocess.run(command, env=nowhere | {"CI": "true"}, capture_output=True, text=True, timeout=60)
     assert (at_home.returncode, in_ci.returncode) == (0, MISSING)
     assert "enable: apt-get install nodejs npm" in at_home.stderr
+
+
+def test_what_lies_beside_the_pages_is_no_module_by_their_word() -> None:
+    """JupyterLab's own scripts lie in .venv, and the nearest package.json says what they are: that of the root."""
+    assert "type" not in json.loads((ROOT / "package.json").read_text("utf-8"))
+    for folder in ("judicia_notebook/notebook/live", "tests/notebook/live"):
+        assert json.loads((ROOT / folder / "package.json").read_text("utf-8"))["type"] == "module"
