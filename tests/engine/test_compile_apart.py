@@ -86,8 +86,8 @@ def module(functions: int, turns: int, padding: int = 0) -> bytes:
     )
 
 
-SLOW = module(60, 6000)
-"""Takes the compiler more than a second of CPU time."""
+SLOW = module(120, 12_000)
+"""Takes the compiler some seconds of CPU time; its process is ready for it in a fraction of one."""
 
 
 # --- the same module -------------------------------------------------------------------------------------------------
