@@ -5,6 +5,7 @@
 #   make test      lint, then all tests                 make bench     what a call costs
 #   make check     lint, then the fast tests            make clean     remove all that make has made
 #   make lint      lint alone
+#   make core      the core's library, in C, where it is not that of its sources
 #   make demo      the quickstart without a browser, and an HTML report
 #   make docs      the site, into docs/_build/html
 #   make walls     every attack, with the wall taken down that withstands it
@@ -23,15 +24,15 @@ PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4
 SLOW := browser hostile foreign plugins test_documents.py
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test check walls lint demo docs plugins pages bench soak clean
+.PHONY: help lab test check walls lint core demo docs plugins pages bench soak clean
 
 help:
 	@sed -n '/^#/!q;s/^#[ ]\{0,1\}//p' Makefile
 
-lab: $(VENV)/.lab
+lab: $(VENV)/.lab core
 	@$(BIN)/python -m judicia_notebook lab $(ARGS)
 
-demo: $(VENV)/.lab
+demo: $(VENV)/.lab core
 	@$(BIN)/python -m judicia_notebook demo $(ARGS)
 
 test: lint
@@ -40,10 +41,10 @@ test: lint
 check: lint
 	@$(PYTEST) -m fast --quiet $(foreach slow,$(SLOW),--ignore tests/$(slow)) $(ARGS)
 
-walls: $(VENV)/.dev
+walls: $(VENV)/.dev core
 	@ALL_WALLS=1 $(PYTEST) tests/hostile/test_walls.py $(ARGS)
 
-lint: $(VENV)/.dev
+lint: $(VENV)/.dev core
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/mypy --no-error-summary
@@ -51,23 +52,26 @@ lint: $(VENV)/.dev
 	@$(BIN)/python tools/build_pages.py --lint --where-possible
 	@echo "lint: ruff, mypy and the import contracts are satisfied"
 
-docs: $(VENV)/.docs
+core: $(BIN)/python
+	@$(BIN)/python tools/build_core.py $(if $(SANITIZE),--sanitize)
+
+docs: $(VENV)/.docs core
 	@$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going -b html -c docs . docs/_build/html $(ARGS)
 	@echo "docs: docs/_build/html/index.html"
 
-plugins: $(VENV)/.lab
+plugins: $(VENV)/.lab core
 	@$(BIN)/python tools/build_plugins.py $(ARGS)
 
 pages: $(VENV)/.lab
 	@$(BIN)/python tools/build_pages.py $(ARGS)
 
-bench: $(VENV)/.bench
+bench: $(VENV)/.bench core
 	@echo "== benchmarks/peers.py"; $(BIN)/python benchmarks/peers.py $(ARGS)
 	@echo "== benchmarks/recorder.py"; $(BIN)/python benchmarks/recorder.py
 	@echo "== benchmarks/columns.py"; $(BIN)/python benchmarks/columns.py
 	@echo "== benchmarks/interrupts.py"; $(BIN)/python benchmarks/interrupts.py
 
-soak: $(VENV)/.dev
+soak: $(VENV)/.dev core
 	@$(BIN)/python tools/soak.py $(ARGS)
 	@SOAK=1 $(PYTEST) -m "soak or hypothesis"
 
