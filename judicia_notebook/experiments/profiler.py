@@ -21,8 +21,9 @@ from judicia_notebook.runtime.linking import not_callable
 if TYPE_CHECKING:
     from judicia_notebook.engine.profiler import Samples
     from judicia_notebook.policy.quotas import Quota
-    from judicia_notebook.runtime.call import Call, Target
+    from judicia_notebook.runtime.call import Call
     from judicia_notebook.runtime.callee import Callee
+    from judicia_notebook.runtime.target import Target
 
 MOST_CALLS = 20_000  # each leaves a row, and too many rows would push out the user's older rows
 
@@ -39,7 +40,7 @@ def profile(
 ) -> Profile:
     """Carry out `Plugin.profile`, whose docstring says more."""
     request = b"" if payload is None else wire.encode(payload)
-    target = plugin.target(function, plugin.abi)
+    target = plugin._target(function, plugin.abi)
     if function not in target.code.callable:
         raise not_callable(plugin.name, target.code, function)
     linkage = target.code.linkage
@@ -59,7 +60,7 @@ def profile(
         ):
             calls += 1
             try:
-                plugin.begin(target, quota, body, size_in=len(request), origin="profile").run()
+                plugin._begin(target, quota, body, size_in=len(request), origin="profile").run()
             except CallError as raised:
                 if not profiler.guest_samples:
                     raise
