@@ -11,7 +11,17 @@ from ctypes import memmove
 from time import perf_counter_ns
 from typing import TYPE_CHECKING
 
-from judicia_notebook.errors import AbiViolation, CallError, Cancelled, GuestTrap, QuotaExceeded
+from judicia_notebook.engine.core import functions
+from judicia_notebook.engine.core.structs import Phase, Status
+from judicia_notebook.errors import (
+    AbiViolation,
+    CallError,
+    Cancelled,
+    GuestTrap,
+    JudiciaError,
+    QuotaExceeded,
+    ResourceExhausted,
+)
 
 if TYPE_CHECKING:
     from judicia_notebook.engine.invocation import Invocation
@@ -67,26 +77,27 @@ def misshapen_hooks(module: ModuleInfo) -> list[str]:
 
 
 class Exchange:
-    """Requests and answers of one sandbox.
+    """Requests and answers of one sandbox. The core does the work: ``core/box.c``.
 
     `write_ns`, `run_ns` and `read_ns` are the times of the last exchange, in nanoseconds. The time that the guest's
     allocator takes for request and answer is in none of them: it is the guest's. So is its time for the answer of a
     host call; the rest of a host call is the host's.
     """
 
-    __slots__ = ("_alloc", "_allocator_ns", "_free", "read_ns", "run_ns", "sandbox", "write_ns")
+    __slots__ = ("_fields", "read_ns", "run_ns", "sandbox", "write_ns")
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
+        self._fields = fields = sandbox.box.fields
         types = sandbox.linkage.export_types
         fits = tuple((kind.params, kind.results) if (kind := types.get(name)) else None for name in (ALLOC, FREE)) == (
             ALLOC_TYPE,
             FREE_TYPE,
         )
-        self._alloc = sandbox.export(ALLOC) if fits else None
-        self._free = sandbox.export(FREE) if fits else None
+        if fits:
+            for name, field in ((ALLOC, fields.alloc), (FREE, fields.free_)):
+                memmove(field, sandbox.export(name).function, ctypes.sizeof(field))
         self.write_ns = self.run_ns = self.read_ns = 0
-        self._allocator_ns = 0
 
     def reset(self) -> None:
         """Forget the times of the exchange before."""
@@ -95,38 +106,84 @@ class Exchange:
     def call(self, export: Export, request: bytes, invocation: Invocation) -> bytes | None:
         """Hand over a request and take the answer: None where the guest gave no value.
 
+        The answer is copied while the thread is still inside, so it is this call's whatever other threads do.
+
         Raises
         ------
         CallError
         """
-        began, host_ns, allocator_ns = perf_counter_ns(), invocation.host_ns, self._allocator_ns
-        self.run_ns = self.read_ns = 0
-        length = len(request)
-        pointer = self.write(request, invocation) if length else 0
-        entered = perf_counter_ns()
-        self.write_ns = entered - began - (invocation.host_ns - host_ns) - (self._allocator_ns - allocator_ns)
+        self.reset()
+        fields, sandbox, length = self._fields, self.sandbox, len(request)
         try:
-            packed = self.sandbox.run_pair(export, pointer, length)
+            status = sandbox.inside(functions.exchange, export.function, request, length)
+            if status == Status.PENDING:
+                return self._take_large(invocation)
+            if status:
+                raise self._failure(status, invocation, length)
         finally:
-            left, host_ns, allocator_ns = perf_counter_ns(), invocation.host_ns, self._allocator_ns
-            self.run_ns = left - entered
-        try:
-            return self._take(packed, pointer, length, invocation)
-        finally:
-            took = perf_counter_ns() - left - (invocation.host_ns - host_ns)
-            self.read_ns = took - (self._allocator_ns - allocator_ns)
+            invocation.packed = fields.packed
+            self.write_ns, self.run_ns, read_ns = fields.write_ns, fields.run_ns, fields.read_ns
+            self.read_ns += read_ns
+        if not fields.packed:
+            return None
+        return ctypes.string_at(fields.staging, fields.answer_length) if fields.answer_length else b""
 
-    def _run_allocator(self, export: Export, invocation: Invocation) -> None:
-        """Run judicia_alloc or judicia_free, and count how long the guest itself is in it."""
-        began, host_ns = perf_counter_ns(), invocation.host_ns
-        try:
-            self.sandbox.run(export)
-        finally:
-            took = perf_counter_ns() - began
-            if self.sandbox.in_host_call:  # for its answer: `_on_host_call` adds the whole host call to host_ns later
-                invocation.host_ns -= took
-            else:
-                self._allocator_ns += took - (invocation.host_ns - host_ns)
+    def _take_large(self, invocation: Invocation) -> bytes:
+        """Copy an answer once, out of the guest's memory, and have it freed there."""
+        fields, memory = self._fields, self.sandbox.memory
+        began = perf_counter_ns()
+        length = fields.answer_length
+        answer = ctypes.string_at((memory.base if memory is not None else 0) + fields.answer, length)
+        self.read_ns += perf_counter_ns() - began
+        status = self.sandbox.inside(functions.exchange_end)
+        if status:
+            raise self._failure(status, invocation, length)
+        return answer
+
+    def _failure(self, status: int, invocation: Invocation, length: int) -> JudiciaError:
+        """The error for an exchange that did not come to its end."""
+        fields, sandbox = self._fields, self.sandbox
+        if status in (Status.TRAPPED, Status.STOPPED):
+            return self._failed_run(status, invocation, length)
+        if status == Status.NO_ALLOCATOR:
+            return violation(invocation, f"it exports no {ALLOC}, so it cannot be handed anything")
+        if status == Status.ALLOC_ZERO:
+            if (refused := sandbox.account.refused) is not None:
+                wanted, limit, _ = refused
+                return invocation.exceeded("memory", limit, wanted, "bytes")
+            return violation(invocation, f"{ALLOC}({length}) answered 0, which says that it has no room")
+        size = sandbox.memory.size if sandbox.memory is not None else 0
+        if status == Status.ALLOC_BEYOND:
+            return violation(
+                invocation, f"{ALLOC}({length}) answered {fields.request:#x}, beyond its memory of {size} bytes"
+            )
+        pointer, answer = fields.answer, fields.answer_length
+        if status == Status.ANSWER_LARGE:
+            invocation.note_stop()
+            error = invocation.ended or violation(invocation, "its answer is too large")
+            if isinstance(error, QuotaExceeded) and (asked := suspicion(pointer, answer)):
+                error.facts = (*error.facts, asked.strip())
+            return error
+        if status == Status.ANSWER_BEYOND:
+            return self._beyond(pointer, answer, invocation, "its answer")
+        if status == Status.ANSWER_OVERLAPS:
+            regions = f"{answer} bytes at {pointer:#x}, and {length} at {fields.request:#x}"
+            return violation(invocation, f"its answer overlaps the request without being the request: {regions}")
+        if status == Status.NO_MEMORY:
+            return ResourceExhausted(f"This process has no memory left for the answer of {invocation.where}.")
+        return sandbox.failure(status)
+
+    def _failed_run(self, status: int, invocation: Invocation, length: int) -> JudiciaError:
+        """The error for a guest's function that did not return: the function itself, or its allocator."""
+        fields = self._fields
+        phase, pointer, freed = fields.phase, fields.answer, fields.answer_length
+        error = self.sandbox.failure(status)
+        if phase == Phase.IN_FUNCTION or not isinstance(error, CallError) or isinstance(error, QuotaExceeded | Cancelled):
+            return error
+        asked = f"{ALLOC}({length})" if phase == Phase.IN_ALLOC else f"{FREE}({pointer:#x}, {freed})"
+        refused = violation(invocation, f"{asked} did not return{_why(error)}")
+        refused.__cause__ = error
+        return refused
 
     def write(self, data: bytes, invocation: Invocation) -> int:
         """Copy bytes into memory that the guest allocates; returns their address there.
@@ -136,30 +193,10 @@ class Exchange:
         AbiViolation
             judicia_alloc trapped, or answered 0 or an address outside the memory.
         """
-        length = len(data)
-        alloc = self._alloc
-        if alloc is None:
-            raise violation(invocation, f"it exports no {ALLOC}, so it cannot be handed anything")
-        alloc.words[0] = length
-        try:
-            self._run_allocator(alloc, invocation)
-        except (QuotaExceeded, Cancelled):
-            raise
-        except CallError as error:
-            raise violation(invocation, f"{ALLOC}({length}) did not return{_why(error)}") from error
-        pointer = alloc.words[0]
-        memory = self.sandbox.memory
-        if pointer == 0:
-            account = self.sandbox.account
-            if account.refused is not None:
-                wanted, limit, _ = account.refused
-                raise invocation.exceeded("memory", limit, wanted, "bytes")
-            raise violation(invocation, f"{ALLOC}({length}) answered 0, which says that it has no room")
-        if memory is None or pointer + length > memory.size:
-            size = memory.size if memory else 0
-            raise violation(invocation, f"{ALLOC}({length}) answered {pointer:#x}, beyond its memory of {size} bytes")
-        memmove(memory.base + pointer, data, length)
-        return pointer
+        status = self.sandbox.inside(functions.write, data, len(data))
+        if status:
+            raise self._failure(status, invocation, len(data))
+        return int(self._fields.request)
 
     def read(self, pointer: int, length: int, invocation: Invocation, what: str) -> bytes:
         """Copy bytes out of the guest's memory.
@@ -169,10 +206,7 @@ class Exchange:
         AbiViolation
             The region is not inside the memory.
         """
-        memory = self.sandbox.memory
-        if memory is None or pointer + length > memory.size:
-            raise self._beyond(pointer, length, invocation, what)
-        return ctypes.string_at(memory.base + pointer, length)
+        return ctypes.string_at(self.locate(pointer, length, invocation, what), length)
 
     def locate(self, pointer: int, length: int, invocation: Invocation, what: str) -> int:
         """The address of a region of the guest's memory, to be copied from or to before the guest is entered again.
@@ -192,47 +226,3 @@ class Exchange:
         return violation(
             invocation, f"{what} at {pointer:#x} with {length} bytes lies beyond its memory of {size} bytes"
         )
-
-    def free(self, pointer: int, length: int, invocation: Invocation) -> None:
-        """Give a region back to the guest.
-
-        Raises
-        ------
-        AbiViolation
-            judicia_free trapped.
-        """
-        if self._free is None:
-            raise violation(invocation, f"it exports no {FREE}")
-        words = self._free.words
-        words[0], words[4] = pointer, length  # a slot is four words
-        try:
-            self._run_allocator(self._free, invocation)
-        except (QuotaExceeded, Cancelled):
-            raise
-        except CallError as error:
-            raise violation(invocation, f"{FREE}({pointer:#x}, {length}) did not return{_why(error)}") from error
-
-    def _take(self, packed: int, pointer: int, length: int, invocation: Invocation) -> bytes | None:
-        answer_pointer, answer_length = packed >> 32, packed & 0xFFFFFFFF
-        answer: bytes | None = None
-        invocation.packed = packed
-        if packed:
-            limit = invocation.budget.limits.answer_bytes
-            if answer_length > limit:
-                # Request and answer stay allocated in the guest, so the instance is not entered again.
-                self.sandbox.broken = True
-                error = invocation.exceeded("answer", limit, answer_length, "bytes")
-                if asked := suspicion(answer_pointer, answer_length):
-                    error.facts = (*error.facts, asked.strip())
-                raise error
-            answer = self.read(answer_pointer, answer_length, invocation, "its answer") if answer_length else b""
-        same = answer_pointer == pointer and answer_length == length
-        apart = answer_pointer >= pointer + length or pointer >= answer_pointer + answer_length
-        if answer_length and length and not same and not apart:
-            regions = f"{answer_length} bytes at {answer_pointer:#x}, and {length} at {pointer:#x}"
-            raise violation(invocation, f"its answer overlaps the request without being the request: {regions}")
-        if answer_length and not same:  # an answer may be the request's own region, which is freed once
-            self.free(answer_pointer, answer_length, invocation)
-        if length:
-            self.free(pointer, length, invocation)
-        return answer

@@ -1,12 +1,7 @@
 """Wasmtime's C API through ctypes: the one file that touches wasmtime-py's private names.
 
-wasmtime-py converts and checks every argument of every call (about 50 us); the same C functions with prebuilt
-arguments and no ``argtypes`` cost about one (wasmtime-py issues 96, 137, 139, 140). So this file takes its own handles
-of the library's functions, in two kinds:
-
-- *hot* ones have no ``argtypes``: ctypes passes prebuilt ``c_void_p`` / ``c_size_t`` objects through as they are.
-  A plain int would be cut to 32 bits, so none is ever given to them.
-- *cold* ones have ``argtypes`` like any careful ctypes code.
+This file takes its own handles of the functions that make, compile and explain. What runs while a call runs is called
+by the core alone, which gets the functions' addresses from `library` (``core/wasmtime.h`` has the list).
 
 wasmtime-py changes every month, and its private names with it. So `check_library` compares version, names and sizes at
 import and says what is wrong, and the engine calls a small module through every hot path before it runs a plugin.
@@ -17,13 +12,11 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 from ctypes import (
-    CFUNCTYPE,
     POINTER,
     Structure,
     byref,
     c_bool,
     c_char_p,
-    c_int64,
     c_size_t,
     c_uint8,
     c_uint32,
@@ -107,16 +100,6 @@ def callback(kind: Any) -> Callable[[Callable[..., Any]], Any]:
     return wrap
 
 
-TICK = CFUNCTYPE(c_void_p, c_void_p, c_void_p, POINTER(c_uint64), POINTER(c_uint8))
-"""(context, data, delta out, kind out) -> error"""
-HOST_CALL = CFUNCTYPE(c_void_p, c_void_p, c_void_p, c_void_p, c_size_t)
-"""(env, caller, slots, count) -> trap"""
-MEMORY_GET = CFUNCTYPE(c_void_p, c_void_p, POINTER(c_size_t), POINTER(c_size_t))
-MEMORY_GROW = CFUNCTYPE(c_void_p, c_void_p, c_size_t)
-MEMORY_NEW = CFUNCTYPE(c_void_p, c_void_p, c_void_p, c_size_t, c_size_t, c_size_t, c_size_t, c_void_p)
-FINALIZE = CFUNCTYPE(None, c_void_p)
-
-
 def check_library() -> None:
     """Refuse an installed wasmtime that this file was not written for, and say what is wrong."""
     if not VERSION.startswith(f"{SUPPORTED}."):
@@ -140,7 +123,7 @@ def check_library() -> None:
 
 
 check_library()
-_dll = _bindings.dll  # type: ignore[attr-defined]
+_dll = library = _bindings.dll  # type: ignore[attr-defined]
 
 
 def _function(name: str) -> Any:
@@ -150,94 +133,65 @@ def _function(name: str) -> Any:
         raise ImportError(f"wasmtime {VERSION} has no C function {name}") from error
 
 
-def _hot(name: str, restype: Any = c_void_p) -> Callable[..., Any]:
-    function = _function(name)
-    function.argtypes, function.restype = None, restype
-    return function  # type: ignore[no-any-return]
-
-
-def _cold(name: str, restype: Any, *argtypes: Any) -> Callable[..., Any]:
+def _function_of(name: str, restype: Any, *argtypes: Any) -> Callable[..., Any]:
     function = _function(name)
     function.argtypes, function.restype = argtypes, restype
     return function  # type: ignore[no-any-return]
 
 
-# Hot: every argument a prebuilt ctypes object.
-func_call = _hot("wasmtime_func_call_unchecked")
-set_fuel = _hot("wasmtime_context_set_fuel")
-get_fuel = _hot("wasmtime_context_get_fuel")
-increment_epoch = _hot("wasmtime_engine_increment_epoch", None)
-
-# Cold.
 _P, _N = c_void_p, c_size_t
-config_new = _cold("wasm_config_new", _P)
-engine_new = _cold("wasm_engine_new_with_config", _P, _P)
-memory_creator_set = _cold("wasmtime_config_host_memory_creator_set", None, _P, _P)
-module_new = _cold("wasmtime_module_new", _P, _P, c_char_p, _N, POINTER(_P))
-module_delete = _cold("wasmtime_module_delete", None, _P)
-module_serialize = _cold("wasmtime_module_serialize", _P, _P, POINTER(ByteVector))
-module_deserialize = _cold("wasmtime_module_deserialize", _P, _P, c_char_p, _N, POINTER(_P))
-module_deserialize_file = _cold("wasmtime_module_deserialize_file", _P, _P, c_char_p, POINTER(_P))
-linker_new = _cold("wasmtime_linker_new", _P, _P)
-linker_delete = _cold("wasmtime_linker_delete", None, _P)
-linker_define_func = _cold(
-    "wasmtime_linker_define_func_unchecked", _P, _P, c_char_p, _N, c_char_p, _N, _P, HOST_CALL, _P, _P
+config_new = _function_of("wasm_config_new", _P)
+engine_new = _function_of("wasm_engine_new_with_config", _P, _P)
+memory_creator_set = _function_of("wasmtime_config_host_memory_creator_set", None, _P, _P)
+module_new = _function_of("wasmtime_module_new", _P, _P, c_char_p, _N, POINTER(_P))
+module_delete = _function_of("wasmtime_module_delete", None, _P)
+module_serialize = _function_of("wasmtime_module_serialize", _P, _P, POINTER(ByteVector))
+module_deserialize = _function_of("wasmtime_module_deserialize", _P, _P, c_char_p, _N, POINTER(_P))
+module_deserialize_file = _function_of("wasmtime_module_deserialize_file", _P, _P, c_char_p, POINTER(_P))
+linker_new = _function_of("wasmtime_linker_new", _P, _P)
+linker_delete = _function_of("wasmtime_linker_delete", None, _P)
+linker_define_func = _function_of(
+    "wasmtime_linker_define_func_unchecked", _P, _P, c_char_p, _N, c_char_p, _N, _P, _P, _P, _P
 )
-linker_unknown_as_traps = _cold("wasmtime_linker_define_unknown_imports_as_traps", _P, _P, _P)
-linker_instantiate_pre = _cold("wasmtime_linker_instantiate_pre", _P, _P, _P, POINTER(_P))
-instance_pre_delete = _cold("wasmtime_instance_pre_delete", None, _P)
-instance_pre_module = _cold("wasmtime_instance_pre_module", _P, _P)
-instance_pre_instantiate = _cold("wasmtime_instance_pre_instantiate", _P, _P, _P, POINTER(Instance), POINTER(_P))
-instance_export = _cold("wasmtime_instance_export_get", c_bool, _P, POINTER(Instance), c_char_p, _N, POINTER(Extern))
-memory_data = _cold("wasmtime_memory_data", _P, _P, _P)
-store_new = _cold("wasmtime_store_new", _P, _P, _P, _P)
-store_delete = _cold("wasmtime_store_delete", None, _P)
-store_context = _cold("wasmtime_store_context", _P, _P)
-store_limiter = _cold("wasmtime_store_limiter", None, _P, c_int64, c_int64, c_int64, c_int64, c_int64)
-store_tick_callback = _cold("wasmtime_store_epoch_deadline_callback", None, _P, TICK, _P, _P)
-set_epoch_deadline = _cold("wasmtime_context_set_epoch_deadline", None, _P, c_uint64)
-error_new = _cold("wasmtime_error_new", _P, c_char_p)
-error_delete = _cold("wasmtime_error_delete", None, _P)
-_error_message = _cold("wasmtime_error_message", None, _P, POINTER(ByteVector))
-_error_trace = _cold("wasmtime_error_wasm_trace", None, _P, POINTER(PointerVector))
-trap_new = _cold("wasmtime_trap_new", _P, c_char_p, _N)
-trap_delete = _cold("wasm_trap_delete", None, _P)
-_trap_code = _cold("wasmtime_trap_code", c_bool, _P, POINTER(c_uint8))
-_trap_message = _cold("wasm_trap_message", None, _P, POINTER(ByteVector))
-_trap_trace = _cold("wasm_trap_trace", None, _P, POINTER(PointerVector))
-_frame_index = _cold("wasm_frame_func_index", c_uint32, _P)
-_frame_name = _cold("wasmtime_frame_func_name", POINTER(ByteVector), _P)
-_frames_delete = _cold("wasm_frame_vec_delete", None, POINTER(PointerVector))
-_bytes_delete = _cold("wasm_byte_vec_delete", None, POINTER(ByteVector))
-_valtype_new = _cold("wasm_valtype_new", _P, c_uint8)
-_valtypes_new = _cold("wasm_valtype_vec_new", None, POINTER(PointerVector), _N, POINTER(_P))
-_functype_new = _cold("wasm_functype_new", _P, POINTER(PointerVector), POINTER(PointerVector))
-functype_delete = _cold("wasm_functype_delete", None, _P)
-_wat2wasm = _cold("wasmtime_wat2wasm", _P, c_char_p, _N, POINTER(ByteVector))
-guestprofiler_new = _cold(
+linker_unknown_as_traps = _function_of("wasmtime_linker_define_unknown_imports_as_traps", _P, _P, _P)
+linker_instantiate_pre = _function_of("wasmtime_linker_instantiate_pre", _P, _P, _P, POINTER(_P))
+instance_pre_delete = _function_of("wasmtime_instance_pre_delete", None, _P)
+instance_pre_module = _function_of("wasmtime_instance_pre_module", _P, _P)
+instance_export = _function_of("wasmtime_instance_export_get", c_bool, _P, POINTER(Instance), c_char_p, _N, POINTER(Extern))
+error_delete = _function_of("wasmtime_error_delete", None, _P)
+_error_message = _function_of("wasmtime_error_message", None, _P, POINTER(ByteVector))
+_error_trace = _function_of("wasmtime_error_wasm_trace", None, _P, POINTER(PointerVector))
+trap_delete = _function_of("wasm_trap_delete", None, _P)
+_trap_code = _function_of("wasmtime_trap_code", c_bool, _P, POINTER(c_uint8))
+_trap_message = _function_of("wasm_trap_message", None, _P, POINTER(ByteVector))
+_trap_trace = _function_of("wasm_trap_trace", None, _P, POINTER(PointerVector))
+_frame_index = _function_of("wasm_frame_func_index", c_uint32, _P)
+_frame_name = _function_of("wasmtime_frame_func_name", POINTER(ByteVector), _P)
+_frames_delete = _function_of("wasm_frame_vec_delete", None, POINTER(PointerVector))
+_bytes_delete = _function_of("wasm_byte_vec_delete", None, POINTER(ByteVector))
+_valtype_new = _function_of("wasm_valtype_new", _P, c_uint8)
+_valtypes_new = _function_of("wasm_valtype_vec_new", None, POINTER(PointerVector), _N, POINTER(_P))
+_functype_new = _function_of("wasm_functype_new", _P, POINTER(PointerVector), POINTER(PointerVector))
+functype_delete = _function_of("wasm_functype_delete", None, _P)
+_wat2wasm = _function_of("wasmtime_wat2wasm", _P, c_char_p, _N, POINTER(ByteVector))
+guestprofiler_new = _function_of(
     "wasmtime_guestprofiler_new", _P, _P, POINTER(ByteVector), c_uint64, POINTER(ProfiledModule), _N
 )
-guestprofiler_delete = _cold("wasmtime_guestprofiler_delete", None, _P)
-guestprofiler_sample = _cold("wasmtime_guestprofiler_sample", None, _P, _P, c_uint64)
-guestprofiler_finish = _cold("wasmtime_guestprofiler_finish", _P, _P, POINTER(ByteVector))
+guestprofiler_delete = _function_of("wasmtime_guestprofiler_delete", None, _P)
+guestprofiler_finish = _function_of("wasmtime_guestprofiler_finish", _P, _P, POINTER(ByteVector))
 
 VALUE_KINDS = {"i32": 0, "i64": 1, "f32": 2, "f64": 3}
 
 
-def epoch_incrementer() -> int | None:
-    """The address of ``wasmtime_engine_increment_epoch``, for a system timer that calls it without Python."""
-    return ctypes.cast(_dll["wasmtime_engine_increment_epoch"], c_void_p).value
-
-
 def config_set(config: int, name: str, value: bool | int) -> None:
     """``wasmtime_config_NAME_set`` for a switch or a size."""
-    setter = _cold(f"wasmtime_config_{name}_set", None, _P, c_bool if isinstance(value, bool) else c_uint64)
+    setter = _function_of(f"wasmtime_config_{name}_set", None, _P, c_bool if isinstance(value, bool) else c_uint64)
     setter(config, value)
 
 
 def config_set_choice(config: int, name: str, value: int) -> None:
     """``wasmtime_config_NAME_set`` for a C enumeration."""
-    _cold(f"wasmtime_config_{name}_set", None, _P, c_uint8)(config, value)
+    _function_of(f"wasmtime_config_{name}_set", None, _P, c_uint8)(config, value)
 
 
 def take_bytes(vector: ByteVector) -> bytes:

@@ -1,15 +1,15 @@
-"""An engine that guests run in: a compiler, with a cache of compiled modules and the ticker that stops guests."""
+"""An engine that guests run in: a compiler with a cache of compiled modules, which the core's ticker ticks."""
 
 from __future__ import annotations
 
 import os
-from ctypes import c_void_p
 from typing import TYPE_CHECKING
 
-from judicia_notebook.engine import cache, capi, compile_apart, safety
+from judicia_notebook.engine import cache, compile_apart, safety
 from judicia_notebook.engine.compiler import Compiler, Module
+from judicia_notebook.engine.core import functions
 from judicia_notebook.engine.interrupts import deferred
-from judicia_notebook.engine.ticks import Ticker
+from judicia_notebook.errors import ResourceExhausted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,17 +18,14 @@ if TYPE_CHECKING:
 
 
 class Engine(Compiler):
-    """Compiling, with a cache, and the ticker. Use `judicia_notebook.engine.startup.get_engine`."""
+    """Compiling, with a cache. Use `judicia_notebook.engine.startup.get_engine`."""
 
     def __init__(self, reservation: int | None = None) -> None:
         super().__init__(reservation)
-        self._hot_pointer = c_void_p(self.pointer)
-        self.ticker = Ticker(self._advance)
+        if functions.watch_engine(self.pointer):
+            raise ResourceExhausted("This process has more engines than its ticker watches.")
         self.pid = os.getpid()
         safety.remember_signal_handlers()
-
-    def _advance(self) -> None:
-        capi.increment_epoch(self._hot_pointer)
 
     def fetch(self, digest: str, cache_folder: Path | None) -> Module | None:
         """The module of this digest as an earlier `compile` left it in the cache; None where it did not."""

@@ -1,10 +1,10 @@
 """Signals on the main thread, during a call or a step that is done whole or not: Ctrl-C, the stop button, an alarm.
 
-Python runs a signal handler at the first bytecode it gets. During a call that is the first bytecode of a callback,
-*before* any ``try`` in it. ctypes prints what a handler raises there, and loses it; Wasmtime goes on without the
-callback's answer, which for a new memory ends the process. So while a call runs on the main thread, handlers still run
-at once, but their exceptions are kept: the next tick ends the call, and the exception goes on from there, once
-everything is recorded.
+Python runs a signal handler at the first bytecode it gets. While a guest runs there is none: so the core counts the
+signals that Python handles (``core/signals.c``), and a tick that finds the count moved calls into Python, which runs the
+handlers. That is the first bytecode of a callback, *before* any ``try`` in it; ctypes prints what a handler raises there,
+and loses it. So while a call runs on the main thread, what handlers raise is kept: the tick ends the call, and the
+exception goes on from there, once everything is recorded.
 
 - The next call wraps each handler that is a Python function in a `_Deferring`. The wrapper stays between calls, since
   setting a handler costs more than a call, and passes signals through. ipykernel sets its own handler around every
@@ -16,12 +16,17 @@ everything is recorded.
 
 from __future__ import annotations
 
+import functools
+
 import _signal  # type: ignore[import-not-found]  # signal.getsignal makes an enumeration member, which costs a call's worth
 import signal
 import threading
 from collections.abc import Callable
+from ctypes import c_int
 from time import monotonic
 from typing import TYPE_CHECKING, Any
+
+from judicia_notebook.engine.core import functions
 
 if TYPE_CHECKING:
     from judicia_notebook.engine.invocation import Invocation
@@ -30,6 +35,8 @@ _MAIN = threading.main_thread().ident
 _CAUGHT_BY_WASMTIME = {"SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE"}
 _NEVER = {"SIGKILL", "SIGSTOP"}
 _HANDLED = tuple(int(one) for one in signal.Signals if one.name not in _CAUGHT_BY_WASMTIME | _NEVER)
+_FREE = tuple(getattr(signal, name) for name in ("SIGURG", "SIGWINCH", "SIGCONT", "SIGCHLD") if hasattr(signal, name))
+_SIGINT = (c_int * 1)(signal.SIGINT)
 _seen: list[Any] = []  # the handlers as they were left, in the order of _HANDLED
 _running: list[Invocation] = []  # on the main thread, outermost first
 _blocks = 0  # of `deferred`, around what the main thread does now
@@ -153,6 +160,8 @@ def enter(invocation: Invocation) -> bool:
         return False
     if list(map(_signal.getsignal, _HANDLED)) != _seen:
         _wrap_all()
+    functions.signals_watch(_SIGINT, 1)  # whoever sets the same handler again leaves `_seen` as it is
+    invocation.signals = functions.signals_seen()
     _running.append(invocation)
     return True
 
@@ -166,6 +175,23 @@ def _wrap_all() -> None:
             signal.signal(number, handler)
         found.append(handler)  # not read back: what a handler sets meanwhile has to look new to the next call
     _seen[:] = found
+    _learn_pythons_handler()
+    functions.signals_watch((c_int * len(_HANDLED))(*_HANDLED), len(_HANDLED))
+
+
+@functools.cache
+def _learn_pythons_handler() -> None:
+    """Tell the core the C function that Python installs for a signal it handles, by a signal that is free."""
+    for number in _FREE:
+        if _signal.getsignal(number) is _signal.SIG_DFL:
+            signal.signal(number, _nothing)
+            functions.signals_learn(number)
+            signal.signal(number, signal.SIG_DFL)
+            return
+
+
+def _nothing(_number: int, _frame: object) -> None:
+    """Handle a signal that the system ignores unless a program asks for it."""
 
 
 def leave(invocation: Invocation) -> None:

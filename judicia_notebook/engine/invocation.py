@@ -1,7 +1,8 @@
 """One running call: its clocks, its limits, and the ways it can be ended from outside.
 
-The thread inside the guest owns the clocks and counters. Any thread, and a signal handler, may `cancel`: that sets one
-attribute and runs the hooks of the host service that is waiting. The next tick stops the guest itself.
+Its half in the core, a ``jc_call``, has the clocks and counters, which belong to the thread inside the guest, and is what
+each tick looks at. Any thread, and a signal handler, may `cancel`: that sets one number there and runs the hooks of the
+host service that is waiting. The next tick stops the guest itself.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from time import perf_counter_ns, thread_time_ns
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from judicia_notebook.engine import wire
+from judicia_notebook.engine.core import functions, structs
+from judicia_notebook.engine.core.structs import Kind, Owner, Stop
 from judicia_notebook.errors import Cancelled, JudiciaError, QuotaExceeded
 from judicia_notebook.units import format_quantity
 
@@ -67,6 +70,19 @@ class Spent(NamedTuple):
     log_bytes: int = 0
 
 
+_KINDS = {
+    Kind.CPU: ("cpu", "s", 1e9),
+    Kind.WALL: ("wall", "s", 1e9),
+    Kind.MEMORY: ("memory", "bytes", 1),
+    Kind.FUEL: ("fuel", "fuel", 1),
+    Kind.ANSWER: ("answer", "bytes", 1),
+}
+"""Name, unit and scale of the limits that the core holds a guest to."""
+
+_LOST = frozenset({Stop.INTERRUPTED, Stop.HOST_DIED})
+_NOT_ENTERED = structs.Call()
+
+
 class Invocation:
     """A call in progress.
 
@@ -80,16 +96,14 @@ class Invocation:
 
     Attributes
     ----------
-    started_ns, cpu_started_ns : int
-        ``perf_counter_ns`` and the thread's CPU clock when the guest's budget began to run.
     spent : Spent
         Counts against its limits, too: the use by the call that it is a part of, or by its own earlier runs.
     outer : Invocation or None
         The call inside whose host call this one was made, on the same thread. When that ends, this one ends.
+    signals : int
+        How many signals had come before it began, on the main thread; below 0 on others.
     account : MemoryAccount or None
         The memories of the instance it is in.
-    host_ns : int
-        Time spent in host functions so far.
     packed : int
         Where the answer lay, as the guest returned it.
     ended : JudiciaError or None
@@ -101,9 +115,9 @@ class Invocation:
     """
 
     # Defaults stand on the class: what a call never touches costs it nothing.
-    started_ns = 0
-    cpu_started_ns = 0
-    host_ns = 0
+    pointer = 0
+    """Of its half in the core, from its first entry until `release`."""
+    signals = -1
     spent = Spent()
     outer: Invocation | None = None
     account: MemoryAccount | None = None
@@ -111,6 +125,8 @@ class Invocation:
     ended: JudiciaError | None = None
     failure: BaseException | None = None
     interrupted: BaseException | None = None
+    _fields = _NOT_ENTERED
+    _held: tuple[Budget, ...] = ()
     _hooks: Sequence[Callable[[], None]] = ()
 
     def __init__(self, budget: Budget, *, plugin: str = "", function: str = "", call_id: int = 0) -> None:
@@ -124,11 +140,91 @@ class Invocation:
         """``plugin.function``"""
         return f"{self.plugin}.{self.function}"
 
-    def start(self) -> None:
-        """Start the clocks, unless they run; on the thread that will enter the guest."""
-        if not self.started_ns:
-            self.started_ns = perf_counter_ns()
-            self.cpu_started_ns = thread_time_ns()
+    # The half in the core ---------------------------------------------------------------------------------------
+
+    def attach(self) -> int:
+        """Hand the core what holds now, before an entry; the pointer of the half there. On the thread that enters.
+
+        Raises
+        ------
+        MemoryError
+        """
+        if not self.pointer:
+            pointer: int = functions.call_new(self.call_id)
+            if not pointer:
+                raise MemoryError
+            self._fields = structs.Call.from_address(pointer)
+            self._token = self._fields.token
+            self._fields.signals = self.signals
+            if self.outer is not None:
+                self._fields.outer = self.outer.pointer
+            self.pointer = pointer
+            self._limit()
+            if self.ended is not None:  # before there was a pointer that `stop` could see
+                functions.cancel(pointer, self._token)
+        if self.spent is not Invocation.spent:
+            fields, spent = self._fields, self.spent
+            fields.spent_wall_ns, fields.spent_cpu_ns, fields.spent_fuel = spent.wall_ns, spent.cpu_ns, spent.fuel
+        return self.pointer
+
+    def release(self) -> None:
+        """Give the half in the core back, when the call is over."""
+        pointer, self.pointer = self.pointer, 0
+        if pointer:
+            self._fields = _NOT_ENTERED
+            functions.call_free(pointer)
+
+    def hold_to(self, budget: Budget) -> None:
+        """Look the limits up elsewhere from now on; from any thread, also while the guest runs."""
+        self._held = (*self._held, self.budget)  # a tick may be reading its live limits now
+        self.budget = budget
+        if self.pointer:
+            self._limit()
+
+    def _limit(self) -> None:
+        for owner, live in enumerate(self.budget.live):
+            functions.call_limit(self.pointer, self._token, owner, None if live is None else live.pointer)
+
+    def note_stop(self) -> None:
+        """Take over why the core stopped the guest, unless a reason is known already. On the thread inside."""
+        fields = self._fields
+        stop = fields.stop
+        if stop == Stop.GOES_ON or self.ended is not None:
+            return
+        if stop == Stop.EXCEEDED:
+            name, unit, scale = _KINDS[fields.kind]
+            limit, used = fields.limit, fields.used
+            if scale != 1:
+                limit, used = limit / scale, used / scale
+            self.stop(self.exceeded(name, limit, used, unit, own=fields.owner == Owner.OWN))
+        elif stop == Stop.OUTER_STOPPED and self.outer is not None:
+            self.outer.note_stop()
+            self.stop(Cancelled(f"{self.outer.where} was stopped", plugin=self.plugin, function=self.function))
+        elif stop == Stop.EXITED:
+            self.stop(Cancelled("Python is exiting", plugin=self.plugin, function=self.function))
+        elif stop in _LOST and self.failure is None:
+            self.failure = RuntimeError("a Python function died at its entry")
+
+    @property
+    def was_refused_a_host_call(self) -> bool:
+        """Whether the core stopped it for a host call from where none may come."""
+        return bool(self._fields.stop == Stop.HOST_REFUSED)
+
+    # Its clocks -------------------------------------------------------------------------------------------------
+
+    @property
+    def started_ns(self) -> int:
+        """``perf_counter_ns`` when the guest's budget began to run; 0 before."""
+        return int(self._fields.began_ns)
+
+    @property
+    def host_ns(self) -> int:
+        """Time spent in host functions so far, without the guest's allocator."""
+        return int(self._fields.host_ns)
+
+    @host_ns.setter
+    def host_ns(self, nanoseconds: int) -> None:
+        self._fields.host_ns = nanoseconds
 
     @property
     def wall_used_ns(self) -> int:
@@ -138,12 +234,12 @@ class Invocation:
     @property
     def cpu_used_ns(self) -> int:
         """What counts against the limit of CPU time; only meaningful on the thread inside the call."""
-        return thread_time_ns() - self.cpu_started_ns + self.spent.cpu_ns
+        return self.cpu_ns + self.spent.cpu_ns
 
     @property
     def cpu_ns(self) -> int:
-        """CPU time of this thread since `start`; only meaningful on the thread inside the call."""
-        return thread_time_ns() - self.cpu_started_ns
+        """CPU time of this thread since the start; only meaningful on the thread inside the call."""
+        return thread_time_ns() - int(self._fields.cpu_began_ns)
 
     def remaining(self) -> float | None:
         """Seconds of wall time left, or None for no limit. Never negative."""
@@ -153,9 +249,11 @@ class Invocation:
         return left if outside is None else outside if left is None else min(left, outside)
 
     def stop(self, reason: JudiciaError) -> None:
-        """End the call for this reason, unless it is already ending for another."""
+        """End the call for this reason, unless it is already ending for another; from any thread."""
         if self.ended is None:
             self.ended = reason
+        if pointer := self.pointer:
+            functions.cancel(pointer, self._token)
 
     def cancel(self, why: str = "") -> None:
         """End the call as `Cancelled`, from any thread."""
@@ -189,24 +287,14 @@ class Invocation:
 
     def check(self) -> JudiciaError | None:
         """Look at the limits now; the reason to stop, if there is one. On the thread inside the call."""
-        if self.check_time() is not None:
-            return self.ended
-        limits = self.budget.limits
-        if limits.memory_bytes is not None and self.account is not None and self.account.used > limits.memory_bytes:
-            self.stop(self.exceeded("memory", limits.memory_bytes, self.account.used, "bytes"))
+        if self.ended is None and self.pointer and functions.look(self.pointer):
+            self.note_stop()
         return self.ended
 
     def check_time(self) -> JudiciaError | None:
         """`check` without the memory, which may be another call's already. On the thread that was inside."""
-        if self.ended is not None:
-            return self.ended
-        if self.outer is not None and self.ends_with_outer():
-            return self.ended
-        limits = self.budget.limits
-        if limits.wall_ns is not None and (used := self.wall_used_ns) > limits.wall_ns:
-            self.stop(self.exceeded("wall", limits.wall_ns / 1e9, used / 1e9, "s"))
-        elif limits.cpu_ns is not None and (used := self.cpu_used_ns) > limits.cpu_ns:
-            self.stop(self.exceeded("cpu", limits.cpu_ns / 1e9, used / 1e9, "s"))
+        if self.ended is None and self.pointer and functions.look_at_time(self.pointer):
+            self.note_stop()
         return self.ended
 
     def ends_with_outer(self) -> bool:
@@ -238,8 +326,10 @@ class Invocation:
         if reason is not None:
             raise reason
 
-    def exceeded(self, quota: str, limit: float, used: float, unit: str) -> QuotaExceeded:
-        """The error for a quota of this call."""
+    def exceeded(
+        self, quota: str, limit: float, used: float, unit: str, *, own: bool | None = None
+    ) -> QuotaExceeded:
+        """The error for a quota of this call; `own` tells that it is the call's own, where that is known."""
         error = QuotaExceeded(
             quota=quota,
             limit=limit,
@@ -247,7 +337,7 @@ class Invocation:
             unit=unit,
             plugin=self.plugin,
             function=self.function,
-            per_call=self.budget.is_own(quota),
+            per_call=self.budget.is_own(quota) if own is None else own,
             ceiling=self.budget.ceiling_of(quota),
         )
         cut = self.budget.cut_from(quota)

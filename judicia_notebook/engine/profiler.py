@@ -6,8 +6,7 @@
 - A host call is no sample. Its stack is kept when it ends, with the wall time that it took.
 - A tick that comes while the guest is not running would fall on its first function; in short calls most ticks do. So
   each entry, and each return from a host function, starts to wait for a tick anew.
-- Where the system has timers that call a function by themselves (Linux), the ticks come from there: a ticker in Python
-  waits for the GIL until the guest is entered.
+- The core keeps the stacks (``core/box.c``), so nothing that Python does meanwhile moves a sample.
 - Frames point into compiled code, so the profiler needs that very module, not another made of the same bytes.
 
 A profiler belongs to one thread, which makes all the calls it looks at.
@@ -18,16 +17,14 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import json
-import sys
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterator
-from ctypes import byref, c_int, c_long, c_void_p
+from ctypes import byref, c_int64, c_uint64, c_void_p
 from functools import partial
-from time import thread_time_ns
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from judicia_notebook.engine import capi
+from judicia_notebook.engine import capi, ticks
+from judicia_notebook.engine.core import structs
 from judicia_notebook.engine.finalizers import leave
 from judicia_notebook.errors import JudiciaError
 from judicia_notebook.text import printable
@@ -35,7 +32,6 @@ from judicia_notebook.wasm.rust_symbols import demangle
 from judicia_notebook.wasm.symbols import function_starts
 
 if TYPE_CHECKING:
-    from judicia_notebook.engine.engine import Engine
     from judicia_notebook.engine.sandbox import Linkage, Sandbox
 
 INTERVAL = 0.001
@@ -98,21 +94,38 @@ class GuestProfiler:
 
     def __init__(self, linkage: Linkage, name: str) -> None:
         self.linkage = linkage
-        self.guest_samples = 0
-        self.guest_ns = 0
-        self._events: list[tuple[str, int]] = []  # one for each sample of Wasmtime's: the host function, and its time
-        self._beyond: Counter[str] = Counter()
-        self._context = c_void_p()  # of the sandbox that is being watched
-        self._entered_ns = 0
-        self._depth = 0
+        room, beyond = MOST_SAMPLES + MOST_HOST_SAMPLES, max(1, len(linkage.import_names))
+        self._function, self._took_ns = (c_uint64 * room)(), (c_int64 * room)()
+        self._beyond_function, self._beyond_ns = (c_uint64 * beyond)(), (c_int64 * beyond)()
         pointer = _new(linkage, name)
-        self._pointer = c_void_p(pointer)
         self._remains = leave(self, partial(capi.guestprofiler_delete, pointer))
+        self._fields = structs.Profile(
+            profiler=pointer,
+            room=room,
+            most_guest=MOST_SAMPLES,
+            most_host=MOST_HOST_SAMPLES,
+            function=ctypes.addressof(self._function),
+            took_ns=ctypes.addressof(self._took_ns),
+            beyond_function=ctypes.addressof(self._beyond_function),
+            beyond_ns=ctypes.addressof(self._beyond_ns),
+            beyond_room=beyond,
+        )
+        self.pointer = ctypes.addressof(self._fields)
 
     @property
     def host_samples(self) -> int:
         """How many stacks of host calls were kept."""
-        return len(self._events) - self.guest_samples
+        return int(self._fields.samples - self._fields.guest_samples)
+
+    @property
+    def guest_samples(self) -> int:
+        """How many stacks of the guest were kept."""
+        return int(self._fields.guest_samples)
+
+    @property
+    def guest_ns(self) -> int:
+        """CPU time inside WebAssembly so far, host functions left aside."""
+        return int(self._fields.guest_ns)
 
     @contextlib.contextmanager
     def watching(self, sandbox: Sandbox) -> Iterator[None]:
@@ -126,55 +139,13 @@ class GuestProfiler:
         finally:
             sandbox.watcher = None
 
-    # Called by the sandbox, on the thread inside ------------------------------------------------------------
-
-    def enter(self, context: c_void_p) -> None:
-        """The guest is about to be entered."""
-        self._depth += 1
-        if self._depth == 1:
-            self._entered_ns = thread_time_ns()
-        self._context = context
-        capi.set_epoch_deadline(context, 1)  # wait anew: an earlier tick would fall on the first function
-
-    def leave(self) -> None:
-        """The guest returned, or was ended."""
-        if self._depth == 1:
-            self.guest_ns += thread_time_ns() - self._entered_ns
-        self._depth -= 1
-
-    def host_call_begins(self) -> None:
-        """The guest calls a host function: its time stops."""
-        self.guest_ns += thread_time_ns() - self._entered_ns
-
-    def host_call_ended(self, store: int, function: str, took_ns: int) -> None:
-        """The host function is done."""
-        if self.host_samples < MOST_HOST_SAMPLES:
-            capi.guestprofiler_sample(self._pointer, store, 0)
-            self._events.append((function, took_ns))
-        else:
-            self._beyond[function] += took_ns
-        self._entered_ns = thread_time_ns()
-
-    def resume(self) -> None:
-        """The guest goes on behind a host call."""
-        capi.set_epoch_deadline(self._context, 1)
-        self._entered_ns = thread_time_ns()
-
-    def sample(self, store: int) -> None:
-        """Keep the stack."""
-        if self.guest_samples < MOST_SAMPLES:
-            before = thread_time_ns()
-            capi.guestprofiler_sample(self._pointer, store, 0)
-            self._events.append(("", 0))
-            self.guest_samples += 1
-            self._entered_ns += thread_time_ns() - before  # taking the sample is not the guest's time
-
     # Afterwards ---------------------------------------------------------------------------------------------
 
     def finish(self) -> Samples:
         """End the profiler, and give its samples."""
-        pointer, self._pointer = self._pointer, c_void_p()
-        if pointer.value is None:
+        fields = self._fields
+        pointer, fields.profiler = fields.profiler, None
+        if pointer is None:
             raise RuntimeError("this profiler is over")
         self._remains.forget()  # Wasmtime frees the profiler itself when it finishes it
         vector = capi.ByteVector()
@@ -184,11 +155,17 @@ class GuestProfiler:
         thread = json.loads(capi.take_bytes(vector))["threads"][0]
         read = _stacks(thread, self.linkage)
         samples, at_ms = [], 0.0
-        table = thread["samples"]
-        for delta, stack, (host, took) in zip(table["timeDeltas"], table["stack"], self._events, strict=True):
+        table, names = thread["samples"], {0: "", **self.linkage.import_names}
+        events = zip(self._function[: fields.samples], self._took_ns[: fields.samples], strict=True)
+        for delta, stack, (key, took) in zip(table["timeDeltas"], table["stack"], events, strict=True):
             at_ms += delta
-            samples.append(Sampled(round(at_ms * 1e6), read(stack), host, took))
-        return Samples(tuple(samples), self.guest_ns, dict(self._beyond))
+            samples.append(Sampled(round(at_ms * 1e6), read(stack), names[key], took))
+        beyond = range(fields.beyond_count)
+        return Samples(
+            tuple(samples),
+            self.guest_ns,
+            {names[self._beyond_function[place]]: self._beyond_ns[place] for place in beyond},
+        )
 
 
 def _new(linkage: Linkage, name: str) -> int:
@@ -277,61 +254,23 @@ def function_name(symbol: str, exports: dict[int, str]) -> str:
 
 # The ticks ------------------------------------------------------------------------------------------------------
 
-
-class _SignalEvent(ctypes.Structure):
-    """``struct sigevent``, on Linux with 64 bits."""
-
-    _fields_ = [
-        ("value", c_void_p),
-        ("signal", c_int),
-        ("notify", c_int),
-        ("function", c_void_p),
-        ("attributes", c_void_p),
-        ("rest", ctypes.c_char * 32),
-    ]
-
-
-_IN_A_THREAD, _MONOTONIC = 2, 1
 _ticking = threading.Lock()
 _profilers = 0
-_stop: Callable[[], object] | None = None
+_usual = 0.0
 
 
 @contextlib.contextmanager
-def fast_ticks(engine: Engine) -> Iterator[None]:
-    """Tick every `INTERVAL` inside the block, by the best clock there is. Blocks may overlap."""
-    global _profilers, _stop
+def fast_ticks() -> Iterator[None]:
+    """Tick every `INTERVAL` inside the block. Blocks may overlap."""
+    global _profilers, _usual
     with _ticking:
         _profilers += 1
         if _profilers == 1:
-            _stop = _start_timer(engine) or _hasten_ticker(engine)
+            _usual = ticks.set_interval(INTERVAL)
     try:
         yield
     finally:
         with _ticking:
             _profilers -= 1
-            if _profilers == 0 and _stop is not None:
-                _stop()
-
-
-def _start_timer(engine: Engine) -> Callable[[], object] | None:
-    """Start a timer of the system's that advances the epoch; the function to stop it, or None without such timers."""
-    if sys.platform != "linux" or ctypes.sizeof(c_void_p) != 8:
-        return None
-    library = ctypes.CDLL(None)
-    if not hasattr(library, "timer_create"):
-        return None
-    event = _SignalEvent(value=engine.pointer, notify=_IN_A_THREAD, function=capi.epoch_incrementer())
-    timer = c_void_p()
-    if library.timer_create(_MONOTONIC, byref(event), byref(timer)) != 0:
-        return None
-    every = (c_long * 4)(0, int(INTERVAL * 1e9), 0, int(INTERVAL * 1e9))
-    if library.timer_settime(timer, 0, every, None) != 0:
-        library.timer_delete(timer)
-        return None
-    return partial(library.timer_delete, timer)
-
-
-def _hasten_ticker(engine: Engine) -> Callable[[], object]:
-    usual, engine.ticker.interval = engine.ticker.interval, INTERVAL
-    return partial(setattr, engine.ticker, "interval", usual)
+            if _profilers == 0:
+                ticks.set_interval(_usual)

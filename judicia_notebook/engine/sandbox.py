@@ -2,69 +2,56 @@
 
 - `Linkage` is what all instances of a plugin share: the compiled module and its host functions, resolved once.
 - `Sandbox` is one store and instance. One thread at a time is inside it; others may only mark it.
-- Wasmtime calls two functions of ours on the thread that is inside: `_on_tick` when the epoch has moved, and
-  `_on_host_call` for an import. Neither lets an exception out: the invocation keeps it, Wasmtime unwinds the guest, and
-  `Sandbox.run` raises it. Each store keeps its own; two threads cannot swap theirs.
+- The core, ``core/box.c``, enters and leaves it, runs it, and stops it at a tick: all without Python's lock.
+- The core calls two functions of ours on the thread that is inside: `_on_host_call` for an import, and `_on_signal` when
+  a signal came that Python handles. Neither lets an exception out: the invocation keeps it, Wasmtime unwinds the guest,
+  and `Sandbox.run` raises it. What such a function returns is never believed: its last line writes a verdict into the
+  core's memory. Whatever ends it before that stops the guest.
 - The owner closes a store. While a thread is inside, that thread closes it when it leaves. A store that its owner never
   closed goes with the last reference to it; the thread inside holds one.
 """
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import itertools
 import re
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterable
 from ctypes import byref, c_double, c_float, c_uint32, c_uint64, c_void_p
 from functools import partial
-from time import monotonic, perf_counter_ns
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from judicia_notebook.engine import capi, memory, safety, traps
+from judicia_notebook.engine import capi, safety, ticks, traps
+from judicia_notebook.engine.core import functions, structs
+from judicia_notebook.engine.core.structs import Status, Verdict
 from judicia_notebook.engine.finalizers import leave, sweep
+from judicia_notebook.engine.memory import Box, Memory, MemoryAccount
 from judicia_notebook.engine.slots import Export, Slots, layout
-from judicia_notebook.engine.ticks import STALE
 from judicia_notebook.errors import AbiViolation, CompileError, JudiciaError, ResourceExhausted
 
 if TYPE_CHECKING:
     from judicia_notebook.engine.compiler import Module
     from judicia_notebook.engine.engine import Engine
     from judicia_notebook.engine.invocation import Invocation
-    from judicia_notebook.engine.limits import Budget
-    from judicia_notebook.engine.memory import MemoryAccount, MemoryPool
+    from judicia_notebook.engine.memory import MemoryPool
+    from judicia_notebook.engine.samples import SampleTable
     from judicia_notebook.wasm.info import ModuleInfo
 
 _RESULTS = {"i32": c_uint32, "i64": c_uint64, "f32": c_float, "f64": c_double}
 _TABLE_TOO_LARGE = re.compile(r"table minimum size of (\d+) elements exceeds table limits")
-UNLIMITED_FUEL = 1 << 62
 _USUAL_NUMBERS = 4  # most functions take and give no more
-
-
-Observer = Callable[["Invocation", str, int, int], None]
+_EXIT_SECONDS = 1.0
 
 
 class Watcher(Protocol):
-    """Watches the thread inside a sandbox. It is called on that thread, at each step between guest and host."""
+    """Has the core keep the guest's stacks."""
 
-    def enter(self, context: c_void_p) -> None:
-        """The guest is about to be entered."""
-
-    def leave(self) -> None:
-        """The guest returned, or was ended."""
-
-    def host_call_begins(self) -> None:
-        """The guest calls a host function."""
-
-    def host_call_ended(self, store: int, function: str, took_ns: int) -> None:
-        """The host function is done."""
-
-    def resume(self) -> None:
-        """The guest goes on behind a host call."""
-
-    def sample(self, store: int) -> None:
-        """A tick came while the guest ran."""
+    pointer: int
+    """Of a ``jc_profile``."""
 
 
 def enclosing() -> Invocation | None:
@@ -105,64 +92,59 @@ _sandboxes: dict[int, weakref.ref[Sandbox]] = {}  # no weakref callbacks: what a
 _sandbox_keys = itertools.count(1)
 
 
-@capi.callback(capi.TICK)
-def _on_tick(context: int, data: int, delta: Any, kind: Any) -> int | None:
-    """Let the guest go on, or not. Wasmtime calls this on the thread inside the guest."""
+@capi.callback(functions.HOST_FUNCTION)
+def _on_host_call(box: int, key: int, slots: int, count: int) -> None:
+    """Answer an import. The core calls this on the thread inside the guest."""
+    sandbox: Sandbox | None = None
     try:
-        sandbox = _sandboxes[data]()
-        invocation = sandbox.invocation if sandbox is not None else None
-        if sandbox is not None and invocation is not None and invocation.failure is None and sandbox.tick(invocation):
-            delta[0], kind[0] = 1, 0  # call again at the next tick; go on without yielding
-            return None
-    except BaseException as error:  # a Python exception must not cross into Wasmtime
-        _remember(error)
-    return capi.error_new(b"stopped")  # type: ignore[no-any-return]
-
-
-@capi.callback(capi.HOST_CALL)
-def _on_host_call(env: int, caller: int, slots: int, count: int) -> int | None:
-    """Answer an import. Wasmtime calls this on the thread inside the guest."""
-    try:
-        began = perf_counter_ns()
-        sandbox = _entered.sandbox
+        sandbox = _sandboxes[box]()
         if sandbox is None or (invocation := sandbox.invocation) is None:
             raise RuntimeError("a host call outside any call")
-        bound = _bound[env]
-        outer, sandbox.in_host_call = sandbox.in_host_call, True
-        before = invocation.host_ns
-        watcher = sandbox.watcher if not outer else None
-        if watcher is not None:
-            watcher.host_call_begins()
-        try:
-            if outer or sandbox.starting:
-                raise sandbox.refuse_host_call()
-            result = bound.call(sandbox, invocation, *bound.read(ctypes.string_at(slots, bound.size)))
-        finally:
-            sandbox.in_host_call = outer
-            invocation.host_ns += perf_counter_ns() - began
-            if watcher is not None:
-                watcher.host_call_ended(sandbox.store, bound.name, invocation.host_ns - before)
+        bound = _bound[key]
+        result = bound.call(sandbox, invocation, *bound.read(ctypes.string_at(slots, bound.size)))
         if bound.result is not None:
             bound.result.from_address(slots).value = result
-        if invocation.failure is None and invocation.check() is None:
-            if watcher is not None:
-                watcher.resume()
-            return None
-    except BaseException as error:  # a Python exception must not cross into Wasmtime
-        _remember(error)
-    return capi.trap_new(b"stopped", 7)  # type: ignore[no-any-return]
+        sandbox.box.fields.verdict = Verdict.DONE if invocation.failure is None else Verdict.FAILED
+    except BaseException as error:  # a Python exception must not cross into C
+        if sandbox is not None:
+            _remember(sandbox, error)
+            sandbox.box.fields.verdict = Verdict.FAILED
 
 
-def _remember(error: BaseException) -> None:
-    sandbox = _entered.sandbox
-    if sandbox is not None and sandbox.invocation is not None and sandbox.invocation.failure is None:
+@capi.callback(functions.SIGNAL_FUNCTION)
+def _on_signal(box: int) -> None:
+    """Let Python run the handlers of signals that came: it has, before it comes to the only line of this function."""
+    _sandboxes[box]().box.fields.verdict = Verdict.DONE  # type: ignore[union-attr]  # its thread holds a reference
+
+
+def _remember(sandbox: Sandbox, error: BaseException) -> None:
+    invocation = sandbox.invocation
+    if invocation is not None and invocation.failure is None:
         if isinstance(error, KeyboardInterrupt):
-            sandbox.invocation.interrupt(error)
+            invocation.interrupt(error)
         else:
-            sandbox.invocation.failure = error
+            invocation.failure = error
 
 
-safety.guard_callbacks(capi.CALLBACKS, _remember)
+def _on_lost(error: BaseException) -> None:
+    """Keep the error of a function above that died before its own ``try``."""
+    sandbox = _entered.sandbox
+    if sandbox is not None:
+        _remember(sandbox, error)
+
+
+def _at_exit() -> None:
+    """Let no thread into Python any more, and stop every guest; wait a moment for those that are in a host function."""
+    until = time.monotonic() + _EXIT_SECONDS
+    while functions.close_door() and time.monotonic() < until:
+        time.sleep(0.005)
+
+
+safety.guard_callbacks(capi.CALLBACKS, _on_lost)
+functions.bind(capi.library)
+if functions.start(_on_host_call, _on_signal):
+    raise ImportError("the core could not be started: the system has no memory left")
+atexit.register(_at_exit)
 
 
 class Linkage:
@@ -227,11 +209,16 @@ class Linkage:
         try:
             _raise_if(
                 capi.linker_define_func(
-                    linker, module, len(module), name, len(name), functype, _on_host_call, key, None
+                    linker, module, len(module), name, len(name), functype, functions.trampoline(), key, None
                 )
             )
         finally:
             capi.functype_delete(functype)
+
+    @property
+    def import_names(self) -> dict[int, str]:
+        """The host functions by their keys, such as ``judicia:clock now``."""
+        return {key: _bound[key].name for key in self._keys if key in _bound}
 
     @property
     def pre(self) -> int:
@@ -254,8 +241,8 @@ def _raise_if(error: int | None) -> None:
         raise CompileError(capi.take_error(error))
 
 
-def _delete_store(store: int, key: int) -> None:
-    capi.store_delete(store)
+def _close(box: Box, key: int) -> None:
+    functions.box_close(box.pointer)
     _sandboxes.pop(key, None)  # it is not there where an exception ended the making
 
 
@@ -264,51 +251,30 @@ class Sandbox:
 
     Attributes
     ----------
+    box : Box
+        Its half in the core.
     account : MemoryAccount
         All its linear memories together.
-    memory : Memory or None
-        The one exported as ``memory``.
     invocation : Invocation or None
         The call that is inside now.
-    broken : bool
-        A guest that did not return normally is not entered again.
-    watcher : Watcher or None
-        Takes the guest's stack at every tick; set while a profiler runs.
-    observer : callable or None
-        Called with (invocation, event, cpu_ns, used bytes) for ticks, grows and refused grows. It may not refer to the
-        sandbox, which would then have to wait for the garbage collector.
     """
 
-    def __init__(self, linkage: Linkage, budget: Budget, pool: MemoryPool) -> None:
+    def __init__(self, linkage: Linkage, pool: MemoryPool, samples: SampleTable | None = None) -> None:
         sweep()
         self.engine = linkage.engine
         self.linkage = linkage
         self.key = next(_sandbox_keys)
-        self.account: MemoryAccount = memory.MemoryAccount(budget, pool)
-        self.account.observer = weakref.ref(self)
-        self.memory: memory.Memory | None = None
         self.invocation: Invocation | None = None
-        self.in_host_call = False
-        self.starting = False
-        self.broken = False
-        self.fuel_set = UNLIMITED_FUEL
-        self._tank = c_uint64(UNLIMITED_FUEL)
-        self._limited: tuple[int | None, int] | None = None
-        self.observer: Observer | None = None
-        self.watcher: Watcher | None = None
+        self._watcher: Watcher | None = None
         self._exports: dict[str, Export] = {}
-        self._occupied = threading.Lock()  # held by the thread inside
-        self._closing = False
-        self.store: int = capi.store_new(self.engine.pointer, None, None)
-        self._delete = leave(self, partial(_delete_store, self.store, self.key)).free
-        self._context = c_void_p(capi.store_context(self.store))
-        self._instance = capi.Instance()
+        self._memory: Memory | None = None
+        self.box = Box(self.engine.pointer, self.key, pool, None if samples is None else samples.pointer)
+        self._delete = leave(self, partial(_close, self.box, self.key)).free
+        self._fields = self.box.fields
+        self.pointer = c_void_p(self.box.pointer)
+        self.account = MemoryAccount(self.box)
         self._slots = Slots(_USUAL_NUMBERS)
-        self._fuel = c_uint64()
-        self._fuel_out = c_void_p(ctypes.addressof(self._fuel))
         _sandboxes[self.key] = weakref.ref(self)
-        capi.store_tick_callback(self.store, _on_tick, self.key, None)
-        capi.set_epoch_deadline(self._context, 1)
 
     # Entering and leaving -----------------------------------------------------------------------------------
 
@@ -319,94 +285,79 @@ class Sandbox:
         ------
         ResourceExhausted
             Closed, forked, a thread with too small a stack, or nothing enforces time limits.
+        QuotaExceeded
+            It holds more memory than it may by now.
         RecursionError
             Too few Python frames are left.
         """
         safety.check_thread(_entered.levels)
-        ticker = self.engine.ticker
-        if ticker.parked or monotonic() - ticker.beat > STALE:
-            ticker.start()
-        if not self._occupied.acquire(blocking=False):
-            raise ResourceExhausted("This instance is in use.")
-        if self._closing:
-            self._vacate()
-            raise ResourceExhausted("This instance is closed.")
+        call, elements = invocation.attach(), invocation.budget.limits.table_elements
+        status = functions.enter(self.pointer, call, elements)
+        if status == Status.STALE:
+            ticks.wait_for_beat()
+            status = functions.enter(self.pointer, call, elements)
+        if status:
+            raise self._refusal(status, invocation)
         _entered.levels += 1
-        try:
-            self._arm(invocation)
-        except BaseException:
-            self.leave()
-            raise
-
-    def _arm(self, invocation: Invocation) -> None:
-        self.account.refused = None
-        self.account.budget = invocation.budget
         self.invocation = invocation
         invocation.account = self.account
-        ticker = self.engine.ticker
-        # First `running`, then `parked`. The ticker parks in the other order, so one of the two sees the other.
-        ticker.running[self.key] = self
-        if ticker.parked:
-            ticker.wake()
-        limits = invocation.budget.limits
-        if (limits.memory_bytes, limits.table_elements) != self._limited:
-            self._limit(limits.memory_bytes, limits.table_elements)
-        self.refuel(None if limits.fuel is None else max(0, limits.fuel - invocation.spent.fuel))
-        invocation.start()
-        limit = limits.memory_bytes
-        if limit is not None and self.account.used > limit:  # lowered below what it holds
-            raise invocation.exceeded("memory", limit, self.account.used, "bytes")
 
-    def _limit(self, memory_bytes: int | None, table_elements: int) -> None:
-        """Tell Wasmtime the limits that it enforces by itself: how large each table may become."""
-        # -1 leaves memory to our accounts. On a system without them, Wasmtime's own limit per memory has to do.
-        per_memory = -1 if memory.AVAILABLE or memory_bytes is None else memory_bytes
-        capi.store_limiter(self.store, per_memory, table_elements, 1, 16, 16)
-        self._limited = memory_bytes, table_elements
+    def _refusal(self, status: int, invocation: Invocation) -> JudiciaError:
+        """The error for an entry that the core refused."""
+        if status == Status.OVER_MEMORY:
+            invocation.note_stop()
+            return invocation.ended or _foreign()
+        safety.check_process()
+        if status == Status.OCCUPIED:
+            return ResourceExhausted("This instance is in use.")
+        if status == Status.SHUT:
+            return ResourceExhausted("This instance is closed.")
+        if status == Status.EXITING:
+            return ResourceExhausted("Python is exiting: no plugin can run any more.")
+        return ticks.no_thread() if status == Status.NO_TICKER else _foreign()
+
+    @property
+    def broken(self) -> bool:
+        """A guest that did not return normally is not entered again."""
+        return bool(self._fields.broken)
+
+    @broken.setter
+    def broken(self, broken: bool) -> None:
+        self._fields.broken = broken
+
+    @property
+    def in_host_call(self) -> bool:
+        """Whether the thread inside is in a host function now."""
+        return bool(self._fields.in_host_call)
+
+    @property
+    def memory(self) -> Memory | None:
+        """The memory exported as ``memory``."""
+        return self._memory if self._fields.memory else None
 
     def _inside(self) -> Invocation:
         if self.invocation is None:
-            raise RuntimeError("nobody is inside this sandbox")
+            raise RuntimeError("no thread is inside this sandbox")
         return self.invocation
 
-    def refuel(self, fuel: int | None) -> None:
-        """Fill the tank for the next run."""
-        fuel = UNLIMITED_FUEL if fuel is None else fuel
-        if fuel != self.fuel_set:
-            self.fuel_set, self._tank = fuel, c_uint64(fuel)
-        error = capi.set_fuel(self._context, self._tank)
-        if error:
-            raise RuntimeError(capi.take_error(error))
-
     def fuel_used(self) -> int:
-        """Fuel since `refuel`."""
-        capi.get_fuel(self._context, self._fuel_out)
-        return self.fuel_set - self._fuel.value
+        """Fuel since the entry."""
+        return int(functions.fuel_used(self.pointer))
 
     def leave(self) -> None:
         """The other half of `enter`; closes the store if `close` was called meanwhile."""
-        self.engine.ticker.running.pop(self.key, None)
         self.invocation = None
         _entered.levels -= 1
-        self._vacate()
+        functions.leave(self.pointer)
 
     def expel(self, invocation: Invocation) -> None:
         """`leave`, if an exception kept this thread from it."""
         if self.invocation is invocation:
             self.leave()
 
-    def _vacate(self) -> None:
-        # This thread first releases, then looks; `close` first marks, then looks. So one of them sees the other, or
-        # both do: deleting twice is deleting once.
-        self._occupied.release()
-        if self._closing:
-            self._delete()
-
     def close(self) -> None:
         """Free the store, now or when the thread inside leaves."""
-        self._closing = True
-        if not self._occupied.locked():
-            self._delete()
+        self._delete()
 
     # Running ------------------------------------------------------------------------------------------------
 
@@ -420,32 +371,10 @@ class Sandbox:
         GuestTrap, AbiViolation
             From the start function.
         """
-        invocation = self._inside()
-        trap = c_void_p()
-        previous, _entered.sandbox = _entered.sandbox, self
-        self.starting = True
-        try:
-            with memory.instantiating(self.account):
-                error = capi.instance_pre_instantiate(
-                    self.linkage.pre, self._context, byref(self._instance), byref(trap)
-                )
-            if error or trap.value or invocation.failure is not None or invocation.ended is not None:
-                raise self._failure(error, trap.value)
-        finally:
-            self.starting = False
-            _entered.sandbox = previous
-        self.memory = self._exported_memory()
-
-    def _exported_memory(self) -> memory.Memory | None:
-        found = capi.Extern()
-        if not capi.instance_export(self._context, byref(self._instance), b"memory", 6, byref(found)):
-            return None
-        if found.kind != capi.EXTERN_MEMORY:
-            return None
-        if len(self.account.memories) == 1:
-            return self.account.memories[0]
-        base = capi.memory_data(self._context, ctypes.addressof(found) + capi.Extern.of.offset)
-        return next((one for one in self.account.memories if one.base == base), None)
+        status = self.inside(functions.instantiate, self.linkage.pre, None, 0)
+        if status:
+            raise self.failure(status, starting=True)
+        self._memory = Memory(self._fields.memory) if self._fields.memory else None
 
     def export(self, name: str) -> Export:
         """The exported function of this name.
@@ -459,11 +388,14 @@ class Sandbox:
         if known is not None:
             return known
         kind = self.linkage.export_types.get(name)
-        found, encoded = capi.Extern(), name.encode()
-        there = capi.instance_export(self._context, byref(self._instance), encoded, len(encoded), byref(found))
+        found, encoded, fields = capi.Extern(), name.encode(), self._fields
+        instance = capi.Instance.from_buffer(fields, structs.Box.instance.offset)
+        there = fields.context and capi.instance_export(
+            fields.context, byref(instance), encoded, len(encoded), byref(found)
+        )
         if kind is None or not there or found.kind != capi.EXTERN_FUNC:
             raise LookupError(name)
-        made = self._exports[name] = Export(self._context, found, kind.params, kind.results, self._slots)
+        made = self._exports[name] = Export(self.pointer, found, kind.params, kind.results, self._slots)
         return made
 
     def run(self, export: Export) -> None:
@@ -475,21 +407,12 @@ class Sandbox:
             The guest did not return; `traps.explain` chooses the error.
         """
         previous, _entered.sandbox = _entered.sandbox, self
-        watcher = self.watcher
-        if watcher is not None:
-            watcher.enter(self._context)
         try:
-            error = capi.func_call(*export.arguments)
+            status = functions.run(*export.arguments)
         finally:
             _entered.sandbox = previous
-            if watcher is not None:
-                watcher.leave()
-        if error or export.trap.value:
-            trap, export.trap.value = export.trap.value, None  # the next call uses the same slots
-            raise self._failure(error, trap)
-        invocation = self.invocation
-        if invocation is not None and invocation.failure is not None:
-            raise self._failure(None, None)
+        if status:
+            raise self.failure(status)
 
     def run_pair(self, export: Export, first: int, second: int) -> int:
         """`run` for ``(i32, i32) -> i64``: the result, unsigned."""
@@ -498,39 +421,56 @@ class Sandbox:
         self.run(export)
         return export.wide[0]
 
-    def _failure(self, error: int | None, trap: int | None) -> JudiciaError:
+    def inside(self, function: Callable[..., int], *arguments: Any) -> int:
+        """Call a function of the core that runs the guest; its status."""
+        previous, _entered.sandbox = _entered.sandbox, self
+        try:
+            return function(self.pointer, *arguments)
+        finally:
+            _entered.sandbox = previous
+
+    def failure(self, status: int, *, starting: bool = False) -> JudiciaError:
+        """The error for a guest that did not return, or that is to stop."""
         self.broken = True
         code: int | None = None
         message, frames = "", list[tuple[int, str | None]]()
+        fields, invocation = self._fields, self._inside()
+        trap, error = fields.trap, fields.error
+        fields.trap = fields.error = None
         if trap:
             code, message, frames = capi.take_trap(trap)
         elif error:
             message, frames = capi.take_error_frames(error)
-        invocation = self._inside()
-        if self.starting and invocation.ended is None and (table := _TABLE_TOO_LARGE.search(message)):
+        if status not in (Status.TRAPPED, Status.STOPPED):
+            return _foreign()
+        invocation.note_stop()
+        if invocation.was_refused_a_host_call and invocation.failure is None:
+            invocation.failure = _refused_host_call(invocation, starting)
+        if starting and invocation.ended is None and (table := _TABLE_TOO_LARGE.search(message)):
             limit = invocation.budget.limits.table_elements
             return invocation.exceeded("table_elements", limit, int(table.group(1)), "table elements")
         return traps.explain(
             code, message, frames, invocation=invocation, account=self.account, exports=self.linkage.export_names
         )
 
-    def refuse_host_call(self) -> JudiciaError:
-        """The error for a host call from where none may come."""
-        invocation = self._inside()
-        place = "its start function" if self.starting else "judicia_alloc, while an answer was being written"
-        return AbiViolation(f"a host call from {place}", plugin=invocation.plugin, function=invocation.function)
-
     # Looking on ---------------------------------------------------------------------------------------------
 
-    def tick(self, invocation: Invocation) -> bool:
-        """Whether the guest may go on; called on its thread at every tick."""
-        if self.observer is not None:
-            self.observer(invocation, "tick", invocation.cpu_ns, self.account.used)
-        if self.watcher is not None and not self.in_host_call:
-            self.watcher.sample(self.store)
-        return invocation.check() is None
+    @property
+    def watcher(self) -> Watcher | None:
+        """Has the core keep the guest's stack at every tick; set while a profiler runs."""
+        return self._watcher
 
-    def on_grow(self, event: str, used: int) -> None:
-        """Pass on a ``grow`` or ``grow_refused``; called on the thread inside."""
-        if self.observer is not None and self.invocation is not None:
-            self.observer(self.invocation, event, self.invocation.cpu_ns, used)
+    @watcher.setter
+    def watcher(self, watcher: Watcher | None) -> None:
+        self._fields.profile = None if watcher is None else watcher.pointer
+        self._watcher = watcher
+
+
+def _foreign() -> JudiciaError:
+    return ResourceExhausted("The sandbox engine refused this instance: it is not the one it was.")
+
+
+def _refused_host_call(invocation: Invocation, starting: bool) -> JudiciaError:
+    """The error for a host call from where none may come."""
+    place = "its start function" if starting else "judicia_alloc, while an answer was being written"
+    return AbiViolation(f"a host call from {place}", plugin=invocation.plugin, function=invocation.function)

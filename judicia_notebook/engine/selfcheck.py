@@ -51,7 +51,7 @@ def run(engine: Engine) -> None:
     add = HostFunction("check", "add", ("i32", "i32"), ("i64",), _add)
     linkage = Linkage(engine, module, read_module(wasm), [add])
     budget = FixedBudget(Limits(memory_bytes=2 << 16))
-    sandbox = Sandbox(linkage, budget, MemoryPool(1 << 30))
+    sandbox = Sandbox(linkage, MemoryPool(1 << 30))
     invocation = Invocation(budget)
     sandbox.enter(invocation)
     try:
@@ -67,7 +67,8 @@ def run(engine: Engine) -> None:
             answers.append(grow.read()[0])
         _expect(answers == [1, -1] or not AVAILABLE, "the memory quota")
         _expect(sandbox.memory is not None or not AVAILABLE, "the exported memory")
-        sandbox.account.refused = None  # or the trap below would be explained by the refused grow
+        sandbox.leave()
+        sandbox.enter(invocation)  # or the trap below would be explained by the refused grow
         peek = sandbox.export("peek")
         peek.write(pack_numbers(("i32",), (5 << 16,)))
         try:
@@ -77,6 +78,7 @@ def run(engine: Engine) -> None:
             _expect(trap.trap == "out_of_bounds_memory", f"an access out of bounds was {trap.trap}")
     finally:
         sandbox.leave()
+        invocation.release()
         sandbox.close()
         linkage.close()
         module.close()

@@ -91,22 +91,20 @@ def _noun(value: Any) -> str:
 
 
 class Slots:
-    """Room for one call's numbers, and for the trap it may end with.
+    """Room for one call's numbers.
 
     One instance's exports share theirs: a nested call begins when the outer one's arguments are read already, and has
     ended before the outer one's results are written.
     """
 
-    __slots__ = ("address", "count", "packed", "trap", "trap_address", "wide", "words")
+    __slots__ = ("address", "count", "packed", "wide", "words")
 
     def __init__(self, count: int) -> None:
         self.count = count
         self.words = (c_uint32 * (4 * count))()  # a slot is four words
         self.wide = (c_uint64 * (2 * count)).from_buffer(self.words)
         self.packed = memoryview(self.words).cast("B")
-        self.trap = c_void_p()
         self.address = c_void_p(ctypes.addressof(self.words))
-        self.trap_address = c_void_p(ctypes.addressof(self.trap))
 
 
 class Export:
@@ -120,18 +118,18 @@ class Export:
         Used where it has room for this function's numbers; otherwise the export gets its own.
     """
 
-    __slots__ = ("_found", "_unpack", "arguments", "slots", "trap", "wide", "words")
+    __slots__ = ("_found", "_unpack", "arguments", "function", "slots", "wide", "words")
 
     def __init__(
-        self, context: c_void_p, found: capi.Extern, params: tuple[str, ...], results: tuple[str, ...], slots: Slots
+        self, box: c_void_p, found: capi.Extern, params: tuple[str, ...], results: tuple[str, ...], slots: Slots
     ) -> None:
         count = max(len(params), len(results), 1)
         self.slots = slots = slots if count <= slots.count else Slots(count)
-        self.words, self.wide, self.trap = slots.words, slots.wide, slots.trap
+        self.words, self.wide = slots.words, slots.wide
         self._found = found
         self._unpack = layout(results, signed=True).unpack_from
-        function = c_void_p(ctypes.addressof(found) + capi.Extern.of.offset)
-        self.arguments = (context, function, slots.address, c_size_t(count), slots.trap_address)
+        self.function = c_void_p(ctypes.addressof(found) + capi.Extern.of.offset)
+        self.arguments = (box, self.function, slots.address, c_size_t(count))
 
     def write(self, packed: bytes) -> None:
         """Put arguments into the slots, as `pack_numbers` packed them for this export's parameters."""

@@ -72,7 +72,7 @@ def explain(
     where = {"plugin": invocation.plugin, "function": invocation.function}
     if invocation.ended is not None:
         return invocation.ended
-    failure = invocation.failure or account.error
+    failure = invocation.failure
     if isinstance(failure, GuestTrap) and not failure.backtrace and failure.record is None:
         failure.backtrace = backtrace(frames, exports)
     if isinstance(failure, CallError) and failure.record is None:

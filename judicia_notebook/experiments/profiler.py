@@ -51,7 +51,7 @@ def profile(
             call.exchange(request)
 
     until, calls, error = perf_counter() + seconds, 0, ""
-    with fast_ticks(linkage.engine):
+    with fast_ticks():
         while calls == 0 or (
             profiler.guest_samples < samples
             and profiler.host_samples < MOST_HOST_SAMPLES

@@ -22,7 +22,7 @@ from typing import Any, Final, NamedTuple, Protocol, get_args
 from judicia_notebook.capabilities import CAPABILITIES
 from judicia_notebook.context import current_way
 from judicia_notebook.engine.interrupts import deferred
-from judicia_notebook.engine.limits import Limits
+from judicia_notebook.engine.limits import Limits, Live, LiveLimits
 from judicia_notebook.errors import PolicyError, stays_in_process
 from judicia_notebook.policy import changes
 from judicia_notebook.policy.changes import OnDenied, Snapshot
@@ -107,6 +107,7 @@ class Policy:
         self._last: dict[str, tuple[str, ...]] = {}
         check_within(ceiling, self._initial.quota)
         self._state = self._make(self._initial)
+        self._live = Live(LiveLimits(self._state.limits))
         self._narrowings = deque([Narrowing(self.version, changes.SUBJECTS)], MOST_REMEMBERED)
 
     def _make(self, wanted: Snapshot) -> PolicyState:
@@ -124,8 +125,17 @@ class Policy:
 
     @property
     def limits(self) -> Limits:
-        """The limits in force, ceiling included; what the engine looks up at each tick."""
+        """The limits in force, ceiling included."""
         return self._state.limits
+
+    @property
+    def live(self) -> Live:
+        """The same, as the core looks them up at each tick."""
+        return self._live
+
+    def _hold(self, state: PolicyState) -> None:
+        self._state = state
+        self._live.plugin.publish(state.limits)
 
     def is_own(self, _kind: str, /) -> bool:
         """Never: these limits are the plugin's, not a call's."""
@@ -287,7 +297,7 @@ class Policy:
         The grants and quotas that hold now stay.
         """
         with deferred(), self._lock:
-            self._state = self._make(self.snapshot())
+            self._hold(self._make(self.snapshot()))
             self._narrowings.append(Narrowing(self.version, changes.SUBJECTS))
             self._last.clear()
 
@@ -356,7 +366,7 @@ class Policy:
             wanted = update(before)
             if wanted == before:
                 return self.version, False
-            self._state = self._make(wanted)
+            self._hold(self._make(wanted))
             version = self.version
             self._narrowings.append(Narrowing(version, changes.widened(wanted, before), passing))
             if what not in _TAKES_BACK:
@@ -394,6 +404,7 @@ class FormerPolicy(Policy):
         self._policy = policy
         self._most = most
         self._seen: tuple[PolicyState, PolicyState] | None = None
+        self._live = policy.live._replace(former=LiveLimits(limits_of(most.quota, policy.ceiling)))
 
     @property
     def state(self) -> PolicyState:
@@ -424,11 +435,12 @@ class FormerPolicy(Policy):
 class CappedBudget:
     """A plugin's live limits, and a call's own beneath them: in force is the least of both."""
 
-    __slots__ = ("_limits", "_own", "_policy", "_seen")
+    __slots__ = ("_limits", "_own", "_policy", "_seen", "live")
 
     def __init__(self, policy: Policy, own: Quota) -> None:
         self._policy = policy
         self._own = own
+        self.live = policy.live._replace(own=LiveLimits(limits_of(own)))
         self._seen = policy.state
         self._limits = limits_of(own, self._seen.quota, policy.ceiling)
 

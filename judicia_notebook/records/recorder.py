@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from itertools import count
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -27,7 +27,7 @@ from judicia_notebook.records.captures import Captures
 from judicia_notebook.records.record import CALLS, CallKey, CallRecord, EndedCall
 from judicia_notebook.records.rows import AUDIT, EVENTS, HOST_CALLS, LOGS, POLICIES, SAMPLES
 from judicia_notebook.records.schema import MESSAGE_LIMIT, TEXT_LIMIT
-from judicia_notebook.records.table import Table, compiled_key
+from judicia_notebook.records.table import Layout, Rows, Table, compiled_key
 from judicia_notebook.text import printable
 from judicia_notebook.units import format_size
 
@@ -38,6 +38,30 @@ _MESSAGE_CUT = MESSAGE_LIMIT + 1
 
 _EVENT_CODES = {event: code for code, event in enumerate(EVENTS)}
 _call_key = compiled_key(CallKey._fields)
+
+
+class SampleLog(Protocol):
+    """Where samples are kept: a `Table`, or what the engine writes into by itself."""
+
+    layout: Layout[Any]
+
+    @property
+    def end(self) -> int: ...
+
+    @property
+    def dropped(self) -> int: ...
+
+    def __len__(self) -> int: ...
+
+    def add(self, key: tuple[()], numbers: tuple[int, ...], /) -> int: ...
+
+    def rows(self, start: int = 0, stop: int | None = None) -> list[Rows[Any]]: ...
+
+    def clear(self) -> None: ...
+
+
+def _table_of_samples(layout: Layout[Any], capacity: int, _began_ns: int) -> SampleLog:
+    return Table(layout, capacity, KEY_CAPACITY)
 
 
 class Mark(NamedTuple):
@@ -63,6 +87,9 @@ class Recorder:
         For `judicia_notebook.records.frames` to read.
     read_json : callable
         Reads the JSON that plugins wrote. The runtime gives one that is bounded; this room may not know it.
+    make_samples : callable, optional
+        ``make_samples(layout, capacity, began_ns)`` makes the table of samples. The runtime gives one whose rows the
+        engine writes.
     captures : Captures
         The beginnings of payloads, while a caller asks for them.
 
@@ -74,14 +101,20 @@ class Recorder:
     (1, 0)
     """
 
-    def __init__(self, capacity: int = 1_000_000, read_json: Callable[[bytes], Any] = json.loads) -> None:
+    def __init__(
+        self,
+        capacity: int = 1_000_000,
+        read_json: Callable[[bytes], Any] = json.loads,
+        make_samples: Callable[[Layout[Any], int, int], SampleLog] | None = None,
+    ) -> None:
         self.read_json = read_json
         self.run_id = secrets.token_hex(4)
         self.began_utc = datetime.now(UTC)
         self.began_ns = time.perf_counter_ns()
         self.calls = Table(CALLS.layout, capacity, KEY_CAPACITY)
         self.host_calls = Table(HOST_CALLS.layout, capacity, KEY_CAPACITY)
-        self.samples = Table(SAMPLES.layout, capacity, KEY_CAPACITY)
+        make_samples = make_samples or _table_of_samples
+        self.samples = make_samples(SAMPLES.layout, capacity, self.began_ns)
         self.logs = Table(LOGS.layout, capacity, KEY_CAPACITY)
         self.audit = Table(AUDIT.layout, capacity, KEY_CAPACITY)
         self.denials = Table(AUDIT.layout, capacity, KEY_CAPACITY)

@@ -42,7 +42,7 @@ from judicia_notebook.records.record import CallRecord, EndedCall
 from judicia_notebook.reporting.interrupts import interrupted
 from judicia_notebook.runtime import facts
 from judicia_notebook.runtime.exports import REACTOR_INITIALIZE
-from judicia_notebook.runtime.observation import limits_in_force, observer
+from judicia_notebook.runtime.observation import limits_in_force
 from judicia_notebook.runtime.pool import Instance, Making, Ticket
 from judicia_notebook.units import format_time
 from judicia_notebook.wasm.json_shape import TooManyValues
@@ -168,6 +168,7 @@ class Call:
             current_call.reset(token)
             if on_main:
                 interrupts.leave(scope)
+            scope.release()
         if scope.interrupted is not None:
             raise self._told(scope.interrupted)
         if self.error is not None:
@@ -290,11 +291,9 @@ class Call:
 
     def hold_to(self, policy: FormerPolicy) -> None:
         """Hold this call to the policy that its code had before it was replaced; from any thread."""
-        scope, instance = self.scope, self.instance
+        scope = self.scope
         scope.policy = policy
-        scope.budget = scope.budget.under(policy) if isinstance(scope.budget, CappedBudget) else policy
-        if instance is not None:
-            instance.sandbox.account.budget = scope.budget
+        scope.hold_to(scope.budget.under(policy) if isinstance(scope.budget, CappedBudget) else policy)
 
     @property
     def sandbox(self) -> Sandbox:
@@ -363,9 +362,8 @@ class Call:
         target, scope = self.target, self.scope
         safety.check_headroom(MAKING_FRAMES)  # without frames half-way, ctypes may raise an error of its own
         generation = target.instances.generation_of(target.code)
-        sandbox = Sandbox(target.code.linkage, scope.budget, self.platform.pool)
+        sandbox = Sandbox(target.code.linkage, self.platform.pool, self.platform.samples)
         try:
-            sandbox.observer = observer(self.platform.recorder)
             sandbox.enter(scope)
             try:
                 sandbox.instantiate()

@@ -5,25 +5,12 @@ The engine knows no rows, and the records know no `Limits`: this file is where b
 
 from __future__ import annotations
 
-from time import perf_counter_ns
 from typing import TYPE_CHECKING, NamedTuple
 
 from judicia_notebook.records.record import LimitsInForce
 
 if TYPE_CHECKING:
-    from judicia_notebook.engine.invocation import Invocation
     from judicia_notebook.engine.limits import Limits
-    from judicia_notebook.engine.sandbox import Observer
-    from judicia_notebook.records.recorder import Recorder
-
-
-def observer(recorder: Recorder) -> Observer:
-    """The function that a sandbox calls at each enter, exit, tick and grow: it adds a sample."""
-
-    def observe(scope: Invocation, event: str, cpu_ns: int, used: int) -> None:
-        recorder.add_sample(scope.call_id, event, perf_counter_ns() - recorder.began_ns, cpu_ns, used)
-
-    return observe
 
 
 class _Converted(NamedTuple):

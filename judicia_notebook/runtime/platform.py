@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from judicia_notebook.engine.memory import MemoryPool
+    from judicia_notebook.engine.samples import SampleTable
     from judicia_notebook.engine.workers import Workers
     from judicia_notebook.host.dispatcher import Dispatcher
     from judicia_notebook.policy.quotas import Quota
@@ -21,6 +22,7 @@ class Platform:
 
     dispatcher: Dispatcher
     recorder: Recorder
+    samples: SampleTable
     pool: MemoryPool
     ceiling: Quota
     cache_folder: Path | None

@@ -15,13 +15,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from judicia_notebook import context
 from judicia_notebook.context import current_way
 from judicia_notebook.engine import cache, wire
 from judicia_notebook.engine.interrupts import deferred, do_all
 from judicia_notebook.engine.memory import MemoryPool
+from judicia_notebook.engine.samples import SampleTable
 from judicia_notebook.engine.system_memory import MOST_MEMORY, memory_ceiling
 from judicia_notebook.engine.workers import Workers
 from judicia_notebook.errors import NoSuchPlugin, ResourceExhausted, stays_in_process
@@ -103,7 +104,8 @@ class Runtime:
         ceiling: Quota | None = None,
     ) -> None:
         top = Quota(**{**default_ceiling().given(), **as_quota(ceiling).given()})
-        self._recorder = Recorder(read_json=wire.reread)
+        self._recorder = Recorder(read_json=wire.reread, make_samples=SampleTable)
+        samples = cast("SampleTable", self._recorder.samples)
         ours = weakref.ref(self)  # the engine keeps services by way of C, where no collector sees a cycle
         owners = Owners(lambda: _living(ours).data_dir)
         services = make_services(seed=seed, clock=clock, owners=owners, database=database)
@@ -112,7 +114,7 @@ class Runtime:
         dispatcher = Dispatcher(services.values())
         dispatcher.add_functions(wasi.functions(services.values(), dispatcher.rates))
         pool = MemoryPool(2 * int(top.memory or MOST_MEMORY))  # type: ignore[arg-type]  # bytes by now
-        self._platform = Platform(dispatcher, self._recorder, pool, top, cache.default_folder(), Workers())
+        self._platform = Platform(dispatcher, self._recorder, samples, pool, top, cache.default_folder(), Workers())
         self._given_data_dir = Path(data_dir).absolute() if data_dir is not None else None
         self._own_data_dir: Path | None = None
         self._data_lock = threading.Lock()

@@ -1,5 +1,5 @@
 /* The layout of every struct that C shares with Python: as this library's compiler laid it out. */
-#include "core.h"
+#include "calls.h"
 
 #define FIELD(type, field) {#field, (uint32_t)offsetof(type, field), (uint32_t)sizeof(((type *)0)->field)}
 #define LAYOUT(type) {#type, (uint32_t)sizeof(type), type##_fields}
@@ -26,10 +26,159 @@ static const jc_field jc_import_fields[] = {
     END,
 };
 
+static const jc_field jc_limits_fields[] = {
+    FIELD(jc_limits, version),
+    FIELD(jc_limits, most),
+    END,
+};
+
+static const jc_field jc_call_fields[] = {
+    FIELD(jc_call, limits),
+    FIELD(jc_call, outer),
+    FIELD(jc_call, box),
+    FIELD(jc_call, id),
+    FIELD(jc_call, token),
+    FIELD(jc_call, cancelled),
+    FIELD(jc_call, began_ns),
+    FIELD(jc_call, cpu_began_ns),
+    FIELD(jc_call, spent_wall_ns),
+    FIELD(jc_call, spent_cpu_ns),
+    FIELD(jc_call, spent_fuel),
+    FIELD(jc_call, host_ns),
+    FIELD(jc_call, allocator_ns),
+    FIELD(jc_call, signals),
+    FIELD(jc_call, limit),
+    FIELD(jc_call, used),
+    FIELD(jc_call, kind),
+    FIELD(jc_call, owner),
+    FIELD(jc_call, stop),
+    FIELD(jc_call, depth),
+    END,
+};
+
+static const jc_field jc_pool_fields[] = {
+    FIELD(jc_pool, ceiling),
+    FIELD(jc_pool, used),
+    FIELD(jc_pool, references),
+    END,
+};
+
+static const jc_field jc_memory_fields[] = {
+    FIELD(jc_memory, box),
+    FIELD(jc_memory, base),
+    FIELD(jc_memory, size),
+    FIELD(jc_memory, committed),
+    FIELD(jc_memory, reserved),
+    FIELD(jc_memory, mapped),
+    FIELD(jc_memory, next),
+    END,
+};
+
+static const jc_field jc_box_fields[] = {
+    FIELD(jc_box, claimed),
+    FIELD(jc_box, closing),
+    FIELD(jc_box, references),
+    FIELD(jc_box, key),
+    FIELD(jc_box, store),
+    FIELD(jc_box, context),
+    FIELD(jc_box, call),
+    FIELD(jc_box, pool),
+    FIELD(jc_box, samples),
+    FIELD(jc_box, profile),
+    FIELD(jc_box, memories),
+    FIELD(jc_box, memory),
+    FIELD(jc_box, memory_count),
+    FIELD(jc_box, held),
+    FIELD(jc_box, grows_refused),
+    FIELD(jc_box, refused_wanted),
+    FIELD(jc_box, refused_limit),
+    FIELD(jc_box, refused_owner),
+    FIELD(jc_box, in_host_call),
+    FIELD(jc_box, starting),
+    FIELD(jc_box, verdict),
+    FIELD(jc_box, phase),
+    FIELD(jc_box, broken),
+    FIELD(jc_box, fuel_set),
+    FIELD(jc_box, limited_memory),
+    FIELD(jc_box, limited_elements),
+    FIELD(jc_box, trap),
+    FIELD(jc_box, error),
+    FIELD(jc_box, instance),
+    FIELD(jc_box, alloc),
+    FIELD(jc_box, free_),
+    FIELD(jc_box, request),
+    FIELD(jc_box, request_length),
+    FIELD(jc_box, packed),
+    FIELD(jc_box, answer),
+    FIELD(jc_box, answer_length),
+    FIELD(jc_box, staging),
+    FIELD(jc_box, staging_room),
+    FIELD(jc_box, write_ns),
+    FIELD(jc_box, run_ns),
+    FIELD(jc_box, read_ns),
+    END,
+};
+
+static const jc_field jc_profile_fields[] = {
+    FIELD(jc_profile, profiler),
+    FIELD(jc_profile, guest_ns),
+    FIELD(jc_profile, entered_ns),
+    FIELD(jc_profile, depth),
+    FIELD(jc_profile, samples),
+    FIELD(jc_profile, guest_samples),
+    FIELD(jc_profile, room),
+    FIELD(jc_profile, most_guest),
+    FIELD(jc_profile, most_host),
+    FIELD(jc_profile, function),
+    FIELD(jc_profile, took_ns),
+    FIELD(jc_profile, beyond_function),
+    FIELD(jc_profile, beyond_ns),
+    FIELD(jc_profile, beyond_count),
+    FIELD(jc_profile, beyond_room),
+    END,
+};
+
+static const jc_field jc_image_fields[] = {
+    FIELD(jc_image, memory),
+    FIELD(jc_image, offset),
+    FIELD(jc_image, length),
+    FIELD(jc_image, bytes),
+    END,
+};
+
+static const jc_field jc_sample_fields[] = {
+    FIELD(jc_sample, call_id),
+    FIELD(jc_sample, at_ns),
+    FIELD(jc_sample, cpu_ns),
+    FIELD(jc_sample, memory_bytes),
+    FIELD(jc_sample, event),
+    END,
+};
+
+static const jc_field jc_ticker_fields[] = {
+    FIELD(jc_ticker, running),
+    FIELD(jc_ticker, parked),
+    FIELD(jc_ticker, turns),
+    FIELD(jc_ticker, ticks),
+    FIELD(jc_ticker, beat_ns),
+    FIELD(jc_ticker, interval_ns),
+    FIELD(jc_ticker, alive),
+    END,
+};
+
 static const jc_layout layouts[] = {
     LAYOUT(jc_field),
     LAYOUT(jc_layout),
     LAYOUT(jc_import),
+    LAYOUT(jc_limits),
+    LAYOUT(jc_call),
+    LAYOUT(jc_pool),
+    LAYOUT(jc_memory),
+    LAYOUT(jc_box),
+    LAYOUT(jc_profile),
+    LAYOUT(jc_image),
+    LAYOUT(jc_sample),
+    LAYOUT(jc_ticker),
     {NULL, 0, NULL},
 };
 

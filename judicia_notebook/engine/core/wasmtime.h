@@ -17,7 +17,23 @@
     X(void *, wasmtime_func_call_unchecked, (void *context, const void *func, void *slots, size_t count, void **trap)) \
     X(void *, wasmtime_context_set_fuel, (void *context, uint64_t fuel))                                               \
     X(void *, wasmtime_context_get_fuel, (const void *context, uint64_t *fuel))                                        \
-    X(void, wasmtime_engine_increment_epoch, (void *engine))
+    X(void *, wasmtime_context_get_data, (const void *context))                                                        \
+    X(void, wasmtime_context_set_epoch_deadline, (void *context, uint64_t ticks))                                      \
+    X(void, wasmtime_engine_increment_epoch, (void *engine))                                                           \
+    X(void *, wasmtime_caller_context, (void *caller))                                                                 \
+    X(void *, wasmtime_store_new, (void *engine, void *data, void *finalizer))                                         \
+    X(void *, wasmtime_store_context, (void *store))                                                                   \
+    X(void, wasmtime_store_delete, (void *store))                                                                      \
+    X(void, wasmtime_store_limiter,                                                                                    \
+      (void *store, int64_t memory, int64_t elements, int64_t instances, int64_t tables, int64_t memories))            \
+    X(void, wasmtime_store_epoch_deadline_callback, (void *store, void *callback, void *data, void *finalizer))        \
+    X(void *, wasmtime_instance_pre_instantiate, (const void *pre, void *context, void *instance, void **trap))        \
+    X(bool, wasmtime_instance_export_get,                                                                              \
+      (void *context, const void *instance, const void *name, size_t length, void *item))                              \
+    X(void *, wasmtime_memory_data, (const void *context, const void *memory))                                         \
+    X(void *, wasmtime_error_new, (const void *message))                                                               \
+    X(void *, wasmtime_trap_new, (const void *message, size_t length))                                                 \
+    X(void, wasmtime_guestprofiler_sample, (void *profiler, const void *store, uint64_t delta_ns))
 
 #define JC_WASMTIME_MEMBER(result, name, arguments) result(*name) arguments;
 

@@ -1,0 +1,253 @@
+"""The structs of ``calls.h`` as ctypes has them, and its enumerations. Each is compared with the library when it is loaded.
+
+A struct is C's memory: `from_address` looks at it in place, and never frees it.
+"""
+
+from __future__ import annotations
+
+import enum
+from ctypes import Structure, c_int32, c_int64, c_uint64, c_void_p
+
+KINDS, OWNERS, MEMORIES = 5, 3, 24
+NO_LIMIT = (1 << 63) - 1
+
+
+class Kind(enum.IntEnum):
+    """``jc_kind``: the limits that the core holds a guest to."""
+
+    CPU = 0
+    WALL = 1
+    MEMORY = 2
+    FUEL = 3
+    ANSWER = 4
+
+
+class Owner(enum.IntEnum):
+    """``jc_owner``: whose limit it was."""
+
+    PLUGIN = 0
+    OWN = 1
+    FORMER = 2
+    RUNTIME = 3
+    SYSTEM = 4
+
+
+class Stop(enum.IntEnum):
+    """``jc_stop``: why a guest was stopped."""
+
+    GOES_ON = 0
+    CANCELLED = 1
+    EXCEEDED = 2
+    OUTER_STOPPED = 3
+    INTERRUPTED = 4
+    HOST_FAILED = 5
+    HOST_DIED = 6
+    HOST_REFUSED = 7
+    EXITED = 8
+
+
+class Status(enum.IntEnum):
+    """``jc_status``: what an entry and the functions inside answer."""
+
+    OK = 0
+    FORKED = 1
+    OCCUPIED = 2
+    SHUT = 3
+    EXITING = 4
+    NO_TICKER = 5
+    STALE = 6
+    FOREIGN = 7
+    TRAPPED = 8
+    STOPPED = 9
+    NO_ALLOCATOR = 10
+    ALLOC_ZERO = 11
+    ALLOC_BEYOND = 12
+    ANSWER_LARGE = 13
+    ANSWER_BEYOND = 14
+    ANSWER_OVERLAPS = 15
+    NO_MEMORY = 16
+    OVER_MEMORY = 17
+    PENDING = 18
+
+
+class Phase(enum.IntEnum):
+    """``jc_phase``: which of the guest's functions ran last."""
+
+    IN_FUNCTION = 0
+    IN_ALLOC = 1
+    IN_FREE = 2
+
+
+class Verdict(enum.IntEnum):
+    """``jc_verdict``: how a Python function that the core called ended."""
+
+    DIED = 0
+    DONE = 1
+    FAILED = 2
+
+
+class Limits(Structure):
+    """``jc_limits``"""
+
+    c_name = "jc_limits"
+    _fields_ = [("version", c_uint64), ("most", c_int64 * KINDS)]
+
+
+class Call(Structure):
+    """``jc_call``"""
+
+    c_name = "jc_call"
+    _fields_ = [
+        ("limits", c_void_p * OWNERS),
+        ("outer", c_void_p),
+        ("box", c_void_p),
+        ("id", c_int64),
+        ("token", c_int64),
+        ("cancelled", c_int64),
+        ("began_ns", c_int64),
+        ("cpu_began_ns", c_int64),
+        ("spent_wall_ns", c_int64),
+        ("spent_cpu_ns", c_int64),
+        ("spent_fuel", c_int64),
+        ("host_ns", c_int64),
+        ("allocator_ns", c_int64),
+        ("signals", c_int64),
+        ("limit", c_int64),
+        ("used", c_int64),
+        ("kind", c_int32),
+        ("owner", c_int32),
+        ("stop", c_int32),
+        ("depth", c_int32),
+    ]
+
+
+class Pool(Structure):
+    """``jc_pool``"""
+
+    c_name = "jc_pool"
+    _fields_ = [("ceiling", c_int64), ("used", c_int64), ("references", c_int64)]
+
+
+class Memory(Structure):
+    """``jc_memory``"""
+
+    c_name = "jc_memory"
+    _fields_ = [
+        ("box", c_void_p),
+        ("base", c_void_p),
+        ("size", c_uint64),
+        ("committed", c_uint64),
+        ("reserved", c_uint64),
+        ("mapped", c_uint64),
+        ("next", c_void_p),
+    ]
+
+
+class Box(Structure):
+    """``jc_box``"""
+
+    c_name = "jc_box"
+    _fields_ = [
+        ("claimed", c_int32),
+        ("closing", c_int32),
+        ("references", c_int64),
+        ("key", c_uint64),
+        ("store", c_void_p),
+        ("context", c_void_p),
+        ("call", c_void_p),
+        ("pool", c_void_p),
+        ("samples", c_void_p),
+        ("profile", c_void_p),
+        ("memories", c_void_p * MEMORIES),
+        ("memory", c_void_p),
+        ("memory_count", c_int64),
+        ("held", c_int64),
+        ("grows_refused", c_int64),
+        ("refused_wanted", c_int64),
+        ("refused_limit", c_int64),
+        ("refused_owner", c_int32),
+        ("in_host_call", c_int32),
+        ("starting", c_int32),
+        ("verdict", c_int32),
+        ("phase", c_int32),
+        ("broken", c_int32),
+        ("fuel_set", c_uint64),
+        ("limited_memory", c_int64),
+        ("limited_elements", c_int64),
+        ("trap", c_void_p),
+        ("error", c_void_p),
+        ("instance", c_uint64 * 2),
+        ("alloc", c_uint64 * 2),
+        ("free_", c_uint64 * 2),
+        ("request", c_uint64),
+        ("request_length", c_uint64),
+        ("packed", c_uint64),
+        ("answer", c_uint64),
+        ("answer_length", c_uint64),
+        ("staging", c_void_p),
+        ("staging_room", c_uint64),
+        ("write_ns", c_int64),
+        ("run_ns", c_int64),
+        ("read_ns", c_int64),
+    ]
+
+
+class Profile(Structure):
+    """``jc_profile``"""
+
+    c_name = "jc_profile"
+    _fields_ = [
+        ("profiler", c_void_p),
+        ("guest_ns", c_int64),
+        ("entered_ns", c_int64),
+        ("depth", c_int64),
+        ("samples", c_int64),
+        ("guest_samples", c_int64),
+        ("room", c_int64),
+        ("most_guest", c_int64),
+        ("most_host", c_int64),
+        ("function", c_void_p),
+        ("took_ns", c_void_p),
+        ("beyond_function", c_void_p),
+        ("beyond_ns", c_void_p),
+        ("beyond_count", c_int64),
+        ("beyond_room", c_int64),
+    ]
+
+
+class Image(Structure):
+    """``jc_image``"""
+
+    c_name = "jc_image"
+    _fields_ = [("memory", c_uint64), ("offset", c_uint64), ("length", c_uint64), ("bytes", c_void_p)]
+
+
+class Sample(Structure):
+    """``jc_sample``"""
+
+    c_name = "jc_sample"
+    _fields_ = [
+        ("call_id", c_int64),
+        ("at_ns", c_int64),
+        ("cpu_ns", c_int64),
+        ("memory_bytes", c_int64),
+        ("event", c_int64),
+    ]
+
+
+class Ticker(Structure):
+    """``jc_ticker``"""
+
+    c_name = "jc_ticker"
+    _fields_ = [
+        ("running", c_int64),
+        ("parked", c_int64),
+        ("turns", c_int64),
+        ("ticks", c_int64),
+        ("beat_ns", c_int64),
+        ("interval_ns", c_int64),
+        ("alive", c_int64),
+    ]
+
+
+SHARED = (Limits, Call, Pool, Memory, Box, Profile, Image, Sample, Ticker)
