@@ -36,7 +36,6 @@ from tests.support.parallel import CLICK, Scheduler, Turns, rank_of
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 PATIENCE = 10  # seconds for a thread or process that is on its way out
-KEPT_BY_THE_ENGINE = "judicia-ticker"  # one for the whole process; it sleeps while no call runs
 
 
 @pytest.fixture
@@ -157,7 +156,7 @@ def our_threads() -> set[threading.Thread]:
     return {
         thread
         for thread in threading.enumerate()
-        if (not thread.daemon or thread.name.startswith("judicia")) and thread.name != KEPT_BY_THE_ENGINE
+        if (not thread.daemon or thread.name.startswith("judicia"))
     }
 
 

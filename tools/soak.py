@@ -63,7 +63,7 @@ class Held:
         sweep()  # what it found is in a queue now, which the next load would free
         pages = Path("/proc/self/statm").read_text().split()
         space, resident = (int(count) * os.sysconf("SC_PAGE_SIZE") for count in pages[:2])
-        kept = sum(mapped * len(free) for mapped, free in memory._recycled.items())  # noqa: SLF001  # bounded by the engine
+        kept = memory.recycled_bytes()
         return cls(
             resident,
             space - kept,

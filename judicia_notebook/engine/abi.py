@@ -155,7 +155,7 @@ class Exchange:
         size = sandbox.memory.size if sandbox.memory is not None else 0
         if status == Status.ALLOC_BEYOND:
             return violation(
-                invocation, f"{ALLOC}({length}) answered {fields.request:#x}, beyond its memory of {size} bytes"
+                invocation, f"{ALLOC}({length}) answered {fields.written:#x}, beyond its memory of {size} bytes"
             )
         pointer, answer = fields.answer, fields.answer_length
         if status == Status.ANSWER_LARGE:
@@ -196,7 +196,7 @@ class Exchange:
         status = self.sandbox.inside(functions.write, data, len(data))
         if status:
             raise self._failure(status, invocation, len(data))
-        return int(self._fields.request)
+        return int(self._fields.written)
 
     def read(self, pointer: int, length: int, invocation: Invocation, what: str) -> bytes:
         """Copy bytes out of the guest's memory.

@@ -56,6 +56,11 @@ def can_reserve(size: int) -> bool:
     return True
 
 
+def recycled_bytes() -> int:
+    """Address space of finished memories that waits for the next one. It is bounded, and no leak."""
+    return int(functions.memory_recycled())
+
+
 class MemoryPool:
     """The bytes that all instances together hold, and their ceiling."""
 

@@ -293,7 +293,7 @@ class Sandbox:
         safety.check_thread(_entered.levels)
         call, elements = invocation.attach(), invocation.budget.limits.table_elements
         status = functions.enter(self.pointer, call, elements)
-        if status == Status.STALE:
+        while status == Status.STALE:
             ticks.wait_for_beat()
             status = functions.enter(self.pointer, call, elements)
         if status:

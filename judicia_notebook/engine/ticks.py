@@ -39,10 +39,15 @@ def ticks() -> int:
     return int(_state.ticks)
 
 
+def interval() -> float:
+    """Seconds between two ticks."""
+    return (_state.interval_ns / 1e9) or TICK
+
+
 def set_interval(seconds: float) -> float:
-    """Change the time between two ticks; the one before."""
-    before, _state.interval_ns = _state.interval_ns, int(seconds * 1e9)
-    return before / 1e9 if before else TICK
+    """Change the time between two ticks, behind the one that is due; the time before."""
+    before, _state.interval_ns = interval(), int(seconds * 1e9)
+    return before
 
 
 def wait_for_beat() -> None:

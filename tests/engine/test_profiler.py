@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.engine import profiler as guest_profiler
-from judicia_notebook.engine.engine import Engine
-from judicia_notebook.engine.profiler import MOST_DEPTH, GuestProfiler, Sampled, fast_ticks, function_name
-from judicia_notebook.engine.startup import get_engine
+from judicia_notebook.engine import profiler as profiler_module
+from judicia_notebook.engine import ticks
+from judicia_notebook.engine.profiler import INTERVAL, MOST_DEPTH, GuestProfiler, Sampled, fast_ticks, function_name
 from judicia_notebook.wasm.symbols import function_starts
 
 Load = Callable[..., jn.Plugin]
@@ -55,7 +54,7 @@ def watch(plugin: jn.Plugin, function: str, request: bytes = b"{}", watched: jn.
         with profiler.watching(call.sandbox):
             call.exchange(request)
 
-    with fast_ticks(linkage.engine):
+    with fast_ticks():
         plugin._begin(target, None, body, size_in=len(request)).run()
     return profiler.finish()
 
@@ -72,38 +71,16 @@ def test_samples_fall_where_the_time_goes(load: Load) -> None:
     assert all(sample.stack[0] == "both" for sample in found.samples if "long" in sample.stack)
 
 
-def test_without_the_systems_timer_the_ticker_hurries(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
-    usual = get_engine().ticker.interval
-    monkeypatch.setattr(guest_profiler, "_start_timer", lambda _: None)
-    found = watch(load(THREE_TO_ONE), "both")
-    assert innermost(found.samples)["long"] >= 10
-    assert get_engine().ticker.interval == usual
-
-
-def test_ticks_are_fast_until_the_last_who_profiles_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
-    timers: list[str] = []
-    start = guest_profiler._start_timer
-
-    def started(engine: Engine) -> Callable[[], object] | None:
-        stop = start(engine)
-        timers.append("started")
-
-        def stopped() -> None:
-            timers.append("stopped")
-            if stop is not None:
-                stop()
-
-        return stopped
-
-    monkeypatch.setattr(guest_profiler, "_start_timer", started)
-    with fast_ticks(get_engine()):
-        with fast_ticks(get_engine()):
+def test_ticks_are_fast_until_the_last_profiler_is_done() -> None:
+    usual = ticks.interval()
+    with fast_ticks():
+        with fast_ticks():
             pass
-        assert timers == ["started"]
-    assert timers == ["started", "stopped"]
-    with fast_ticks(get_engine()):
-        assert timers[2:] == ["started"]
-    assert timers[2:] == ["started", "stopped"]
+        assert ticks.interval() == INTERVAL
+    assert ticks.interval() == usual
+    with fast_ticks():
+        assert ticks.interval() == INTERVAL
+    assert ticks.interval() == usual
 
 
 def test_a_host_call_is_measured_under_the_stack_that_made_it(specimen: jn.Plugin) -> None:
@@ -131,7 +108,7 @@ def test_a_call_that_is_ended_is_profiled_up_to_there(load: Load) -> None:
         with profiler.watching(call.sandbox):
             call.exchange(b"")
 
-    with fast_ticks(get_engine()), pytest.raises(jn.QuotaExceeded):
+    with fast_ticks(), pytest.raises(jn.QuotaExceeded):
         plugin._begin(target, {"cpu": "60ms"}, body).run()
     found = profiler.finish()
     assert set(innermost(found.samples)) == {"spin"}
@@ -166,7 +143,7 @@ def test_a_profiler_that_is_never_finished_is_freed(load: Load, monkeypatch: pyt
 
     monkeypatch.setattr(capi, "guestprofiler_delete", note)
     profiler = GuestProfiler(load()._target("echo", "judicia-v1").code.linkage, "guest")
-    pointer = profiler._pointer.value
+    pointer = profiler._fields.profiler
     del profiler
     sweep()
     assert freed == [pointer]
@@ -236,7 +213,7 @@ def test_mangled_names_of_cpp_and_rust_are_shown_as_their_authors_wrote_them(rt:
 def test_without_the_symbols_of_the_compiled_code_names_are_what_wasmtime_says(
     rt: jn.Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(guest_profiler, "function_starts", lambda _: {})
+    monkeypatch.setattr(profiler_module, "function_starts", lambda _: {})
     found = innermost(watch(rt.load(named({"$cpp": "_Z3addii"}), name="named"), "both").samples)
     assert "add(int, int)" in found
 

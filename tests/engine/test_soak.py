@@ -46,7 +46,7 @@ class Held:
         sweep()
         pages = Path("/proc/self/statm").read_text().split()
         space, resident = (int(count) * os.sysconf("SC_PAGE_SIZE") for count in pages[:2])
-        kept = sum(mapped * len(free) for mapped, free in memory._recycled.items())  # bounded, and no leak
+        kept = memory.recycled_bytes()
         mappings = Path("/proc/self/maps").read_bytes().count(b"\n")
         descriptors = len(list(Path("/proc/self/fd").iterdir()))
         return cls(descriptors, threading.active_count(), space - kept, resident, mappings)

@@ -5,96 +5,48 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable
 
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.engine.startup import get_engine
-from judicia_notebook.engine.ticks import STALE, Ticker
+from judicia_notebook.engine import ticks
 from tests.support.waiting import PATIENCE, until
 
-Load = Callable[..., jn.Plugin]
 
-
-def test_the_engines_ticker_parks_when_the_last_call_has_ended(specimen: jn.Plugin) -> None:
-    ticker = get_engine().ticker
+def test_the_ticker_parks_when_the_last_call_has_ended(specimen: jn.Plugin) -> None:
     specimen.call("spin", {"ms": 50})
     specimen.attempt("trap")
     specimen.attempt("sleep", {"ms": 9000}, quota={"wall": "20ms"})
-    until(lambda: ticker.parked)
-    assert ticker.running == {}
-    ticks = ticker.ticks
+    until(ticks.is_parked)
+    assert ticks.running() == 0
+    before = ticks.ticks()
     time.sleep(0.1)
-    assert ticker.ticks == ticks
+    assert ticks.ticks() == before
     specimen.call("spin", {"ms": 50})
-    assert ticker.ticks > ticks
+    assert ticks.ticks() > before
 
 
-def test_there_is_one_ticker_however_many_runtimes_there_are() -> None:
-    def tickers() -> list[threading.Thread]:
-        return [thread for thread in threading.enumerate() if thread.name == "judicia-ticker"]
-
-    with jn.Runtime() as first, jn.Runtime() as second:
-        first.load("example:specimen").call("echo", 1)
-        before = tickers()
-        second.load("example:specimen").call("echo", 1)
-        assert tickers() == before
+def test_every_call_that_begins_while_the_ticker_parks_is_ticked(specimen: jn.Plugin) -> None:
+    for pause in range(40):  # about as long as it takes to park
+        time.sleep(0.04 + pause % 20 / 1000)
+        assert isinstance(specimen.attempt("spin", {"ms": 9000}, quota={"wall": "15ms"}).error, jn.QuotaExceeded)
 
 
-def test_every_call_that_begins_while_the_ticker_parks_is_ticked() -> None:
-    advanced = threading.Event()
-    ticker = Ticker(advanced.set, interval=0.0005)
-    ticker.start()
-    for _ in range(100):
-        advanced.clear()
-        ticker.running[1] = object()
-        if ticker.parked:
-            ticker.wake()
-        assert advanced.wait(PATIENCE)
-        del ticker.running[1]
-        time.sleep(0.003)  # about as long as it takes to park
-
-
-@pytest.mark.parametrize("function", ["echo", "nothing there"])
-def test_a_thread_that_cannot_be_had_is_no_reason_to_lose_the_plugin(
-    monkeypatch: pytest.MonkeyPatch, rt: jn.Runtime, load: Load, function: str
+def test_a_thread_that_holds_the_interpreter_for_long_brings_no_refusal_and_no_late_limit(
+    specimen: jn.Plugin, rt: jn.Runtime
 ) -> None:
-    plugin = load()
-    plugin.call("echo", 1)
-    ticker = get_engine().ticker
-    until(lambda: ticker.parked and not ticker._wake.is_set())  # set: woken, and not yet awake
-    before = rt._platform.pool.used
-
-    def refuse(_: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(ticker, "_thread", None)
-        patch.setattr(threading.Thread, "start", refuse)
-        with pytest.raises((jn.JudiciaError, RuntimeError)):
-            plugin.call(function, 1)
-        with pytest.raises((jn.JudiciaError, RuntimeError)):
-            plugin.call(function, 1)
-    assert ticker.running == {}
-    assert plugin.call("echo", 2) == 2
-    assert rt._platform.pool.used == before
-
-
-def test_whoever_holds_the_interpreter_for_long_brings_no_refusal(specimen: jn.Plugin, rt: jn.Runtime) -> None:
-    """The beat is old by then, and that alone says nothing of the ticker."""
     other = rt.load("example:specimen", name="other")
     other.call("echo", 1)
     held = specimen.submit("sleep", {"ms": 60_000}, quota={"wall": 60})  # so that the ticker does not park
-    until(lambda: not get_engine().ticker.parked)
-    enough = time.monotonic() + 1.5 * STALE
-    while time.monotonic() < enough:
-        sum(range(20_000_000))  # one step for the interpreter
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(2 * STALE)
+    until(lambda: ticks.running() == 1)
+    before, beats = sys.getswitchinterval(), ticks.ticks()
+    sys.setswitchinterval(3)
     try:
+        enough = time.monotonic() + 1.5
+        while time.monotonic() < enough:
+            sum(range(20_000_000))  # one step for the interpreter
+        assert ticks.ticks() - beats > 50
         assert other.call("echo", 2) == 2
     finally:
         sys.setswitchinterval(before)

@@ -370,8 +370,11 @@ int jc_instantiate(jc_box *box, const void *pre, const jc_image *images, size_t 
 static int run_allocator(jc_box *box, const uint64_t *func, uint64_t *slots, size_t count, enum jc_phase phase) {
     jc_call *call = box->call;
     int64_t began = jc_now_ns(), host = call->host_ns;
+    int32_t before = box->phase;
     int status = run(box, func, slots, count, phase);
     int64_t took = jc_now_ns() - began;
+    if (status == JC_OK) /* of a host call: the function goes on */
+        box->phase = before;
     if (box->in_host_call) /* for its answer: on_host_call adds the whole host call to host_ns later */
         call->host_ns -= took;
     else
@@ -392,12 +395,12 @@ int jc_write(jc_box *box, const uint8_t *data, uint64_t length) {
     int status = run_allocator(box, box->alloc, slots, 1, JC_IN_ALLOC);
     if (status != JC_OK)
         return status;
-    box->request = (uint32_t)slots[0];
-    if (box->request == 0)
+    box->written = (uint32_t)slots[0];
+    if (box->written == 0)
         return JC_ALLOC_ZERO;
-    if (!within(box->memory, box->request, length))
+    if (!within(box->memory, box->written, length))
         return JC_ALLOC_BEYOND;
-    memcpy(box->memory->base + box->request, data, length);
+    memcpy(box->memory->base + box->written, data, length);
     return JC_OK;
 }
 
@@ -494,6 +497,7 @@ int jc_exchange(jc_box *box, const uint64_t *func, const uint8_t *request, uint6
     box->write_ns = own_time(call, began, host, allocator);
     if (status != JC_OK)
         return status;
+    box->request = length == 0 ? 0 : box->written; /* a host call of the function writes, too */
     uint64_t slots[4] = {box->request, 0, length, 0};
     began = jc_now_ns();
     status = run(box, func, slots, 2, JC_IN_FUNCTION);

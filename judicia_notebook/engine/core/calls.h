@@ -150,6 +150,7 @@ typedef struct jc_box {
     uint64_t instance[2]; /* wasmtime_instance_t */
     uint64_t alloc[2];    /* wasmtime_func_t; zeros where there is none */
     uint64_t free_[2];
+    uint64_t written; /* by the last jc_write */
     uint64_t request; /* of the last exchange */
     uint64_t request_length;
     uint64_t packed;
@@ -240,12 +241,13 @@ JC_API int jc_refuel(jc_box *box, int64_t fuel);                     /* inside *
 JC_API int64_t jc_fuel_used(jc_box *box);                            /* inside */
 JC_API int jc_exchange(jc_box *box, const uint64_t *func, const uint8_t *request, uint64_t length); /* inside, unlocked */
 JC_API int jc_exchange_end(jc_box *box);                             /* inside, unlocked */
-JC_API int jc_write(jc_box *box, const uint8_t *data, uint64_t length); /* inside, unlocked: into `request` */
+JC_API int jc_write(jc_box *box, const uint8_t *data, uint64_t length); /* inside, unlocked: to `written` */
 JC_API void *jc_trampoline(void);                                    /* for wasmtime_linker_define_func_unchecked */
 
 /* --- memories (memory.c) --- */
 
-JC_API void *jc_memory_creator(void); /* the function `new` of wasmtime_memory_creator_t */
+JC_API void *jc_memory_creator(void);    /* the function `new` of wasmtime_memory_creator_t */
+JC_API int64_t jc_memory_recycled(void); /* bytes of address space that wait for the next memory */
 
 /* --- samples (samples.c) --- */
 

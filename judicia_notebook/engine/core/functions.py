@@ -63,6 +63,7 @@ exchange_end = _guest("jc_exchange_end", _P)
 write = _guest("jc_write", _P, c_char_p, c_uint64)
 trampoline = _quick("jc_trampoline", _P)
 memory_creator = _quick("jc_memory_creator", _P)
+memory_recycled = _quick("jc_memory_recycled", c_int64)
 
 samples_new = _quick("jc_samples_new", _P, c_int64, c_int64)
 samples_release = _quick("jc_samples_release", None, _P)

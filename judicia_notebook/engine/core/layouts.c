@@ -106,6 +106,7 @@ static const jc_field jc_box_fields[] = {
     FIELD(jc_box, instance),
     FIELD(jc_box, alloc),
     FIELD(jc_box, free_),
+    FIELD(jc_box, written),
     FIELD(jc_box, request),
     FIELD(jc_box, request_length),
     FIELD(jc_box, packed),

@@ -255,6 +255,17 @@ static void *new_memory(void *env, void *type, size_t minimum, size_t maximum, s
     return NULL;
 }
 
+int64_t jc_memory_recycled(void) {
+    int64_t bytes = 0;
+    if (atomic_load(&jc_here.forked))
+        return 0;
+    pthread_mutex_lock(&recycled.lock);
+    for (const jc_memory *memory = recycled.first; memory != NULL; memory = memory->next)
+        bytes += (int64_t)memory->mapped;
+    pthread_mutex_unlock(&recycled.lock);
+    return bytes;
+}
+
 void *jc_memory_creator(void) {
     void *(*function)(void *, void *, size_t, size_t, size_t, size_t, void *) = new_memory;
     void *address;

@@ -179,6 +179,7 @@ class Box(Structure):
         ("instance", c_uint64 * 2),
         ("alloc", c_uint64 * 2),
         ("free_", c_uint64 * 2),
+        ("written", c_uint64),
         ("request", c_uint64),
         ("request_length", c_uint64),
         ("packed", c_uint64),
