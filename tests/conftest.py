@@ -153,11 +153,7 @@ def postgresql(postgresql_server: str) -> Iterator[str]:
 
 def our_threads() -> set[threading.Thread]:
     """Threads that somebody has to end: those named as ours, and all that would keep Python from leaving."""
-    return {
-        thread
-        for thread in threading.enumerate()
-        if (not thread.daemon or thread.name.startswith("judicia"))
-    }
+    return {thread for thread in threading.enumerate() if (not thread.daemon or thread.name.startswith("judicia"))}
 
 
 def child_processes() -> set[psutil.Process]:

@@ -178,7 +178,11 @@ class Exchange:
         fields = self._fields
         phase, pointer, freed = fields.phase, fields.answer, fields.answer_length
         error = self.sandbox.failure(status)
-        if phase == Phase.IN_FUNCTION or not isinstance(error, CallError) or isinstance(error, QuotaExceeded | Cancelled):
+        if (
+            phase == Phase.IN_FUNCTION
+            or not isinstance(error, CallError)
+            or isinstance(error, QuotaExceeded | Cancelled)
+        ):
             return error
         asked = f"{ALLOC}({length})" if phase == Phase.IN_ALLOC else f"{FREE}({pointer:#x}, {freed})"
         refused = violation(invocation, f"{asked} did not return{_why(error)}")

@@ -157,7 +157,9 @@ linker_unknown_as_traps = _function_of("wasmtime_linker_define_unknown_imports_a
 linker_instantiate_pre = _function_of("wasmtime_linker_instantiate_pre", _P, _P, _P, POINTER(_P))
 instance_pre_delete = _function_of("wasmtime_instance_pre_delete", None, _P)
 instance_pre_module = _function_of("wasmtime_instance_pre_module", _P, _P)
-instance_export = _function_of("wasmtime_instance_export_get", c_bool, _P, POINTER(Instance), c_char_p, _N, POINTER(Extern))
+instance_export = _function_of(
+    "wasmtime_instance_export_get", c_bool, _P, POINTER(Instance), c_char_p, _N, POINTER(Extern)
+)
 error_delete = _function_of("wasmtime_error_delete", None, _P)
 _error_message = _function_of("wasmtime_error_message", None, _P, POINTER(ByteVector))
 _error_trace = _function_of("wasmtime_error_wasm_trace", None, _P, POINTER(PointerVector))

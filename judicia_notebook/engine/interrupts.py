@@ -16,9 +16,8 @@ exception goes on from there, once everything is recorded.
 
 from __future__ import annotations
 
-import functools
-
 import _signal  # type: ignore[import-not-found]  # signal.getsignal makes an enumeration member, which costs a call's worth
+import functools
 import signal
 import threading
 from collections.abc import Callable

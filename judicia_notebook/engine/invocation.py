@@ -326,9 +326,7 @@ class Invocation:
         if reason is not None:
             raise reason
 
-    def exceeded(
-        self, quota: str, limit: float, used: float, unit: str, *, own: bool | None = None
-    ) -> QuotaExceeded:
+    def exceeded(self, quota: str, limit: float, used: float, unit: str, *, own: bool | None = None) -> QuotaExceeded:
         """The error for a quota of this call; `own` tells that it is the call's own, where that is known."""
         error = QuotaExceeded(
             quota=quota,

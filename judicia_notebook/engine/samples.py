@@ -75,7 +75,9 @@ class SampleTable:
         if room == 0:
             return []
         found, first = np.empty(room, np.dtype([(name, "<i8") for name in _FIELDS])), c_int64()
-        count = functions.samples_read(self.pointer, max(start, stop - room), stop, found.ctypes.data, ctypes.byref(first))
+        count = functions.samples_read(
+            self.pointer, max(start, stop - room), stop, found.ctypes.data, ctypes.byref(first)
+        )
         packed = np.zeros(count, self.layout.array(Rows(bytearray(), (), 0, 0)).dtype)
         for name in _FIELDS:
             packed[name] = found[name][:count]
