@@ -1,7 +1,7 @@
 """The first bytes of requests and answers, recorded only while the user asks for it.
 
-Payloads may be large, and may be secret. Without a `limit` nothing is kept; with one, so many bytes of each, and at
-most `capacity` of all together. The oldest calls go first. No frame contains them.
+Payloads may be large, and may be secret. Without a `limit` the recorder keeps nothing. With a limit it keeps that many
+bytes of each payload, and at most `capacity` bytes of all together. The oldest calls go first. No frame contains them.
 """
 
 from __future__ import annotations
