@@ -1,4 +1,4 @@
-"""What this machine gives and what it does not: `doctor` and `show_versions`."""
+"""Checks of this machine, with the way out of each fault: `doctor`. The versions of the packages: `show_versions`."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def _files() -> Finding:
 def _kernel() -> Finding:
     version = _installed("ipykernel")
     if version is None:
-        return Finding("ipykernel", True, "not installed: magics and notebooks are not to be had")
+        return Finding("ipykernel", True, "not installed: there are no magics and no notebooks")
     if version == "7.4.0":  # our widgets undo its misrouting (notebook/live/widget.py); those of other packages do not
         return Finding("ipykernel", True, "7.4.0: clicks on widgets of others may come late or never while a cell runs")
     return Finding("ipykernel", True, version)

@@ -366,7 +366,7 @@ class Sandbox:
 
     def _inside(self) -> Invocation:
         if self.invocation is None:
-            raise RuntimeError("nobody is inside this sandbox")
+            raise RuntimeError("no call is inside this sandbox")
         return self.invocation
 
     def refuel(self, fuel: int | None) -> None:

@@ -82,7 +82,7 @@ class Owners:
                 raise ServiceError(
                     "conflict",
                     f"the data kept for {plugin} was left by another file under this name; "
-                    f'the user lets this one have it with rt.host.adopt("{plugin}")',
+                    f'the user lets this file have it with rt.host.adopt("{plugin}")',
                 )
             self._known.add((plugin, digest))
 

@@ -67,7 +67,9 @@ class SharedMemoryLimits:
     wait: float = limit(
         1.0, "s", "request", "for a writer to finish, within what is left of the call's wall time", beyond="`conflict`"
     )
-    attempts: int = limit(8, "copies", "request", "of a read into which somebody writes", beyond="`conflict`", least=1)
+    attempts: int = limit(
+        8, "copies", "request", "of a read while a writer changes the region", beyond="`conflict`", least=1
+    )
 
 
 KINDS: Final = LimitTable(SharedMemoryLimits, "shared_memory", "shared memory")
@@ -385,7 +387,7 @@ class SharedMemory:
                 if sequence is not None:
                     return {"copied": request.length, "sequence": sequence}
             if copies >= limits.attempts or monotonic() >= until:
-                raise ServiceError("conflict", f"region {request.name}: somebody writes into it all the time")
+                raise ServiceError("conflict", f"region {request.name}: its writers leave no pause for a read")
             if region.sequence % 2:
                 scope.wait(min(SLICE, max(0.0, until - monotonic()), 0.001 * (1 << min(copies, 4))))
 
@@ -402,7 +404,7 @@ class SharedMemory:
             if sequence is not None:
                 return {"copied": request.length, "sequence": sequence}
             if monotonic() >= until:
-                raise ServiceError("conflict", f"region {request.name}: somebody else is writing into it")
+                raise ServiceError("conflict", f"region {request.name}: another writer holds it")
 
     def info(self, scope: CallScope, request: Info) -> dict[str, Any]:
         """A region's size, dtype, shape and sequence."""
@@ -415,7 +417,7 @@ class SharedMemory:
         }
 
     def _find(self, scope: CallScope, operation: str, capability: str, name: str) -> Region:
-        """The region, if the plugin may know that there is one."""
+        """The region, if the plugin may know that it exists."""
         if name not in scope.policy.state.scopes(capability):
             text = f"judicia:shared_memory {operation} needs the capability {capability} for this region"
             raise ServiceError("capability_denied", text, scope=name if NAME.fullmatch(name) else "")
@@ -423,7 +425,7 @@ class SharedMemory:
         if region is None or region.closed:
             raise ServiceError("not_found", f"there is no region {name}")
         if region.is_written_here and operation != "info":  # this call was made inside `with region.write():`
-            raise ServiceError("conflict", f"region {name}: whoever made this call is writing into it")
+            raise ServiceError("conflict", f"region {name}: the caller of this plugin is writing into it")
         return region
 
     @staticmethod

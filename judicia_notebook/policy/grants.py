@@ -2,8 +2,8 @@
 
 Knows text alone. Whether a plugin is granted anything is the business of `judicia_notebook.policy.policy`.
 
-- `parse_grant` reads what a user types, and refuses whatever is no grant. An empty scope is refused: it is no way to
-  write a grant without a scope.
+- `parse_grant` reads what a user types, and refuses every text that is no grant. An empty scope is refused: it is no
+  way to write a grant without a scope.
 - `read_requests` reads what a manifest asks for. A manifest is a claim of the plugin's author, so nothing in it is
   an error here: a scope that cannot be granted is kept apart with the reason, to be shown and never granted.
 """

@@ -6,7 +6,7 @@ Knows no quota and no service: `policy.quotas` and the services of host/ declare
   The field is what a running call reads, as a plain attribute; beside it lies its `LimitKind`.
 - **Derived.** A `LimitTable` is made of such a class. Reading and writing values, error texts, the options of magics,
   the rows of panels, docs/reference.md, the tables of sdk/ABI.md and the tests of every limit come from the table.
-- **In force** is an immutable object of that class. `LimitTable.changed` makes the next one, and nothing else does.
+- **In force** is an immutable object of that class. `LimitTable.changed` makes the next object, and no other code does.
 """
 
 from __future__ import annotations

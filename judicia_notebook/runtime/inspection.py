@@ -89,7 +89,7 @@ class Inspection:
 
     @property
     def capabilities(self) -> tuple[str, ...]:
-        """What its imports take, whatever the manifest says."""
+        """The capabilities that its imports need. The manifest has no part in it."""
         return tuple(sorted({one.capability for one in self.imports if one.capability}))
 
     @property

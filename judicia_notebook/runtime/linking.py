@@ -259,7 +259,7 @@ def not_callable(plugin: str, code: Code, function: str) -> JudiciaError:
 
 def _why_raw(code: Code) -> str:
     missing = abi.missing_exports(code.module)
-    return f"it lacks what ABI 1 needs: {', '.join(missing)}" if missing else 'abi="raw" was asked for'
+    return f"it lacks exports that ABI 1 needs: {', '.join(missing)}" if missing else 'abi="raw" was asked for'
 
 
 _GC_TYPE = "gc types are disallowed but found type which requires gc"

@@ -66,7 +66,7 @@ def default_ceiling() -> Quota:
     return Quota(memory=memory_ceiling(), cpu=CEILING_CPU, wall=CEILING_WALL, payload=MOST_MEMORY, answer=MOST_MEMORY)
 
 
-@stays_in_process("In the other process, make one: jn.Runtime().")
+@stays_in_process("In the other process, make a runtime: jn.Runtime().")
 class Runtime:
     """Plugins, their platform and their records.
 
@@ -135,7 +135,7 @@ class Runtime:
         """The loaded plugins, by name."""
         return MappingProxyType(self._plugins)
 
-    @tells_interrupts("The load was interrupted; what was loaded before stays.")
+    @tells_interrupts("The load was interrupted; the plugins loaded before stay.")
     def load(
         self,
         source: Source,
@@ -183,7 +183,7 @@ class Runtime:
         Raises
         ------
         LoadError
-            The file cannot become a plugin; whatever is loaded stays as it was.
+            The file cannot become a plugin; all loaded plugins stay as they were.
         PolicyError
             A bad grant or quota; likewise.
         """

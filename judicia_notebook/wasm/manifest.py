@@ -5,7 +5,7 @@ the policy; nothing here grants anything, and nothing here knows what a scope or
 
 - It stands in the custom section ``judicia.manifest`` (JSON), or in ``plugin.toml`` beside the file. Without either,
   all that is known is a name derived from the file's.
-- Whatever it is read from, it ends up as plain dicts and lists that go through the same checks. Each check knows its
+- From either source, it ends up as plain dicts and lists that go through the same checks. Each check knows its
   place, so that an error names the file, the field, what was expected and what was given.
 """
 

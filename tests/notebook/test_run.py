@@ -196,7 +196,7 @@ def test_what_cannot_be_run_says_why(copy: Kernel, line: str, error: str, said: 
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("%plugin run copy -V", "stands behind --"),
+        ("%plugin run copy -V", "stand behind --"),
         ("%plugin run copy 'open", "not closed"),
         ("%%plugin run copy --stdin x\nbody", "no option --stdin"),
         ("%%plugin run copy -o a.b\nbody", "the name of a variable"),

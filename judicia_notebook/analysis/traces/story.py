@@ -92,7 +92,7 @@ class Trace:
     def _foot(self) -> list[str]:
         if self.captured or not (self.record.bytes_in or self.record.host_calls):
             return []
-        return ["What was said is not recorded unless it is asked for: with rt.capture_payloads(): ..."]
+        return ["Payloads are recorded only where you ask for them: with rt.capture_payloads(): ..."]
 
     def __str__(self) -> str:
         return self.text()

@@ -26,12 +26,12 @@ STAYS_THERE = {
         "its SQLite file would lie where that worker runs; give database='postgresql://...'"
     ),
     ("emit_event", "subscribe_events"): (
-        "what it emits there reaches nobody here, and nothing that happens here reaches it"
+        "its events would stay in that worker's process, and events of this process would not reach it"
     ),
     ("network_access", "register_routes"): (
         "routes and requests would be those of the machine that happens to run the cell"
     ),
-    ("send_notifications",): "they would be kept where that worker runs, and nobody would see them",
+    ("send_notifications",): "they would stay in that worker's process, where the user does not see them",
     ("read_files", "write_files"): "its folders are on this machine",
     ("read_shared_memory", "write_shared_memory"): "its regions are in this process",
 }
@@ -253,5 +253,5 @@ def _check_services(grid: Grid, database: str | None) -> None:
             if found and not (shared and "read_database" in capabilities):
                 raise PolicyError(
                     f"{variant.label} is granted {found[0]}, and this sweep runs in other processes: {reason}.",
-                    hint="Without executor=, or with threads, it runs in this one.",
+                    hint="Without executor=, or with threads, the sweep runs in this process.",
                 )

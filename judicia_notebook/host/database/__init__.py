@@ -285,7 +285,9 @@ def _backend_of(url: str) -> Backend:
     try:
         parsed = sqlalchemy.make_url(url)
     except (sqlalchemy.exc.ArgumentError, ValueError):
-        raise PolicyError("database is a URL such as postgresql://user@host/name, which this one is not.") from None
+        raise PolicyError(
+            "database= takes a URL such as postgresql://user@host/name; the given text is no URL."
+        ) from None
     if parsed.drivername in ("sqlite", "sqlite+pysqlite"):
         from judicia_notebook.host.database.sqlite import SqliteDatabase
 
@@ -311,8 +313,8 @@ def _folder(url: sqlalchemy.URL) -> tuple[Any, Owners]:
     """The folder that a SQLite URL names."""
     if not url.database or url.database == ":memory:" or url.query or url.host:
         raise PolicyError(
-            "database=sqlite:///FOLDER names a folder: each plugin has a file of its own there, so one in memory or "
-            "with options will not do."
+            "database=sqlite:///FOLDER names a folder: each plugin has a file of its own there, so the URL may "
+            "not say :memory:, a host or options."
         )
     folder = Path(url.database).absolute()
     if folder.exists() and not folder.is_dir():

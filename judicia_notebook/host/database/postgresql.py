@@ -269,7 +269,7 @@ class PostgresqlDatabase:
             found = missing_grant(job, access, self.tables())
             return found or ServiceError("bad_request", "the database does not allow this to plugins")
         if state == "25006":
-            return ServiceError("bad_request", "query only reads; what changes something is for execute")
+            return ServiceError("bad_request", "query only reads; a statement that changes something goes to execute")
         if state in ("42P01", "3F000"):
             return ServiceError("not_found", text)
         if state.startswith("23"):

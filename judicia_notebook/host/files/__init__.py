@@ -57,7 +57,7 @@ _REFUSALS: dict[int, tuple[Code, str]] = {
     errno.ENOTDIR: ("conflict", "a file or a link is where a folder should be"),
     errno.EISDIR: ("conflict", "this is a folder"),
     errno.ENOTEMPTY: ("conflict", "the folder is not empty"),
-    errno.EEXIST: ("conflict", "something else is there"),
+    errno.EEXIST: ("conflict", "the name is taken already"),
     errno.ELOOP: ("failed", "a link is on the way; links are not followed"),
     errno.EXDEV: ("failed", "the way leads out of the folder, or onto another file system"),
     errno.EACCES: ("failed", "the system does not allow it"),
@@ -276,7 +276,9 @@ class FilesService:
             where = f"`{printable(alias, 80)}`" if alias else "the plugin's own folder"
             raise _denied(operation, capability, where, "")
         if len(hosts) > 1:
-            raise ServiceError("conflict", f"two folders are granted as `{alias}`; the user must take one away")
+            raise ServiceError(
+                "conflict", f"two folders are granted as `{alias}`; the user must revoke one of the grants"
+            )
         host = hosts[0]
         if f"{host}@{alias}" not in state.scopes(capability):
             raise _denied(operation, capability, f"`{alias}`", f"{host}@{alias}")

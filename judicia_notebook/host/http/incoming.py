@@ -201,7 +201,7 @@ def _nobody(found: NoMatch, path: str, query: str) -> Response:
         case 308:
             again = quote(query, safe="%/?:@!$&'()*+,;=[]~")
             location = messages.relative(path, f"{paths.written(found.elsewhere)}{'?' if query else ''}{again}")
-            return refusal(308, "It is one slash further.", location=location)
+            return refusal(308, "This page's address ends with a slash.", location=location)
         case 405:
             return refusal(405, f"Only {', '.join(found.methods)} is answered here.", allow=", ".join(found.methods))
         case 503:

@@ -120,8 +120,8 @@ class Listener:
         try:
             self._socket = socket.create_server(("127.0.0.1", port))
         except OSError as error:
-            text = f"Port {port} cannot be had: {error.strerror}."
-            raise ResourceExhausted(text, hint="port=0 takes one that is free.") from None
+            text = f"The server cannot listen on port {port}: {error.strerror}."
+            raise ResourceExhausted(text, hint="port=0 takes a free port.") from None
         self.port = int(self._socket.getsockname()[1])
         self.behind = f"{behind}{self.port}" if behind else ""
         self._started = threading.Event()
@@ -297,7 +297,7 @@ class Listener:
             waited: set[asyncio.Future[Any]] = {done, leaves}
             await asyncio.wait(waited, timeout=deadline - loop.time(), return_when=asyncio.FIRST_COMPLETED)
             if not done.done():
-                asked.stop("who asked has left" if leaves.done() else TOO_LONG)
+                asked.stop("the client has left" if leaves.done() else TOO_LONG)
                 # The stopped call gets a moment to end, so that its own answer goes out.
                 await asyncio.wait({done}, timeout=_LINGER_SECONDS)
             return done.result() if done.done() else refusal(504, "The plugin took too long.")

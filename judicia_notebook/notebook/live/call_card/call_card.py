@@ -138,7 +138,7 @@ class HandleSession(LiveSession):
 
     def _operate(self, operation: messages.Operation) -> int:
         if not isinstance(operation, messages.CancelCall):
-            raise PolicyError("The card of a call can cancel it, and nothing else.")
+            raise PolicyError("The card of a call can only cancel the call.")
         if operation.call != self._handle.call.scope.call_id:
             raise PolicyError(f"This is not the card of call {operation.call}.")
         self._handle.cancel()

@@ -110,7 +110,7 @@ def check_step(operation: messages.Undo, last: int, text: str) -> None:
     PolicyError
     """
     if operation.step not in (None, last):
-        raise PolicyError(f"The last change is another one by now: {text}")
+        raise PolicyError(f"By now the last change is a different change: {text}")
 
 
 def _grant(plugin: Plugin, wanted: tuple[str, ...]) -> Change:
