@@ -21,8 +21,9 @@ from judicia_notebook.runtime.linking import not_callable
 if TYPE_CHECKING:
     from judicia_notebook.engine.profiler import Samples
     from judicia_notebook.policy.quotas import Quota
-    from judicia_notebook.runtime.call import Call, Target
+    from judicia_notebook.runtime.call import Call
     from judicia_notebook.runtime.callee import Callee
+    from judicia_notebook.runtime.target import Target
 
 MOST_CALLS = 20_000  # each leaves a row, and too many rows would push out the user's older rows
 

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from judicia_notebook.analysis.bench import Bench
     from judicia_notebook.analysis.runs.comparison import Comparison
     from judicia_notebook.analysis.runs.run import Run
-    from judicia_notebook.runtime.call import Outcome
     from judicia_notebook.runtime.handle import CallHandle
     from judicia_notebook.runtime.inspection import Inspection
+    from judicia_notebook.runtime.outcome import Outcome
     from judicia_notebook.runtime.plugin import Plugin
     from judicia_notebook.runtime.runtime import Runtime
     from judicia_notebook.runtime.wasi_command import RunResult
@@ -342,7 +342,7 @@ def _handle_card(handle: CallHandle) -> Card:
 _HANDLE = ("judicia_notebook.runtime.handle", "CallHandle")
 _CARDS: dict[tuple[str, str], Callable[[Any], Card]] = {
     ("judicia_notebook.runtime.plugin", "Plugin"): plugin_card,
-    ("judicia_notebook.runtime.call", "Outcome"): outcome_card,
+    ("judicia_notebook.runtime.outcome", "Outcome"): outcome_card,
     ("judicia_notebook.runtime.wasi_command", "RunResult"): run_card,
     ("judicia_notebook.analysis.bench", "Bench"): bench_card,
     ("judicia_notebook.analysis.runs.comparison", "Comparison"): comparison_card,

@@ -10,9 +10,11 @@ if TYPE_CHECKING:
     from judicia_notebook.policy.quotas import Quota
     from judicia_notebook.records.record import CallRecord
     from judicia_notebook.records.recorder import Recorder
-    from judicia_notebook.runtime.call import Call, Outcome, Target
+    from judicia_notebook.runtime.call import Call
     from judicia_notebook.runtime.linking import Code
+    from judicia_notebook.runtime.outcome import Outcome
     from judicia_notebook.runtime.pool import Instance, InstancePool
+    from judicia_notebook.runtime.target import Target
 
 
 class Recorded(Protocol):

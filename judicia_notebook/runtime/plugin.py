@@ -26,15 +26,17 @@ from judicia_notebook.policy.grants import read_requests
 from judicia_notebook.policy.policy import CappedBudget, FormerPolicy, Policy
 from judicia_notebook.policy.quotas import Quota, call_quota, make_quota
 from judicia_notebook.records.record import CallRecord, Subject
-from judicia_notebook.runtime.call import Activity, Call, Outcome, Target, hook
+from judicia_notebook.runtime.call import Call, hook
 from judicia_notebook.runtime.exports import WASI_ABI
 from judicia_notebook.runtime.facts import no_json
 from judicia_notebook.runtime.handle import CallHandle, in_background
 from judicia_notebook.runtime.inspection import Inspection, inspect
 from judicia_notebook.runtime.linking import differences, not_callable
+from judicia_notebook.runtime.outcome import Outcome
 from judicia_notebook.runtime.pool import Instance, InstancePool, Instances, Making
 from judicia_notebook.runtime.raw import RawFunction
 from judicia_notebook.runtime.source import Options, Source
+from judicia_notebook.runtime.target import Activity, Target
 from judicia_notebook.runtime.wasi_command import RunResult, run
 from judicia_notebook.text import did_you_mean
 

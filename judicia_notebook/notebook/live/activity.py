@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from judicia_notebook.records.recorder import Recorder
-    from judicia_notebook.runtime.call import Call
     from judicia_notebook.runtime.plugin import Plugin
+    from judicia_notebook.runtime.target import RunningCall
 
 
 def recorder_of(plugin: Plugin) -> Recorder:
@@ -18,7 +18,7 @@ def recorder_of(plugin: Plugin) -> Recorder:
     return plugin.target("", plugin.abi).platform.recorder
 
 
-def running_calls(plugin: Plugin) -> tuple[Call, ...]:
+def running_calls(plugin: Plugin) -> tuple[RunningCall, ...]:
     """Its calls that run or wait, the oldest first."""
     return tuple(plugin.target("", plugin.abi).activity.running.values())
 
@@ -28,7 +28,7 @@ def calls_waiting(plugin: Plugin) -> int:
     return plugin.target("", plugin.abi).instances.waiting
 
 
-def memory_of(call: Call) -> int:
+def memory_of(call: RunningCall) -> int:
     """Bytes of linear memory of the instance a call is in."""
     account = call.scope.account
     return account.used if account is not None else max(call.memory_before, 0)
