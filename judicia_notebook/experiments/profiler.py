@@ -40,7 +40,7 @@ def profile(
 ) -> Profile:
     """Carry out `Plugin.profile`, whose docstring says more."""
     request = b"" if payload is None else wire.encode(payload)
-    target = plugin.target(function, plugin.abi)
+    target = plugin._target(function, plugin.abi)
     if function not in target.code.callable:
         raise not_callable(plugin.name, target.code, function)
     linkage = target.code.linkage
@@ -60,7 +60,7 @@ def profile(
         ):
             calls += 1
             try:
-                plugin.begin(target, quota, body, size_in=len(request), origin="profile").run()
+                plugin._begin(target, quota, body, size_in=len(request), origin="profile").run()
             except CallError as raised:
                 if not profiler.guest_samples:
                     raise

@@ -56,7 +56,7 @@ def _told(source: Recorded, call_id: int | None, nothing: str) -> Trace:
             raise JudiciaError(nothing, hint='To make a call and tell it:  p.trace("function", payload)')
         call_id = last.call_id
     try:
-        return story.tell(source.recorder, call_id)
+        return story.tell(source._recorder, call_id)
     except LookupError as error:
         last = source.last
         there = f"; the last call is {last.call_id}" if last is not None else ""
@@ -69,7 +69,7 @@ def capture_payloads(source: Recorded, limit: int | str = CAPTURED_BYTES) -> Ite
     wanted = parse_size(limit)
     if not 0 < wanted <= MOST_CAPTURED_BYTES:
         raise ValueError(f"from 1 B to 64 KiB of each payload can be kept, not {limit!r}")
-    captures = source.recorder.captures
+    captures = source._recorder.captures
     before, captures.limit = captures.limit, max(wanted, captures.limit)
     try:
         yield
@@ -79,4 +79,4 @@ def capture_payloads(source: Recorded, limit: int | str = CAPTURED_BYTES) -> Ite
 
 def export_trace(source: Recorded, path: str | os.PathLike[str]) -> Path:
     """Carry out `Runtime.export_trace`, whose docstring says more."""
-    return chrome.export(source.recorder, path)
+    return chrome.export(source._recorder, path)

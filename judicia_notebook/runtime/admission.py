@@ -161,7 +161,7 @@ def may_take_over(plugin: Plugin, request: Request, found: Read, start: Snapshot
     """Whether a module may take a loaded plugin's place, with its grants and quotas, without the caller saying so."""
     if is_source_of(plugin, found):
         return True
-    return found.path is None and plugin.code.path is None and _has_no_more(plugin, request, start)
+    return found.path is None and plugin._code.path is None and _has_no_more(plugin, request, start)
 
 
 def is_source_of(plugin: Plugin, found: Read) -> bool:
@@ -170,7 +170,7 @@ def is_source_of(plugin: Plugin, found: Read) -> bool:
     Paths are compared as the user gave them, made absolute and not resolved: a link that a stranger may change can lead
     to any file.
     """
-    code = plugin.code
+    code = plugin._code
     if found.path is not None:
         return code.path == found.path
     return code.path is None and code.digest == found.digest and code.manifest == found.manifest
@@ -204,7 +204,7 @@ def _alternatives(name: str) -> Iterable[str]:
 
 
 def _note(claimed: str, name: str, found: Read, holder: Plugin) -> str:
-    new, old = (printable(str(one.path or source_label(one.source)), 200) for one in (found, holder.code))
+    new, old = (printable(str(one.path or source_label(one.source)), 200) for one in (found, holder._code))
     return (
         f"loaded as {name}: the name {claimed} belongs to {old}, and this is {new}, which has nothing of it; "
         f'name="{claimed}" replaces {claimed} and keeps its grants, another name= keeps both, '

@@ -393,7 +393,7 @@ def test_a_revoke_and_an_unload_end_the_request_that_runs(rt: jn.Runtime, server
     found: list[int] = []
     thread = threading.Thread(target=lambda: found.append(get(server, "/site/").status))
     thread.start()
-    until(lambda: p.busy)
+    until(lambda: p._busy)
     if how == "revoke":
         p.policy.revoke("register_routes")
     else:
@@ -469,7 +469,7 @@ def test_the_server_ends_with_its_runtime_also_while_it_is_asked() -> None:
     server = rt.host.http.serve()
     with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as connection:
         connection.sendall(b"GET /site/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        until(lambda: p.busy)
+        until(lambda: p._busy)
         rt.close()
         assert not server.is_open
     with pytest.raises(jn.ResourceExhausted, match="closed"):
@@ -569,8 +569,8 @@ def test_a_request_whose_client_left_is_cancelled(rt: jn.Runtime, server: Server
     p = load(rt, cell=SPIN, quota={"cpu": "50s", "wall": "50s"})
     with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as connection:
         connection.sendall(b"GET /site/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        until(lambda: p.busy)
-    until(lambda: not p.busy)
+        until(lambda: p._busy)
+    until(lambda: not p._busy)
     assert list(p.calls["outcome"]) == ["cancelled"]
 
 

@@ -227,7 +227,7 @@ def test_a_copy_waits_for_a_writer_to_finish(rt: jn.Runtime, function: str) -> N
     with Writing(region) as writing:
         handle = p.submit(function, request())
         deadline = time.monotonic() + PATIENCE
-        while not rt.recorder.samples.end:  # until it is inside
+        while not rt._recorder.samples.end:  # until it is inside
             assert time.monotonic() < deadline
             time.sleep(0.01)
         assert not handle.done()

@@ -134,8 +134,8 @@ def test_an_interrupt_at_any_step_of_a_close_leaves_no_memory_booked(survives: S
 @pytest.mark.wall(
     {
         "judicia_notebook.engine.interrupts:deferred": OPEN,
-        "judicia_notebook.runtime.runtime:Runtime._forget": "lambda self, plugin: not plugin.unloaded and (setattr("
-        "plugin, 'unloaded', True), self.host.plugin_unloaded(plugin), self._plugins.pop(plugin.name, None)) and True",
+        "judicia_notebook.runtime.runtime:Runtime._forget": "lambda self, plugin: not plugin._unloaded and (setattr("
+        "plugin, '_unloaded', True), self.host.plugin_unloaded(plugin), self._plugins.pop(plugin.name, None)) and True",
     }
 )
 def test_alarms_at_random_moments_of_unloads_kill_no_name_and_book_no_memory(survives: Survives) -> None:
@@ -165,7 +165,7 @@ while interrupted < 150 and time.time() < until:
         if "a" in rt.plugins:
             rt.unload("a")
             rt.load(code, name="a")
-            dead += rt.plugins["a"].unloaded or rt.plugins["a"].attempt("go").error is not None
+            dead += rt.plugins["a"]._unloaded or rt.plugins["a"].attempt("go").error is not None
     rt.close(); gc.collect(); sweep()
     kept += rt._platform.pool.used > 0
 print(interrupted > 5, dead, kept)
@@ -215,7 +215,7 @@ def code(cell: str) -> bytes:
 RETIRES = "lambda self, *a, **b: self.retire(original(self, *a, **b)) or []"
 
 
-@pytest.mark.wall({"judicia_notebook.runtime.plugin:Plugin.replace": RETIRES})
+@pytest.mark.wall({"judicia_notebook.runtime.plugin:Plugin._replace": RETIRES})
 def test_a_cleanup_that_hangs_while_its_plugin_is_replaced_holds_nobody_up(rt: jn.Runtime) -> None:
     rt.load(code(HANGS), name="slow", quota={"cpu": "10s"}).call("echo", 1)
     for name in ("other", "another"):

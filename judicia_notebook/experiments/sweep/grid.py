@@ -221,7 +221,7 @@ def _plugin_levels(plugins: Any, function: str, contents: dict[str, bytes]) -> l
 
 def _variant(label: str, source: Any, function: str, contents: dict[str, bytes]) -> Variant:
     if isinstance(source, Plugin):
-        code, policy = source.code, source.policy.snapshot()
+        code, policy = source._code, source.policy.snapshot()
         contents[code.digest] = code.wasm
         _check_function(source.name, code, function)
         return Variant(

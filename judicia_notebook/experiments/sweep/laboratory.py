@@ -191,7 +191,7 @@ class _Bench:
     @property
     def worn(self) -> bool:
         """Whether its records have become many."""
-        recorder = self._runtime.recorder
+        recorder = self._runtime._recorder
         tables: tuple[Sized, ...] = (recorder.calls, recorder.host_calls, recorder.samples, recorder.audit)
         return max(map(len, tables)) > MOST_ROWS
 

@@ -134,7 +134,7 @@ class PanelSession(LiveSession):
 
     def _named(self, name: str) -> Plugin:
         plugin = self._shown.named(name)
-        if plugin.unloaded:
+        if plugin.state == "unloaded":
             raise PluginNotReady(f"{plugin.name} is unloaded.", hint=f"Load it again under the name {plugin.name}.")
         return plugin
 

@@ -249,9 +249,9 @@ class StateReader:
 
     def _look_at(self, plugin: Plugin) -> None:
         """Note the parts that only another file can change."""
-        if self._known_code is plugin.code:
+        if self._known_code is plugin._code:
             return
-        self._known_code = plugin.code
+        self._known_code = plugin._code
         self._inspection = plugin.inspect()
         names = [name for name in plugin.functions if not name.startswith(HOOK_PREFIX) and len(name) <= NAME_LIMIT]
         self._callable = tuple(

@@ -78,7 +78,7 @@ class Piece(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     def carry_out(self, change: Callable[[], object]) -> None:
         """Carry out a click. A refusal stands below the rows, and the present policy is drawn in any case."""
         try:
-            if self._plugin.unloaded:
+            if self._plugin.state == "unloaded":
                 raise PluginNotReady(f"{self._plugin.name} is unloaded; rt.load(...) loads it again.")
             with via("widgets"):
                 change()
