@@ -59,7 +59,10 @@ class Report:
 
     def __str__(self) -> str:
         width = max(len(finding.topic) for finding in self.findings)
-        return "\n".join(f"{'ok  ' if one.good else 'look'}  {one.topic:<{width}}  {one.text}" for one in self.findings)
+        return "\n".join(
+            f"{'ok  ' if finding.good else 'look'}  {finding.topic:<{width}}  {finding.text}"
+            for finding in self.findings
+        )
 
     __repr__ = __str__
 

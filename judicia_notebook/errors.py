@@ -430,7 +430,7 @@ _NAMED_IMPORTS = 8
 def _unknown_import(error: UnknownImport) -> str:
     source = printable(error.source) or "the module"
     more, few = len(error.others), error.others[:_NAMED_IMPORTS]
-    rest = ", ".join(_import(*one) for one in few) + (f", ... {more - len(few)} more" if more > len(few) else "")
+    rest = ", ".join(_import(*names) for names in few) + (f", ... {more - len(few)} more" if more > len(few) else "")
     also = f" Nor does it offer {more} more that it imports: {rest}." if more else ""
     return (
         f"{source} imports {_import(error.module, error.name, error.kind)}, which this runtime does not offer.{also}"

@@ -108,8 +108,8 @@ class Owners:
     def forget(self) -> None:
         """Let any file take the names again: their data is gone."""
         with self._lock:
-            for one in self.names():
-                (self.data_dir() / "owners" / f"{one}.json").unlink(missing_ok=True)
+            for name in self.names():
+                (self.data_dir() / "owners" / f"{name}.json").unlink(missing_ok=True)
             self._known.clear()
 
     def _path(self, plugin: str) -> Path:

@@ -299,14 +299,14 @@ class SharedMemory:
         with self._lock:
             if self._closed:
                 raise ResourceExhausted("This runtime is closed.", hint="rt = jn.Runtime() starts another.")
-            others = [one for one in self._regions.values() if one.name != name]
+            others = [other for other in self._regions.values() if other.name != name]
             if len(others) >= self._limits.regions:
-                there = listed([one.name for one in others])
+                there = listed([other.name for other in others])
                 raise ResourceExhausted(
                     f"{len(others)} regions are open already; close one of them: {there}.",
                     hint="or allow more:  rt.host.shared_memory.set_limits(regions=...)",
                 )
-            total = wanted + sum(one.nbytes for one in others)
+            total = wanted + sum(other.nbytes for other in others)
             if total > self._limits.total_bytes:
                 raise ResourceExhausted(
                     f"All regions together would have {format_size(total)}, "
@@ -369,7 +369,7 @@ class SharedMemory:
 
     def __repr__(self) -> str:
         regions = self.regions.values()
-        return f"<SharedMemory: {len(regions)} regions, {format_size(sum(one.nbytes for one in regions))}>"
+        return f"<SharedMemory: {len(regions)} regions, {format_size(sum(region.nbytes for region in regions))}>"
 
     # For guests -----------------------------------------------------------------------------------------------------
 

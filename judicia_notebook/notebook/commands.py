@@ -466,7 +466,7 @@ RUN_CELL = Command(
     cell="yes",
     note=_FOR_THE_COMMAND,
 )
-_CELLS = {one.name: one for one in (CALL_CELL, RUN_CELL)}
+_CELLS = {cell.name: cell for cell in (CALL_CELL, RUN_CELL)}
 
 
 def line_commands() -> tuple[str, ...]:

@@ -197,7 +197,7 @@ def _capabilities(runtime: Runtime, words: list[str]) -> list[str]:
     if plugin is None:
         return list(CAPABILITIES)
     asked = plugin.requested
-    free = [one for one in CAPABILITIES if one not in plugin.policy.grants]
+    free = [capability for capability in CAPABILITIES if capability not in plugin.policy.grants]
     return [*asked, *free, *plugin.policy.grants]
 
 

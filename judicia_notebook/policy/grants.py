@@ -77,7 +77,7 @@ def parse_grant(text: str) -> tuple[str, ...]:
             parsed.append(capability)
             continue
         scopes = scope.split(",") if capability in _LISTS else [scope]
-        parsed.extend(f"{capability}={_check_scope(capability, one.strip())}" for one in scopes)
+        parsed.extend(f"{capability}={_check_scope(capability, piece.strip())}" for piece in scopes)
     return tuple(parsed)
 
 
@@ -103,7 +103,7 @@ def parse_grants(texts: Iterable[str]) -> tuple[str, ...]:
     PolicyError
     """
     _check_texts(texts)
-    return tuple(dict.fromkeys(one for text in texts for one in parse_grant(text)))
+    return tuple(dict.fromkeys(grant for text in texts for grant in parse_grant(text)))
 
 
 def _check_texts(texts: Iterable[str]) -> None:

@@ -59,7 +59,7 @@ class Captures:
             self._weight += len(kept.data) + _ENTRY_BYTES
             while self._weight > self.capacity and self._calls:
                 _, dropped = self._calls.popitem(last=False)
-                self._weight -= sum(len(one.data) + _ENTRY_BYTES for one in dropped.values())
+                self._weight -= sum(len(capture.data) + _ENTRY_BYTES for capture in dropped.values())
 
     def clear(self) -> None:
         """Forget all of them."""

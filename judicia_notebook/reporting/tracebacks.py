@@ -73,9 +73,9 @@ def frame_lines(trace: TracebackType | None) -> list[str]:
 def without_machinery(trace: TracebackType | None) -> TracebackType | None:
     """The traceback without our frames and IPython's own."""
     kept: TracebackType | None = None
-    for one in reversed(list(_chain(trace))):
-        if not _is_machinery(one.tb_frame.f_code.co_filename):
-            kept = TracebackType(kept, one.tb_frame, one.tb_lasti, one.tb_lineno)
+    for entry in reversed(list(_chain(trace))):
+        if not _is_machinery(entry.tb_frame.f_code.co_filename):
+            kept = TracebackType(kept, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
     return kept
 
 

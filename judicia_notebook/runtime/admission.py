@@ -204,7 +204,7 @@ def _alternatives(name: str) -> Iterable[str]:
 
 
 def _note(claimed: str, name: str, found: Read, holder: Plugin) -> str:
-    new, old = (printable(str(one.path or source_label(one.source)), 200) for one in (found, holder._code))
+    new, old = (printable(str(module.path or source_label(module.source)), 200) for module in (found, holder._code))
     return (
         f"loaded as {name}: the name {claimed} belongs to {old}, and this is {new}, which has nothing of it; "
         f'name="{claimed}" replaces {claimed} and keeps its grants, another name= keeps both, '

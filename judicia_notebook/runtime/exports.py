@@ -32,7 +32,7 @@ def callable_functions(module: ModuleInfo, abi_name: str) -> dict[str, FuncType]
 
 def exported_functions(module: ModuleInfo) -> dict[str, FuncType]:
     """Every exported function."""
-    return {one.name: one.type for one in module.exports if one.kind == "func" and one.type is not None}
+    return {export.name: export.type for export in module.exports if export.kind == "func" and export.type is not None}
 
 
 def numeric_exports(module: ModuleInfo, abi_name: str) -> dict[str, FuncType]:

@@ -180,7 +180,7 @@ class Plugin:
     def requested(self) -> tuple[str, ...]:
         """What the manifest asks for and is not granted; what cannot be granted is in `inspect`."""
         granted = self.policy.granted
-        return tuple(one for one in read_requests(self.manifest.capabilities).grants if one not in granted)
+        return tuple(grant for grant in read_requests(self.manifest.capabilities).grants if grant not in granted)
 
     @property
     def requested_quota(self) -> dict[str, Any]:

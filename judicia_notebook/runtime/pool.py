@@ -214,7 +214,7 @@ class InstancePool:
     def held_by(self) -> str:
         """The calls that have the instances, in words."""
         with self._lock:
-            busy = [f"call {one.call_id} ({printable(one.where, 160)})" for one in self._busy]
+            busy = [f"call {call.call_id} ({printable(call.where, 160)})" for call in self._busy]
         return format_names(busy, most=3)
 
     def join(self, ticket: Ticket, queue_limit: int) -> None:

@@ -312,7 +312,7 @@ def _over_all(column: str, found: Sequence[Effect], logs: Sequence[Array], level
     ratios = [effect.ratio for effect in found]
     known = all(ratio > 0 for ratio in ratios)
     mean = float(np.mean(np.log(ratios))) if known else nan
-    drawn = np.mean(logs, axis=0) if known and all(len(one) for one in logs) else np.empty(0)
+    drawn = np.mean(logs, axis=0) if known and all(len(values) for values in logs) else np.empty(0)
     ratio = _risen(bootstrap.percentiles(mean, drawn, level))
     counts = (sum(effect.count_a for effect in found), sum(effect.count_b for effect in found))
     return Effect(ALL, column, *counts, nan, nan, *ratio)

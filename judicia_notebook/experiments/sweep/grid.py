@@ -106,7 +106,11 @@ class Grid:
 
     def units(self) -> list[Unit]:
         """All cells, in the order of measurement."""
-        cells = [Cell(one.number * self.repeats + n, one) for one in self.configurations for n in range(self.repeats)]
+        cells = [
+            Cell(configuration.number * self.repeats + n, configuration)
+            for configuration in self.configurations
+            for n in range(self.repeats)
+        ]
         step = 1 if self.instances == "fresh" else self.repeats
         units = [tuple(cells[at : at + step]) for at in range(0, len(cells), step)]
         if self.order == "random":

@@ -244,10 +244,14 @@ def _check_services(grid: Grid, database: str | None) -> None:
     PolicyError
     """
     shared = (database or "").startswith("postgresql")
-    used = {(one.variant, one.granted) for unit in grid.units() for one in (cell.configuration for cell in unit)}
+    used = {
+        (configuration.variant, configuration.granted)
+        for unit in grid.units()
+        for configuration in (cell.configuration for cell in unit)
+    }
     for number, wanted in sorted(used, key=str):
         variant = grid.variants[number]
-        names = {one.partition("=")[0] for one in (variant.granted if wanted is None else wanted)}
+        names = {grant.partition("=")[0] for grant in (variant.granted if wanted is None else wanted)}
         for capabilities, reason in STAYS_THERE.items():
             found = [name for name in capabilities if name in names]
             if found and not (shared and "read_database" in capabilities):

@@ -243,8 +243,8 @@ class PostgresqlDatabase:
 
     def _forget(self, tenant: Tenant) -> None:
         with self._lock:
-            for plugin, one in tuple(self._tenants.items()):
-                if one is tenant:
+            for plugin, other in tuple(self._tenants.items()):
+                if other is tenant:
                     del self._tenants[plugin]
         if tenant.engine is not None:
             tenant.engine.dispose()

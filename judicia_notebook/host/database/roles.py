@@ -330,7 +330,7 @@ def _stale(connection: sqlalchemy.Connection, schema: str) -> list[str]:
         (prefix, schema),
     )
     logins = [row[0] for row in found]
-    return [one for one in logins if time.time() - _made_at(one, prefix) > _STALE_SECONDS]
+    return [login for login in logins if time.time() - _made_at(login, prefix) > _STALE_SECONDS]
 
 
 def _made_at(login: str, prefix: str) -> float:

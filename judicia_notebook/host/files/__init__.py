@@ -231,7 +231,7 @@ class FilesService:
             )
         else:
             found = self._list_root(scope)
-        return [{"name": one.name, "type": one.type, "bytes": one.bytes} for one in found]
+        return [{"name": entry.name, "type": entry.type, "bytes": entry.bytes} for entry in found]
 
     def _list_root(self, scope: CallScope) -> list[Entry]:
         """The private folder, if it may be read, with the mapped ones in it."""
@@ -240,7 +240,7 @@ class FilesService:
         found = [Entry(alias, "directory", 0, 0) for alias in readable]
         if "read_files" in state.granted:
             own = self._do(scope, _Place(None, ()), "", lambda tree, parts: tree.entries(parts))
-            found += [one for one in own if one.name not in readable and one.name not in taken]
+            found += [entry for entry in own if entry.name not in readable and entry.name not in taken]
         return sorted(found)
 
     def stat(self, scope: CallScope, request: PathRequest) -> dict[str, Any]:

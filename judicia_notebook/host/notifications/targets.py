@@ -49,7 +49,7 @@ class Target:
 
     def __init__(self, url: object, recipients: str | Iterable[object], name: str, number: int) -> None:
         patterns = (recipients,) if isinstance(recipients, str) else tuple(recipients)
-        self.recipients = tuple(one for one in patterns if isinstance(one, str) and one)
+        self.recipients = tuple(pattern for pattern in patterns if isinstance(pattern, str) and pattern)
         if not patterns or len(self.recipients) < len(patterns):
             raise PolicyError(f"recipients is a pattern such as 'team-*', or several, not {recipients!r}.")
         self._apprise = _open(url)

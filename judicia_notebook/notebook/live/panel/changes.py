@@ -57,7 +57,7 @@ def change_for(plugin: Plugin, operation: messages.Operation) -> Change:
             return Change("scope", detail, lambda now: changes.scoping(now, capability, scopes))
         case messages.SetQuota(kind=kind, value=value, drag=drag):
             kinds = make_quota({kind: typed(kind, value)}).given()
-            detail = ", ".join(f"{name}={one}" for name, one in kinds.items())
+            detail = ", ".join(f"{name}={limit}" for name, limit in kinds.items())
             return Change("quota", detail, lambda now: changes.limiting(now, kinds), drag)
         case messages.OnDenied(value=value):
             return Change("on_denied", value, lambda now: dataclasses.replace(now, on_denied=value))

@@ -109,7 +109,9 @@ class Piece(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
 
 def _inside(box: Any) -> list[Any]:
-    return [one for child in box.children for one in (*(_inside(child) if hasattr(child, "children") else ()), child)]
+    return [
+        widget for child in box.children for widget in (*(_inside(child) if hasattr(child, "children") else ()), child)
+    ]
 
 
 def _button(text: str, on_click: Callable[[], object], **settings: Any) -> Any:
