@@ -151,9 +151,9 @@ def _toolchains() -> Finding:
     rustc = shutil.which("rustc")
     if rustc is None:
         return Finding("toolchains", True, "WAT; no Rust here")
-    asked = [rustc, "--print", "target-libdir", "--target", "wasm32-unknown-unknown"]
+    command = [rustc, "--print", "target-libdir", "--target", "wasm32-unknown-unknown"]
     try:
-        said = subprocess.run(asked, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+        said = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         said = ""
     there = bool(said) and Path(said).is_dir()

@@ -96,11 +96,11 @@ def only_imported(plugin: Plugin) -> tuple[str, ...]:
 
 def more_quota(plugin: Plugin) -> dict[str, Any]:
     """The quotas its manifest asks for beyond what it has, as the manifest writes them."""
-    asked = make_quota(plugin.manifest.quota).given()
+    requests = make_quota(plugin.manifest.quota).given()
     has = plugin.policy.quota.given()
     return {
         kind: plugin.manifest.quota[kind]
-        for kind, value in asked.items()
+        for kind, value in requests.items()
         if has[kind] is not None and (value is None or value > has[kind])
     }
 
@@ -137,11 +137,11 @@ def _to_type(text: str, line: str) -> Line | None:
     return Line(text, line) if line else None
 
 
-def _within_ceiling(plugin: Plugin, kind: str, asked: Any) -> Any:
+def _within_ceiling(plugin: Plugin, kind: str, value: Any) -> Any:
     """The quota that a manifest asks for, or a lower ceiling; None where the plugin has as much already."""
     top, has = getattr(plugin.policy.ceiling, kind), getattr(plugin.policy.quota, kind)
-    if not isinstance(top, int | float) or getattr(make_quota({kind: asked}), kind) <= top:
-        return asked
+    if not isinstance(top, int | float) or getattr(make_quota({kind: value}), kind) <= top:
+        return value
     if has >= top:
         return None
     text = KINDS[kind].format(top).replace(" ", "")

@@ -51,8 +51,8 @@ def revoking(now: Snapshot, unwanted: Collection[str]) -> Snapshot:
         wider, or it was mistyped.
     """
     _check_takes_away(now, unwanted)
-    kept = tuple(grant for grant in now.granted if not {grant, capability_of(grant)} & set(unwanted))
-    return dataclasses.replace(now, granted=kept)
+    rest = tuple(grant for grant in now.granted if not {grant, capability_of(grant)} & set(unwanted))
+    return dataclasses.replace(now, granted=rest)
 
 
 def _check_takes_away(now: Snapshot, unwanted: Collection[str]) -> None:
@@ -82,8 +82,8 @@ def scoping(now: Snapshot, capability: str, scopes: Iterable[str]) -> Snapshot:
         )
     if not now.of(capability):
         raise PolicyError(f"{capability} is not granted, so it has no scope to change.")
-    kept = (grant for grant in now.granted if capability_of(grant) != capability)
-    return dataclasses.replace(now, granted=(*kept, *wanted))
+    rest = (grant for grant in now.granted if capability_of(grant) != capability)
+    return dataclasses.replace(now, granted=(*rest, *wanted))
 
 
 def limiting(now: Snapshot, kinds: dict[str, Any]) -> Snapshot:

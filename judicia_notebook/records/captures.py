@@ -53,10 +53,10 @@ class Captures:
         limit = self.limit
         if not limit:
             return
-        kept = Captured(bytes(data[:limit]), len(data))
+        payload = Captured(bytes(data[:limit]), len(data))
         with self._lock:
-            self._calls.setdefault(call_id, {})[place, part] = kept
-            self._weight += len(kept.data) + _ENTRY_BYTES
+            self._calls.setdefault(call_id, {})[place, part] = payload
+            self._weight += len(payload.data) + _ENTRY_BYTES
             while self._weight > self.capacity and self._calls:
                 _, dropped = self._calls.popitem(last=False)
                 self._weight -= sum(len(capture.data) + _ENTRY_BYTES for capture in dropped.values())

@@ -232,8 +232,8 @@ def differences(old: Code, new: Code) -> tuple[str, ...]:
     after = {f"{item.module} {item.name}" for item in new.module.imports}
     found += [f"now imports {name}" for name in sorted(after - before)]
     found += [f"no longer imports {name}" for name in sorted(before - after)]
-    asked = sorted(set(new.manifest.capabilities) - set(old.manifest.capabilities))
-    found += [f"now asks for {capability}" for capability in asked]
+    requests = sorted(set(new.manifest.capabilities) - set(old.manifest.capabilities))
+    found += [f"now asks for {capability}" for capability in requests]
     return tuple(found)
 
 

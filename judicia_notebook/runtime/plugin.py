@@ -185,10 +185,10 @@ class Plugin:
     @property
     def requested_quota(self) -> dict[str, Any]:
         """Quotas the manifest asks for beyond what it has, by kind; they wait for the user."""
-        asked, has = make_quota(self.manifest.quota).given(), self.policy.quota.given()
+        requests, has = make_quota(self.manifest.quota).given(), self.policy.quota.given()
         return {
             kind: value
-            for kind, value in asked.items()
+            for kind, value in requests.items()
             if has[kind] is not None and (value is None or value > has[kind])
         }
 

@@ -189,8 +189,8 @@ class Runtime:
         """
         self.check_open()
         named = self._plugins.get(name) if name is not None else None
-        kept = named.options if named is not None else Options()
-        options = Options(manifest, abi, unknown_imports).anchored().over(kept)
+        before = named.options if named is not None else Options()
+        options = Options(manifest, abi, unknown_imports).anchored().over(before)
         request = admission.check(
             self.ceiling,
             name=name,
@@ -214,7 +214,7 @@ class Runtime:
 
     def _admit(self, request: Request, found: Read, start: Snapshot, code: Code) -> Plugin:
         """Give a module its name: all of it or nothing."""
-        told: Policy | None = None
+        policy: Policy | None = None
         idle: list[Instance] = []
         try:
             with deferred():
@@ -223,7 +223,7 @@ class Runtime:
                     place = admission.find_place(request, found, start, self._plugins)
                     plugin = place.plugin or self._add(place, request, start, code)
                     if place.plugin is not None:
-                        told, idle = _renew(plugin, request, code, keeps=place.keeps)
+                        policy, idle = _renew(plugin, request, code, keeps=place.keeps)
                     self.host.plugin_loaded(plugin)
                     detail = "; ".join(plugin.changes) or f"{source_label(found.source)} {code.digest[:12]}"
                     what = "load" if place.plugin is None else "reload"
@@ -231,8 +231,8 @@ class Runtime:
                 plugin.retire(idle)
         finally:
             # Guests and observers run without the lock: they may load and unload, or wait for a thread that does.
-            if told is not None:
-                told.tell()
+            if policy is not None:
+                policy.tell()
         if place.note:
             sys.stderr.write(f"{place.note[:1].upper()}{place.note[1:]}.\n")
         return plugin

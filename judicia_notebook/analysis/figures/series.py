@@ -98,10 +98,10 @@ def split(
     ends = np.searchsorted(codes[order], np.arange(len(names) + 1))
     parts = {name: order[ends[code] : ends[code + 1]] for code, name in enumerate(names)}
     ranked = sorted((name for name in parts if len(parts[name])), key=lambda name: (-len(parts[name]), name))
-    kept = ranked if len(ranked) <= most + 1 else ranked[:most]
-    number = {name: number for number, name in enumerate(sorted(kept))}  # so that colours agree between two figures
-    found = [Series(name, parts[name], number[name]) for name in kept]
-    rest = ranked[len(kept) :]
+    largest = ranked if len(ranked) <= most + 1 else ranked[:most]
+    number = {name: number for number, name in enumerate(sorted(largest))}  # so that colours agree between two figures
+    found = [Series(name, parts[name], number[name]) for name in largest]
+    rest = ranked[len(largest) :]
     if rest:
         together = np.sort(np.concatenate([parts[name] for name in rest]))
         what = what or ("functions" if by is None else "series")

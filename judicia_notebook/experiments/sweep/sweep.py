@@ -131,9 +131,9 @@ def sweep(
         try:
             _measure(grid, plan, journal, place, progress=progress)
         except KeyboardInterrupt as error:
-            told = Interrupted(_progress(grid, journal, path))
-            _keep(told, grid, journal)
-            raise told.with_traceback(error.__traceback__) from None
+            interrupt = Interrupted(_progress(grid, journal, path))
+            _keep(interrupt, grid, journal)
+            raise interrupt.with_traceback(error.__traceback__) from None
         except JudiciaError as error:
             _keep(error, grid, journal)
             error.add_note(_progress(grid, journal, path))

@@ -231,8 +231,8 @@ class Notifications:
         rows.
         """
         with self._changed:
-            kept, dropped = self._broker.history.all(), self._broker.history.dropped
-        return frames.history(self.recorder, kept, dropped)
+            notifications, dropped = self._broker.history.all(), self._broker.history.dropped
+        return frames.history(self.recorder, notifications, dropped)
 
     @property
     def targets(self) -> pd.DataFrame:

@@ -69,8 +69,8 @@ def _objects(values: Iterable[Any]) -> Any:
     """Tuples and dictionaries as they are: NumPy would make rows of them."""
     import numpy as np
 
-    kept = list(values)
-    column = np.empty(len(kept), object)
-    for place, value in enumerate(kept):
+    objects = list(values)
+    column = np.empty(len(objects), object)
+    for place, value in enumerate(objects):
         column[place] = value
     return column

@@ -93,8 +93,8 @@ def handle_state(handle: CallHandle, ticks: Ticks | None = None) -> HandleState:
 def _record_of(handle: CallHandle) -> CallRecord | None:
     """The call's row. A failed call has it in its error, also after the table has dropped it."""
     error = handle.exception()
-    kept = error.record if isinstance(error, CallError) else None
-    return handle.record or kept
+    record = error.record if isinstance(error, CallError) else None
+    return handle.record or record
 
 
 def _memory(handle: CallHandle) -> str:

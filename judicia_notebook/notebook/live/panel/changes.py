@@ -137,7 +137,7 @@ def _preset(plugin: Plugin, preset: str) -> Change:
     }[preset]
 
     def update(now: Snapshot) -> Snapshot:
-        kept = now if preset == "everything" else dataclasses.replace(now, granted=())
-        return changes.granting(kept, wanted)
+        base = now if preset == "everything" else dataclasses.replace(now, granted=())
+        return changes.granting(base, wanted)
 
     return Change("preset", {"asked": "what it asks for"}.get(preset, preset), update)

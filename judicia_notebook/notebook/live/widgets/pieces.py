@@ -161,8 +161,8 @@ class CapabilityToggles(Piece):
     def draw(self) -> None:
         plugin, state = self._plugin, self._plugin.policy.state
         inspection = plugin.inspect()
-        asked = (capability_of(grant) for grant in inspection.requested)
-        concerned = {*asked, *inspection.capabilities, *state.capabilities}
+        requests = (capability_of(grant) for grant in inspection.requested)
+        concerned = {*requests, *inspection.capabilities, *state.capabilities}
         for name in CAPABILITIES:
             if name in concerned and name not in self.rows:
                 self.rows[name] = self._parts(name)
