@@ -25,7 +25,7 @@ from ctypes import memmove
 from dataclasses import dataclass
 from time import monotonic
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Any, Final, Never, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 
@@ -325,14 +325,10 @@ class SharedMemory:
         with self._lock:
             return MappingProxyType(dict(self._regions))
 
-    @property
+    @KINDS.in_force
     def limits(self) -> SharedMemoryLimits:
         """How many regions and bytes there may be; `set_limits` changes them."""
         return self._limits
-
-    @limits.setter
-    def limits(self, _: Never) -> NoReturn:
-        KINDS.refuse_assignment()
 
     def set_limits(self, **kinds: float | str) -> None:
         """Change limits, from the next request on; what is not named stays. Sizes may be text such as ``"1GiB"``.

@@ -23,7 +23,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Never, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -232,14 +232,10 @@ class DatabaseService:
             kinds, rows = self._backend.read_table(name)
         return with_plugin_text(frame(kinds, rows))
 
-    @property
+    @KINDS.in_force
     def limits(self) -> DatabaseLimits:
         """The limits of statements; `set_limits` changes them."""
         return self._limits
-
-    @limits.setter
-    def limits(self, _: Never) -> NoReturn:
-        KINDS.refuse_assignment()
 
     def set_limits(self, **kinds: float | str) -> None:
         """Change limits, from the next request on; what is not named stays. Sizes may be text such as ``"1MiB"``.

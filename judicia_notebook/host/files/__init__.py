@@ -28,7 +28,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Never, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -174,14 +174,10 @@ class FilesService:
         """The path of a plugin's private folder, also while the folder is empty or missing."""
         return self._content(folder_name(plugin))
 
-    @property
+    @KINDS.in_force
     def limits(self) -> FileLimits:
         """The limits of folders; `set_limits` changes them."""
         return self._limits
-
-    @limits.setter
-    def limits(self, _: Never) -> NoReturn:
-        KINDS.refuse_assignment()
 
     def set_limits(self, **kinds: int | str) -> None:
         """Change limits, from the next request on; what is not named stays. Sizes are bytes or text such as ``"1MiB"``.
