@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _MAIN = threading.main_thread().ident
 _CAUGHT_BY_WASMTIME = {"SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE"}
 _NEVER = {"SIGKILL", "SIGSTOP"}
-_HANDLED = tuple(int(one) for one in signal.Signals if one.name not in _CAUGHT_BY_WASMTIME | _NEVER)
+_HANDLED = tuple(int(number) for number in signal.Signals if number.name not in _CAUGHT_BY_WASMTIME | _NEVER)
 _FREE = tuple(getattr(signal, name) for name in ("SIGURG", "SIGWINCH", "SIGCONT", "SIGCHLD") if hasattr(signal, name))
 _SIGINT = (c_int * 1)(signal.SIGINT)
 _seen: list[Any] = []  # the handlers as they were left, in the order of _HANDLED

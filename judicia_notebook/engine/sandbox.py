@@ -174,11 +174,11 @@ class Linkage:
         *,
         trap_unknown: bool = False,
     ) -> None:
-        exported = [one for one in info.exports if one.kind == "func"]
+        exported = [export for export in info.exports if export.kind == "func"]
         self.engine = engine
-        self.export_names = {one.index: one.name for one in exported}
+        self.export_names = {export.index: export.name for export in exported}
         self.function_names = info.names
-        self.export_types = {one.name: one.type for one in exported if one.type is not None}
+        self.export_types = {export.name: export.type for export in exported if export.type is not None}
         self._keys: list[int] = []
         pre = c_void_p()
         # Instances share it and calls begin while plugins are replaced, so it goes when the last of them lets go.

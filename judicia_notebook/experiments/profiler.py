@@ -72,10 +72,10 @@ def profile(
 def _profile(name: str, target: Target, calls: int, found: Samples, error: str) -> Profile:
     guests = sum(not sample.host for sample in found.samples)
     share = found.guest_ns / 1e6 / guests if guests else 0.0
-    kept: Counter[str] = Counter()
+    sums: Counter[str] = Counter()
     for sample in found.samples:
-        kept[sample.host] += sample.host_ns
-    whole = {host: 1 + found.beyond.get(host, 0) / kept[host] if kept[host] else 1.0 for host in kept}
+        sums[sample.host] += sample.host_ns
+    whole = {host: 1 + found.beyond.get(host, 0) / sums[host] if sums[host] else 1.0 for host in sums}
     samples = []
     for sample in found.samples:
         stack = tuple(Frame(function, name) for function in sample.stack)

@@ -36,20 +36,20 @@ def trace(
 ) -> Trace:
     """Carry out `Plugin.trace`, whose docstring says more."""
     if function is None:
-        return _told(plugin, call_id, f"{plugin.name} has not been called yet.")
+        return _story(plugin, call_id, f"{plugin.name} has not been called yet.")
     with capture_payloads(plugin, limit):
         outcome = plugin.attempt(function, payload, quota=quota)
     if outcome.record is None:
         raise outcome.error or JudiciaError(f"{plugin.name}.{function} left no record.")
-    return _told(plugin, outcome.record.call_id, "")
+    return _story(plugin, outcome.record.call_id, "")
 
 
 def trace_call(source: Recorded, call_id: int | None = None) -> Trace:
     """Carry out `Runtime.trace`, whose docstring says more."""
-    return _told(source, call_id, "Nothing has been called yet.")
+    return _story(source, call_id, "Nothing has been called yet.")
 
 
-def _told(source: Recorded, call_id: int | None, nothing: str) -> Trace:
+def _story(source: Recorded, call_id: int | None, nothing: str) -> Trace:
     if call_id is None:
         last = source.last
         if last is None:

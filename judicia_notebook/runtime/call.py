@@ -170,12 +170,12 @@ class Call:
                 interrupts.leave(scope)
             scope.release()
         if scope.interrupted is not None:
-            raise self._told(scope.interrupted)
+            raise self._interrupt(scope.interrupted)
         if self.error is not None:
             raise self.error
         return value
 
-    def _told(self, error: BaseException) -> BaseException:
+    def _interrupt(self, error: BaseException) -> BaseException:
         """The interrupt, with a sentence on what became of this call."""
         if self._queued_ns and not self.started_ns:
             return interrupted(error, f"{self.scope.where} was interrupted while it waited for an instance.")

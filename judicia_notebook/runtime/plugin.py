@@ -180,15 +180,15 @@ class Plugin:
     def requested(self) -> tuple[str, ...]:
         """What the manifest asks for and is not granted; what cannot be granted is in `inspect`."""
         granted = self.policy.granted
-        return tuple(one for one in read_requests(self.manifest.capabilities).grants if one not in granted)
+        return tuple(grant for grant in read_requests(self.manifest.capabilities).grants if grant not in granted)
 
     @property
     def requested_quota(self) -> dict[str, Any]:
         """Quotas the manifest asks for beyond what it has, by kind; they wait for the user."""
-        asked, has = make_quota(self.manifest.quota).given(), self.policy.quota.given()
+        requests, has = make_quota(self.manifest.quota).given(), self.policy.quota.given()
         return {
             kind: value
-            for kind, value in asked.items()
+            for kind, value in requests.items()
             if has[kind] is not None and (value is None or value > has[kind])
         }
 

@@ -1,4 +1,4 @@
-"""Numeric exports: what `Plugin.raw` gives. No JSON and no allocation, only the numbers WebAssembly itself knows."""
+"""Numeric exports, as `Plugin.raw` gives them. Calls pass WebAssembly's own numbers, without JSON or allocation."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class Removal:
         if not self.removed:
             return f"There is nothing to remove. {self.stays}"
         title = "Removed:" if self.done else "Nothing is removed yet. This would go:"
-        lines = [title, *(f"  {one}" for one in self.removed), self.stays]
+        lines = [title, *(f"  {line}" for line in self.removed), self.stays]
         if not self.done:
             lines.append("To remove it:  %plugin reset --yes     or  rt.reset(confirm=True)")
         return "\n".join(lines)

@@ -67,7 +67,7 @@ def default_ceiling() -> Quota:
     return Quota(memory=memory_ceiling(), cpu=CEILING_CPU, wall=CEILING_WALL, payload=MOST_MEMORY, answer=MOST_MEMORY)
 
 
-@stays_in_process("In the other process, make one: jn.Runtime().")
+@stays_in_process("In the other process, make a runtime: jn.Runtime().")
 class Runtime:
     """Plugins, their platform and their records.
 
@@ -137,7 +137,7 @@ class Runtime:
         """The loaded plugins, by name."""
         return MappingProxyType(self._plugins)
 
-    @tells_interrupts("The load was interrupted; what was loaded before stays.")
+    @tells_interrupts("The load was interrupted; the plugins loaded before stay.")
     def load(
         self,
         source: Source,
@@ -185,14 +185,14 @@ class Runtime:
         Raises
         ------
         LoadError
-            The file cannot become a plugin; whatever is loaded stays as it was.
+            The file cannot become a plugin; all loaded plugins stay as they were.
         PolicyError
             A bad grant or quota; likewise.
         """
         self.check_open()
         named = self._plugins.get(name) if name is not None else None
-        kept = named.options if named is not None else Options()
-        options = Options(manifest, abi, unknown_imports).anchored().over(kept)
+        before = named.options if named is not None else Options()
+        options = Options(manifest, abi, unknown_imports).anchored().over(before)
         request = admission.check(
             self.ceiling,
             name=name,
@@ -216,7 +216,7 @@ class Runtime:
 
     def _admit(self, request: Request, found: Read, start: Snapshot, code: Code) -> Plugin:
         """Give a module its name: all of it or nothing."""
-        told: Policy | None = None
+        policy: Policy | None = None
         idle: list[Instance] = []
         try:
             with deferred():
@@ -225,7 +225,7 @@ class Runtime:
                     place = admission.find_place(request, found, start, self._plugins)
                     plugin = place.plugin or self._add(place, request, start, code)
                     if place.plugin is not None:
-                        told, idle = _renew(plugin, request, code, keeps=place.keeps)
+                        policy, idle = _renew(plugin, request, code, keeps=place.keeps)
                     self.host.plugin_loaded(plugin)
                     detail = "; ".join(plugin.changes) or f"{source_label(found.source)} {code.digest[:12]}"
                     what = "load" if place.plugin is None else "reload"
@@ -233,8 +233,8 @@ class Runtime:
                 plugin.retire(idle)
         finally:
             # Guests and observers run without the lock: they may load and unload, or wait for a thread that does.
-            if told is not None:
-                told.tell()
+            if policy is not None:
+                policy.tell()
         if place.note:
             sys.stderr.write(f"{place.note[:1].upper()}{place.note[1:]}.\n")
         return plugin

@@ -1,4 +1,4 @@
-"""A WASI command: a program with a ``main``, run from its start to its end. What `Plugin.run` does.
+"""A WASI command: a program with a ``main``, which `Plugin.run` runs from its start to its end.
 
 An instance of a command cannot be entered twice, so each run has its own.
 """

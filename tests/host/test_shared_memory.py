@@ -258,7 +258,7 @@ def test_a_call_made_inside_a_write_is_told_at_once(rt: jn.Runtime, function: st
     p = load(rt, quota={"wall": 5 * PATIENCE})
     with region.write():
         error = p.call(function, request())["error"]
-    assert (error["code"], "whoever made this call" in error["message"]) == ("conflict", True)
+    assert (error["code"], "the caller of this plugin is writing" in error["message"]) == ("conflict", True)
 
 
 def test_readers_beside_a_writer_see_whole_writes_only(rt: jn.Runtime) -> None:

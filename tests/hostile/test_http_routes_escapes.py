@@ -540,7 +540,7 @@ def test_a_hundred_clients_at_once_each_get_an_answer_or_none(rt: jn.Runtime, se
     assert len(found) == 120
     assert set(found) <= {0, 200, 503, 504}
     assert found.count(200) > 0
-    until(lambda: not served._listener._asked)
+    until(lambda: not served._listener._open_requests)
 
 
 @pytest.mark.parametrize("round_", range(3))
@@ -578,7 +578,7 @@ def test_revokes_unloads_and_closing_in_the_middle_lose_nothing(rt: jn.Runtime, 
         thread.join(PATIENCE)
     assert set(found) <= {0, 200, 404, 503}
     assert 200 in found
-    assert not server._listener._asked
+    assert not server._listener._open_requests
     assert not server._listener._thread.is_alive()
 
 

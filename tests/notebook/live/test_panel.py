@@ -517,7 +517,7 @@ def test_a_silent_view_is_given_up_but_not_while_the_kernel_cannot_listen(specim
 
     def watch() -> None:
         until(interrupts.in_foreground)
-        feed.heard("view")
+        feed.hear("view")
         until(lambda: len(in_the_foreground()) > 50)
         specimen.cancel_calls()
 

@@ -98,7 +98,7 @@ class PanelSession(LiveSession):
 
     def announce(self) -> None:
         """Open a view already: the page's hello may have to wait for the end of the cell that shows the panel."""
-        self.feed.heard(_SHOWN)
+        self.feed.hear(_SHOWN)
 
     # What the page says ---------------------------------------------------------------------------------------
 
