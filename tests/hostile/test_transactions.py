@@ -66,20 +66,25 @@ def others_can(rt):
     thread.join(5)
     return bool(done)
 
-def is_written_down(rt):
-    \"\"\"What is loaded was loaded for the audit, too, and what is not was unloaded.\"\"\"
-    last = rt.audit[rt.audit.what.isin(["load", "unload"])].groupby("plugin").what.last()
-    return sorted(last.index[last == "load"]) == sorted(rt.plugins)
+def state(rt):
+    \"\"\"What is loaded with what, and what the audit says: an interrupt leaves the old or the new of all that.\"\"\"
+    loaded = {name: (p.digest, p.policy.granted, p.instances, dict(p.config)) for name, p in rt.plugins.items()}
+    return loaded, rt.audit.what.tolist()
 
 def wrong(act, every):
     \"\"\"Steps at which an interrupt did harm, and how many were tried.\"\"\"
+    with jn.Runtime() as rt:
+        rt.load(code, name="a").call("go")
+        old = state(rt)
+        act(rt)
+        new = state(rt)
     found, tried, step, how = [], 0, 1, ""
     while how != "ended" and not found:
         rt = jn.Runtime()
         rt.load(code, name="a").call("go")
         how = interrupted_at(step, lambda: act(rt))
         tried += 1
-        if not is_written_down(rt): found.append((step, how, "audit"))
+        if state(rt) not in (old, new): found.append((step, how, "half"))
         if how == "lost" or not (rt.closed or others_can(rt)): found.append((step, how))
         rt.close()
         gc.collect()
