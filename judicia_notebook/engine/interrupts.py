@@ -1,10 +1,10 @@
 """Signals on the main thread, during a call or a step that is done whole or not: Ctrl-C, the stop button, an alarm.
 
 Python runs a signal handler at the first bytecode it gets. While a guest runs there is none: so the core counts the
-signals that Python handles (``core/signals.c``), and a tick that finds the count moved calls into Python, which runs the
-handlers. That is the first bytecode of a callback, *before* any ``try`` in it; ctypes prints what a handler raises there,
-and loses it. So while a call runs on the main thread, what handlers raise is kept: the tick ends the call, and the
-exception goes on from there, once everything is recorded.
+signals that Python handles (``core/signals.c``), and a tick that finds the count moved calls into Python, which runs
+the handlers. That is the first bytecode of a callback, *before* any ``try`` in it; ctypes prints what a handler raises
+there, and loses it. So while a call runs on the main thread, what handlers raise is kept: the tick ends the call, and
+the exception goes on from there, once everything is recorded.
 
 - The next call wraps each handler that is a Python function in a `_Deferring`. The wrapper stays between calls, since
   setting a handler costs more than a call, and passes signals through. ipykernel sets its own handler around every

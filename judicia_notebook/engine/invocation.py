@@ -1,8 +1,8 @@
 """One running call: its clocks, its limits, and the ways it can be ended from outside.
 
-Its half in the core, a ``jc_call``, has the clocks and counters, which belong to the thread inside the guest, and is what
-each tick looks at. Any thread, and a signal handler, may `cancel`: that sets one number there and runs the hooks of the
-host service that is waiting. The next tick stops the guest itself.
+Its half in the core, a ``jc_call``, has the clocks and counters, which belong to the thread inside the guest; each tick
+looks at it. Any thread, and a signal handler, may `cancel`: that sets one number there and runs the hooks of the host
+service that is waiting. The next tick stops the guest itself.
 """
 
 from __future__ import annotations
