@@ -1,0 +1,138 @@
+"""A Python function that the core called and that did not come to its last line: the guest stops, the error is raised.
+
+Whatever ends such a function before its ``try``, ctypes prints it, and would let the guest go on with a stale answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+Survives = Callable[[str], list[str]]
+
+SERVING = """
+from judicia_notebook.host.clock import ClockService
+served, first = [], lambda: None
+def now(self, scope, request):
+    served.append(scope.plugin)
+    first()
+    return {}
+ClockService.now = now
+rt.close()
+rt = jn.Runtime()
+TWICE = WORK + '''(func (export "twice") (param i32 i32) (result i64)
+  (drop (call $judicia:clock.now (i32.const 0) (i32.const 0)))
+  (call $work (global.get $turns))
+  (call $judicia:clock.now (i32.const 0) (i32.const 0)))
+(global $turns (mut i32) (i32.const 1))
+(func (export "set_turns") (param i32) (global.set $turns (local.get 0)))'''
+def ended(p, function="twice"):
+    served.clear()
+    try: p.call(function)
+    except BaseException as error:
+        cause = error.__cause__ or error
+        return f"{type(error).__name__} by {type(cause).__name__}, served {len(served)}, {p.last.outcome}"
+    return "it went on"
+"""
+
+DEATHS = {
+    "a tracer raises at its entry": (
+        """
+class Struck(Exception): pass
+def strike(frame, event, argument):
+    if frame.f_code.co_name == "_on_host_call" and served: raise Struck
+def first(): sys.settrace(strike) if len(served) == 1 else None
+""",
+        "HostFailure by Struck, served 1, host_failure",
+    ),
+    "a tracer raises, and the error goes to the hook of others": (
+        """
+class Struck(Exception): pass
+def strike(frame, event, argument):
+    if frame.f_code.co_name == "_on_host_call" and served: raise Struck
+def first():
+    sys.unraisablehook = lambda _: None
+    if len(served) == 1: sys.settrace(strike)
+""",
+        "HostFailure by RuntimeError, served 1, host_failure",
+    ),
+    "an exception waits for its thread": (
+        """
+import ctypes
+class Struck(Exception): pass
+def throw(thread):
+    time.sleep(0.002)  # the guest is at work by now
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(Struck))
+def first(): threading.Thread(target=throw, args=(threading.get_ident(),)).start() if len(served) == 1 else None
+turns = 30_000_000
+""",
+        "HostFailure by Struck, served 1, host_failure",
+    ),
+    "an interrupt waits for its thread": (
+        """
+import ctypes
+def throw(thread):
+    time.sleep(0.002)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(KeyboardInterrupt))
+def first(): threading.Thread(target=throw, args=(threading.get_ident(),)).start() if len(served) == 1 else None
+turns = 30_000_000
+""",
+        "KeyboardInterrupt by KeyboardInterrupt, served 1, cancelled",
+    ),
+    "a signal's handler waits for its thread": (
+        """
+from judicia_notebook.engine import ticks
+def first():
+    if len(served) == 1:
+        ticks.set_interval(0.4)  # no tick comes before the next callback
+        signal.setitimer(signal.ITIMER_REAL, 0.002)
+turns = 30_000_000
+signal.signal(signal.SIGALRM, signal.default_int_handler)
+""",
+        "KeyboardInterrupt by KeyboardInterrupt, served 1, cancelled",
+    ),
+}
+"""What a service does in its first call, so that the second callback dies before its ``try``; and how the call ends."""
+
+
+@pytest.mark.parametrize("death", DEATHS)
+def test_a_host_callback_that_dies_before_its_try_is_never_believed(survives: Survives, death: str) -> None:
+    program, expected = DEATHS[death]
+    said = survives(
+        SERVING
+        + "turns = 1\n"
+        + program
+        + """
+p = load(TWICE, grant=["wall_clock"], quota={"cpu": "20s", "wall": "20s"})
+p.raw("set_turns")(turns)
+said = ended(p)
+sys.settrace(None)
+if "ticks" in globals(): ticks.set_interval(ticks.TICK)
+print(said)
+first = lambda: None
+assert p.call("twice") == {"ok": {}}
+alive(p)
+"""
+    )
+    assert said == [expected, "alive"]
+
+
+def test_the_function_that_runs_signal_handlers_is_not_believed_either(survives: Survives) -> None:
+    said = survives(
+        SERVING
+        + """
+class Struck(Exception): pass
+def strike(frame, event, argument):
+    if frame.f_code.co_name == "_on_signal": raise Struck
+signal.signal(signal.SIGALRM, lambda *_: None)
+p = load('(func (export "spin") (param i32 i32) (result i64) (loop $on (br $on)) unreachable)',
+         quota={"cpu": "20s", "wall": "20s"})
+signal.setitimer(signal.ITIMER_REAL, 0.05)
+sys.settrace(strike)
+print(ended(p, "spin"))
+sys.settrace(None)
+alive(p)
+"""
+    )
+    assert said == ["HostFailure by Struck, served 0, host_failure", "alive"]
