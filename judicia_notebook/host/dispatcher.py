@@ -170,6 +170,10 @@ class _ServiceCall(HostCall):
             if refusal is not None:
                 raise ServiceError(*refusal)
             request = self._read(pointer, length)
+            # Another thread may have revoked it while a long request was read. Between this look and the service no
+            # thread of Python comes in: keep the two side by side.
+            if self.capability and self.capability not in self.scope.policy.state.capabilities:
+                raise ServiceError(*self.deny(self._needs))
             value = self.operation.handle(self.scope, request)
             if self.scope.noted:
                 self.detail = self._noted()

@@ -130,12 +130,16 @@ class HostCall:
             return None
         scope, state = self.scope, self.scope.policy.state
         if not state.allows(capability):
-            return self.deny(f"{self.function} needs the capability {capability}")
+            return self.deny(self._needs)
         rate = state.limits.host_call_rate
         if rate is not None and not self.rates.admit(scope.plugin, capability, rate):
             self.decision = "limited"
             return Refusal("quota_exceeded", f"more than {rate} host calls a second with {capability}")
         return None
+
+    @property
+    def _needs(self) -> str:
+        return f"{self.function} needs the capability {self.capability}"
 
     def deny(self, message: str, wanted: str = "", capability: str = "") -> Refusal:
         """Count and audit a denial of the policy's, or of a service's that misses the scope `wanted`.
