@@ -9,6 +9,8 @@ the exception goes on from there, once everything is recorded.
 - The next call wraps each handler that is a Python function in a `_Deferring`. The wrapper stays between calls, since
   setting a handler costs more than a call, and passes signals through. ipykernel sets its own handler around every
   cell; a call in the cell wraps that.
+- A handler that a host service sets during a call is wrapped when the next call begins. Until then the core keeps what
+  it raises at a tick: `keep`.
 - `deferred` holds back what handlers raise for the length of a ``with`` block: the steps that load, unload or free are
   done all or none. A call inside such a block still ends at once; the exception that ended it goes on from there.
 - A wrapper keeps the handler it was made for, so that putting an old handler back works in any order.
@@ -33,9 +35,10 @@ if TYPE_CHECKING:
 _MAIN = threading.main_thread().ident
 _CAUGHT_BY_WASMTIME = {"SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE"}
 _NEVER = {"SIGKILL", "SIGSTOP"}
-_HANDLED = tuple(int(number) for number in signal.Signals if number.name not in _CAUGHT_BY_WASMTIME | _NEVER)
+_HANDLED = tuple(
+    int(number) for number in signal.Signals if number.name not in _CAUGHT_BY_WASMTIME | _NEVER and number <= 64
+)
 _FREE = tuple(getattr(signal, name) for name in ("SIGURG", "SIGWINCH", "SIGCONT", "SIGCHLD") if hasattr(signal, name))
-_SIGINT = (c_int * 1)(signal.SIGINT)
 _seen: list[Any] = []  # the handlers as they were left, in the order of _HANDLED
 _running: list[Invocation] = []  # on the main thread, outermost first
 _blocks = 0  # of `deferred`, around what the main thread does now
@@ -59,10 +62,15 @@ class _Deferring:
         try:
             self._handler(number, frame)
         except BaseException as error:
-            if not _running:
-                _held_back.append(error)
-            for invocation in tuple(_running):
-                invocation.interrupt(error)
+            keep(error)
+
+
+def keep(raised: BaseException) -> None:
+    """Hold back what a signal's handler raised, and end the calls that it interrupts; on the main thread."""
+    if not _running:
+        _held_back.append(raised)
+    for invocation in tuple(_running):
+        invocation.interrupt(raised)
 
 
 class deferred:  # noqa: N801  # reads as a statement: with deferred()
@@ -159,33 +167,38 @@ def enter(invocation: Invocation) -> bool:
         return False
     if list(map(_signal.getsignal, _HANDLED)) != _seen:
         _wrap_all()
-    functions.signals_watch(_SIGINT, 1)  # whoever sets the same handler again leaves `_seen` as it is
     invocation.signals = functions.signals_seen()
     _running.append(invocation)
     return True
 
 
 def _wrap_all() -> None:
+    _learn_pythons_handler()
     found: list[Any] = []
     for number in _HANDLED:
         handler = _signal.getsignal(number)
         if handler.__class__ is not _Deferring and handler is not None and callable(handler):
             handler = _Deferring(handler)
-            signal.signal(number, handler)
+            functions.signals_keep(number)
+            try:
+                signal.signal(number, handler)
+            finally:
+                functions.signals_put_back()
         found.append(handler)  # not read back: what a handler sets meanwhile has to look new to the next call
     _seen[:] = found
-    _learn_pythons_handler()
-    functions.signals_watch((c_int * len(_HANDLED))(*_HANDLED), len(_HANDLED))
+    handled = (number for number, handler in zip(_HANDLED, found, strict=True) if handler.__class__ is _Deferring)
+    functions.signals_handled(sum(1 << (number - 1) for number in handled))
 
 
 @functools.cache
 def _learn_pythons_handler() -> None:
-    """Tell the core the C function that Python installs for a signal it handles, by a signal that is free."""
+    """Tell the core what to count, and the C function that Python installs for a signal, by a signal that is free."""
     for number in _FREE:
         if _signal.getsignal(number) is _signal.SIG_DFL:
             signal.signal(number, _nothing)
             functions.signals_learn(number)
             signal.signal(number, signal.SIG_DFL)
+            functions.signals_watch((c_int * len(_HANDLED))(*_HANDLED), len(_HANDLED))
             return
 
 

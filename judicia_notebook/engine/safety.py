@@ -183,14 +183,14 @@ def restore_signal_handlers() -> None:
 # Unraisable errors --------------------------------------------------------------------------------------------
 
 _ours: set[Any] = set()
-_on_lost: Callable[[BaseException], None] | None = None
+_on_lost: Callable[[BaseException, FunctionType], None] | None = None
 _previous_hook: Callable[[Any], Any] | None = None
 _in_hook = threading.local()
 
 
 def _unraisable(unraisable: Any) -> None:
     if isinstance(unraisable.object, FunctionType) and unraisable.object in _ours and _on_lost is not None:
-        _on_lost(unraisable.exc_value or RuntimeError("a callback died at its entry"))
+        _on_lost(unraisable.exc_value or RuntimeError("a callback died at its entry"), unraisable.object)
     elif _previous_hook is not None and not getattr(_in_hook, "running", False):
         _in_hook.running = True  # a hook that was put over ours may call us back
         try:
@@ -199,8 +199,8 @@ def _unraisable(unraisable: Any) -> None:
             _in_hook.running = False
 
 
-def guard_callbacks(functions: set[Any], on_lost: Callable[[BaseException], None]) -> None:
-    """Have `on_lost(error)` called when one of these functions, called by Wasmtime, dies before its own ``try``."""
+def guard_callbacks(functions: set[Any], on_lost: Callable[[BaseException, FunctionType], None]) -> None:
+    """Have `on_lost(error, function)` called when one of these functions, called by Wasmtime, dies before its own ``try``."""
     global _on_lost
     _ours.update(functions)
     _on_lost = on_lost

@@ -23,12 +23,14 @@ import weakref
 from collections.abc import Callable, Iterable
 from ctypes import byref, c_double, c_float, c_uint32, c_uint64, c_void_p
 from functools import partial
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from judicia_notebook.engine import capi, safety, ticks, traps
 from judicia_notebook.engine.core import functions, structs
 from judicia_notebook.engine.core.structs import Status, Verdict
 from judicia_notebook.engine.finalizers import leave, sweep
+from judicia_notebook.engine.interrupts import keep
 from judicia_notebook.engine.memory import Box, Memory, MemoryAccount
 from judicia_notebook.engine.slots import Export, Slots, layout
 from judicia_notebook.errors import AbiViolation, CompileError, JudiciaError, ResourceExhausted
@@ -111,10 +113,12 @@ def _on_host_call(box: int, key: int, slots: int, count: int) -> None:
             sandbox.box.fields.verdict = Verdict.FAILED
 
 
-@capi.callback(functions.SIGNAL_FUNCTION)
-def _on_signal(box: int) -> None:
+def _run_handlers(box: int) -> None:
     """Let Python run the handlers of signals that came: it has, before it comes to the only line of this function."""
     _sandboxes[box]().box.fields.verdict = Verdict.DONE  # type: ignore[union-attr]  # its thread holds a reference
+
+
+_on_signal = capi.callback(functions.SIGNAL_FUNCTION)(_run_handlers)
 
 
 def _remember(sandbox: Sandbox, error: BaseException) -> None:
@@ -126,10 +130,12 @@ def _remember(sandbox: Sandbox, error: BaseException) -> None:
             invocation.failure = error
 
 
-def _on_lost(error: BaseException) -> None:
+def _on_lost(error: BaseException, function: FunctionType) -> None:
     """Keep the error of a function above that died before its own ``try``."""
     sandbox = _entered.sandbox
-    if sandbox is not None:
+    if function is _run_handlers:
+        keep(error)
+    elif sandbox is not None:
         _remember(sandbox, error)
 
 

@@ -110,6 +110,14 @@ static void profile_host_call(jc_box *box, uint64_t import, int64_t took_ns) {
 
 /* --- what Wasmtime calls, on the thread inside --- */
 
+/* The main thread. */
+static bool signals_came(jc_call *call) {
+    jc_signals_stand();
+    int64_t before = call->signals;
+    call->signals = atomic_load(&jc_here.signals);
+    return call->signals != before;
+}
+
 static void *on_tick(void *context, void *data, uint64_t *ticks, uint8_t *kind) {
     jc_box *box = data;
     jc_call *call = box->call;
@@ -119,12 +127,8 @@ static void *on_tick(void *context, void *data, uint64_t *ticks, uint8_t *kind) 
     jc_sample_now(box, JC_TICK);
     if (box->profile != NULL && !box->in_host_call)
         profile_tick(box);
-    int64_t signals = atomic_load(&jc_here.signals);
-    if (call->signals >= 0 && call->signals != signals) {
-        call->signals = signals;
-        if (call_signal_handlers(box) != JC_DONE && call->stop == JC_GOES_ON)
-            call->stop = JC_INTERRUPTED;
-    }
+    if (call->signals >= 0 && signals_came(call) && call_signal_handlers(box) != JC_DONE && call->stop == JC_GOES_ON)
+        call->stop = JC_INTERRUPTED;
     if (jc_look(call) != JC_GOES_ON)
         return jc_wt.wasmtime_error_new("stopped");
     *ticks = 1; /* call again at the next tick, and go on without yielding */

@@ -278,7 +278,10 @@ JC_API int jc_ticker_wake(void); /* start it if it does not run; JC_OK or JC_NO_
 /* --- signals (signals.c) --- */
 
 JC_API void jc_signals_learn(int number); /* main thread: Python has just set a handler for it */
-JC_API int jc_signals_watch(const int *numbers, size_t count); /* main thread: count these from now on */
+JC_API void jc_signals_watch(const int *numbers, size_t count); /* main thread: those that Python may handle */
+JC_API void jc_signals_handled(uint64_t numbers); /* main thread: for which it has a handler; bit 0 is signal 1 */
+JC_API void jc_signals_keep(int number); /* main thread: a handler that is not Python's, while Python sets another */
+JC_API void jc_signals_put_back(void);   /* main thread: that handler */
 JC_API int64_t jc_signals_seen(void);
 
 #endif

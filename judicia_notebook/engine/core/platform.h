@@ -8,6 +8,10 @@
 #include <stdint.h>
 #include <time.h>
 
+#if defined(__linux__)
+#include <sys/prctl.h>
+#endif
+
 #if defined(__APPLE__)
 /* Python's perf_counter has the same clock. */
 static inline int64_t jc_now_ns(void) { return (int64_t)clock_gettime_nsec_np(CLOCK_UPTIME_RAW); }
@@ -17,6 +21,12 @@ static inline int64_t jc_now_ns(void) {
     clock_gettime(CLOCK_MONOTONIC, &at);
     return (int64_t)at.tv_sec * 1000000000 + at.tv_nsec;
 }
+#endif
+
+#if defined(__linux__)
+static inline void jc_name_thread(const char *name) { prctl(PR_SET_NAME, name); }
+#else
+static inline void jc_name_thread(const char *name) { pthread_setname_np(name); }
 #endif
 
 static inline void jc_yield(void) { sched_yield(); }

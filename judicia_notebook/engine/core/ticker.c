@@ -51,6 +51,7 @@ static void advance(void) {
 static void *tick_for_ever(void *unused) {
     jc_ticker *ticker = &jc_here.ticker;
     (void)unused;
+    jc_name_thread("judicia-ticker"); /* for `top -H`; the system has room for 15 characters */
     for (int idle = 0;;) {
         if (idle >= IDLE_TICKS) {
             park(ticker);
