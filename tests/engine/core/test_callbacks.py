@@ -64,10 +64,7 @@ class Struck(Exception): pass
 def throw(thread):
     time.sleep(0.002)  # the guest is at work by now
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(Struck))
-def first():
-    if len(served) == 1:
-        ticks.set_interval(0.4)  # no tick comes before the next callback
-        threading.Thread(target=throw, args=(threading.get_ident(),)).start()
+def first(): threading.Thread(target=throw, args=(threading.get_ident(),)).start() if len(served) == 1 else None
 turns = 30_000_000
 """,
         "HostFailure by Struck, served 1, host_failure",
@@ -78,20 +75,14 @@ import ctypes
 def throw(thread):
     time.sleep(0.002)
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(KeyboardInterrupt))
-def first():
-    if len(served) == 1:
-        ticks.set_interval(0.4)  # no tick comes before the next callback
-        threading.Thread(target=throw, args=(threading.get_ident(),)).start()
+def first(): threading.Thread(target=throw, args=(threading.get_ident(),)).start() if len(served) == 1 else None
 turns = 30_000_000
 """,
         "KeyboardInterrupt by KeyboardInterrupt, served 1, cancelled",
     ),
     "a signal's handler waits for its thread": (
         """
-def first():
-    if len(served) == 1:
-        ticks.set_interval(0.4)  # no tick comes before the next callback
-        signal.setitimer(signal.ITIMER_REAL, 0.002)
+def first(): signal.setitimer(signal.ITIMER_REAL, 0.002) if len(served) == 1 else None
 turns = 30_000_000
 signal.signal(signal.SIGALRM, signal.default_int_handler)
 """,
@@ -111,6 +102,8 @@ def test_a_host_callback_that_dies_before_its_try_is_never_believed(survives: Su
         + """
 p = load(TWICE, grant=["wall_clock"], quota={"cpu": "20s", "wall": "20s"})
 p.raw("set_turns")(turns)
+ticks.set_interval(0.4)  # no tick is to come between two callbacks
+time.sleep(0.05)
 said = ended(p)
 sys.settrace(None)
 ticks.set_interval(ticks.TICK)
