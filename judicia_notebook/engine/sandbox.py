@@ -102,6 +102,8 @@ def _on_host_call(box: int, key: int, slots: int, count: int) -> None:
         sandbox = _sandboxes[box]()
         if sandbox is None or (invocation := sandbox.invocation) is None:
             raise RuntimeError("a host call outside any call")
+        if invocation.ended is not None:  # a cancel or an interrupt came while this thread waited for Python's lock
+            raise invocation.ended
         bound = _bound[key]
         result = bound.call(sandbox, invocation, *bound.read(ctypes.string_at(slots, bound.size)))
         if bound.result is not None:
