@@ -37,6 +37,7 @@ def add_call(recorder: Recorder, call_id: int, error: str = "") -> None:
     call.instance_call = call_id
     call.started_ns = call_id * 20_000
     call.queue_ns = 400
+    call.lock_ns = 300
     call.setup_ns = 900
     call.encode_ns = 2_000
     call.guest_ns = 310_000

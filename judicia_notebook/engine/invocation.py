@@ -104,6 +104,8 @@ class Invocation:
         How many signals had come before it began, on the main thread; below 0 on others.
     account : MemoryAccount or None
         The memories of the instance it is in.
+    lock_ns : int
+        How long it waited for Python's lock when it came back from the core.
     packed : int
         Where the answer lay, as the guest returned it.
     ended : JudiciaError or None
@@ -121,7 +123,7 @@ class Invocation:
     spent = Spent()
     outer: Invocation | None = None
     account: MemoryAccount | None = None
-    packed = 0
+    lock_ns = packed = 0
     ended: JudiciaError | None = None
     failure: BaseException | None = None
     interrupted: BaseException | None = None

@@ -23,6 +23,7 @@ import weakref
 from collections.abc import Callable, Iterable
 from ctypes import byref, c_double, c_float, c_uint32, c_uint64, c_void_p
 from functools import partial
+from time import perf_counter_ns
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -265,6 +266,8 @@ class Sandbox:
         All its linear memories together.
     invocation : Invocation or None
         The call that is inside now.
+    back_ns : int
+        When the thread inside last came back from the core (``perf_counter_ns``).
     """
 
     def __init__(self, linkage: Linkage, pool: MemoryPool, samples: SampleTable | None = None) -> None:
@@ -274,6 +277,7 @@ class Sandbox:
         self.key = next(_sandbox_keys)
         self.invocation: Invocation | None = None
         self._watcher: Watcher | None = None
+        self.back_ns = 0
         self._exports: dict[str, Export] = {}
         self._memory: Memory | None = None
         self.box = Box(self.engine.pointer, self.key, pool, None if samples is None else samples.pointer)
@@ -418,6 +422,7 @@ class Sandbox:
         try:
             status = functions.run(*export.arguments)
         finally:
+            self._note_wait()
             _entered.sandbox = previous
         if status:
             raise self.failure(status)
@@ -435,7 +440,15 @@ class Sandbox:
         try:
             return function(self.pointer, *arguments)
         finally:
+            self._note_wait()
             _entered.sandbox = previous
+
+    def _note_wait(self) -> None:
+        """Keep apart how long this thread, back from the core, waited for Python's lock."""
+        left_ns, invocation = self._fields.left_ns, self.invocation
+        if left_ns and invocation is not None:
+            self.back_ns = perf_counter_ns()
+            invocation.lock_ns += self.back_ns - left_ns
 
     def failure(self, status: int, *, starting: bool = False) -> JudiciaError:
         """The error for a guest that did not return, or that is to stop."""

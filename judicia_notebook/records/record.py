@@ -139,6 +139,13 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
         Milliseconds("in host functions, waits included; a little more than the sum of `host_calls.wall_ms`"),
     ]
     decode_ms: Annotated[float, Milliseconds("copying the answer, JSON to Python")]
+    lock_ms: Annotated[
+        float,
+        Milliseconds(
+            "waiting for Python's lock, which another thread held, when the guest had ended; not in `wall_ms`",
+            error="some µs of Python's way back",
+        ),
+    ]
     cpu_ms: Annotated[
         float,
         Milliseconds(

@@ -5,8 +5,8 @@ over the request, take the answer, leave, record. The walk is the same for JSON,
 only the part inside the instance, `Call.body`, differs.
 
 The times of a row: ``encode`` and ``decode`` are JSON and copying, ``setup`` is making and arming the instance,
-``host`` is the time of host functions, ``guest`` the rest of the time inside. They add up to the wall time; the wait
-for an instance is kept apart.
+``host`` is the time of host functions, ``guest`` the rest of the time inside. They add up to the wall time. Two waits are
+kept apart: ``queue`` for an instance, and ``lock`` for Python's lock when the guest has ended.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Call:
     cpu_ns = 0
     fuel = -1
     setup_fuel = setup_refused = 0  # of making the instance
-    queue_ns = setup_ns = encode_ns = decode_ns = inside_ns = host_ns = 0
+    queue_ns = setup_ns = encode_ns = decode_ns = inside_ns = host_ns = lock_ns = 0
     memory_before = memory_peak = -1
     refused_before = refused_grows = bytes_out = 0
     started_ns = _queued_ns = 0
@@ -268,7 +268,7 @@ class Call:
             instance.exchange.reset()
             self.memory_before = sandbox.account.used
             self.refused_before = sandbox.account.grows_refused
-            scope.host_ns = 0
+            scope.host_ns = scope.lock_ns = 0
             entered = perf_counter_ns()
             self.setup_ns = entered - began
             try:
@@ -276,7 +276,10 @@ class Call:
             finally:
                 if self.origin != "lifecycle":
                     instance.calls += 1
-                self.inside_ns = perf_counter_ns() - entered
+                ended = perf_counter_ns()
+                self.inside_ns = ended - entered
+                # To explain why a guest was stopped takes Python's lock several times.
+                self.lock_ns = scope.lock_ns + (ended - sandbox.back_ns if sandbox.back_ns > entered else 0)
                 self.host_ns = scope.host_ns
                 self._measure(sandbox)
             if scope.reported is not None:
@@ -449,6 +452,7 @@ class Call:
         row.encode_ns = encode
         row.guest_ns = guest
         row.host_ns = self.host_ns
+        row.lock_ns = self.lock_ns
         row.decode_ns = decode
         row.cpu_ns = self.cpu_ns
         row.fuel = self._known_fuel(error)
@@ -471,7 +475,7 @@ class Call:
             return self.encode_ns, 0, self.decode_ns
         exchange, inside = self.instance.exchange, self.inside_ns
         written, read = exchange.write_ns, exchange.read_ns
-        guest = inside - written - read - self.host_ns
+        guest = inside - written - read - self.host_ns - self.lock_ns
         if guest < 0:  # clocks are read at different moments: a time that is measured twice goes off the guest's
             written = min(written, inside)
             read, guest = min(read, inside - written), 0

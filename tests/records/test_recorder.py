@@ -51,6 +51,7 @@ def test_a_record_has_what_was_recorded_in_the_units_its_names_say(recorder: Rec
         "guest_ms": 0.3,
         "host_ms": 0.070001,
         "decode_ms": 0.019999,
+        "lock_ms": 0.023,
         "cpu_ms": 0.31,
         "fuel": 12_840,
         "memory_bytes": 1_114_112,

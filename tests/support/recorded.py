@@ -28,6 +28,7 @@ CALL: dict[str, Any] = {
     "guest_ns": 300_000,
     "host_ns": 70_001,
     "decode_ns": 19_999,
+    "lock_ns": 23_000,
     "cpu_ns": 310_000,
     "fuel": 12_840,
     "memory_bytes": 1_114_112,

@@ -333,8 +333,14 @@ static int run(jc_box *box, const uint64_t *func, void *slots, size_t count, enu
     return box->call->stop == JC_GOES_ON ? JC_OK : JC_STOPPED;
 }
 
+/* The last step of a function that runs unlocked: from here on its thread waits for Python's lock. */
+static int come_out(jc_box *box, int status) {
+    box->left_ns = box->in_host_call ? 0 : jc_now_ns();
+    return status;
+}
+
 int jc_run(jc_box *box, const uint64_t *func, void *slots, size_t count) {
-    return run(box, func, slots, count, JC_IN_FUNCTION);
+    return come_out(box, run(box, func, slots, count, JC_IN_FUNCTION));
 }
 
 static void find_memory(jc_box *box) {
@@ -362,10 +368,10 @@ int jc_instantiate(jc_box *box, const void *pre, const jc_image *images, size_t 
         box->trap = trap;
         box->error = error;
         box->broken = 1;
-        return JC_TRAPPED;
+        return come_out(box, JC_TRAPPED);
     }
     find_memory(box);
-    return box->call->stop == JC_GOES_ON ? JC_OK : JC_STOPPED;
+    return come_out(box, box->call->stop == JC_GOES_ON ? JC_OK : JC_STOPPED);
 }
 
 /* --- ABI 1 --- */
@@ -390,7 +396,7 @@ static bool within(const jc_memory *memory, uint64_t pointer, uint64_t length) {
     return memory != NULL && pointer <= memory->size && length <= memory->size - pointer;
 }
 
-int jc_write(jc_box *box, const uint8_t *data, uint64_t length) {
+static int write_request(jc_box *box, const uint8_t *data, uint64_t length) {
     uint64_t slots[2] = {length, 0};
     if (box->call == NULL)
         return JC_FOREIGN;
@@ -408,6 +414,10 @@ int jc_write(jc_box *box, const uint8_t *data, uint64_t length) {
     return JC_OK;
 }
 
+int jc_write(jc_box *box, const uint8_t *data, uint64_t length) {
+    return come_out(box, write_request(box, data, length));
+}
+
 static int give_back(jc_box *box, uint64_t pointer, uint64_t length) {
     uint64_t slots[4] = {pointer, 0, length, 0};
     if (box->free_[0] == 0)
@@ -421,7 +431,7 @@ static bool is_request(const jc_box *box) {
     return box->answer == box->request && box->answer_length == box->request_length;
 }
 
-int jc_exchange_end(jc_box *box) {
+static int end_exchange(jc_box *box) {
     int status = JC_OK;
     uint64_t request = box->request, length = box->request_length;
     if (box->call == NULL)
@@ -432,6 +442,8 @@ int jc_exchange_end(jc_box *box) {
         status = give_back(box, request, length);
     return status;
 }
+
+int jc_exchange_end(jc_box *box) { return come_out(box, end_exchange(box)); }
 
 /* The answer: within its limit, inside the memory, apart from the request or the request itself. */
 static int check_answer(jc_box *box) {
@@ -476,7 +488,7 @@ static int take_answer(jc_box *box) {
     if (status != JC_OK)
         return status;
     uint64_t answer = box->answer, length = box->answer_length;
-    status = jc_exchange_end(box);
+    status = end_exchange(box);
     if (status == JC_OK) { /* of a failed one the region stays, for the error */
         box->answer = answer;
         box->answer_length = length;
@@ -489,7 +501,7 @@ static int64_t own_time(const jc_call *call, int64_t began, int64_t host, int64_
     return jc_now_ns() - began - (call->host_ns - host) - (call->allocator_ns - allocator);
 }
 
-int jc_exchange(jc_box *box, const uint64_t *func, const uint8_t *request, uint64_t length) {
+static int exchange(jc_box *box, const uint64_t *func, const uint8_t *request, uint64_t length) {
     jc_call *call = box->call;
     if (call == NULL)
         return JC_FOREIGN;
@@ -497,7 +509,7 @@ int jc_exchange(jc_box *box, const uint64_t *func, const uint8_t *request, uint6
     box->write_ns = box->run_ns = box->read_ns = 0;
     box->request = box->answer = box->answer_length = box->packed = 0;
     box->request_length = length;
-    int status = length == 0 ? JC_OK : jc_write(box, request, length);
+    int status = length == 0 ? JC_OK : write_request(box, request, length);
     box->write_ns = own_time(call, began, host, allocator);
     if (status != JC_OK)
         return status;
@@ -513,4 +525,8 @@ int jc_exchange(jc_box *box, const uint64_t *func, const uint8_t *request, uint6
     status = take_answer(box);
     box->read_ns = own_time(call, began, host, allocator);
     return status;
+}
+
+int jc_exchange(jc_box *box, const uint64_t *func, const uint8_t *request, uint64_t length) {
+    return come_out(box, exchange(box, func, request, length));
 }

@@ -161,6 +161,7 @@ typedef struct jc_box {
     int64_t write_ns; /* copying the request; the function; copying the answer */
     int64_t run_ns;
     int64_t read_ns;
+    int64_t left_ns; /* when the core was left to take Python's lock again; 0 inside a host call, whose time that is */
 } jc_box;
 
 /* A profiler's times and samples; engine/profiler.py says what they mean. The thread inside writes it. */

@@ -117,6 +117,7 @@ static const jc_field jc_box_fields[] = {
     FIELD(jc_box, write_ns),
     FIELD(jc_box, run_ns),
     FIELD(jc_box, read_ns),
+    FIELD(jc_box, left_ns),
     END,
 };
 

@@ -190,6 +190,7 @@ class Box(Structure):
         ("write_ns", c_int64),
         ("run_ns", c_int64),
         ("read_ns", c_int64),
+        ("left_ns", c_int64),
     ]
 
 

@@ -129,6 +129,7 @@ p = load('(func (export "spin") (param i32 i32) (result i64) (loop $on (br $on))
 signal.setitimer(signal.ITIMER_REAL, 0.05)
 sys.settrace(strike)
 print(ended(p, "spin"))
+signal.setitimer(signal.ITIMER_REAL, 0)
 sys.settrace(None)
 alive(p)
 """
