@@ -188,6 +188,7 @@ def _wrap_all() -> None:
     _seen[:] = found
     handled = (number for number, handler in zip(_HANDLED, found, strict=True) if handler.__class__ is _Deferring)
     functions.signals_handled(sum(1 << (number - 1) for number in handled))
+    functions.signals_stand()
 
 
 @functools.cache

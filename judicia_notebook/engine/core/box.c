@@ -127,7 +127,9 @@ static void *on_tick(void *context, void *data, uint64_t *ticks, uint8_t *kind) 
     jc_sample_now(box, JC_TICK);
     if (box->profile != NULL && !box->in_host_call)
         profile_tick(box);
-    if (call->signals >= 0 && signals_came(call) && call_signal_handlers(box) != JC_DONE && call->stop == JC_GOES_ON)
+    /* What is to stop does so without Python's lock, which may be long in coming. */
+    if (jc_look(call) == JC_GOES_ON && call->signals >= 0 && signals_came(call) &&
+        call_signal_handlers(box) != JC_DONE && call->stop == JC_GOES_ON)
         call->stop = JC_INTERRUPTED;
     if (jc_look(call) != JC_GOES_ON)
         return jc_wt.wasmtime_error_new("stopped");

@@ -82,6 +82,7 @@ signals_watch = _quick("jc_signals_watch", None, POINTER(c_int), c_size_t)
 signals_handled = _quick("jc_signals_handled", None, c_uint64)
 signals_keep = _quick("jc_signals_keep", None, c_int)
 signals_put_back = _quick("jc_signals_put_back", None)
+signals_stand = _quick("jc_signals_stand", None)
 signals_seen = _quick("jc_signals_seen", c_int64)
 
 _bind = _quick("jc_bind", c_int, POINTER(c_void_p), c_size_t)

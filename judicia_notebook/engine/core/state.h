@@ -45,7 +45,6 @@ void jc_memories_end(void);
 
 void jc_sample_now(jc_box *box, enum jc_event event);
 int jc_entry_needs(int64_t now_ns); /* make sure that ticks come: JC_OK, JC_NO_TICKER or JC_STALE */
-void jc_signals_stand(void); /* main thread: count the signals of Python's that are not counted yet */
 void jc_profile_enter(jc_box *box);
 void jc_profile_leave(jc_box *box);
 
