@@ -25,6 +25,7 @@ from judicia_notebook.engine import ticks
 from judicia_notebook.engine.core import functions
 from judicia_notebook.engine.memory import Box
 from judicia_notebook.languages.wat import compile_wat
+from judicia_notebook.runtime.call import Call
 from judicia_notebook.runtime.handle import CallHandle
 
 HELD_SECONDS = 0.25
@@ -81,7 +82,8 @@ class Told:
 
     def __call__(self, *arguments: Any) -> Any:
         # Without a step of the interpreter in between, at which another thread might take the lock.
-        self.at_ns, result = map(operator.call, (time.perf_counter_ns, partial(self._function, *arguments)))
+        steps: tuple[Callable[[], Any], ...] = (time.perf_counter_ns, partial(self._function, *arguments))
+        self.at_ns, result = map(operator.call, steps)
         return result
 
 
@@ -89,7 +91,7 @@ def running(plugin: jn.Plugin) -> tuple[Box, int]:
     """The box of the call that runs now, and when its clocks began (``perf_counter_ns``)."""
     while True:
         for call in tuple(plugin._activity.running.values()):
-            if call.instance is not None and call.instance.sandbox.invocation is not None:
+            if isinstance(call, Call) and call.instance is not None and call.instance.sandbox.invocation is not None:
                 return call.instance.sandbox.box, call.scope.started_ns
         time.sleep(0.0005)
 

@@ -5,8 +5,8 @@ over the request, take the answer, leave, record. The walk is the same for JSON,
 only the part inside the instance, `Call.body`, differs.
 
 The times of a row: ``encode`` and ``decode`` are JSON and copying, ``setup`` is making and arming the instance,
-``host`` is the time of host functions, ``guest`` the rest of the time inside. They add up to the wall time. Two waits are
-kept apart: ``queue`` for an instance, and ``lock`` for Python's lock when the guest has ended.
+``host`` is the time of host functions, ``guest`` the rest of the time inside. They add up to the wall time. Two
+waits are kept apart: ``queue`` for an instance, and ``lock`` for Python's lock when the guest has ended.
 """
 
 from __future__ import annotations

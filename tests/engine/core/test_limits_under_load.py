@@ -1,4 +1,4 @@
-"""Limits and cancels hold while another Python thread has Python's lock: the core's clocks, in the error and in the row.
+"""Limits and cancels hold while another Python thread has Python's lock: by the core's clocks, in error and row.
 
 The deadlines are wide. How late a guest is stopped, ``benchmarks/limits_under_load.py`` measures.
 """
@@ -9,6 +9,7 @@ import ctypes
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -38,9 +39,9 @@ def hold() -> None:
     sum(range(int(5_000_000 * HELD_SECONDS / (time.perf_counter() - began))))
 
 
-def begun(plugin: jn.Plugin, **quota: str) -> CallHandle:
+def begun(plugin: jn.Plugin, **quota: Any) -> CallHandle:
     """A call whose guest computes in another thread."""
-    handle = plugin.submit("spin", quota=jn.Quota(**quota))
+    handle = plugin.submit("spin", quota=quota)
     while not (running := tuple(plugin._activity.running.values())) or running[0].scope.started_ns == 0:
         time.sleep(0.001)
     time.sleep(0.02)

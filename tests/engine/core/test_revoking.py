@@ -1,4 +1,4 @@
-"""After `revoke` has returned, no service begins: the policy is asked when the callback has Python's lock, not before."""
+"""After `revoke` has returned, no service begins: the policy is asked once the callback has Python's lock."""
 
 from __future__ import annotations
 
