@@ -23,12 +23,19 @@ import threading
 from collections.abc import Callable
 from ctypes import c_int
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from judicia_notebook.engine.core import functions
 
-if TYPE_CHECKING:
-    from judicia_notebook.engine.invocation import Invocation
+
+class Call(Protocol):
+    """A running call, as far as signals are concerned."""
+
+    signals: int
+
+    def interrupt(self, raised: BaseException) -> None:
+        """End with what a signal handler raised."""
+
 
 _MAIN = threading.main_thread().ident
 _CAUGHT_BY_WASMTIME = {"SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE"}
@@ -37,7 +44,7 @@ _HANDLED = tuple(int(number) for number in signal.Signals if number.name not in 
 _FREE = tuple(getattr(signal, name) for name in ("SIGURG", "SIGWINCH", "SIGCONT", "SIGCHLD") if hasattr(signal, name))
 _SIGINT = (c_int * 1)(signal.SIGINT)
 _seen: list[Any] = []  # the handlers as they were left, in the order of _HANDLED
-_running: list[Invocation] = []  # on the main thread, outermost first
+_running: list[Call] = []  # on the main thread, outermost first
 _blocks = 0  # of `deferred`, around what the main thread does now
 _held_back: list[BaseException] = []
 SLICE = 0.05
@@ -153,7 +160,7 @@ class Changed(type(threading.RLock())):  # type: ignore[misc]  # the class has n
         return wait_until(look, seconds)
 
 
-def enter(invocation: Invocation) -> bool:
+def enter(invocation: Call) -> bool:
     """Keep signals' exceptions out of this call's callbacks, if it is on the main thread; whether `leave` is due."""
     if threading.get_ident() != _MAIN:
         return False
@@ -193,12 +200,12 @@ def _nothing(_number: int, _frame: object) -> None:
     """Handle a signal that the system ignores unless a program asks for it."""
 
 
-def leave(invocation: Invocation) -> None:
+def leave(invocation: Call) -> None:
     """Let signals go where they went before this call."""
     _running.remove(invocation)
 
 
-def in_foreground() -> Invocation | None:
+def in_foreground() -> Call | None:
     """The call that the main thread is inside of, the innermost one; from any thread."""
     running = tuple(_running)
     return running[-1] if running else None

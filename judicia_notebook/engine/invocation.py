@@ -192,11 +192,7 @@ class Invocation:
         if stop == Stop.GOES_ON or self.ended is not None:
             return
         if stop == Stop.EXCEEDED:
-            name, unit, scale = _KINDS[fields.kind]
-            limit, used = fields.limit, fields.used
-            if scale != 1:
-                limit, used = limit / scale, used / scale
-            self.stop(self.exceeded(name, limit, used, unit, own=fields.owner == Owner.OWN))
+            self.stop(self.excess())
         elif stop == Stop.OUTER_STOPPED and self.outer is not None:
             self.outer.note_stop()
             self.stop(Cancelled(f"{self.outer.where} was stopped", plugin=self.plugin, function=self.function))
@@ -209,6 +205,15 @@ class Invocation:
     def was_refused_a_host_call(self) -> bool:
         """Whether the core stopped it for a host call from where none may come."""
         return bool(self._fields.stop == Stop.HOST_REFUSED)
+
+    def excess(self) -> QuotaExceeded:
+        """The error for the limit that the core found exceeded: its numbers are of one look."""
+        fields = self._fields
+        name, unit, scale = _KINDS[fields.kind]
+        limit, used = fields.limit, fields.used
+        if scale != 1:
+            limit, used = limit / scale, used / scale
+        return self.exceeded(name, limit, used, unit, own=fields.owner == Owner.OWN)
 
     # Its clocks -------------------------------------------------------------------------------------------------
 

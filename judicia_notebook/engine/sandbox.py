@@ -305,8 +305,7 @@ class Sandbox:
     def _refusal(self, status: int, invocation: Invocation) -> JudiciaError:
         """The error for an entry that the core refused."""
         if status == Status.OVER_MEMORY:
-            invocation.note_stop()
-            return invocation.ended or _foreign()
+            return invocation.excess()
         safety.check_process()
         if status == Status.OCCUPIED:
             return ResourceExhausted("This instance is in use.")

@@ -54,7 +54,7 @@ enum jc_status {
     JC_NO_ALLOCATOR,    /* it exports no judicia_alloc or no judicia_free */
     JC_ALLOC_ZERO,      /* judicia_alloc answered 0 */
     JC_ALLOC_BEYOND,    /* judicia_alloc answered an address beyond the memory */
-    JC_ANSWER_LARGE,    /* the answer is larger than it may be */
+    JC_ANSWER_LARGE,    /* the answer is larger than it may be: kind, limit and used of the call */
     JC_ANSWER_BEYOND,   /* the answer lies beyond the memory */
     JC_ANSWER_OVERLAPS, /* the answer overlaps the request without being the request */
     JC_NO_MEMORY,       /* the process has no memory for the core's own buffers */
@@ -91,7 +91,7 @@ typedef struct jc_call {
     int64_t host_ns;      /* in host functions, without the guest's allocator */
     int64_t allocator_ns; /* the guest in judicia_alloc and judicia_free, outside of host calls */
     int64_t signals;      /* that had come before it began; below 0 on threads other than the main thread */
-    int64_t limit;        /* of JC_EXCEEDED, of one look */
+    int64_t limit;        /* with used, kind and owner: of JC_EXCEEDED, from one look */
     int64_t used;
     int32_t kind;
     int32_t owner;
