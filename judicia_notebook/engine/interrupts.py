@@ -33,6 +33,9 @@ class Call(Protocol):
 
     signals: int
 
+    @property
+    def where(self) -> str: ...
+
     def interrupt(self, raised: BaseException) -> None:
         """End with what a signal handler raised."""
 
