@@ -46,6 +46,14 @@ _NEVER = {"SIGKILL", "SIGSTOP"}
 _HANDLED = tuple(int(number) for number in signal.Signals if number.name not in _CAUGHT_BY_WASMTIME | _NEVER)
 _FREE = tuple(getattr(signal, name) for name in ("SIGURG", "SIGWINCH", "SIGCONT", "SIGCHLD") if hasattr(signal, name))
 _SIGINT = (c_int * 1)(signal.SIGINT)
+_OFTEN = tuple(
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGALRM", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGVTALRM", "SIGPROF", "SIGBREAK")
+    if hasattr(signal, name)
+)
+"""Each call looks whether these have new handlers. The others are looked at when one of these has, and by loads."""
+
+_seen_often: list[Any] = []
 _seen: list[Any] = []  # the handlers as they were left, in the order of _HANDLED
 _running: list[Call] = []  # on the main thread, outermost first
 _blocks = 0  # of `deferred`, around what the main thread does now
@@ -167,7 +175,7 @@ def enter(invocation: Call) -> bool:
     """Keep signals' exceptions out of this call's callbacks, if it is on the main thread; whether `leave` is due."""
     if threading.get_ident() != _MAIN:
         return False
-    if list(map(_signal.getsignal, _HANDLED)) != _seen:
+    if list(map(_signal.getsignal, _OFTEN)) != _seen_often:
         _wrap_all()
     functions.signals_watch(_SIGINT, 1)  # whoever sets the same handler again leaves `_seen` as it is
     invocation.signals = functions.signals_seen()
@@ -184,6 +192,7 @@ def _wrap_all() -> None:
             signal.signal(number, handler)
         found.append(handler)  # not read back: what a handler sets meanwhile has to look new to the next call
     _seen[:] = found
+    _seen_often[:] = map(dict(zip(_HANDLED, found, strict=True)).__getitem__, _OFTEN)
     _learn_pythons_handler()
     functions.signals_watch((c_int * len(_HANDLED))(*_HANDLED), len(_HANDLED))
 

@@ -150,16 +150,22 @@ class Invocation:
         MemoryError
         """
         if not self.pointer:
-            pointer: int = functions.call_new(self.call_id)
+            outer, live = self.outer, self.budget.live
+            pointer: int = functions.call_new(
+                self.call_id,
+                self.signals,
+                None if outer is None else outer.pointer,
+                live.plugin.pointer,
+                None if live.own is None else live.own.pointer,
+                None if live.former is None else live.former.pointer,
+            )
             if not pointer:
                 raise MemoryError
             self._fields = structs.Call.from_address(pointer)
             self._token = self._fields.token
-            self._fields.signals = self.signals
-            if self.outer is not None:
-                self._fields.outer = self.outer.pointer
             self.pointer = pointer
-            self._limit()
+            if live is not self.budget.live:  # it was exchanged before there was a pointer that `hold_to` could see
+                self._limit()
             if self.ended is not None:  # before there was a pointer that `stop` could see
                 functions.cancel(pointer, self._token)
         if self.spent is not Invocation.spent:

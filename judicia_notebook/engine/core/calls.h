@@ -219,7 +219,8 @@ JC_API void jc_limits_publish(jc_limits *limits, const int64_t *most); /* one wr
 JC_API void jc_limits_free(jc_limits *limits);
 JC_API jc_pool *jc_pool_new(int64_t ceiling);
 JC_API void jc_pool_release(jc_pool *pool);
-JC_API jc_call *jc_call_new(int64_t id);
+JC_API jc_call *jc_call_new(int64_t id, int64_t signals, jc_call *outer, jc_limits *plugin, jc_limits *own,
+                            jc_limits *former); /* on its thread; NULL: no memory */
 JC_API void jc_call_free(jc_call *call); /* by its owner, when no box has it; a late jc_cancel does no harm */
 JC_API void jc_call_limit(jc_call *call, int64_t token, int32_t owner, jc_limits *limits); /* also while it runs */
 JC_API void jc_cancel(jc_call *call, int64_t token); /* any thread, also from a signal handler */

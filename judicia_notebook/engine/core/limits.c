@@ -69,7 +69,7 @@ static struct {
     int64_t tokens;
 } calls = {PTHREAD_MUTEX_INITIALIZER, NULL, 0};
 
-jc_call *jc_call_new(int64_t id) {
+jc_call *jc_call_new(int64_t id, int64_t signals, jc_call *outer, jc_limits *plugin, jc_limits *own, jc_limits *former) {
     if (atomic_load(&jc_here.forked))
         return NULL;
     pthread_mutex_lock(&calls.lock);
@@ -84,7 +84,11 @@ jc_call *jc_call_new(int64_t id) {
         atomic_store(&call->cancelled, cancelled);
         call->id = id;
         call->token = ++calls.tokens;
-        call->signals = -1;
+        call->signals = signals;
+        call->outer = outer;
+        atomic_store(&call->limits[JC_PLUGIN], plugin);
+        atomic_store(&call->limits[JC_OWN], own);
+        atomic_store(&call->limits[JC_FORMER], former);
     }
     pthread_mutex_unlock(&calls.lock);
     return call;
