@@ -60,8 +60,8 @@ if TYPE_CHECKING:
     from judicia_notebook.policy.policy import Policy
     from judicia_notebook.policy.quotas import Quota
     from judicia_notebook.records.record import CallRecord
-    from judicia_notebook.runtime.call import Outcome
     from judicia_notebook.runtime.inspection import Inspection
+    from judicia_notebook.runtime.outcome import Outcome
     from judicia_notebook.runtime.plugin import Plugin
     from judicia_notebook.runtime.runtime import Runtime, get_runtime
     from judicia_notebook.runtime.source import examples
@@ -128,7 +128,7 @@ _LAZY = {
     "Comparison": "analysis.runs.comparison",
     "Inspection": "runtime.inspection",
     "Manifest": "wasm.manifest",
-    "Outcome": "runtime.call",
+    "Outcome": "runtime.outcome",
     "Plugin": "runtime.plugin",
     "Policy": "policy.policy",
     "Profile": "analysis.profiles.profile",

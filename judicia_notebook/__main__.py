@@ -86,7 +86,7 @@ def lesson_files(folder: Path) -> Iterator[Path]:
 
 
 def copy_lessons(source: Path, target: Path) -> list[Path]:
-    """Copies the lessons; answers the files left alone because somebody changed them."""
+    """Copies the lessons; answers the files left alone because the user changed them."""
     kept = []
     for relative in lesson_files(source):
         copy = target / relative
@@ -132,7 +132,7 @@ def jupyter_flags() -> list[str]:
 
 
 def has_screen() -> bool:
-    """Whether opening a browser could show anything to anybody. If not, JupyterLab prints its address."""
+    """Whether this machine has a screen on which a browser can open. If not, JupyterLab prints its address."""
     if os.environ.get("CI"):
         return False
     if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
@@ -364,7 +364,7 @@ def build_parser() -> argparse.ArgumentParser:
     command = add_command(
         commands,
         lab,
-        "copy the notebooks here and open JupyterLab on the quickstart; what it does not know is handed on",
+        "copy the notebooks here and open JupyterLab on the quickstart; unknown options go on to JupyterLab",
     )
     command.add_argument("--dir", type=Path, default=Path("judicia-notebooks"), help="where to (default: %(default)s)")
 
@@ -383,11 +383,11 @@ def build_parser() -> argparse.ArgumentParser:
         help="of a plugin a function and the request (- reads it from standard input); "
         "a command's arguments, those with a dash after --",
     )
-    command.add_argument("-v", "--verbose", action="store_true", help="print what the run of a command cost, too")
+    command.add_argument("-v", "--verbose", action="store_true", help="print the cost of a command's run, too")
     command.add_argument(
         "--grant", action="append", default=[], metavar="CAP[=SCOPE]", help="may be given several times"
     )
-    command.add_argument("--name", help="what to call it (default: what its manifest says)")
+    command.add_argument("--name", help="its name (default: the name in its manifest)")
     command.add_argument("--on-denied", choices=("error", "trap"), default="error", help="default: %(default)s")
     command.add_argument(
         "--unknown-imports",

@@ -1,4 +1,4 @@
-"""The names of what a plugin can be allowed to do: one line each, and nothing else.
+"""The capabilities that a plugin can be granted, each with its name and a line that describes it.
 
 Manifests ask for these, policies grant them and host functions need them, so all three read the names here. What a
 scope after ``=`` means is the business of `judicia_notebook.policy.policy`.
@@ -14,13 +14,13 @@ CAPABILITIES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "emit_event": "publish events; scope: event patterns such as contest.*",
         "subscribe_events": "receive events; scope: event patterns such as contest.**",
-        "read_database": "query tables; scope: platform tables, without one its private schema only",
-        "write_database": "change tables; scope: platform tables, without one its private schema only",
-        "register_routes": "answer HTTP requests; scope: path prefixes, without one those under its own name",
+        "read_database": "query tables; scope: platform tables; without a scope, its private schema only",
+        "write_database": "change tables; scope: platform tables; without a scope, its private schema only",
+        "register_routes": "answer HTTP requests; scope: path prefixes; without a scope, those under its own name",
         "send_notifications": "send notifications to users",
-        "network_access": "make HTTP requests; scope: scheme://host[:port][/path], without one any public host",
-        "read_files": "read files; scope: /host/folder@alias, without one its private folder",
-        "write_files": "write and delete files; scope: /host/folder@alias, without one its private folder",
+        "network_access": "make HTTP requests; scope: scheme://host[:port][/path]; without a scope, any public host",
+        "read_files": "read files; scope: /host/folder@alias; without a scope, its private folder",
+        "write_files": "write and delete files; scope: /host/folder@alias; without a scope, its private folder",
         "read_shared_memory": "read shared memory regions; scope: their names",
         "write_shared_memory": "write shared memory regions; scope: their names",
         "wall_clock": "read the time of day",

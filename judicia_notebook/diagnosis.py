@@ -1,4 +1,4 @@
-"""What this machine gives and what it does not: `doctor` and `show_versions`."""
+"""Checks of this machine, with the way out of each fault: `doctor`. The versions of the packages: `show_versions`."""
 
 from __future__ import annotations
 
@@ -59,7 +59,10 @@ class Report:
 
     def __str__(self) -> str:
         width = max(len(finding.topic) for finding in self.findings)
-        return "\n".join(f"{'ok  ' if one.good else 'look'}  {one.topic:<{width}}  {one.text}" for one in self.findings)
+        return "\n".join(
+            f"{'ok  ' if finding.good else 'look'}  {finding.topic:<{width}}  {finding.text}"
+            for finding in self.findings
+        )
 
     __repr__ = __str__
 
@@ -137,7 +140,7 @@ def _files() -> Finding:
 def _kernel() -> Finding:
     version = _installed("ipykernel")
     if version is None:
-        return Finding("ipykernel", True, "not installed: magics and notebooks are not to be had")
+        return Finding("ipykernel", True, "not installed: there are no magics and no notebooks")
     if version == "7.4.0":  # our widgets undo its misrouting (notebook/live/widget.py); those of other packages do not
         return Finding("ipykernel", True, "7.4.0: clicks on widgets of others may come late or never while a cell runs")
     return Finding("ipykernel", True, version)
@@ -148,9 +151,9 @@ def _toolchains() -> Finding:
     rustc = shutil.which("rustc")
     if rustc is None:
         return Finding("toolchains", True, "WAT; no Rust here")
-    asked = [rustc, "--print", "target-libdir", "--target", "wasm32-unknown-unknown"]
+    command = [rustc, "--print", "target-libdir", "--target", "wasm32-unknown-unknown"]
     try:
-        said = subprocess.run(asked, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+        said = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         said = ""
     there = bool(said) and Path(said).is_dir()

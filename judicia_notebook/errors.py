@@ -25,7 +25,7 @@
          `- Cancelled        by .cancel(), the panel or unload
 
 Errors are data: each class names its fields, and `describe` alone turns them into sentences. In a notebook an error of
-this tree shows as those two or three lines; anything else is a bug of ours and keeps its traceback.
+this tree shows as those two or three lines; any other error is a bug of ours and keeps its traceback.
 
 As data they travel: every error pickles and copies with all its fields, so that a process pool, joblib or a Dask
 cluster hands it over whole. An object that belongs to one process says what to do instead, see `stays_in_process`.
@@ -149,7 +149,7 @@ class UnknownImport(LoadError):
     known : tuple of str
         The modules this runtime offers.
     others : tuple of (module, name, kind)
-        What else it imports that is not offered.
+        Its other imports that are not offered.
     """
 
     def __init__(
@@ -430,7 +430,7 @@ _NAMED_IMPORTS = 8
 def _unknown_import(error: UnknownImport) -> str:
     source = printable(error.source) or "the module"
     more, few = len(error.others), error.others[:_NAMED_IMPORTS]
-    rest = ", ".join(_import(*one) for one in few) + (f", ... {more - len(few)} more" if more > len(few) else "")
+    rest = ", ".join(_import(*names) for names in few) + (f", ... {more - len(few)} more" if more > len(few) else "")
     also = f" Nor does it offer {more} more that it imports: {rest}." if more else ""
     return (
         f"{source} imports {_import(error.module, error.name, error.kind)}, which this runtime does not offer.{also}"
@@ -500,7 +500,7 @@ def _allow_more(error: QuotaExceeded) -> list[str]:
     kinds = {error.quota: round(value) if number else text}
     if at_the_ceiling:
         quota = suggestions.python("jn.Quota", **kinds)
-        return _indented("That is the runtime's ceiling. A higher one:  ", f"jn.Runtime(ceiling={quota})")
+        return _indented("That is the runtime's ceiling. To raise it:  ", f"jn.Runtime(ceiling={quota})")
     if error.per_call:
         way = "run" if error.function == "_start" else "call"
         return _indented("To allow more:  ", f"p.{way}(..., quota={suggestions.python('jn.Quota', **kinds)})")

@@ -74,8 +74,8 @@ def printable_json(value: Any) -> Any:
     if isinstance(value, str):
         return printable(value, len(value))
     if isinstance(value, dict):
-        return {printable(name, len(name)): printable_json(one) for name, one in value.items()}
-    return [printable_json(one) for one in value] if isinstance(value, list) else value
+        return {printable(name, len(name)): printable_json(part) for name, part in value.items()}
+    return [printable_json(part) for part in value] if isinstance(value, list) else value
 
 
 def _without_floods(text: str) -> str:
@@ -100,7 +100,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     if close:
         return f" Did you mean {close[0]!r}?"
     if known:
-        shown = ", ".join(printable(one, 80) for one in known[:8]) + (", ..." if len(known) > 8 else "")
+        shown = ", ".join(printable(word, 80) for word in known[:8]) + (", ..." if len(known) > 8 else "")
         return f" There is: {shown}."
     return ""
 

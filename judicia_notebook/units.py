@@ -51,7 +51,7 @@ def _split(text: str, units: Mapping[str, float], example: str) -> tuple[float, 
         raise ValueError(f"{_shown(text)} has no unit; write for example {example} (units: {', '.join(units)})")
     if unit not in units:
         said = f"{_shown(text)} has the unknown unit {_shown(unit)}"
-        meant, known = [f"{number}{one}" for one in _meant_units(unit, units)], ", ".join(units)
+        meant, known = [f"{number}{name}" for name in _meant_units(unit, units)], ", ".join(units)
         raise ValueError(f"{said}.{_did_you_mean(meant)} Units: {known}" if meant else f"{said} (units: {known})")
     return float(number.replace("_", "")), unit
 
@@ -61,15 +61,15 @@ def _shown(text: str) -> str:
 
 
 def _did_you_mean(meant: Iterable[str]) -> str:
-    choices = [one for one in meant if len(one) <= _LONGEST]
+    choices = [choice for choice in meant if len(choice) <= _LONGEST]
     return f" Did you mean {' or '.join(choices)}?" if choices else ""
 
 
 def _meant_units(unit: str, units: Iterable[str]) -> list[str]:
     """Units that a wrong text may stand for: a unit in another case, or as it is written elsewhere."""
     unit = unit.casefold().replace("\N{GREEK SMALL LETTER MU}", "u")
-    in_case = [one for one in units if unit in (one.casefold(), one.replace("µ", "u").casefold())]
-    return in_case + [one for one in _SLIPS.get(unit, ()) if one in units]
+    in_case = [name for name in units if unit in (name.casefold(), name.replace("µ", "u").casefold())]
+    return in_case + [name for name in _SLIPS.get(unit, ()) if name in units]
 
 
 def _meant_number(text: str, units: Mapping[str, float]) -> list[str]:
@@ -80,7 +80,7 @@ def _meant_number(text: str, units: Mapping[str, float]) -> list[str]:
     unit = text.strip()[number.end() :].strip()
     unit = _SPELLINGS.get(unit, unit)
     known = [unit] if unit in units else _meant_units(unit, units)
-    return [f"{one}{each}" for one in _meant_digits(number[0]) for each in known]
+    return [f"{digits}{each}" for digits in _meant_digits(number[0]) for each in known]
 
 
 def _meant_digits(text: str) -> list[str]:
@@ -118,7 +118,7 @@ def _meant_counts(text: str) -> list[str]:
     factor = {"k": 10**3, "m": 10**6, "g": 10**9}.get(text[-1:].casefold(), 0)
     number = text[:-1].strip() if factor else text
     plain = [number] if re.fullmatch(r"\d{1,18}(?:\.\d{1,9})?", number, re.ASCII) else _meant_digits(number[:_LONGEST])
-    counts = [float(one) * (factor or 1) for one in plain]
+    counts = [float(figure) * (factor or 1) for figure in plain]
     return [f"{count:.0f}" for count in counts if count.is_integer() and count < 1 << 53]
 
 

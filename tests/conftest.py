@@ -203,7 +203,7 @@ SLOW = (  # they start programs, wait for time to pass, or do much
     "tests/experiments/sweep/",
     "tests/foreign/",
     "tests/host/test_database",
-    "tests/host/test_files_limits.py",
+    "tests/host/files/test_files_limits.py",
     "tests/host/test_http_behind_proxy.py",
     "tests/host/wasi/test_programs.py",
     "tests/hostile/",

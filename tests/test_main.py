@@ -27,6 +27,7 @@ from judicia_notebook.__main__ import (
     lesson_files,
     main,
 )
+from tests.support.guests import COMMAND
 from tests.support.waiting import PATIENCE
 
 Captured = pytest.CaptureFixture[str]
@@ -111,18 +112,8 @@ def test_an_interrupt_ends_a_running_call() -> None:
 
 
 # A WASI command that copies its arguments to stderr and its input to stdout, and exits with what its first byte says.
-COPY = """(module
-  (import "wasi_snapshot_preview1" "args_sizes_get" (func $args_sizes_get (param i32 i32) (result i32)))
-  (import "wasi_snapshot_preview1" "args_get" (func $args_get (param i32 i32) (result i32)))
-  (import "wasi_snapshot_preview1" "fd_read" (func $fd_read (param i32 i32 i32 i32) (result i32)))
-  (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
-  (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
-  (import "wasi_snapshot_preview1" "proc_exit" (func $proc_exit (param i32)))
+COPY = f"""(module {COMMAND}
   (memory (export "memory") 2)
-  (func $print (param $fd i32) (param $ptr i32) (param $len i32)
-    (i32.store (i32.const 0) (local.get $ptr))
-    (i32.store (i32.const 4) (local.get $len))
-    (drop (call $fd_write (local.get $fd) (i32.const 0) (i32.const 1) (i32.const 8))))
   (func (export "_start")
     (drop (call $args_sizes_get (i32.const 16) (i32.const 20)))
     (drop (call $args_get (i32.const 2048) (i32.const 4096)))

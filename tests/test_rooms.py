@@ -15,9 +15,14 @@ ROOT = Path(__file__).resolve().parents[1]
 LOOSE = {"__init__", "__main__", "diagnosis", "errors", "text", "units", "context", "capabilities"}
 
 
+def tools() -> dict[str, Any]:
+    found: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]
+    return found
+
+
 @pytest.fixture(scope="module")
 def contracts() -> list[dict[str, Any]]:
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]
+    settings = tools()["importlinter"]
     assert settings["exclude_type_checking_imports"] is False
     return list(settings["contracts"])
 
@@ -70,6 +75,13 @@ def test_every_folder_is_a_room_of_the_contract(contracts: list[dict[str, Any]])
 
 def test_no_two_modules_need_each_other(imports: dict[str, set[str]]) -> None:
     assert circles(imports) == []
+
+
+def test_only_names_of_plugins_and_runtimes_are_private_and_used_elsewhere() -> None:
+    insiders = tools()["ruff"]["lint"]["flake8-self"]["extend-ignore-names"]
+    with jn.Runtime() as rt:
+        plugin = rt.load("example:specimen")
+        assert [name for name in insiders if not (hasattr(plugin, name) or hasattr(rt, name))] == []
 
 
 def test_a_circle_would_be_found() -> None:

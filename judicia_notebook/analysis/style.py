@@ -253,11 +253,11 @@ def description(figure: Figure) -> str:
     if figure.get_gid() != _OURS:
         return ""
     said = ["Plot"]
-    panels: list[Any] = [one for whole in figure.axes for one in (whole, *whole.child_axes)]
+    panels: list[Any] = [panel for whole in figure.axes for panel in (whole, *whole.child_axes)]
     for axes in panels:
         said.append(axes.get_title("left") or axes.get_title())
         said += [f"{name}: {text}" for name, text in (("x", axes.get_xlabel()), ("y", axes.get_ylabel())) if text]
-        rows = [text for one in axes.get_yticklabels() if any(map(str.isalpha, text := one.get_text()))]
+        rows = [text for tick in axes.get_yticklabels() if any(map(str.isalpha, text := tick.get_text()))]
         legend = axes.get_legend()
         keys = [legend.get_title(), *legend.get_texts()] if legend is not None else []
         said += [
@@ -268,7 +268,7 @@ def description(figure: Figure) -> str:
             )
             if text
         ]
-        said += [_words(one.get_text()) for one in axes.texts]
+        said += [_words(note.get_text()) for note in axes.texts]
     return printable(". ".join(text for text in said if text.strip(" .;")), _MOST_WORDS)
 
 

@@ -222,8 +222,8 @@ class Exchange:
                 # Request and answer stay allocated in the guest, so the instance is not entered again.
                 self.sandbox.broken = True
                 error = invocation.exceeded("answer", limit, answer_length, "bytes")
-                if asked := suspicion(answer_pointer, answer_length):
-                    error.facts = (*error.facts, asked.strip())
+                if doubt := suspicion(answer_pointer, answer_length):
+                    error.facts = (*error.facts, doubt.strip())
                 raise error
             answer = self.read(answer_pointer, answer_length, invocation, "its answer") if answer_length else b""
         same = answer_pointer == pointer and answer_length == length

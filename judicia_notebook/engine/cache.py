@@ -125,8 +125,8 @@ def find(folder: Path, digest: str, key: str) -> Kept | None:
             if not (name.startswith(f"{digest}-{key}-") and name.endswith(_SUFFIX)):
                 continue
             length = name.removesuffix(_SUFFIX).rpartition("-")[2]
-            if length.isdigit() and (kept := _open_checked(folder / name, int(length))) is not None:
-                return kept
+            if length.isdigit() and (entry := _open_checked(folder / name, int(length))) is not None:
+                return entry
     except OSError:
         return None
     return None

@@ -34,11 +34,11 @@ class Engine(Compiler):
         """The module of this digest as an earlier `compile` left it in the cache; None where it did not."""
         safety.check_process()
         with deferred():  # meanwhile bare numbers hold an open file and a module: an interrupt would lose them
-            kept = cache.find(cache_folder, digest, self.key) if cache_folder else None
-            if kept is None:
+            entry = cache.find(cache_folder, digest, self.key) if cache_folder else None
+            if entry is None:
                 return None
-            with kept:
-                return self.deserialize_file(kept.path, digest)
+            with entry:
+                return self.deserialize_file(entry.path, digest)
 
     def compile(
         self, wasm: bytes, digest: str, *, cache_folder: Path | None = None, apart: CompileLimits | None = None

@@ -47,15 +47,15 @@ def has_other_keys(value: Any, name: str) -> bool:
     seen: dict[int, Any] = {}  # and kept meanwhile, so that no other object gets its id
     stack: list[tuple[_Path, Any]] = [((None, name), value)]
     while stack:
-        path, one = stack.pop()
-        if type(one) in _PLAIN or id(one) in seen:
+        path, item = stack.pop()
+        if type(item) in _PLAIN or id(item) in seen:
             continue
-        seen[id(one)] = one
+        seen[id(item)] = item
         try:
-            parts = _parts(one)
+            parts = _parts(item)
         except TypeError as error:
             raise InvalidPayload(f"{_place(path)} is {error}.") from None
-        others = others or (isinstance(one, dict) and not set(map(type, one)) <= {str})
+        others = others or (isinstance(item, dict) and not set(map(type, item)) <= {str})
         stack.extend(((path, part), child) for part, child in reversed(parts))
     return others
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _MAIN = threading.main_thread().ident
 _CAUGHT_BY_WASMTIME = {"SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE"}
 _NEVER = {"SIGKILL", "SIGSTOP"}
-_HANDLED = tuple(int(one) for one in signal.Signals if one.name not in _CAUGHT_BY_WASMTIME | _NEVER)
+_HANDLED = tuple(int(number) for number in signal.Signals if number.name not in _CAUGHT_BY_WASMTIME | _NEVER)
 _seen: list[Any] = []  # the handlers as they were left, in the order of _HANDLED
 _running: list[Invocation] = []  # on the main thread, outermost first
 _blocks = 0  # of `deferred`, around what the main thread does now

@@ -1,4 +1,4 @@
-"""The numbers a running call is held to. Immutable: a change is a new object, seen at the next look."""
+"""The limits of a running call, as numbers. They are immutable: a change makes new ones, which the next check uses."""
 
 from __future__ import annotations
 

@@ -78,11 +78,11 @@ def _way_out(value: Any) -> str:
     elif name in ("Interval", "Period") or isinstance(value, str | dt.date | dt.timedelta | dt.tzinfo):
         way = "str(...) makes text of it"
     elif isinstance(value, int | float):
-        way = f"{'int' if isinstance(value, int) else 'float'}(...) makes a plain one of it"
+        way = f"{'int' if isinstance(value, int) else 'float'}(...) makes a plain number of it"
     elif hasattr(value, "tolist"):
         way = ".tolist() makes a list of it"
     elif hasattr(value, "keys") and hasattr(value, "items"):
-        way = "dict(...) makes a plain one of it"
+        way = "dict(...) makes a plain dict of it"
     else:
         way = "list(...) makes a list of it" if hasattr(value, "__iter__") else ""
     return way and f": {way}"

@@ -1,8 +1,8 @@
 """Wasmtime's guest profiler: which functions a guest was in, a thousand times a second.
 
 - A tick of the epoch stops the guest at its next loop or function, and the profiler keeps the stack. A sample is one
-  such stack, and stands for as much time as any other. How much that is, the profiler's own clock says: the CPU time of
-  the thread inside WebAssembly, without host functions.
+  such stack, and stands for as much time as any other. The profiler's own clock measures that time: the CPU time of the
+  thread inside WebAssembly, without host functions.
 - A host call is no sample. Its stack is kept when it ends, with the wall time that it took.
 - A tick that comes while the guest is not running would fall on its first function; in short calls most ticks do. So
   each entry, and each return from a host function, starts to wait for a tick anew.

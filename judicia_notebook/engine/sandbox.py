@@ -192,11 +192,11 @@ class Linkage:
         *,
         trap_unknown: bool = False,
     ) -> None:
-        exported = [one for one in info.exports if one.kind == "func"]
+        exported = [export for export in info.exports if export.kind == "func"]
         self.engine = engine
-        self.export_names = {one.index: one.name for one in exported}
+        self.export_names = {export.index: export.name for export in exported}
         self.function_names = info.names
-        self.export_types = {one.name: one.type for one in exported if one.type is not None}
+        self.export_types = {export.name: export.type for export in exported if export.type is not None}
         self._keys: list[int] = []
         pre = c_void_p()
         # Instances share it and calls begin while plugins are replaced, so it goes when the last of them lets go.
@@ -366,7 +366,7 @@ class Sandbox:
 
     def _inside(self) -> Invocation:
         if self.invocation is None:
-            raise RuntimeError("nobody is inside this sandbox")
+            raise RuntimeError("no call is inside this sandbox")
         return self.invocation
 
     def refuel(self, fuel: int | None) -> None:
@@ -445,7 +445,7 @@ class Sandbox:
         if len(self.account.memories) == 1:
             return self.account.memories[0]
         base = capi.memory_data(self._context, ctypes.addressof(found) + capi.Extern.of.offset)
-        return next((one for one in self.account.memories if one.base == base), None)
+        return next((item for item in self.account.memories if item.base == base), None)
 
     def export(self, name: str) -> Export:
         """The exported function of this name.

@@ -1,7 +1,7 @@
 """Call a small module through every hot path once, before a plugin relies on it.
 
-The C API is used without argument types; a library that lays things out differently would answer wrongly rather than
-complain. So the engine proves itself at its start: a call, a host call, a grow that is refused, fuel, a trap.
+The engine uses the C API without argument types, so a library with another layout would give wrong answers, no error.
+So the engine proves itself at its start: a call, a host call, a grow that is refused, fuel, a trap.
 """
 
 from __future__ import annotations

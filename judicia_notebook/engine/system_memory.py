@@ -46,8 +46,8 @@ def _limit_files(root: Path) -> Iterator[Path]:
         if controllers and "memory" not in controllers.split(","):
             continue
         group = PurePosixPath("/") / path.lstrip("/")
-        for one in (group, *group.parents):
-            below = str(one).lstrip("/")
+        for folder in (group, *group.parents):
+            below = str(folder).lstrip("/")
             if controllers:
                 yield mounts / "memory" / below / "memory.limit_in_bytes"
             else:

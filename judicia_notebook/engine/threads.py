@@ -81,6 +81,6 @@ def wait_for_arrival(thread: Thread, purpose: str) -> None:
     while not thread.arrived.wait(_LOOK_SECONDS) and monotonic() < until:
         if not thread.is_alive() and not thread.arrived.wait(0):
             raise ResourceExhausted(
-                f"There is no thread {purpose}: the new one ended before it came to its work.",
+                f"There is no thread {purpose}: the new thread ended before it came to its work.",
                 hint="A trace function may do that: threading.settrace(None); threading.setprofile(None).",
             )

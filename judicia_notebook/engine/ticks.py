@@ -14,8 +14,8 @@ debugger raises in it). So it cannot die unseen:
 - A second thread, the watch, looks at it while calls run: it replaces a ticker that has ended, and advances the epoch
   itself as long as the ticker does not. The ticker looks at the watch in turn.
 - `beat` is the time of the last turn after which both were well. Each entry looks at it. Where the beat is old, the
-  entry waits for a new beat, and is refused if none comes. An old beat alone refuses nothing: whatever holds the GIL or
-  stops the process for a while delays the beat as well.
+  entry waits for a new beat, and is refused if none comes. An old beat alone refuses nothing: a thread that holds the
+  GIL, or a stop of the process, delays the beat as well.
 - No lock is held where an exception could leave it held: what the two sleep on is a `_Wakeup`, and they replace each
   other without a lock. A thread that finds another in its place leaves.
 """

@@ -154,18 +154,18 @@ def _written(value: Any) -> int:
     """Bytes of the JSON of a value at most."""
     size, left = 0, [value]
     while left:
-        one = left.pop()
+        item = left.pop()
         size += _BYTES_WRITTEN
-        if isinstance(one, str):
-            size += _written_text(one)
-        elif isinstance(one, _BUFFERS):
-            size += memoryview(one).nbytes * 4 // 3
-        elif not isinstance(one, _PLAIN):
-            left.extend(_children(one))
-            if isinstance(one, dict):
-                left.extend(one)
-            elif hasattr(one, "dtype"):
-                size += _BYTES_OF_ARRAY * one.size
+        if isinstance(item, str):
+            size += _written_text(item)
+        elif isinstance(item, _BUFFERS):
+            size += memoryview(item).nbytes * 4 // 3
+        elif not isinstance(item, _PLAIN):
+            left.extend(_children(item))
+            if isinstance(item, dict):
+                left.extend(item)
+            elif hasattr(item, "dtype"):
+                size += _BYTES_OF_ARRAY * item.size
     return size
 
 
@@ -179,7 +179,7 @@ def _check_nesting(value: Any) -> None:
     """Refuse a value that is nested too deep, before C recurses into it as far as a raised recursion limit allows."""
     level = [value]
     for _ in range(MAX_DEPTH + 1):
-        children = (child for one in level for child in _children(one))
+        children = (child for item in level for child in _children(item))
         level = list({id(child): child for child in children if not isinstance(child, _PLAIN)}.values())
         if not level:
             return
@@ -217,17 +217,17 @@ def _may_be_deep(data: bytes, max_depth: int) -> bool:
 def _check_numbers(value: Any) -> None:
     stack = [value]
     while stack:
-        one = stack.pop()
-        if isinstance(one, float):
-            if not math.isfinite(one):
-                raise InvalidPayload(f"The payload holds {one}, which JSON cannot say; use None instead.")
-        elif isinstance(one, int):
-            if not _INT_MIN <= one <= _INT_MAX:
-                raise InvalidPayload(f"The payload holds the integer {one}, which does not fit 64 bits.")
-        elif isinstance(one, dict):
-            stack.extend(one.values())
-        elif isinstance(one, list | tuple):
-            stack.extend(one)
+        item = stack.pop()
+        if isinstance(item, float):
+            if not math.isfinite(item):
+                raise InvalidPayload(f"The payload holds {item}, which JSON cannot say; use None instead.")
+        elif isinstance(item, int):
+            if not _INT_MIN <= item <= _INT_MAX:
+                raise InvalidPayload(f"The payload holds the integer {item}, which does not fit 64 bits.")
+        elif isinstance(item, dict):
+            stack.extend(item.values())
+        elif isinstance(item, list | tuple):
+            stack.extend(item)
 
 
 def _finite(text: str) -> float:
@@ -355,11 +355,11 @@ def _count_keys(value: Any) -> int:
     level = [value]
     while level:
         below = []
-        for one in level:
-            children: Any = one
-            if type(one) is dict:
-                keys += len(one)
-                children = one.values()
+        for container in level:
+            children: Any = container
+            if type(container) is dict:
+                keys += len(container)
+                children = container.values()
             below += [child for child in children if type(child) in _CONTAINERS]
         level = below
     return keys
@@ -369,8 +369,8 @@ def _check_integers(value: Any) -> None:
     level: list[Any] = [[value]]
     while level:
         below = []
-        for one in level:
-            children: Any = one.values() if type(one) is dict else one
+        for container in level:
+            children: Any = container.values() if type(container) is dict else container
             integers = [child for child in children if type(child) is int]
             if integers and (min(integers) < _INT_MIN or max(integers) > _INT_MAX):
                 raise ValueError("JSON with an integer beyond 64 bits")

@@ -1,8 +1,8 @@
 """Threads for calls in the background.
 
-Ours rather than an executor's, for three reasons: a guest needs half a megabyte of native stack, so they are made with
-room to spare; they must not keep the interpreter from exiting while a guest spins; and none of them may be lost with
-its work. An exception can end a thread at any bytecode:
+The package makes these threads itself, and uses no executor, for three reasons: a guest needs half a megabyte of native
+stack, so they are made with room to spare; they must not keep the interpreter from exiting while a guest spins; and
+none of them may be lost with its work. An exception can end a thread at any bytecode:
 
 - Each work comes with a function, `lost`, that is called if its thread ends before it. So no caller waits for ever.
 - A thread that ends calls it on its way out. Where it could not, the next caller that brings work or waits notices the

@@ -35,7 +35,7 @@ def bench(
     """Carry out `Plugin.bench`, whose docstring says more."""
     if repeats < 1 or warmup < 0:
         raise ValueError(f"repeats is at least 1 and warmup at least 0, not {repeats!r} and {warmup!r}")
-    making = Making(plugin.code, plugin.config)
+    making = Making(plugin._code, plugin.config)
     cold = InstancePool(plugin.name, making, "fresh", plugin.policy)
     warm = InstancePool(plugin.name, making, 1, plugin.policy)
     errors: list[CallError] = []

@@ -21,8 +21,9 @@ from judicia_notebook.runtime.linking import not_callable
 if TYPE_CHECKING:
     from judicia_notebook.engine.profiler import Samples
     from judicia_notebook.policy.quotas import Quota
-    from judicia_notebook.runtime.call import Call, Target
+    from judicia_notebook.runtime.call import Call
     from judicia_notebook.runtime.callee import Callee
+    from judicia_notebook.runtime.target import Target
 
 MOST_CALLS = 20_000  # each leaves a row, and too many rows would push out the user's older rows
 
@@ -39,7 +40,7 @@ def profile(
 ) -> Profile:
     """Carry out `Plugin.profile`, whose docstring says more."""
     request = b"" if payload is None else wire.encode(payload)
-    target = plugin.target(function, plugin.abi)
+    target = plugin._target(function, plugin.abi)
     if function not in target.code.callable:
         raise not_callable(plugin.name, target.code, function)
     linkage = target.code.linkage
@@ -59,7 +60,7 @@ def profile(
         ):
             calls += 1
             try:
-                plugin.begin(target, quota, body, size_in=len(request), origin="profile").run()
+                plugin._begin(target, quota, body, size_in=len(request), origin="profile").run()
             except CallError as raised:
                 if not profiler.guest_samples:
                     raise
@@ -71,10 +72,10 @@ def profile(
 def _profile(name: str, target: Target, calls: int, found: Samples, error: str) -> Profile:
     guests = sum(not sample.host for sample in found.samples)
     share = found.guest_ns / 1e6 / guests if guests else 0.0
-    kept: Counter[str] = Counter()
+    sums: Counter[str] = Counter()
     for sample in found.samples:
-        kept[sample.host] += sample.host_ns
-    whole = {host: 1 + found.beyond.get(host, 0) / kept[host] if kept[host] else 1.0 for host in kept}
+        sums[sample.host] += sample.host_ns
+    whole = {host: 1 + found.beyond.get(host, 0) / sums[host] if sums[host] else 1.0 for host in sums}
     samples = []
     for sample in found.samples:
         stack = tuple(Frame(function, name) for function in sample.stack)

@@ -36,27 +36,27 @@ def trace(
 ) -> Trace:
     """Carry out `Plugin.trace`, whose docstring says more."""
     if function is None:
-        return _told(plugin, call_id, f"{plugin.name} has not been called yet.")
+        return _story(plugin, call_id, f"{plugin.name} has not been called yet.")
     with capture_payloads(plugin, limit):
         outcome = plugin.attempt(function, payload, quota=quota)
     if outcome.record is None:
         raise outcome.error or JudiciaError(f"{plugin.name}.{function} left no record.")
-    return _told(plugin, outcome.record.call_id, "")
+    return _story(plugin, outcome.record.call_id, "")
 
 
 def trace_call(source: Recorded, call_id: int | None = None) -> Trace:
     """Carry out `Runtime.trace`, whose docstring says more."""
-    return _told(source, call_id, "Nothing has been called yet.")
+    return _story(source, call_id, "Nothing has been called yet.")
 
 
-def _told(source: Recorded, call_id: int | None, nothing: str) -> Trace:
+def _story(source: Recorded, call_id: int | None, nothing: str) -> Trace:
     if call_id is None:
         last = source.last
         if last is None:
             raise JudiciaError(nothing, hint='To make a call and tell it:  p.trace("function", payload)')
         call_id = last.call_id
     try:
-        return story.tell(source.recorder, call_id)
+        return story.tell(source._recorder, call_id)
     except LookupError as error:
         last = source.last
         there = f"; the last call is {last.call_id}" if last is not None else ""
@@ -69,7 +69,7 @@ def capture_payloads(source: Recorded, limit: int | str = CAPTURED_BYTES) -> Ite
     wanted = parse_size(limit)
     if not 0 < wanted <= MOST_CAPTURED_BYTES:
         raise ValueError(f"from 1 B to 64 KiB of each payload can be kept, not {limit!r}")
-    captures = source.recorder.captures
+    captures = source._recorder.captures
     before, captures.limit = captures.limit, max(wanted, captures.limit)
     try:
         yield
@@ -79,4 +79,4 @@ def capture_payloads(source: Recorded, limit: int | str = CAPTURED_BYTES) -> Ite
 
 def export_trace(source: Recorded, path: str | os.PathLike[str]) -> Path:
     """Carry out `Runtime.export_trace`, whose docstring says more."""
-    return chrome.export(source.recorder, path)
+    return chrome.export(source._recorder, path)

@@ -207,8 +207,8 @@ class _ServiceCall(HostCall):
         except msgspec.ValidationError as error:
             raise ServiceError("bad_request", _without_offsets(str(error))) from None
         except ValueError as error:
-            asked = abi.suspicion(pointer, length) if length else ""
-            raise ServiceError("bad_request", f"{_without_offsets(str(error))}{asked}") from None
+            doubt = abi.suspicion(pointer, length) if length else ""
+            raise ServiceError("bad_request", f"{_without_offsets(str(error))}{doubt}") from None
         if self.operation.target is not None:
             self.target = self.operation.target(request)
         return request

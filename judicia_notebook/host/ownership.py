@@ -82,7 +82,7 @@ class Owners:
                 raise ServiceError(
                     "conflict",
                     f"the data kept for {plugin} was left by another file under this name; "
-                    f'the user lets this one have it with rt.host.adopt("{plugin}")',
+                    f'the user lets this file have it with rt.host.adopt("{plugin}")',
                 )
             self._known.add((plugin, digest))
 
@@ -108,8 +108,8 @@ class Owners:
     def forget(self) -> None:
         """Let any file take the names again: their data is gone."""
         with self._lock:
-            for one in self.names():
-                (self.data_dir() / "owners" / f"{one}.json").unlink(missing_ok=True)
+            for name in self.names():
+                (self.data_dir() / "owners" / f"{name}.json").unlink(missing_ok=True)
             self._known.clear()
 
     def _path(self, plugin: str) -> Path:

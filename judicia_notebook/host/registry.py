@@ -101,7 +101,7 @@ class Registry:
     """Every service. A name is ``rt.host.NAME``; one with an underscore is for plugins alone."""
 
     _log = Entry("lines into a plugin's log", lambda _: LogService())
-    _failure = Entry("how a plugin says that it failed", lambda _: FailureService())
+    _failure = Entry("a plugin's report that it failed", lambda _: FailureService())
     _clock = Entry("the time of day", lambda options: options.clock)
     _random = Entry("random bytes", lambda options: RandomService(options.seed))
     events = Entry[Events](
@@ -115,12 +115,12 @@ class Registry:
         lambda options: DatabaseService(options.owners, options.database),
     )
     notifications = Entry[Notifications](
-        "what plugins told people, and where that goes out to",
+        "the notifications of plugins, and the targets they go out to",
         lambda _: NotificationsService(),
         lambda service: service.notifications,
     )
     shared_memory = Entry("regions that the notebook and plugins both see", lambda _: SharedMemory())
-    http = Entry("what plugins may ask servers; requests to plugins, and a server for them", lambda _: HttpService())
+    http = Entry("requests of plugins to servers; requests to plugins, and a server for them", lambda _: HttpService())
 
 
 def entries() -> dict[str, Entry[Any]]:

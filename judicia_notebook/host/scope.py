@@ -1,4 +1,4 @@
-"""What a host call may know of its call: the plugin, its policy at this moment, the time that is left."""
+"""The part of a call that a host call sees: the plugin, its policy at this moment, the time that is left."""
 
 from __future__ import annotations
 

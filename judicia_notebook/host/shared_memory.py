@@ -25,7 +25,7 @@ from ctypes import memmove
 from dataclasses import dataclass
 from time import monotonic
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Any, Final, Never, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 
@@ -67,7 +67,9 @@ class SharedMemoryLimits:
     wait: float = limit(
         1.0, "s", "request", "for a writer to finish, within what is left of the call's wall time", beyond="`conflict`"
     )
-    attempts: int = limit(8, "copies", "request", "of a read into which somebody writes", beyond="`conflict`", least=1)
+    attempts: int = limit(
+        8, "copies", "request", "of a read while a writer changes the region", beyond="`conflict`", least=1
+    )
 
 
 KINDS: Final = LimitTable(SharedMemoryLimits, "shared_memory", "shared memory")
@@ -297,14 +299,14 @@ class SharedMemory:
         with self._lock:
             if self._closed:
                 raise ResourceExhausted("This runtime is closed.", hint="rt = jn.Runtime() starts another.")
-            others = [one for one in self._regions.values() if one.name != name]
+            others = [other for other in self._regions.values() if other.name != name]
             if len(others) >= self._limits.regions:
-                there = listed([one.name for one in others])
+                there = listed([other.name for other in others])
                 raise ResourceExhausted(
                     f"{len(others)} regions are open already; close one of them: {there}.",
                     hint="or allow more:  rt.host.shared_memory.set_limits(regions=...)",
                 )
-            total = wanted + sum(one.nbytes for one in others)
+            total = wanted + sum(other.nbytes for other in others)
             if total > self._limits.total_bytes:
                 raise ResourceExhausted(
                     f"All regions together would have {format_size(total)}, "
@@ -323,14 +325,10 @@ class SharedMemory:
         with self._lock:
             return MappingProxyType(dict(self._regions))
 
-    @property
+    @KINDS.in_force
     def limits(self) -> SharedMemoryLimits:
         """How many regions and bytes there may be; `set_limits` changes them."""
         return self._limits
-
-    @limits.setter
-    def limits(self, _: Never) -> NoReturn:
-        KINDS.refuse_assignment()
 
     def set_limits(self, **kinds: float | str) -> None:
         """Change limits, from the next request on; what is not named stays. Sizes may be text such as ``"1GiB"``.
@@ -367,7 +365,7 @@ class SharedMemory:
 
     def __repr__(self) -> str:
         regions = self.regions.values()
-        return f"<SharedMemory: {len(regions)} regions, {format_size(sum(one.nbytes for one in regions))}>"
+        return f"<SharedMemory: {len(regions)} regions, {format_size(sum(region.nbytes for region in regions))}>"
 
     # For guests -----------------------------------------------------------------------------------------------------
 
@@ -385,7 +383,7 @@ class SharedMemory:
                 if sequence is not None:
                     return {"copied": request.length, "sequence": sequence}
             if copies >= limits.attempts or monotonic() >= until:
-                raise ServiceError("conflict", f"region {request.name}: somebody writes into it all the time")
+                raise ServiceError("conflict", f"region {request.name}: its writers leave no pause for a read")
             if region.sequence % 2:
                 scope.wait(min(SLICE, max(0.0, until - monotonic()), 0.001 * (1 << min(copies, 4))))
 
@@ -402,7 +400,7 @@ class SharedMemory:
             if sequence is not None:
                 return {"copied": request.length, "sequence": sequence}
             if monotonic() >= until:
-                raise ServiceError("conflict", f"region {request.name}: somebody else is writing into it")
+                raise ServiceError("conflict", f"region {request.name}: another writer holds it")
 
     def info(self, scope: CallScope, request: Info) -> dict[str, Any]:
         """A region's size, dtype, shape and sequence."""
@@ -415,7 +413,7 @@ class SharedMemory:
         }
 
     def _find(self, scope: CallScope, operation: str, capability: str, name: str) -> Region:
-        """The region, if the plugin may know that there is one."""
+        """The region, if the plugin may know that it exists."""
         if name not in scope.policy.state.scopes(capability):
             text = f"judicia:shared_memory {operation} needs the capability {capability} for this region"
             raise ServiceError("capability_denied", text, scope=name if NAME.fullmatch(name) else "")
@@ -423,7 +421,7 @@ class SharedMemory:
         if region is None or region.closed:
             raise ServiceError("not_found", f"there is no region {name}")
         if region.is_written_here and operation != "info":  # this call was made inside `with region.write():`
-            raise ServiceError("conflict", f"region {name}: whoever made this call is writing into it")
+            raise ServiceError("conflict", f"region {name}: the caller of this plugin is writing into it")
         return region
 
     @staticmethod

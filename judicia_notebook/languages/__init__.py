@@ -1,4 +1,4 @@
-"""Plugins written in a notebook cell: source text in, something `Runtime.load` takes out.
+"""Plugins written in a notebook cell: source text in, a module that `Runtime.load` takes out.
 
 Knows source languages and their compilers. It does not know runtimes, plugins, policies or IPython.
 

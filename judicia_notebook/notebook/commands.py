@@ -228,10 +228,10 @@ def given_quota(namespace: argparse.Namespace, kinds: Iterable[str] = KINDS) -> 
 _PLUGIN = Argument(("plugin",), "the name of a loaded plugin", "NAME", completes="plugins")
 _PLUGIN_OR_ALL = Argument(("plugin",), "only this plugin", "NAME", completes="plugins", count="?")
 _END_OPTIONS = (
-    Argument(("-v", "--verbose"), "print what the call cost"),
+    Argument(("-v", "--verbose"), "print the cost of the call"),
     Argument(
         ("--expect",),
-        "expect the call to end this way: that is shown in two lines and the notebook goes on; anything else raises",
+        "expect the call to end this way: that is shown in two lines and the notebook goes on; any other end raises",
         "OUTCOME", "outcomes", choices=OUTCOMES,
     ),
 )  # fmt: skip
@@ -257,13 +257,13 @@ _LOAD_OPTIONS = (
 )  # fmt: skip
 _RUN_ARGUMENTS = (
     Argument(("plugin",), "the name of a loaded WASI command", "NAME", completes="programs"),
-    Argument(("args",), "what it is given; what begins with a dash stands behind --", "ARG", count="*"),
+    Argument(("args",), "its arguments; those that begin with a dash stand behind --", "ARG", count="*"),
 )
 _RUN_OPTIONS = (*_END_OPTIONS, *(_quota(kind) for kind in RUN_KINDS))
 _LIMITS_OF_A_CALL = (
     " Limits are the plugin's (%plugin quota NAME --cpu 50ms), or a call's own (p.call(..., quota=jn.Quota(cpu=...)))."
 )
-_FOR_THE_COMMAND = " What is meant for the command stands behind --, as in: %plugin run NAME -- --version"
+_FOR_THE_COMMAND = " The command's own options stand behind --, as in: %plugin run NAME -- --version"
 _TARGET = Argument(("target",), "a plugin and a function of it", "NAME.FUNCTION", "functions")
 
 _PAYLOAD = (
@@ -312,7 +312,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "run",
         "Run a WASI command to its end, for its output and exit status. As %%plugin run, the cell's body is its stdin.",
-        (*_RUN_ARGUMENTS, Argument(("--stdin",), "what it can read", "TEXT"), *_RUN_OPTIONS),
+        (*_RUN_ARGUMENTS, Argument(("--stdin",), "the text of its standard input", "TEXT"), *_RUN_OPTIONS),
         ("%plugin run yosys -- -V", "result = %plugin run sort --stdin 'b a' --cpu 5s -v"),
         cell="both",
         note=_FOR_THE_COMMAND,
@@ -326,7 +326,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "help",
-        "What a function takes and answers, as its plugin says; all functions of a plugin; or a command's options.",
+        "A function's request and answer, as the plugin says; all functions of a plugin; or a command's options.",
         (Argument(("target",), "a function, a plugin or a command", "NAME[.FUNCTION]", "functions", count="?"),),
         ("%plugin help specimen.call_host", "%plugin help specimen", "%plugin help load"),
     ),
@@ -344,13 +344,13 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "grant",
         "Allow capabilities, from the plugin's next host call on.",
-        (_PLUGIN, Argument(("capability",), "what to allow", "CAP[=SCOPE]", "capabilities", count="+")),
+        (_PLUGIN, Argument(("capability",), "the capability to allow", "CAP[=SCOPE]", "capabilities", count="+")),
         ("%plugin grant specimen wall_clock random", "%plugin grant scoreboard read_database=submissions"),
     ),
     Command(
         "revoke",
         "Take capabilities away, from the plugin's next host call on: all scopes of a name, or one.",
-        (_PLUGIN, Argument(("capability",), "what to take away", "CAP[=SCOPE]", "granted", count="+")),
+        (_PLUGIN, Argument(("capability",), "the capability to take away", "CAP[=SCOPE]", "granted", count="+")),
         ("%plugin revoke specimen wall_clock",),
     ),
     Command(
@@ -384,13 +384,13 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "stats",
-        "What the calls cost so far, a row for each function.",
+        "The cost of the calls so far, a row for each function.",
         (_PLUGIN_OR_ALL,),
         ("%plugin stats", "%plugin stats checker"),
     ),
     Command(
         "trace",
-        "Tell a call as a story: the last one of a plugin, or one that is made now and whose payloads are kept.",
+        "Tell a call as a story: a plugin's last call, or a call that is made now and whose payloads are kept.",
         (
             Argument(("target",), "a plugin, or a function to call", "NAME[.FUNCTION]", "functions", count="?"),
             *_PAYLOAD,
@@ -401,7 +401,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "time",
-        "Measure what a call costs, in new instances (cold) and in one that stays (warm): medians with intervals.",
+        "Measure the cost of a call, in new instances (cold) and in a kept instance (warm): medians with intervals.",
         (
             _TARGET,
             *_PAYLOAD,
@@ -412,7 +412,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "profile",
-        "Find out where a function spends its time; a short one is called again and again.",
+        "Find out where a function spends its time; a short function is called again and again.",
         (
             _TARGET,
             *_PAYLOAD,
@@ -421,7 +421,7 @@ COMMANDS: tuple[Command, ...] = (
         ),
         ('%plugin profile specimen.spin {"ms": 100}', "profile = %plugin profile checker.check submission"),
     ),
-    Command("log", "What a plugin has written to its log.", (_PLUGIN,), ("%plugin log specimen",)),
+    Command("log", "The lines that a plugin has written to its log.", (_PLUGIN,), ("%plugin log specimen",)),
     Command(
         "plot",
         "Draw the calls: how long they took, where their time went, when they ran, what they used and were allowed.",
@@ -466,7 +466,7 @@ RUN_CELL = Command(
     cell="yes",
     note=_FOR_THE_COMMAND,
 )
-_CELLS = {one.name: one for one in (CALL_CELL, RUN_CELL)}
+_CELLS = {cell.name: cell for cell in (CALL_CELL, RUN_CELL)}
 
 
 def line_commands() -> tuple[str, ...]:

@@ -196,9 +196,9 @@ def _capabilities(runtime: Runtime, words: list[str]) -> list[str]:
     plugin = next((runtime.plugins[word] for word in words[1:] if word in runtime.plugins), None)
     if plugin is None:
         return list(CAPABILITIES)
-    asked = plugin.requested
-    free = [one for one in CAPABILITIES if one not in plugin.policy.grants]
-    return [*asked, *free, *plugin.policy.grants]
+    requests = plugin.requested
+    free = [capability for capability in CAPABILITIES if capability not in plugin.policy.grants]
+    return [*requests, *free, *plugin.policy.grants]
 
 
 def _granted(runtime: Runtime, words: list[str]) -> list[str]:

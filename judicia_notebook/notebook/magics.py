@@ -194,7 +194,7 @@ class PluginMagic:
         name, dot, function = text.partition(".")
         if not dot or not function:
             plugin = self._runtime.plugins.get(name)
-            offered = ", ".join(printable(f"{name}.{one}", 80) for one in plugin.functions[:6]) if plugin else ""
+            offered = ", ".join(printable(f"{name}.{export}", 80) for export in plugin.functions[:6]) if plugin else ""
             hint = f" There is: {offered}." if offered else did_you_mean(name, self._runtime.plugins)
             raise commands.usage_error(f"%plugin {command} takes NAME.FUNCTION, not {text!r}.{hint}")
         return self._runtime.plugin(name), function
@@ -222,7 +222,7 @@ class PluginMagic:
     def _variable(self, name: str, command: str = "call") -> Any:
         namespace = ChainMap(self._locals, self._shell.user_ns)  # type: ignore[arg-type]  # it is only read
         if name not in namespace:
-            known = [one for one in namespace if not one.startswith("_")]
+            known = [variable for variable in namespace if not variable.startswith("_")]
             close = did_you_mean(name, known)
             hint = close if "Did you mean" in close else " A text is written --text T, or as JSON in double quotes."
             raise commands.usage_error(

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from judicia_notebook.analysis.bench import Bench
     from judicia_notebook.analysis.runs.comparison import Comparison
     from judicia_notebook.analysis.runs.run import Run
-    from judicia_notebook.runtime.call import Outcome
     from judicia_notebook.runtime.handle import CallHandle
     from judicia_notebook.runtime.inspection import Inspection
+    from judicia_notebook.runtime.outcome import Outcome
     from judicia_notebook.runtime.plugin import Plugin
     from judicia_notebook.runtime.runtime import Runtime
     from judicia_notebook.runtime.wasi_command import RunResult
@@ -80,23 +80,27 @@ def _rights_rows(inspection: Inspection) -> list[Row]:
 
 def not_granted(plugin: Plugin) -> tuple[str, ...]:
     """The capabilities that its manifest asks for and its policy lacks; a grant with any scope counts."""
-    return tuple(one for one in plugin.requested if one not in plugin.policy.grants)
+    return tuple(grant for grant in plugin.requested if grant not in plugin.policy.grants)
 
 
 def only_imported(plugin: Plugin) -> tuple[str, ...]:
     """The capabilities that its imports take, without those that its manifest asks for or its policy grants."""
     inspection = plugin.inspect()
-    named = {capability_of(one) for one in inspection.requested}
-    return tuple(one for one in inspection.capabilities if one not in named and one not in plugin.policy.grants)
+    named = {capability_of(grant) for grant in inspection.requested}
+    return tuple(
+        capability
+        for capability in inspection.capabilities
+        if capability not in named and capability not in plugin.policy.grants
+    )
 
 
 def more_quota(plugin: Plugin) -> dict[str, Any]:
     """The quotas its manifest asks for beyond what it has, as the manifest writes them."""
-    asked = make_quota(plugin.manifest.quota).given()
+    requests = make_quota(plugin.manifest.quota).given()
     has = plugin.policy.quota.given()
     return {
         kind: plugin.manifest.quota[kind]
-        for kind, value in asked.items()
+        for kind, value in requests.items()
         if has[kind] is not None and (value is None or value > has[kind])
     }
 
@@ -133,11 +137,11 @@ def _to_type(text: str, line: str) -> Line | None:
     return Line(text, line) if line else None
 
 
-def _within_ceiling(plugin: Plugin, kind: str, asked: Any) -> Any:
+def _within_ceiling(plugin: Plugin, kind: str, value: Any) -> Any:
     """The quota that a manifest asks for, or a lower ceiling; None where the plugin has as much already."""
     top, has = getattr(plugin.policy.ceiling, kind), getattr(plugin.policy.quota, kind)
-    if not isinstance(top, int | float) or getattr(make_quota({kind: asked}), kind) <= top:
-        return asked
+    if not isinstance(top, int | float) or getattr(make_quota({kind: value}), kind) <= top:
+        return value
     if has >= top:
         return None
     text = KINDS[kind].format(top).replace(" ", "")
@@ -237,12 +241,12 @@ def _import_parts(inspection: Inspection) -> tuple[Row | Grid, ...]:
         return (Row("imports", "none: it cannot reach anything outside of its memory"),)
     rows = tuple(
         (
-            printable(one.module, 80),
-            printable(one.name, 80),
-            one.type,
-            (one.capability or "none needed") if one.known else "unknown to this runtime",
+            printable(item.module, 80),
+            printable(item.name, 80),
+            item.type,
+            (item.capability or "none needed") if item.known else "unknown to this runtime",
         )
-        for one in inspection.imports
+        for item in inspection.imports
     )
     return (Grid(("imports from", "name", "type", "capability"), rows),)
 
@@ -258,7 +262,12 @@ def examples_card() -> Card:
 def overview_card(runtime: Runtime) -> Card:
     """The card of a bare ``%plugin``: the loaded plugins, the commands, and lines to try."""
     parts: list[Part] = list(runtime_card(runtime).parts)
-    parts.append(Grid(("command", ""), tuple((f"{one.magic} {one.name}", one.summary) for one in commands.COMMANDS)))
+    parts.append(
+        Grid(
+            ("command", ""),
+            tuple((f"{command.magic} {command.name}", command.summary) for command in commands.COMMANDS),
+        )
+    )
     parts += [Line("Try:", line) for line in _lines_to_try(runtime)]
     return Card("judicia_notebook", "WebAssembly plugins in a sandbox", tuple(parts))
 
@@ -268,7 +277,7 @@ def _lines_to_try(runtime: Runtime) -> list[str]:
     if name is None:
         return ["%plugin examples", "%plugin load example:checker", "%plugin load --help"]
     plugin = runtime.plugins[name]
-    function = next((one for one in plugin.functions if not one.startswith(HOOK_PREFIX)), None)
+    function = next((export for export in plugin.functions if not export.startswith(HOOK_PREFIX)), None)
     call = _call_line(plugin, function) if function else ""
     if plugin.is_command:
         call = suggestions.magic("run", name)
@@ -314,7 +323,8 @@ def function_card(plugin: Plugin, name: str) -> Card:
     parts: list[Part] = []
     for label, schema in (("payload", info.request), ("answer", info.answer)) if info is not None else ():
         rows = [
-            (one.name, "needed" if one.needed else "optional", one.kind, one.about) for one in schemas.fields(schema)
+            (field.name, "needed" if field.needed else "optional", field.kind, field.about)
+            for field in schemas.fields(schema)
         ]
         if rows:
             parts.append(Grid((label, "presence", "values", "about"), tuple(rows)))
@@ -342,7 +352,7 @@ def _handle_card(handle: CallHandle) -> Card:
 _HANDLE = ("judicia_notebook.runtime.handle", "CallHandle")
 _CARDS: dict[tuple[str, str], Callable[[Any], Card]] = {
     ("judicia_notebook.runtime.plugin", "Plugin"): plugin_card,
-    ("judicia_notebook.runtime.call", "Outcome"): outcome_card,
+    ("judicia_notebook.runtime.outcome", "Outcome"): outcome_card,
     ("judicia_notebook.runtime.wasi_command", "RunResult"): run_card,
     ("judicia_notebook.analysis.bench", "Bench"): bench_card,
     ("judicia_notebook.analysis.runs.comparison", "Comparison"): comparison_card,
@@ -440,8 +450,8 @@ def install(shell: Any) -> Callable[[], None]:
         undo.append(lambda: _forget(live, _HANDLE, show_handle))
 
     def remove() -> None:
-        for one in undo:
-            one()
+        for step in undo:
+            step()
 
     return remove
 

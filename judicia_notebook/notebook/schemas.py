@@ -130,7 +130,7 @@ class _Sampler:
             ]
             return {name: self.value(there.get(name), depth + 1) for name in dict.fromkeys(chosen)}
         types = schema.get("type")
-        first = next((one for one in _listed(types) if one != "null"), None)
+        first = next((name for name in _listed(types) if name != "null"), None)
         least = schema.get("minimum")
         if first in ("integer", "number") and isinstance(least, int | float) and least > 0:
             return least
@@ -168,11 +168,11 @@ def _choices(schema: dict[str, Any]) -> str:
     if not isinstance(allowed, list) or not allowed:
         return ""
     more = f" and {len(allowed) - MOST_CHOICES} more" if len(allowed) > MOST_CHOICES else ""
-    return f"one of {', '.join(_value(one) for one in allowed[:MOST_CHOICES])}{more}"
+    return f"one of {', '.join(_value(choice) for choice in allowed[:MOST_CHOICES])}{more}"
 
 
 def _types(schema: dict[str, Any]) -> str:
-    named = [one for one in _listed(schema.get("type")) if isinstance(one, str)]
+    named = [name for name in _listed(schema.get("type")) if isinstance(name, str)]
     return printable(" or ".join(named), NAME_LIMIT) if named else "anything"
 
 

@@ -51,14 +51,14 @@ def revoking(now: Snapshot, unwanted: Collection[str]) -> Snapshot:
         wider, or it was mistyped.
     """
     _check_takes_away(now, unwanted)
-    kept = tuple(grant for grant in now.granted if not {grant, capability_of(grant)} & set(unwanted))
-    return dataclasses.replace(now, granted=kept)
+    rest = tuple(grant for grant in now.granted if not {grant, capability_of(grant)} & set(unwanted))
+    return dataclasses.replace(now, granted=rest)
 
 
 def _check_takes_away(now: Snapshot, unwanted: Collection[str]) -> None:
     for grant in unwanted:
         capability = capability_of(grant)
-        stay = [one for one in now.of(capability) if not {one, capability} & set(unwanted)]
+        stay = [other for other in now.of(capability) if not {other, capability} & set(unwanted)]
         if stay and grant not in now.granted and grant != capability:
             raise PolicyError(
                 f"{grant} is not granted by itself, so taking it away would change nothing: {', '.join(stay)} is.",
@@ -82,8 +82,8 @@ def scoping(now: Snapshot, capability: str, scopes: Iterable[str]) -> Snapshot:
         )
     if not now.of(capability):
         raise PolicyError(f"{capability} is not granted, so it has no scope to change.")
-    kept = (grant for grant in now.granted if capability_of(grant) != capability)
-    return dataclasses.replace(now, granted=(*kept, *wanted))
+    rest = (grant for grant in now.granted if capability_of(grant) != capability)
+    return dataclasses.replace(now, granted=(*rest, *wanted))
 
 
 def limiting(now: Snapshot, kinds: dict[str, Any]) -> Snapshot:
@@ -139,7 +139,7 @@ def _is_more(before: Any, after: Any) -> bool:
 def kept_narrow(now: Snapshot, wanted: Snapshot, subjects: Collection[str]) -> Snapshot:
     """`wanted`, without making any of these subjects wider than it is now."""
     stay = widened(now, wanted) & set(subjects)
-    granted = tuple(one for one in wanted.granted if one in now.granted or capability_of(one) not in stay)
+    granted = tuple(grant for grant in wanted.granted if grant in now.granted or capability_of(grant) not in stay)
     quota = {kind: getattr(now.quota, kind) for kind in KINDS if kind in stay}
     return dataclasses.replace(wanted, granted=granted, quota=overlay(wanted.quota, quota))
 
@@ -150,7 +150,9 @@ def taken_back(before: Snapshot, after: Snapshot, now: Snapshot, narrowed: Colle
     A subject that was `narrowed` since does not become wider.
     """
     given, taken = set(after.granted) - set(before.granted), set(before.granted) - set(after.granted)
-    granted = [one for one in now.granted if one not in given] + [one for one in before.granted if one in taken]
+    granted = [grant for grant in now.granted if grant not in given] + [
+        grant for grant in before.granted if grant in taken
+    ]
     changed = {kind: value for kind, value in before.quota.given().items() if getattr(after.quota, kind) != value}
     on_denied = now.on_denied if before.on_denied == after.on_denied else before.on_denied
     wanted = Snapshot(tuple(dict.fromkeys(granted)), overlay(now.quota, changed), on_denied)

@@ -2,8 +2,8 @@
 
 Knows text alone. Whether a plugin is granted anything is the business of `judicia_notebook.policy.policy`.
 
-- `parse_grant` reads what a user types, and refuses whatever is no grant. An empty scope is refused: it is no way to
-  write a grant without a scope.
+- `parse_grant` reads what a user types, and refuses every text that is no grant. An empty scope is refused: it is no
+  way to write a grant without a scope.
 - `read_requests` reads what a manifest asks for. A manifest is a claim of the plugin's author, so nothing in it is
   an error here: a scope that cannot be granted is kept apart with the reason, to be shown and never granted.
 """
@@ -77,7 +77,7 @@ def parse_grant(text: str) -> tuple[str, ...]:
             parsed.append(capability)
             continue
         scopes = scope.split(",") if capability in _LISTS else [scope]
-        parsed.extend(f"{capability}={_check_scope(capability, one.strip())}" for one in scopes)
+        parsed.extend(f"{capability}={_check_scope(capability, piece.strip())}" for piece in scopes)
     return tuple(parsed)
 
 
@@ -103,7 +103,7 @@ def parse_grants(texts: Iterable[str]) -> tuple[str, ...]:
     PolicyError
     """
     _check_texts(texts)
-    return tuple(dict.fromkeys(one for text in texts for one in parse_grant(text)))
+    return tuple(dict.fromkeys(grant for text in texts for grant in parse_grant(text)))
 
 
 def _check_texts(texts: Iterable[str]) -> None:

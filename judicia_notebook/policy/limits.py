@@ -6,16 +6,17 @@ Knows no quota and no service: `policy.quotas` and the services of host/ declare
   The field is what a running call reads, as a plain attribute; beside it lies its `LimitKind`.
 - **Derived.** A `LimitTable` is made of such a class. Reading and writing values, error texts, the options of magics,
   the rows of panels, docs/reference.md, the tables of sdk/ABI.md and the tests of every limit come from the table.
-- **In force** is an immutable object of that class. `LimitTable.changed` makes the next one, and nothing else does.
+- **In force** is an immutable object of that class. `LimitTable.changed` makes the next object, and no other code does.
+  A service shows it as ``limits``, which `LimitTable.in_force` keeps from being assigned.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import operator
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Never, NoReturn, TypeVar
 
 from judicia_notebook.errors import PolicyError
 from judicia_notebook.text import did_you_mean
@@ -173,6 +174,15 @@ def limit(default: float | None, unit: str, per: str, meaning: str, *, field_def
     return dataclasses.field(default=default if field_default is _SAME else field_default, metadata={_METADATA: kind})
 
 
+class LimitsInForce(property, Generic[L]):
+    """The property ``limits`` of a service, which is read and not assigned; `LimitTable.in_force` makes it."""
+
+    if TYPE_CHECKING:
+
+        def __get__(self, service: Any, owner: type | None = None, /) -> L: ...  # type: ignore[override]  # of the class, too
+        def __set__(self, service: object, limits: Never, /) -> NoReturn: ...
+
+
 class LimitTable(Mapping[str, LimitKind], Generic[L]):
     """The limits that a dataclass declares, by name, in the order people read them.
 
@@ -268,13 +278,14 @@ class LimitTable(Mapping[str, LimitKind], Generic[L]):
         self.check_names(wanted)
         return dataclasses.replace(limits, **{name: self.read(name, value) for name, value in wanted.items()})
 
-    def refuse_assignment(self) -> NoReturn:
-        """What the setter of a service's ``limits`` does: an assignment would not be checked.
+    def in_force(self, read: Callable[[Any], L]) -> LimitsInForce[L]:
+        """Make the method that reads a service's limits its property ``limits``.
 
-        Raises
-        ------
-        AttributeError
+        An assignment to it is an AttributeError, which names ``set_limits``: it would not be checked.
         """
+        return LimitsInForce(read, self._refuse_assignment)
+
+    def _refuse_assignment(self, _service: Any, _limits: Any) -> NoReturn:
         name = next(iter(self))
         raise AttributeError(
             f"The limits on {self.on} are not assigned; rt.host.{self.service}.set_limits({name}=...) checks and "

@@ -184,8 +184,12 @@ class Policy:
         remembered = tuple(self._narrowings)
         if version < remembered[0].version:
             return changes.SUBJECTS
-        counted = (one for one in remembered if one.version > version and one.version not in but_for)
-        return frozenset(subject for one in counted if passing or not one.passing for subject in one.subjects)
+        counted = (
+            narrowing for narrowing in remembered if narrowing.version > version and narrowing.version not in but_for
+        )
+        return frozenset(
+            subject for narrowing in counted if passing or not narrowing.passing for subject in narrowing.subjects
+        )
 
     @property
     def on_denied(self) -> str:  # typed as a Literal it would end jedi's completion of the whole object
@@ -320,7 +324,7 @@ class Policy:
             return changes.taken_back(before, inside, now, self.narrowed_since(began, passing=False))
 
         quotas = (f"{kind}={value}" for kind, value in wanted.items())
-        detail = ", ".join((*given, *(f"no {one}" for one in taken), *quotas))
+        detail = ", ".join((*given, *(f"no {item}" for item in taken), *quotas))
         began = self._change("temporarily", detail, begin, passing=True)
         try:
             yield self

@@ -1,4 +1,4 @@
-"""Limits in words and numbers: which kinds there are, and a set of them, each given or not.
+"""Quotas: the table of their kinds, and `Quota`, a set of them in which each kind is given or not.
 
 In force for a call is the least of its own limit, the plugin's (live) and the runtime's ceiling; `limits_of` puts them
 into the numbers that the engine looks at.

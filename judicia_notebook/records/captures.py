@@ -1,7 +1,7 @@
 """The first bytes of requests and answers, recorded only while the user asks for it.
 
-Payloads may be large, and may be secret. Without a `limit` nothing is kept; with one, so many bytes of each, and at
-most `capacity` of all together. The oldest calls go first. No frame contains them.
+Payloads may be large, and may be secret. Without a `limit` the recorder keeps nothing. With a limit it keeps that many
+bytes of each payload, and at most `capacity` bytes of all together. The oldest calls go first. No frame contains them.
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ class Captures:
         limit = self.limit
         if not limit:
             return
-        kept = Captured(bytes(data[:limit]), len(data))
+        payload = Captured(bytes(data[:limit]), len(data))
         with self._lock:
-            self._calls.setdefault(call_id, {})[place, part] = kept
-            self._weight += len(kept.data) + _ENTRY_BYTES
+            self._calls.setdefault(call_id, {})[place, part] = payload
+            self._weight += len(payload.data) + _ENTRY_BYTES
             while self._weight > self.capacity and self._calls:
                 _, dropped = self._calls.popitem(last=False)
-                self._weight -= sum(len(one.data) + _ENTRY_BYTES for one in dropped.values())
+                self._weight -= sum(len(capture.data) + _ENTRY_BYTES for capture in dropped.values())
 
     def clear(self) -> None:
         """Forget all of them."""

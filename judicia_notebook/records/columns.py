@@ -146,6 +146,31 @@ def categories(codes: Array, names: Sequence[str]) -> pd.Categorical:
     return pd.Categorical.from_codes(codes, categories=pd.Index(np.array(names, object), dtype="str"))
 
 
+def texts(values: Iterable[str | None]) -> pd.Series:
+    """A column of texts; None becomes NA."""
+    import pandas as pd
+
+    return pd.Series(list(values), dtype="str")
+
+
+def numbers(values: Iterable[int]) -> Array:
+    """A column of whole numbers, as ``int64``."""
+    import numpy as np
+
+    return np.fromiter(values, "i8")
+
+
+def objects(values: Iterable[Any]) -> Array:
+    """A column of tuples, lists or dictionaries as they are: NumPy itself would make rows of them."""
+    import numpy as np
+
+    kept = list(values)
+    column = np.empty(len(kept), object)
+    for place, value in enumerate(kept):
+        column[place] = value
+    return column
+
+
 def utc(began: datetime, since_ns: Array) -> pd.DatetimeIndex:
     """Instants `since_ns` nanoseconds after `began`, as ``datetime64[ns, UTC]``."""
     import pandas as pd

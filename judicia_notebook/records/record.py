@@ -1,7 +1,7 @@
 """One call as it is recorded: `CallRecord` declares the columns of `Runtime.calls`, a call fills in an `EndedCall`.
 
 A new column is a field here, an attribute that `judicia_notebook.runtime.call` sets, and a row of ``docs/columns.md``.
-One that is no number, or that many rows share, is a part of `CallKey` as well.
+A column that is no number, or whose value many rows share, is a part of `CallKey` as well.
 """
 
 # Annotations are looked at when the class is made, so they are no texts here: no `from __future__ import annotations`.
@@ -71,7 +71,7 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
     run_id: Annotated[str, RunId("random, 8 hexadecimal digits", anonymous=Anonymous("numbered", "run"))]
     call_id: Annotated[int, Number("counted from 1 in the runtime")]
     parent_call_id: Annotated[
-        int | None, Number("the call that caused this one", least=1, na="nobody's call caused it")
+        int | None, Number("the call that caused this one", least=1, na="no other call caused it")
     ]
     plugin: Annotated[
         str, Text("the name it is loaded by", source="subject.plugin", anonymous=Anonymous("numbered", "plugin"))
@@ -85,7 +85,7 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
     abi: Annotated[str, Text("how it was called", source="subject.abi", anonymous=KEPT)]
     origin: Annotated[
         str,
-        Text("who called: `user`, `event`, `http`, `lifecycle`, `bench`, `profile`, `sweep`, `panel`", anonymous=KEPT),
+        Text("the caller: `user`, `event`, `http`, `lifecycle`, `bench`, `profile`, `sweep`, `panel`", anonymous=KEPT),
     ]
     instance_id: Annotated[int | None, Number("the instance that was entered", **_ENTERED)]
     instance_call: Annotated[
@@ -172,7 +172,7 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
     grows_refused: Annotated[
         int,
         Number(
-            "grows that a limit refused; not those beyond the module's own maximum, of which nobody is asked",
+            "grows that a limit refused; not those beyond the module's own maximum, which Wasmtime refuses by itself",
             code="I",
             unit="count",
         ),

@@ -1,4 +1,4 @@
-"""The columns of the tables beside the calls', and what their rows say beyond numbers."""
+"""The columns of every table but the calls', and the keys of their rows: the values that are no numbers."""
 
 from __future__ import annotations
 
@@ -72,9 +72,9 @@ HOST_CALLS = Schema(
     HostCallKey,
     {
         "call_id": Number("the call it was made in"),
-        "plugin": Text("who made it", anonymous=_PLUGIN),
+        "plugin": Text("the plugin that made it", anonymous=_PLUGIN),
         "seq": Number("counted from 1 in the call", code="I", unit="count"),
-        "capability": Text("what it takes", na="anybody may", anonymous=KEPT),
+        "capability": Text("the capability it needs", na="it needs none", anonymous=KEPT),
         "function": Text("module and name", anonymous=KEPT),
         "target": Text("what it was about, its first 200 characters", na="there is none",
                        anonymous=Anonymous("numbered", "target")),
@@ -83,7 +83,7 @@ HOST_CALLS = Schema(
         "bytes_in": Number("from the guest", unit="bytes"),
         "bytes_out": Number("to the guest", unit="bytes"),
         "decision": Text("`allowed`, `denied`, `limited` or `failed`", anonymous=KEPT),
-        "detail": Text("why, or what came of it", na="nothing to add", anonymous=_DETAIL),
+        "detail": Text("the reason, or the result", na="nothing to add", anonymous=_DETAIL),
     },
 )  # fmt: skip
 
@@ -103,7 +103,7 @@ LOGS = Schema(
     LogKey,
     {
         "call_id": Number("the call it was written in", least=1, na="outside of any call"),
-        "plugin": Text("who wrote it", anonymous=_PLUGIN),
+        "plugin": Text("the plugin that wrote it", anonymous=_PLUGIN),
         "at": Instant("when: `perf_counter_ns` since the runtime's start, on the system clock of that start"),
         "level": Text("as the plugin said", na="it said none", anonymous=KEPT),
         "message": Message("its first 10 000 characters", limit=MESSAGE_LIMIT,
@@ -118,7 +118,7 @@ AUDIT = Schema(
     {
         "at": Instant("as in `logs`"),
         "what": Text("such as `load`, `grant` or `denied`", anonymous=KEPT),
-        "plugin": Text("whom it is about", na="nobody in particular", anonymous=_PLUGIN),
+        "plugin": Text("the plugin it is about", na="it is about no single plugin", anonymous=_PLUGIN),
         "detail": Text("its first 200 characters", na="nothing to add", anonymous=_DETAIL),
         "via": Text("magic, panel, Python, plugin or event", na="not known", anonymous=KEPT),
     },
@@ -132,7 +132,7 @@ POLICIES = Schema(
         "at": Instant("as in `logs`"),
         "grants": Made("a tuple", na="never; empty without grants", anonymous=Anonymous("scopes")),
         "quota": Made("a dictionary", anonymous=KEPT),
-        "on_denied": Text("what a denial does", anonymous=KEPT),
+        "on_denied": Text("the effect of a denial", anonymous=KEPT),
     },
 )
 

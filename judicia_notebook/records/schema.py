@@ -1,4 +1,4 @@
-"""What a recorded column is. Each is declared once, and everything about it follows from its declaration.
+"""A recorded column is declared once, and everything about it follows from its declaration.
 
 A declaration says what the column means, its unit, how exact it is, when it is NA, how it is stored, and what becomes
 of it where a run is saved without names. From the declarations of a table come

@@ -4,9 +4,9 @@ It does not know what its columns mean.
 
 - Rows live in chunks, one `bytearray` each, written with ``struct.pack_into``. A row is some hundred bytes, where a
   Python object a row would be some thousand, and NumPy reads a chunk without a copy.
-- Whatever is not a number, all texts of a row among it, is one tuple: the row's *key*. A chunk keeps each distinct key
-  once, as a named tuple, and the row holds its index. Keys belong to their chunk, so dropping the oldest chunk drops
-  its texts too, and a guest that makes every text unique cannot make the table grow.
+- The values of a row that are no numbers, such as its texts, form a tuple: the row's *key*. A chunk keeps each distinct
+  key once, as a named tuple, and the row holds its index. Keys belong to their chunk, so dropping the oldest chunk
+  drops its texts too, and a guest that makes every text unique cannot make the table grow.
 - The table is over its capacity when it has too many rows or its keys weigh too much. Then the oldest chunk goes, and
   its rows are counted in `dropped`.
 - A row's *position* counts from the table's beginning and stays its own for good, also after older rows were dropped.

@@ -51,10 +51,10 @@ def tells_interrupts(message: str) -> Callable[[F], F]:
             try:
                 return function(*arguments, **options)
             except KeyboardInterrupt as error:
-                told = interrupted(error, message)
-                if told is error:
+                interrupt = interrupted(error, message)
+                if interrupt is error:
                     raise
-                raise told.with_traceback(error.__traceback__) from None
+                raise interrupt.with_traceback(error.__traceback__) from None
 
         return cast("F", telling)
 

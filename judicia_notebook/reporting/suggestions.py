@@ -19,7 +19,7 @@ from typing import Any, Final
 
 MOST_PART: Final = 200
 MOST_LINE: Final = 400
-"""Characters of a part and of a line. A card cuts what is longer, and half a line may mean something else."""
+"""Characters of a part and of a line. A card cuts what is longer, and half a line may mean something different."""
 
 _SEEN = re.compile(r"[ -~]+")
 _BARE = re.compile(r"[A-Za-z0-9_./:=@%+,~*-]+")

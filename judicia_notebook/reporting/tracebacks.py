@@ -53,8 +53,8 @@ def render(error: BaseException, sentences: Iterable[str]) -> list[str]:
     _shown[error] = id(error.__traceback__)
     if formatter is None or (mode == _DEFAULT_MODE and not again):
         return [*sentences, *frame_lines(error.__traceback__)]
-    kept = without_machinery(error.__traceback__)
-    lines: list[str] = formatter.structured_traceback(type(error), error, kept, tb_offset=0)
+    trace = without_machinery(error.__traceback__)
+    lines: list[str] = formatter.structured_traceback(type(error), error, trace, tb_offset=0)
     return lines
 
 
@@ -72,11 +72,11 @@ def frame_lines(trace: TracebackType | None) -> list[str]:
 
 def without_machinery(trace: TracebackType | None) -> TracebackType | None:
     """The traceback without our frames and IPython's own."""
-    kept: TracebackType | None = None
-    for one in reversed(list(_chain(trace))):
-        if not _is_machinery(one.tb_frame.f_code.co_filename):
-            kept = TracebackType(kept, one.tb_frame, one.tb_lasti, one.tb_lineno)
-    return kept
+    chain: TracebackType | None = None
+    for entry in reversed(list(_chain(trace))):
+        if not _is_machinery(entry.tb_frame.f_code.co_filename):
+            chain = TracebackType(chain, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
+    return chain
 
 
 def _chain(trace: TracebackType | None) -> Iterator[TracebackType]:

@@ -114,12 +114,12 @@ def _lowered_by(manifest: Manifest, ceiling: Quota, source: str) -> Quota:
         A quota kind or value that does not exist.
     """
     try:
-        asked = make_quota(manifest.quota)
+        wishes = make_quota(manifest.quota)
     except PolicyError as error:
         raise ManifestError(error.message, source=source) from None
     lowered: dict[str, Any] = {}
     for kind, most in DEFAULTS.given().items():
-        value = getattr(asked, kind)
+        value = getattr(wishes, kind)
         bounds = [bound for bound in (most, getattr(ceiling, kind)) if isinstance(bound, int | float)]
         if isinstance(value, int | float) and (not bounds or value <= min(bounds)):
             lowered[kind] = value
@@ -161,7 +161,7 @@ def may_take_over(plugin: Plugin, request: Request, found: Read, start: Snapshot
     """Whether a module may take a loaded plugin's place, with its grants and quotas, without the caller saying so."""
     if is_source_of(plugin, found):
         return True
-    return found.path is None and plugin.code.path is None and _has_no_more(plugin, request, start)
+    return found.path is None and plugin._code.path is None and _has_no_more(plugin, request, start)
 
 
 def is_source_of(plugin: Plugin, found: Read) -> bool:
@@ -170,7 +170,7 @@ def is_source_of(plugin: Plugin, found: Read) -> bool:
     Paths are compared as the user gave them, made absolute and not resolved: a link that a stranger may change can lead
     to any file.
     """
-    code = plugin.code
+    code = plugin._code
     if found.path is not None:
         return code.path == found.path
     return code.path is None and code.digest == found.digest and code.manifest == found.manifest
@@ -179,16 +179,18 @@ def is_source_of(plugin: Plugin, found: Read) -> bool:
 def _has_no_more(plugin: Plugin, request: Request, start: Snapshot) -> bool:
     """Whether a plugin has nothing beyond what this load gives, and could get nothing more back by `Policy.reset`."""
     for had in (plugin.policy.snapshot(), plugin.policy.initial):
-        kept = overlay(had.quota, request.quota.given())
+        quota = overlay(had.quota, request.quota.given())
         if not set(had.granted) <= set(start.granted) or had.on_denied != start.on_denied:
             return False
-        if any(_is_more(value, start.quota, kind) for kind, value in kept.given().items()):
+        if any(_is_more(value, start.quota, kind) for kind, value in quota.given().items()):
             return False
     if plugin.config and request.config is None:
         return False
     if plugin.kept_instances != 1 and request.instances is None:
         return False
-    return all(kept is None or given is not None for kept, given in zip(plugin.options, request.options, strict=True))
+    return all(
+        option is None or given is not None for option, given in zip(plugin.options, request.options, strict=True)
+    )
 
 
 def _is_more(value: Any, start: Quota, kind: str) -> bool:
@@ -204,7 +206,7 @@ def _alternatives(name: str) -> Iterable[str]:
 
 
 def _note(claimed: str, name: str, found: Read, holder: Plugin) -> str:
-    new, old = (printable(str(one.path or source_label(one.source)), 200) for one in (found, holder.code))
+    new, old = (printable(str(module.path or source_label(module.source)), 200) for module in (found, holder._code))
     return (
         f"loaded as {name}: the name {claimed} belongs to {old}, and this is {new}, which has nothing of it; "
         f'name="{claimed}" replaces {claimed} and keeps its grants, another name= keeps both, '

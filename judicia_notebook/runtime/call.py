@@ -12,10 +12,9 @@ for an instance is kept apart.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from time import perf_counter_ns
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from judicia_notebook.context import collected, current_call, label_text
 from judicia_notebook.engine import interrupts, safety, wire
@@ -39,74 +38,21 @@ from judicia_notebook.errors import (
 from judicia_notebook.host.scope import CallScope
 from judicia_notebook.policy.policy import CappedBudget
 from judicia_notebook.records.captures import THE_CALL
-from judicia_notebook.records.record import CallRecord, EndedCall, LimitsInForce
+from judicia_notebook.records.record import CallRecord, EndedCall
 from judicia_notebook.reporting.interrupts import interrupted
 from judicia_notebook.runtime import facts
 from judicia_notebook.runtime.exports import REACTOR_INITIALIZE
+from judicia_notebook.runtime.observation import limits_in_force, observer
 from judicia_notebook.runtime.pool import Instance, Making, Ticket
 from judicia_notebook.units import format_time
 from judicia_notebook.wasm.json_shape import TooManyValues
 
 if TYPE_CHECKING:
-    from judicia_notebook.engine.invocation import Invocation
-    from judicia_notebook.engine.limits import Limits
     from judicia_notebook.engine.memory import MemoryAccount
-    from judicia_notebook.engine.sandbox import Observer
     from judicia_notebook.policy.policy import FormerPolicy, Policy
-    from judicia_notebook.records.record import Subject
-    from judicia_notebook.records.recorder import Recorder
-    from judicia_notebook.runtime.linking import Code
-    from judicia_notebook.runtime.platform import Platform
-    from judicia_notebook.runtime.pool import InstancePool
+    from judicia_notebook.runtime.target import Target
 
 MAKING_FRAMES = 40
-
-
-class Activity:
-    """A plugin's running calls, the position of the last call's row, and the policies of code that was replaced."""
-
-    __slots__ = ("former", "last", "running")
-
-    def __init__(self) -> None:
-        self.former: dict[str, FormerPolicy] = {}  # by the digest of code that was replaced
-        self.last = -1
-        self.running: dict[int, Call] = {}
-
-
-class Target(NamedTuple):
-    """What a call aims at: a function of a plugin, and the code and instances to run it in."""
-
-    platform: Platform
-    policy: Policy
-    code: Code
-    instances: InstancePool
-    subject: Subject
-    config: Mapping[str, Any]
-    activity: Activity
-
-    def at(self, function: str) -> Target:
-        """The same plugin, another function."""
-        return self._replace(subject=self.subject._replace(function=function))
-
-    def on(self, making: Making) -> Target:
-        """The same function, in other code: the plugin was replaced while the call waited."""
-        code, config = making
-        subject = self.subject._replace(digest=code.digest, abi=code.abi)
-        return self._replace(code=code, config=config, subject=subject)
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How an attempted call ended: a value, or the error that `Plugin.call` would have raised, and the record."""
-
-    value: Any
-    error: JudiciaError | None
-    record: CallRecord | None
-
-    @property
-    def ok(self) -> bool:
-        """Whether there is a value and no error."""
-        return self.error is None
 
 
 class Call:
@@ -223,12 +169,12 @@ class Call:
             if on_main:
                 interrupts.leave(scope)
         if scope.interrupted is not None:
-            raise self._told(scope.interrupted)
+            raise self._interrupt(scope.interrupted)
         if self.error is not None:
             raise self.error
         return value
 
-    def _told(self, error: BaseException) -> BaseException:
+    def _interrupt(self, error: BaseException) -> BaseException:
         """The interrupt, with a sentence on what became of this call."""
         if self._queued_ns and not self.started_ns:
             return interrupted(error, f"{self.scope.where} was interrupted while it waited for an instance.")
@@ -419,7 +365,7 @@ class Call:
         generation = target.instances.generation_of(target.code)
         sandbox = Sandbox(target.code.linkage, scope.budget, self.platform.pool)
         try:
-            sandbox.observer = _observer(self.platform.recorder)
+            sandbox.observer = observer(self.platform.recorder)
             sandbox.enter(scope)
             try:
                 sandbox.instantiate()
@@ -515,7 +461,7 @@ class Call:
         row.bytes_out = self.bytes_out
         row.host_calls = scope.host_calls
         row.denied = scope.denied
-        row.limits = _in_force(scope.budget.limits)
+        row.limits = limits_in_force(scope.budget.limits)
         row.policy_version = state.version
         row.outcome = outcome
         row.error = text
@@ -559,33 +505,3 @@ def hook(target: Target, name: str, budget: Policy | CappedBudget | None = None)
         call.exchange(request)
 
     return Call(target.at(name), budget or target.policy, run, size_in=len(request), origin="lifecycle")
-
-
-def _observer(recorder: Recorder) -> Observer:
-    def observe(scope: Invocation, event: str, cpu_ns: int, used: int) -> None:
-        recorder.add_sample(scope.call_id, event, perf_counter_ns() - recorder.began_ns, cpu_ns, used)
-
-    return observe
-
-
-class _Converted(NamedTuple):
-    limits: Limits
-    in_force: LimitsInForce
-
-
-_last: _Converted | None = None
-
-
-def _in_force(limits: Limits) -> LimitsInForce:
-    """The limits as the row wants them; most calls in a row have the same."""
-    global _last
-    last = _last
-    if last is not None and last.limits is limits:
-        return last.in_force
-
-    def seconds(nanoseconds: int | None) -> float | None:
-        return None if nanoseconds is None else nanoseconds / 1e9
-
-    made = LimitsInForce(seconds(limits.cpu_ns), seconds(limits.wall_ns), limits.memory_bytes, limits.fuel)
-    _last = _Converted(limits, made)
-    return made

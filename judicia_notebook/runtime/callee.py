@@ -10,15 +10,17 @@ if TYPE_CHECKING:
     from judicia_notebook.policy.quotas import Quota
     from judicia_notebook.records.record import CallRecord
     from judicia_notebook.records.recorder import Recorder
-    from judicia_notebook.runtime.call import Call, Outcome, Target
+    from judicia_notebook.runtime.call import Call
     from judicia_notebook.runtime.linking import Code
+    from judicia_notebook.runtime.outcome import Outcome
     from judicia_notebook.runtime.pool import Instance, InstancePool
+    from judicia_notebook.runtime.target import Target
 
 
 class Recorded(Protocol):
     """A plugin or a runtime, and its records."""
 
-    recorder: Recorder
+    _recorder: Recorder
 
     @property
     def last(self) -> CallRecord | None:
@@ -36,17 +38,17 @@ class Callee(Recorded, Protocol):
         """``judicia-v1``, ``wasi`` or ``raw``."""
 
     @property
-    def code(self) -> Code:
+    def _code(self) -> Code:
         """The module as it was read and compiled."""
 
     @property
     def config(self) -> Mapping[str, Any]:
         """The config that on_initialize gets, over the manifest's own."""
 
-    def target(self, function: str, abi_name: str) -> Target:
+    def _target(self, function: str, abi_name: str) -> Target:
         """The target of a call of this function now."""
 
-    def begin(
+    def _begin(
         self, target: Target, quota: Quota | Mapping[str, Any] | None, body: Callable[[Call], Any], **more: Any
     ) -> Call:
         """A call that is about to be made."""

@@ -32,16 +32,16 @@ def callable_functions(module: ModuleInfo, abi_name: str) -> dict[str, FuncType]
 
 def exported_functions(module: ModuleInfo) -> dict[str, FuncType]:
     """Every exported function."""
-    return {one.name: one.type for one in module.exports if one.kind == "func" and one.type is not None}
+    return {export.name: export.type for export in module.exports if export.kind == "func" and export.type is not None}
 
 
 def numeric_exports(module: ModuleInfo, abi_name: str) -> dict[str, FuncType]:
     """The exports that `Plugin.raw` calls, without those that the ABI or WASI has a use for."""
-    kept = {*callable_functions(module, abi_name), *ENTRIES}
+    others = {*callable_functions(module, abi_name), *ENTRIES}
     return {
         name: kind
         for name, kind in exported_functions(module).items()
-        if name not in kept and NUMBERS.issuperset((*kind.params, *kind.results))
+        if name not in others and NUMBERS.issuperset((*kind.params, *kind.results))
     }
 
 

@@ -70,8 +70,8 @@ def no_json(scope: CallScope, answer: bytes, error: ValueError) -> AbiViolation:
     if not answer:
         text = "its answer is empty, which is no JSON"
     else:
-        asked = suspicion(scope.packed >> 32, scope.packed & 0xFFFFFFFF)
-        text = f"its answer is not the JSON of the ABI: {error}; {shown(answer)}{asked}"
+        doubt = suspicion(scope.packed >> 32, scope.packed & 0xFFFFFFFF)
+        text = f"its answer is not the JSON of the ABI: {error}; {shown(answer)}{doubt}"
     return AbiViolation(text, plugin=scope.plugin, function=scope.function)
 
 

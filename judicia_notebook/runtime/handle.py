@@ -158,8 +158,10 @@ class CallHandle:
                 raise TimeoutError
             return self._future.result(0)
         except KeyboardInterrupt as error:
-            told = interrupted(error, f"The wait for {self.plugin}.{self.function} was interrupted; the call goes on.")
-            raise told from None
+            interrupt = interrupted(
+                error, f"The wait for {self.plugin}.{self.function} was interrupted; the call goes on."
+            )
+            raise interrupt from None
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """Wait for the end; the error it ended with, if any.

@@ -89,8 +89,8 @@ class Inspection:
 
     @property
     def capabilities(self) -> tuple[str, ...]:
-        """What its imports take, whatever the manifest says."""
-        return tuple(sorted({one.capability for one in self.imports if one.capability}))
+        """The capabilities that its imports need. The manifest has no part in it."""
+        return tuple(sorted({item.capability for item in self.imports if item.capability}))
 
     @property
     def rights(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -106,9 +106,9 @@ class Inspection:
             *([f"  numbers     {listed(self.numeric)}"] if self.numeric else []),
             *([f"  exports     {listed(self.others)}"] if self.others else []),
         ]
-        for one in self.imports:
-            takes = "unknown here" if not one.known else one.capability or "no capability needed"
-            lines.append(f"    import    {printable(one.module, 60)} {printable(one.name, 60)}  ({takes})")
+        for item in self.imports:
+            takes = "unknown here" if not item.known else item.capability or "no capability needed"
+            lines.append(f"    import    {printable(item.module, 60)} {printable(item.name, 60)}  ({takes})")
         for smallest, largest in self.memories:
             most = format_size(largest) if largest is not None else "no maximum"
             lines.append(f"  memory      {format_size(smallest)} to {most}")
@@ -132,21 +132,21 @@ def inspect(found: Read | Code, dispatcher: Dispatcher, *, name: str = "", grant
         manifest_origin=found.manifest_origin,
         imports=tuple(
             ImportedFunction(
-                one.module,
-                one.name,
-                one.kind,
-                str(one.type),
-                dispatcher.capabilities.get((one.module, one.name)),
-                dispatcher.find(one.module, one.name) is not None,
+                item.module,
+                item.name,
+                item.kind,
+                str(item.type),
+                dispatcher.capabilities.get((item.module, item.name)),
+                dispatcher.find(item.module, item.name) is not None,
             )
-            for one in module.imports
+            for item in module.imports
         ),
         functions=tuple(callable_functions(module, found.abi)),
         numeric=tuple(f"{name}{kind}" for name, kind in numeric_exports(module, found.abi).items()),
         others=_others(module, found.abi),
-        exports=tuple((one.name, one.kind, str(one.type) if one.type else "") for one in module.exports),
-        memories=tuple((one.minimum_pages * PAGE, _pages(one.maximum_pages)) for one in module.memories),
-        tables=tuple((one.minimum, one.maximum) for one in module.tables),
+        exports=tuple((export.name, export.kind, str(export.type) if export.type else "") for export in module.exports),
+        memories=tuple((memory.minimum_pages * PAGE, _pages(memory.maximum_pages)) for memory in module.memories),
+        tables=tuple((table.minimum, table.maximum) for table in module.tables),
         start_function=None if start is None else module.names.get(start) or names.get(start) or f"function {start}",
         sections=_sections(module),
         requests=read_requests(found.manifest.capabilities),
@@ -162,9 +162,9 @@ def _others(module: ModuleInfo, abi_name: str) -> tuple[str, ...]:
         *ENTRIES,
     }
     return tuple(
-        f"{one.name}{one.type}" if one.type is not None else f"{one.name} ({one.kind})"
-        for one in module.exports
-        if one.name not in shown
+        f"{export.name}{export.type}" if export.type is not None else f"{export.name} ({export.kind})"
+        for export in module.exports
+        if export.name not in shown
     )
 
 

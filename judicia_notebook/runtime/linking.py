@@ -171,8 +171,8 @@ def announced(what: str) -> Iterator[None]:
 
 def _resolve(imports: Sequence[Import], dispatcher: Dispatcher, *, trap_unknown: bool) -> Iterable[Any]:
     done = set()
-    missing = [one for one in imports if one.kind != "func" or dispatcher.find(one.module, one.name) is None]
-    if missing and not (trap_unknown and all(one.kind == "func" for one in missing)):
+    missing = [item for item in imports if item.kind != "func" or dispatcher.find(item.module, item.name) is None]
+    if missing and not (trap_unknown and all(item.kind == "func" for item in missing)):
         raise _unknown(missing, dispatcher)
     for wanted in imports:
         key = (wanted.module, wanted.name)
@@ -211,9 +211,9 @@ def _trapping(wanted: Import) -> HostFunction | None:
 
 def _unknown(missing: Sequence[Import], dispatcher: Dispatcher) -> UnknownImport:
     """The error for imports that are not offered: all of them, whose they are, and the way around."""
-    first, *others = dict.fromkeys((one.module, one.name, one.kind) for one in missing)
+    first, *others = dict.fromkeys((item.module, item.name, item.kind) for item in missing)
     lines = makers_of(missing)
-    if all(one.kind == "func" for one in missing):
+    if all(item.kind == "func" for item in missing):
         lines.append('unknown_imports="trap" loads it anyway; on a line that is  --unknown-imports trap')
     else:
         lines.append("Only functions can be left to trap, so unknown_imports does not load it.")
@@ -228,12 +228,12 @@ def differences(old: Code, new: Code) -> tuple[str, ...]:
     found = [f"code {old.digest[:12]} -> {new.digest[:12]}"]
     if old.manifest.version != new.manifest.version:
         found.append(f"version {old.manifest.version} -> {new.manifest.version}")
-    before = {f"{one.module} {one.name}" for one in old.module.imports}
-    after = {f"{one.module} {one.name}" for one in new.module.imports}
-    found += [f"now imports {one}" for one in sorted(after - before)]
-    found += [f"no longer imports {one}" for one in sorted(before - after)]
-    asked = sorted(set(new.manifest.capabilities) - set(old.manifest.capabilities))
-    found += [f"now asks for {one}" for one in asked]
+    before = {f"{item.module} {item.name}" for item in old.module.imports}
+    after = {f"{item.module} {item.name}" for item in new.module.imports}
+    found += [f"now imports {name}" for name in sorted(after - before)]
+    found += [f"no longer imports {name}" for name in sorted(before - after)]
+    requests = sorted(set(new.manifest.capabilities) - set(old.manifest.capabilities))
+    found += [f"now asks for {capability}" for capability in requests]
     return tuple(found)
 
 
@@ -259,7 +259,7 @@ def not_callable(plugin: str, code: Code, function: str) -> JudiciaError:
 
 def _why_raw(code: Code) -> str:
     missing = abi.missing_exports(code.module)
-    return f"it lacks what ABI 1 needs: {', '.join(missing)}" if missing else 'abi="raw" was asked for'
+    return f"it lacks exports that ABI 1 needs: {', '.join(missing)}" if missing else 'abi="raw" was asked for'
 
 
 _GC_TYPE = "gc types are disallowed but found type which requires gc"

@@ -26,15 +26,17 @@ from judicia_notebook.policy.grants import read_requests
 from judicia_notebook.policy.policy import CappedBudget, FormerPolicy, Policy
 from judicia_notebook.policy.quotas import Quota, call_quota, make_quota
 from judicia_notebook.records.record import CallRecord, Subject
-from judicia_notebook.runtime.call import Activity, Call, Outcome, Target, hook
+from judicia_notebook.runtime.call import Call, hook
 from judicia_notebook.runtime.exports import WASI_ABI
 from judicia_notebook.runtime.facts import no_json
 from judicia_notebook.runtime.handle import CallHandle, in_background
 from judicia_notebook.runtime.inspection import Inspection, inspect
 from judicia_notebook.runtime.linking import differences, not_callable
+from judicia_notebook.runtime.outcome import Outcome
 from judicia_notebook.runtime.pool import Instance, InstancePool, Instances, Making
 from judicia_notebook.runtime.raw import RawFunction
 from judicia_notebook.runtime.source import Options, Source
+from judicia_notebook.runtime.target import Activity, Target
 from judicia_notebook.runtime.wasi_command import RunResult, run
 from judicia_notebook.text import did_you_mean
 
@@ -87,12 +89,12 @@ class Plugin:
         self.options = options or Options()
         self.policy = policy
         self.changes: tuple[str, ...] = ()
-        self.recorder = platform.recorder
+        self._recorder = platform.recorder
         self._platform = platform
         self.kept_instances = instances
         self._instances = InstancePool(name, Making(code, dict(config)), _kind(instances, code), policy)
         policy.observe(partial(_follow, weakref.ref(self)))
-        self.unloaded = False  # its runtime sets this, when it frees the name
+        self._unloaded = False  # its runtime sets this, when it frees the name
         self._targets: dict[str, Target] = {}
         self._activity = Activity()
         self._on_unload = on_unload
@@ -103,15 +105,15 @@ class Plugin:
     @property
     def source(self) -> Source:
         """What it was loaded from."""
-        return self.code.source
+        return self._code.source
 
     @property
     def current(self) -> Plugin:
         """The plugin of this name: this one, or what was loaded under its name after this one was unloaded."""
-        return (self._named(self.name) or self) if self.unloaded else self
+        return (self._named(self.name) or self) if self._unloaded else self
 
     @property
-    def code(self) -> Code:
+    def _code(self) -> Code:
         """The module as it was read and compiled."""
         return self._instances.making.code
 
@@ -123,7 +125,7 @@ class Plugin:
     @property
     def state(self) -> str:
         """``loaded`` (nothing of it ran yet), ``ready``, ``failed`` (to initialize) or ``unloaded``."""
-        if self.unloaded:
+        if self._unloaded:
             return "unloaded"
         if self._instances.failed:
             return "failed"
@@ -132,42 +134,42 @@ class Plugin:
     @property
     def manifest(self) -> Manifest:
         """What it says of itself."""
-        return self.code.manifest
+        return self._code.manifest
 
     @property
     def manifest_origin(self) -> str:
         """``section``, ``plugin.toml``, ``derived`` or ``given``."""
-        return self.code.manifest_origin
+        return self._code.manifest_origin
 
     @property
     def digest(self) -> str:
         """SHA-256 of the wasm bytes, in hex."""
-        return self.code.digest
+        return self._code.digest
 
     @property
     def abi(self) -> str:
         """``judicia-v1``, ``wasi`` or ``raw``."""
-        return self.code.abi
+        return self._code.abi
 
     @property
     def is_command(self) -> bool:
         """Whether it is a WASI command: something to `run`, with no functions to call."""
-        return self.code.abi == WASI_ABI
+        return self._code.abi == WASI_ABI
 
     @property
     def exports(self) -> tuple[Export, ...]:
         """What the module exports, in its own order."""
-        return self.code.module.exports
+        return self._code.module.exports
 
     @property
     def imports(self) -> tuple[Import, ...]:
         """What the module imports: all it can reach."""
-        return self.code.module.imports
+        return self._code.module.imports
 
     @property
     def functions(self) -> tuple[str, ...]:
         """The names that `call` takes."""
-        return tuple(self.code.callable)
+        return tuple(self._code.callable)
 
     @property
     def instances(self) -> int | str:  # jedi completes nothing on an object that has a property typed as a Literal
@@ -178,21 +180,21 @@ class Plugin:
     def requested(self) -> tuple[str, ...]:
         """What the manifest asks for and is not granted; what cannot be granted is in `inspect`."""
         granted = self.policy.granted
-        return tuple(one for one in read_requests(self.manifest.capabilities).grants if one not in granted)
+        return tuple(grant for grant in read_requests(self.manifest.capabilities).grants if grant not in granted)
 
     @property
     def requested_quota(self) -> dict[str, Any]:
         """Quotas the manifest asks for beyond what it has, by kind; they wait for the user."""
-        asked, has = make_quota(self.manifest.quota).given(), self.policy.quota.given()
+        requests, has = make_quota(self.manifest.quota).given(), self.policy.quota.given()
         return {
             kind: value
-            for kind, value in asked.items()
+            for kind, value in requests.items()
             if has[kind] is not None and (value is None or value > has[kind])
         }
 
     def inspect(self) -> Inspection:
         """Everything about it that can be known without running it."""
-        return inspect(self.code, self._platform.dispatcher, name=self.name, granted=self.policy.granted)
+        return inspect(self._code, self._platform.dispatcher, name=self.name, granted=self.policy.granted)
 
     def __repr__(self) -> str:
         return f"<Plugin {self.name} {self.manifest.version} {self.state}, {self.digest[:12]}>"
@@ -289,10 +291,10 @@ class Plugin:
         NoSuchFunction
             No such function, or its type has more than i32, i64, f32 and f64 in it.
         """
-        kind = self.code.functions.get(export)
+        kind = self._code.functions.get(export)
         if kind is None:
             raise NoSuchFunction(
-                f"{self.name} exports no function {export!r}.{did_you_mean(export, self.code.functions)}"
+                f"{self.name} exports no function {export!r}.{did_you_mean(export, self._code.functions)}"
             )
         if not {*kind.params, *kind.results} <= {"i32", "i64", "f32", "f64"}:
             raise NoSuchFunction(f"{self.name}.{export} is {kind}, and only i32, i64, f32 and f64 can be passed.")
@@ -332,7 +334,7 @@ class Plugin:
         finish: Callable[[Call, Any], Any],
         instances: InstancePool | None = None,
     ) -> Call:
-        target = self.target(function, self.code.abi)
+        target = self._target(function, self._code.abi)
         if instances is not None:
             target = target._replace(instances=instances)
         if function not in target.code.callable:
@@ -343,21 +345,21 @@ class Plugin:
 
         way = current_way()
         origin = way if way in ORIGINS else "user"
-        return self.begin(
+        return self._begin(
             target, quota, exchange, finish=finish, size_in=len(request), origin=origin, encode_ns=encode_ns
         )
 
-    def begin(
+    def _begin(
         self, target: Target, quota: Quota | Mapping[str, Any] | None, body: Callable[[Call], Any], **more: Any
     ) -> Call:
         """A call that is about to be made; for `call` and its kin."""
-        if self.unloaded:
+        if self._unloaded:
             raise PluginNotReady(f"{self.name} is unloaded.", hint=f"Load it again under the name {self.name}.")
         if quota is None:
             return Call(target, self.policy, body, **more)
         return Call(target, CappedBudget(self.policy, call_quota(quota, self.policy.ceiling)), body, **more)
 
-    def target(self, function: str, abi_name: str) -> Target:
+    def _target(self, function: str, abi_name: str) -> Target:
         """The target of a call of this function now."""
         targets, (code, config) = (
             self._targets,
@@ -385,7 +387,7 @@ class Plugin:
         """
         if self._instances.idle:
             return
-        target = self.target("on_initialize", self.code.abi)
+        target = self._target("on_initialize", self._code.abi)
 
         def body(call: Call) -> None:
             if call.instance is not None and call.instance.calls == 0 and "on_initialize" in call.target.code.callable:
@@ -395,7 +397,7 @@ class Plugin:
                 call.sandbox.broken = call.scope.reported is not None
                 self._instances.note_start(failed=call.sandbox.broken)
 
-        self.begin(target, None, body, origin="lifecycle").run()
+        self._begin(target, None, body, origin="lifecycle").run()
 
     def unload(self) -> None:
         """Unload it: end its calls and free its memory.
@@ -420,13 +422,13 @@ class Plugin:
         for call in tuple(self._activity.running.values()):
             call.scope.cancel(why)
 
-    def end(self) -> None:
+    def _end(self) -> None:
         """Take no more calls and cancel those there are: the interpreter is about to go."""
         self._instances.close()
         self.cancel_calls()
 
     @property
-    def busy(self) -> bool:
+    def _busy(self) -> bool:
         """Whether there is a call that runs or waits, other than the one this is called from."""
         return bool(self._activity.running.keys() - {current_call.get()})
 
@@ -450,14 +452,14 @@ class Plugin:
             raise first
 
     def _clean_up(self, instance: Instance, seconds: float) -> None:
-        target = self.target("on_cleanup", self.code.abi).on(Making(instance.code, self._instances.making.config))
+        target = self._target("on_cleanup", self._code.abi).on(Making(instance.code, self._instances.making.config))
         call = hook(target, "on_cleanup", CappedBudget(self.policy, Quota(cpu=CLEANUP_SECONDS, wall=seconds)))
         with contextlib.suppress(JudiciaError):  # it is going anyway, and its row says what happened
             call.run(on=instance)
 
     def hold_back(self, new: Code) -> None:
         """Hold the present code to its present rights: it may still run or clean up while its successor gets more."""
-        activity, old = self._activity, self.code.digest
+        activity, old = self._activity, self._code.digest
         activity.former.pop(new.digest, None)
         if new.digest == old:
             return
@@ -466,11 +468,11 @@ class Plugin:
             if call.scope.digest == old:
                 call.hold_to(former)
 
-    def replace(
+    def _replace(
         self, code: Code, *, instances: Instances | None, config: Mapping[str, Any] | None, options: Options
     ) -> list[Instance]:
         """Exchange the code in place, for `Runtime.load`. Returns the instances left over, for `retire`."""
-        self.changes = differences(self.code, code)
+        self.changes = differences(self._code, code)
         self.kept_instances = instances or self.kept_instances
         self.options = options
         making = Making(code, self._instances.making.config if config is None else dict(config))

@@ -185,16 +185,16 @@ class InstancePool:
     @contextmanager
     def telling(self, scope: CallScope) -> Iterator[Callable[[], None]]:
         """Give a waiting call a function to call now and then: in a long wait it says what the call waits for."""
-        began, told = monotonic(), False
+        began, has_told = monotonic(), False
 
         def look() -> None:
-            nonlocal told
-            told = told or (monotonic() - began >= TOLD_AFTER and self._tell(scope))
+            nonlocal has_told
+            has_told = has_told or (monotonic() - began >= TOLD_AFTER and self._tell(scope))
 
         try:
             yield look
         finally:
-            if told:
+            if has_told:
                 self._telling = False
                 notices.say(f"... {printable(scope.where, 160)} waited {format_time(monotonic() - began)}.")
 
@@ -214,7 +214,7 @@ class InstancePool:
     def held_by(self) -> str:
         """The calls that have the instances, in words."""
         with self._lock:
-            busy = [f"call {one.call_id} ({printable(one.where, 160)})" for one in self._busy]
+            busy = [f"call {call.call_id} ({printable(call.where, 160)})" for call in self._busy]
         return format_names(busy, most=3)
 
     def join(self, ticket: Ticket, queue_limit: int) -> None:

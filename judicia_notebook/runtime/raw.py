@@ -1,4 +1,4 @@
-"""Numeric exports: what `Plugin.raw` gives. No JSON and no allocation, only the numbers WebAssembly itself knows."""
+"""Numeric exports, as `Plugin.raw` gives them. Calls pass WebAssembly's own numbers, without JSON or allocation."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ class RawFunction:
         CallError, PluginNotReady
         """
         plugin = self._plugin
-        target = plugin.target(self.name, RAW_ABI)
+        target = plugin._target(self.name, RAW_ABI)
         packed = self._pack(target.code, numbers)
 
         def body(call: Call) -> Any:
             request = packed if call.target.code is target.code else self._pack(call.target.code, numbers)
             return self._once(call.sandbox, call.sandbox.export(self.name), request)
 
-        return _single(plugin.begin(target, quota, body).run())
+        return _single(plugin._begin(target, quota, body).run())
 
     def map(
         self, rows: Iterable[float | Sequence[float]], *, quota: Quota | Mapping[str, Any] | None = None
@@ -68,7 +68,7 @@ class RawFunction:
         InvalidPayload, CallError, PluginNotReady
         """
         plugin = self._plugin
-        target = plugin.target(self.name, RAW_ABI)
+        target = plugin._target(self.name, RAW_ABI)
         arguments = [tuple(row) if isinstance(row, Iterable) and not isinstance(row, str) else (row,) for row in rows]
         packed = [self._pack(target.code, numbers, f"row {row}: ") for row, numbers in enumerate(arguments)]
 
@@ -78,7 +78,7 @@ class RawFunction:
             export = call.sandbox.export(self.name)
             return [_single(self._once(call.sandbox, export, request)) for request in requests]
 
-        answers: list[Any] = plugin.begin(target, quota, body).run()
+        answers: list[Any] = plugin._begin(target, quota, body).run()
         return answers
 
     @staticmethod

@@ -51,7 +51,7 @@ class Removal:
         if not self.removed:
             return f"There is nothing to remove. {self.stays}"
         title = "Removed:" if self.done else "Nothing is removed yet. This would go:"
-        lines = [title, *(f"  {one}" for one in self.removed), self.stays]
+        lines = [title, *(f"  {line}" for line in self.removed), self.stays]
         if not self.done:
             lines.append("To remove it:  %plugin reset --yes     or  rt.reset(confirm=True)")
         return "\n".join(lines)
@@ -60,7 +60,7 @@ class Removal:
 class Runtime(Protocol):
     """The part of a runtime that a reset needs."""
 
-    recorder: Recorder
+    _recorder: Recorder
     host: Host
 
     @property
@@ -95,8 +95,9 @@ def reset(runtime: Runtime, *, confirm: bool) -> Removal:
         failed = runtime.host.forget()
         if failed:
             raise ResourceExhausted(f"Not everything could be removed: {'; '.join(failed)}.")
-        runtime.recorder.clear()
-        runtime.recorder.add_audit("reset", "", "; ".join(found), current_way())
+        recorder = runtime._recorder
+        recorder.clear()
+        recorder.add_audit("reset", "", "; ".join(found), current_way())
     return Removal(True, found, stays)
 
 
@@ -110,16 +111,17 @@ def unloaded(names: Iterable[str], left: Iterable[str]) -> Removal:
 def _found(runtime: Runtime) -> Iterable[str]:
     if plugins := runtime.plugins:
         yield f"{len(plugins)} plugin{'s' if len(plugins) > 1 else ''}: {format_names(plugins)}"
-        if running := sum(plugin.busy for plugin in plugins.values()):
+        if running := sum(plugin._busy for plugin in plugins.values()):
             yield f"what runs: calls of {running} plugin{'s' if running > 1 else ''} are cancelled"
     yield from runtime.host.kept()
+    recorder = runtime._recorder
     rows: dict[str, Table[Any]] = {
-        "call": runtime.recorder.calls,
-        "host call": runtime.recorder.host_calls,
-        "sample": runtime.recorder.samples,
-        "log line": runtime.recorder.logs,
-        "change": runtime.recorder.audit,
-        "denial": runtime.recorder.denials,
+        "call": recorder.calls,
+        "host call": recorder.host_calls,
+        "sample": recorder.samples,
+        "log line": recorder.logs,
+        "change": recorder.audit,
+        "denial": recorder.denials,
     }
     counts = [f"{format_count(len(table))} {name}{'' if len(table) == 1 else 's'}" for name, table in rows.items()]
     if any(map(len, rows.values())):

@@ -66,7 +66,7 @@ def default_ceiling() -> Quota:
     return Quota(memory=memory_ceiling(), cpu=CEILING_CPU, wall=CEILING_WALL, payload=MOST_MEMORY, answer=MOST_MEMORY)
 
 
-@stays_in_process("In the other process, make one: jn.Runtime().")
+@stays_in_process("In the other process, make a runtime: jn.Runtime().")
 class Runtime:
     """Plugins, their platform and their records.
 
@@ -103,16 +103,16 @@ class Runtime:
         ceiling: Quota | None = None,
     ) -> None:
         top = Quota(**{**default_ceiling().given(), **as_quota(ceiling).given()})
-        self.recorder = Recorder(read_json=wire.reread)
+        self._recorder = Recorder(read_json=wire.reread)
         ours = weakref.ref(self)  # the engine keeps services by way of C, where no collector sees a cycle
         owners = Owners(lambda: _living(ours).data_dir)
         services = make_services(seed=seed, clock=clock, owners=owners, database=database)
-        self.host = Host(services, owners, lambda name: _living(ours).plugin(name).digest, self.recorder)
-        self.host.connect(self.recorder, deliver)
+        self.host = Host(services, owners, lambda name: _living(ours).plugin(name).digest, self._recorder)
+        self.host.connect(self._recorder, deliver)
         dispatcher = Dispatcher(services.values())
         dispatcher.add_functions(wasi.functions(services.values(), dispatcher.rates))
         pool = MemoryPool(2 * int(top.memory or MOST_MEMORY))  # type: ignore[arg-type]  # bytes by now
-        self._platform = Platform(dispatcher, self.recorder, pool, top, cache.default_folder(), Workers())
+        self._platform = Platform(dispatcher, self._recorder, pool, top, cache.default_folder(), Workers())
         self._given_data_dir = Path(data_dir).absolute() if data_dir is not None else None
         self._own_data_dir: Path | None = None
         self._data_lock = threading.Lock()
@@ -120,7 +120,7 @@ class Runtime:
         self._everything: weakref.WeakSet[Plugin] = weakref.WeakSet()  # unloaded ones may still be running
         self._lock = threading.RLock()
         self._closing = self._closed = False
-        self.owner = os.getpid()
+        self._owner = os.getpid()
         _open.add(self)
 
     @property
@@ -135,7 +135,7 @@ class Runtime:
         """The loaded plugins, by name."""
         return MappingProxyType(self._plugins)
 
-    @tells_interrupts("The load was interrupted; what was loaded before stays.")
+    @tells_interrupts("The load was interrupted; the plugins loaded before stay.")
     def load(
         self,
         source: Source,
@@ -183,14 +183,14 @@ class Runtime:
         Raises
         ------
         LoadError
-            The file cannot become a plugin; whatever is loaded stays as it was.
+            The file cannot become a plugin; all loaded plugins stay as they were.
         PolicyError
             A bad grant or quota; likewise.
         """
         self.check_open()
         named = self._plugins.get(name) if name is not None else None
-        kept = named.options if named is not None else Options()
-        options = Options(manifest, abi, unknown_imports).anchored().over(kept)
+        before = named.options if named is not None else Options()
+        options = Options(manifest, abi, unknown_imports).anchored().over(before)
         request = admission.check(
             self.ceiling,
             name=name,
@@ -214,7 +214,7 @@ class Runtime:
 
     def _admit(self, request: Request, found: Read, start: Snapshot, code: Code) -> Plugin:
         """Give a module its name: all of it or nothing."""
-        told: Policy | None = None
+        policy: Policy | None = None
         idle: list[Instance] = []
         try:
             with deferred():
@@ -223,16 +223,16 @@ class Runtime:
                     place = admission.find_place(request, found, start, self._plugins)
                     plugin = place.plugin or self._add(place, request, start, code)
                     if place.plugin is not None:
-                        told, idle = _renew(plugin, request, code, keeps=place.keeps)
+                        policy, idle = _renew(plugin, request, code, keeps=place.keeps)
                     self.host.plugin_loaded(plugin)
                     detail = "; ".join(plugin.changes) or f"{source_label(found.source)} {code.digest[:12]}"
                     what = "load" if place.plugin is None else "reload"
-                    self.recorder.add_audit(what, plugin.name, detail, current_way())
+                    self._recorder.add_audit(what, plugin.name, detail, current_way())
                 plugin.retire(idle)
         finally:
             # Guests and observers run without the lock: they may load and unload, or wait for a thread that does.
-            if told is not None:
-                told.tell()
+            if policy is not None:
+                policy.tell()
         if place.note:
             sys.stderr.write(f"{place.note[:1].upper()}{place.note[1:]}.\n")
         return plugin
@@ -244,7 +244,7 @@ class Runtime:
             place.name,
             code,
             self._platform,
-            Policy(place.name, self.recorder, ceiling=self.ceiling, initial=start),
+            Policy(place.name, self._recorder, ceiling=self.ceiling, initial=start),
             instances=request.instances or 1,
             config=request.config or {},
             on_unload=self._forget,
@@ -292,12 +292,12 @@ class Runtime:
     def _forget(self, plugin: Plugin) -> bool:
         """Free the name of a plugin that is being unloaded; False if that has happened before."""
         with self._lock:
-            if plugin.unloaded:
+            if plugin._unloaded:
                 return False
             self.host.plugin_unloaded(plugin)
             if self._plugins.get(plugin.name) is plugin:
                 del self._plugins[plugin.name]
-            plugin.unloaded = True  # last: an unload that is interrupted before this line is done again
+            plugin._unloaded = True  # last: an unload that is interrupted before this line is done again
             return True
 
     def clear(self) -> resetting.Removal:
@@ -311,10 +311,10 @@ class Runtime:
     def end_running(self, seconds: float) -> int:
         """Cancel the calls of plugins that are unloaded, and wait for their end; how many have not ended by then."""
         for plugin in tuple(self._everything):
-            if plugin.unloaded:
+            if plugin._unloaded:
                 plugin.cancel_calls("the runtime is reset")
         self._wait_for_calls(seconds)
-        return sum(plugin.busy for plugin in tuple(self._everything))
+        return sum(plugin._busy for plugin in tuple(self._everything))
 
     @contextlib.contextmanager
     def forgetting(self) -> Iterator[None]:
@@ -336,7 +336,7 @@ class Runtime:
 
         Ctrl-C ends a wait or a hook, and the next step follows; it is raised when all is done.
         """
-        if self._closed or self.owner != os.getpid():
+        if self._closed or self._owner != os.getpid():
             return
         with deferred(), self._lock:
             self._closing = True
@@ -352,17 +352,17 @@ class Runtime:
         )
         self._closed = True
 
-    def end_calls(self) -> None:
+    def _end_calls(self) -> None:
         """Take no more calls, cancel those there are, and wait a moment for them to end."""
         self.host.end()
         for plugin in tuple(self._everything):
-            plugin.end()
+            plugin._end()
         self._wait_for_calls(EXIT_SECONDS)
 
     def _wait_for_calls(self, seconds: float) -> None:
         """Wait until no call of this runtime is left, other than the call this is called from."""
         until = time.monotonic() + seconds
-        while time.monotonic() < until and any(plugin.busy for plugin in tuple(self._everything)):
+        while time.monotonic() < until and any(plugin._busy for plugin in tuple(self._everything)):
             time.sleep(0.002)
 
     def check_open(self) -> None:
@@ -411,52 +411,52 @@ class Runtime:
         """One row a call."""
         from judicia_notebook.records import frames
 
-        return frames.calls(self.recorder)
+        return frames.calls(self._recorder)
 
     @property
     def host_calls(self) -> pd.DataFrame:
         """One row a host call."""
         from judicia_notebook.records import frames
 
-        return frames.host_calls(self.recorder)
+        return frames.host_calls(self._recorder)
 
     @property
     def samples(self) -> pd.DataFrame:
         """Enter, exit, ticks and grows of each call."""
         from judicia_notebook.records import frames
 
-        return frames.samples(self.recorder)
+        return frames.samples(self._recorder)
 
     @property
     def logs(self) -> pd.DataFrame:
         """What plugins wrote to their logs."""
         from judicia_notebook.records import frames
 
-        return frames.logs(self.recorder)
+        return frames.logs(self._recorder)
 
     @property
     def audit(self) -> pd.DataFrame:
         """Loads, unloads, grants, revokes, quota changes, denials."""
         from judicia_notebook.records import frames
 
-        return frames.audit(self.recorder)
+        return frames.audit(self._recorder)
 
     @property
     def policies(self) -> pd.DataFrame:
         """What each policy version granted and allowed."""
         from judicia_notebook.records import frames
 
-        return frames.policies(self.recorder)
+        return frames.policies(self._recorder)
 
     @property
     def last(self) -> CallRecord | None:
         """The record of the last call of any plugin."""
-        return self.recorder.call_at(self.recorder.calls.end - 1)
+        return self._recorder.call_at(self._recorder.calls.end - 1)
 
     @contextlib.contextmanager
     def measure(self) -> Iterator[Measurement]:
         """Collect the calls made inside the block: ``with rt.measure() as m: ...``, then ``m.calls``."""
-        with context.collect(self.recorder) as call_ids:
+        with context.collect(self._recorder) as call_ids:
             yield Measurement(self, call_ids)
 
     # Telling, keeping, removing -----------------------------------------------------------------------------
@@ -533,7 +533,7 @@ class Runtime:
         """
         from judicia_notebook.analysis.runs.run import save_run
 
-        return save_run(self.recorder, path, anonymous=anonymous)
+        return save_run(self._recorder, path, anonymous=anonymous)
 
     def reset(self, *, confirm: bool = False) -> resetting.Removal:
         """Remove plugins with all they left: files, tables, events, notifications, shared regions and recorded rows.
@@ -601,7 +601,7 @@ def _renew(plugin: Plugin, request: Request, code: Code, *, keeps: bool) -> tupl
     if not keeps:
         plugin.policy.forget()
     changed = plugin.policy.merge(request.grants, request.quota, request.on_denied, what="load")
-    idle = plugin.replace(code, instances=request.instances, config=request.config, options=request.options)
+    idle = plugin._replace(code, instances=request.instances, config=request.config, options=request.options)
     return plugin.policy if changed else None, idle
 
 
@@ -621,8 +621,8 @@ _open: weakref.WeakSet[Runtime] = weakref.WeakSet()
 def _end_all_calls() -> None:
     """At the interpreter's exit no thread may be inside a guest: its next callback would find no interpreter."""
     for runtime in tuple(_open):
-        if runtime.owner == os.getpid():
-            runtime.end_calls()
+        if runtime._owner == os.getpid():
+            runtime._end_calls()
 
 
 atexit.register(_end_all_calls)

@@ -46,9 +46,9 @@ class Options(NamedTuple):
             return self
         return self._replace(manifest=Path(self.manifest).absolute())
 
-    def over(self, kept: Options) -> Options:
+    def over(self, other: Options) -> Options:
         """These options; where they say nothing, those of `kept`."""
-        return Options(*(mine or theirs for mine, theirs in zip(self, kept, strict=True)))
+        return Options(*(mine or theirs for mine, theirs in zip(self, other, strict=True)))
 
 
 def example_folder() -> Path:

@@ -1,4 +1,4 @@
-"""A WASI command: a program with a ``main``, run from its start to its end. What `Plugin.run` does.
+"""A WASI command: a program with a ``main``, which `Plugin.run` runs from its start to its end.
 
 An instance of a command cannot be entered twice, so each run has its own.
 """
@@ -54,7 +54,7 @@ class RunResult:
 
 def run(plugin: Callee, args: Sequence[str], stdin: bytes | str, quota: Quota | Mapping[str, Any] | None) -> RunResult:
     """Run a command to its end."""
-    target = plugin.target(START, WASI_ABI)
+    target = plugin._target(START, WASI_ABI)
     if target.code.abi != WASI_ABI:
         raise _not_a_command(plugin.name)
     arguments = [_encoded(text, "an argument") for text in _texts(plugin.name, args)]
@@ -74,7 +74,7 @@ def run(plugin: Callee, args: Sequence[str], stdin: bytes | str, quota: Quota | 
             call.bytes_out = process.collected_bytes
 
     size = len(given) + sum(map(len, arguments[1:]))
-    made = plugin.begin(target, quota, body, size_in=size)
+    made = plugin._begin(target, quota, body, size_in=size)
     try:
         made.run()
     except CallError as error:

@@ -219,9 +219,9 @@ def bodies_work(module: ModuleInfo, limits: SectionLimits = DEFAULT, enough: flo
         return squares
     total, held = 0.0, []
     for body in bodies:
-        one = _body_work(module, body)
-        total += one.work
-        held.append(one.held)
+        cost = _body_work(module, body)
+        total += cost.work
+        held.append(cost.held)
         if total > enough:
             return total
     return max(total, sum(nlargest(os.cpu_count() or 1, held)))
@@ -307,10 +307,10 @@ def _bodies(module: ModuleInfo, limits: SectionLimits) -> Iterator[Body]:
         declared = _declared(cursor)
         total += declared
         if declared > limits.function_locals or total > limits.locals:
-            one = declared > limits.function_locals
-            where = f"function {imported + number} declares" if one else "its functions declare"
-            allowed = limits.function_locals if one else limits.locals
-            more = format_count(declared if one else total)
+            single = declared > limits.function_locals
+            where = f"function {imported + number} declares" if single else "its functions declare"
+            allowed = limits.function_locals if single else limits.locals
+            more = format_count(declared if single else total)
             raise CompileLimit(f"{where} {more} locals or more, and {format_count(allowed)} are allowed")
         yield Body(imported + number, start, start + length, declared, cursor.pos)
         cursor.pos, cursor.end = after, end

@@ -65,11 +65,11 @@ _MAKERS: Final = (
 def makers_of(imports: Iterable[Import]) -> list[str]:
     """Lines that say whose these imports are and what to do instead, each once."""
     lines: dict[str, None] = {}
-    for one in islice(imports, _LOOKED_AT):
-        if one.kind == "memory":
+    for entry in islice(imports, _LOOKED_AT):
+        if entry.kind == "memory":
             lines[f"Its memory is imported: {_MEMORY_INSTEAD}."] = None
             continue
-        maker = next((it for it in _MAKERS if _is(it.module, one.module) and _is(it.name, one.name)), None)
+        maker = next((it for it in _MAKERS if _is(it.module, entry.module) and _is(it.name, entry.name)), None)
         if maker is not None:
             lines[f"These imports are {maker.what}: {maker.instead}."] = None
     return list(lines)

@@ -34,7 +34,7 @@ Look = Callable[[], object]
 """A function that is called between two steps; it raises to end the reading."""
 
 _MARKS = b"[]{},:"
-_DELETED = {kept: bytes(set(range(256)) - set(kept + b'"')) for kept in (b"[]{}", _MARKS, b":")}
+_DELETED = {chars: bytes(set(range(256)) - set(chars + b'"')) for chars in (b"[]{}", _MARKS, b":")}
 _PARENTHESES = bytes.maketrans(b"[{]}", b"(())")
 _STEPS = bytes.maketrans(b"()", b"\x01\xff")
 _DIGITS = bytes(ord("0") if byte in b"0123456789" else ord('"') if byte == ord('"') else 0 for byte in range(256))

@@ -5,7 +5,7 @@ the policy; nothing here grants anything, and nothing here knows what a scope or
 
 - It stands in the custom section ``judicia.manifest`` (JSON), or in ``plugin.toml`` beside the file. Without either,
   all that is known is a name derived from the file's.
-- Whatever it is read from, it ends up as plain dicts and lists that go through the same checks. Each check knows its
+- From either source, it ends up as plain dicts and lists that go through the same checks. Each check knows its
   place, so that an error names the file, the field, what was expected and what was given.
 """
 
@@ -360,7 +360,7 @@ def _plugin_type(place: _Place, value: Any) -> str:
 
 
 def _capabilities(place: _Place, value: Any) -> tuple[str, ...]:
-    asked: dict[str, None] = {}
+    requests: dict[str, None] = {}
     listed = place.items(value, "capabilities")
     if (scopes := sum(entry.count(",") + 1 for _, entry in listed if isinstance(entry, str))) > _MOST_SCOPES:
         place.wrong(f"expected at most {_MOST_SCOPES} scopes, given {scopes}")
@@ -371,8 +371,8 @@ def _capabilities(place: _Place, value: Any) -> tuple[str, ...]:
             each.wrong(f"unknown capability {_shown(name)}.{did_you_mean(name, [*CAPABILITIES, *ALIASES])}")
         if separator and (not scope.strip() or _CONTROL.search(scope)):
             each.expected(f"a scope after `{name}=`", scope)
-        asked.update(dict.fromkeys(part + separator + scope for part in parts))
-    return tuple(asked)
+        requests.update(dict.fromkeys(part + separator + scope for part in parts))
+    return tuple(requests)
 
 
 def _quota(place: _Place, value: Any) -> dict[str, str | int | float]:

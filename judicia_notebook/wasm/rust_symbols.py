@@ -31,7 +31,7 @@ _DIGITS = {digit: value for value, digit in enumerate("0123456789abcdefghijklmno
 
 
 def demangle(symbol: str) -> str:
-    """A Rust symbol as its author wrote it, without the compiler's hashes; anything else unchanged.
+    """A Rust symbol as its author wrote it, without the compiler's hashes; any other text unchanged.
 
     Examples
     --------

@@ -105,7 +105,7 @@ def _in_body(fields: tuple[Form, ...], module: ModuleInfo, at: int) -> int | Non
     if body is None:
         return None
     own = [field for field in fields if field.head == "func" and next(field.forms("import"), None) is None]
-    index = body.function - sum(one.kind == "func" for one in module.imports)
+    index = body.function - sum(item.kind == "func" for item in module.imports)
     if not 0 <= index < len(own):
         return None
     number = instruction_at(module.data[body.code : body.end], at - body.code)
@@ -150,7 +150,7 @@ def _folded(form: Form) -> Iterator[int]:
 
 
 def _section(module: ModuleInfo, at: int) -> str:
-    return next((one.name for one in reversed(module.sections) if one.offset <= at), "")
+    return next((section.name for section in reversed(module.sections) if section.offset <= at), "")
 
 
 def _of_kind(fields: tuple[Form, ...], section: str) -> list[int]:
@@ -159,4 +159,4 @@ def _of_kind(fields: tuple[Form, ...], section: str) -> list[int]:
     if not head or head in {"code", "function"}:
         return []
     inside = (item for field in fields for item in field.items if isinstance(item, Form) and item.head == head)
-    return sorted({one.start for one in (*(field for field in fields if field.head == head), *inside)})
+    return sorted({form.start for form in (*(field for field in fields if field.head == head), *inside)})

@@ -50,7 +50,7 @@ async def test_a_piece_of_a_dashboard_revokes_and_says_what_the_kernel_grants(
     await book.run(0, 1, 2)
     row = book.cell(1).locator(".widget-hbox", has_text="random")
     await row.get_by_text("granted").wait_for()
-    await book.until("rt.recorder.host_calls.end > 6")
+    await book.until("rt._recorder.host_calls.end > 6")
     await row.get_by_role("button", name="Revoke").click()
     await row.get_by_text("not granted").wait_for()
     await book.until("p.last is None and (p.host_calls.decision == 'denied').any()")

@@ -34,7 +34,7 @@ WAYS = {
     "awaiting": f"with contextlib.suppress(jn.Cancelled):\n    await p.call_async('call_host', DRAW)\n{ENDED}",
 }
 RANDOM = "p.host_calls[p.host_calls.capability == 'random']"
-WORKS = "rt.recorder.host_calls.end > 6"
+WORKS = "rt._recorder.host_calls.end > 6"
 CLICKS = ("random", "wall_clock", "random", "random", "wall_clock", "random")
 COMPARED = 40  # moments
 
@@ -113,7 +113,7 @@ async def test_what_the_panel_shows_as_confirmed_is_the_policy(
     assert seen.granted["random"] is True  # clicked four times
     assert seen.granted["wall_clock"] is True
     assert witness.value("granted()")[1] == {"random": True, "wall_clock": True}
-    assert witness.value("p.busy")  # all that was while it ran
+    assert witness.value("p._busy")  # all that was while it ran
     witness.run("p.cancel_calls()")
     await book.ended(2)
 
@@ -169,11 +169,11 @@ async def test_a_raised_cpu_quota_lets_a_call_go_on_and_a_lowered_one_ends_it(
     witness = await book.witness()
     witness.run("p.policy.set_quota(cpu=4)")
     await book.start(2)
-    await book.until("p.busy")
+    await book.until("p._busy")
     await panel.set_quota("cpu", "50 s")
     await book.until("p.policy.quota.cpu == 50")
     await panel.root.locator(".jd-running", has_text=re.compile(r"(?<![\d.])([5-9]|\d\d)(\.\d+)? s cpu")).wait_for()
-    assert witness.value("p.busy")
+    assert witness.value("p._busy")
 
     await panel.set_quota("cpu", "100ms")
     await book.until("ended")

@@ -38,7 +38,7 @@ def load() -> bool:
     with jn.Runtime() as rt:
         plugin = rt.load(WAT, name="guest")
         assert plugin.raw("answer")() == 42
-        return plugin.code.from_cache
+        return plugin._code.from_cache
 
 
 def only_file(folder: Path) -> Path:

@@ -97,7 +97,7 @@ def test_a_module_that_was_compiled_apart_is_the_same(rt: jn.Runtime, compilers:
     apart = rt.load("example:specimen", name="apart", isolate_compile=True)
     assert len(compilers) == 1
     assert gone(compilers)
-    assert not apart.code.from_cache
+    assert not apart._code.from_cache
     here = rt.load("example:specimen", name="here", isolate_compile=False)
     assert (apart.digest, apart.exports, apart.imports) == (here.digest, here.exports, here.imports)
     assert apart.call("echo", [1, {"a": None}]) == here.call("echo", [1, {"a": None}])
@@ -119,10 +119,10 @@ def test_what_child_and_parent_compile_is_the_same_to_the_byte() -> None:
 
 
 def test_the_second_load_comes_from_the_cache_whoever_compiled(rt: jn.Runtime, compilers: list[int]) -> None:
-    assert rt.load(WAT, name="first", isolate_compile=True).code.from_cache is False
+    assert rt.load(WAT, name="first", isolate_compile=True)._code.from_cache is False
     for number, apart in enumerate((True, False, None)):
         again = rt.load(WAT, name=f"again{number}", isolate_compile=apart)
-        assert again.code.from_cache is True
+        assert again._code.from_cache is True
         assert again.raw("answer")() == 42
     assert len(compilers) == 1
 
@@ -245,7 +245,7 @@ def test_what_ends_the_compiler_says_what_else_there_is(rt: jn.Runtime, monkeypa
     assert "isolate_compile=False" in error.value.hint
     assert "300 ms" in error.value.message
     assert rt.load(SLOW, name="guest", isolate_compile=False).raw("sum")(1) >= 1
-    assert rt.load(SLOW, name="again").code.from_cache  # as the hint says
+    assert rt.load(SLOW, name="again")._code.from_cache  # as the hint says
 
 
 def test_what_comes_back_from_the_compiler_is_bounded() -> None:

@@ -47,8 +47,8 @@ DEEP = """
 
 def watch(plugin: jn.Plugin, function: str, request: bytes = b"{}", watched: jn.Plugin | None = None) -> Any:
     """One call under the profiler, of `watched` if that is another plugin."""
-    target = plugin.target(function, plugin.abi)
-    linkage = (watched or plugin).target(function, plugin.abi).code.linkage
+    target = plugin._target(function, plugin.abi)
+    linkage = (watched or plugin)._target(function, plugin.abi).code.linkage
     profiler = GuestProfiler(linkage, plugin.name)
 
     def body(call: Any) -> None:
@@ -56,7 +56,7 @@ def watch(plugin: jn.Plugin, function: str, request: bytes = b"{}", watched: jn.
             call.exchange(request)
 
     with fast_ticks(linkage.engine):
-        plugin.begin(target, None, body, size_in=len(request)).run()
+        plugin._begin(target, None, body, size_in=len(request)).run()
     return profiler.finish()
 
 
@@ -124,7 +124,7 @@ def test_time_in_the_guest_is_the_threads_cpu_time(load: Load) -> None:
 
 def test_a_call_that_is_ended_is_profiled_up_to_there(load: Load) -> None:
     plugin = load('(func (export "spin") (param i32 i32) (result i64) (loop (br 0)) (i64.const 0))')
-    target = plugin.target("spin", plugin.abi)
+    target = plugin._target("spin", plugin.abi)
     profiler = GuestProfiler(target.code.linkage, plugin.name)
 
     def body(call: Any) -> None:
@@ -132,7 +132,7 @@ def test_a_call_that_is_ended_is_profiled_up_to_there(load: Load) -> None:
             call.exchange(b"")
 
     with fast_ticks(get_engine()), pytest.raises(jn.QuotaExceeded):
-        plugin.begin(target, {"cpu": "60ms"}, body).run()
+        plugin._begin(target, {"cpu": "60ms"}, body).run()
     found = profiler.finish()
     assert set(innermost(found.samples)) == {"spin"}
     assert found.guest_ns >= 50e6
@@ -165,7 +165,7 @@ def test_a_profiler_that_is_never_finished_is_freed(load: Load, monkeypatch: pyt
         delete(pointer)
 
     monkeypatch.setattr(capi, "guestprofiler_delete", note)
-    profiler = GuestProfiler(load().target("echo", "judicia-v1").code.linkage, "guest")
+    profiler = GuestProfiler(load()._target("echo", "judicia-v1").code.linkage, "guest")
     pointer = profiler._pointer.value
     del profiler
     sweep()
@@ -173,7 +173,7 @@ def test_a_profiler_that_is_never_finished_is_freed(load: Load, monkeypatch: pyt
 
 
 def test_a_profiler_is_finished_once(load: Load) -> None:
-    profiler = GuestProfiler(load().target("echo", "judicia-v1").code.linkage, "guest")
+    profiler = GuestProfiler(load()._target("echo", "judicia-v1").code.linkage, "guest")
     profiler.finish()
     with pytest.raises(RuntimeError):
         profiler.finish()

@@ -314,5 +314,5 @@ def test_at_the_ceiling_the_ceiling_is_what_is_named() -> None:
         assert isinstance(error, jn.QuotaExceeded)
         assert (error.limit, error.ceiling) == (32 << 20, 32 << 20)
         assert str(error).splitlines()[1:] == [
-            '  That is the runtime\'s ceiling. A higher one:  jn.Runtime(ceiling=jn.Quota(memory="64MiB"))'
+            '  That is the runtime\'s ceiling. To raise it:  jn.Runtime(ceiling=jn.Quota(memory="64MiB"))'
         ]

@@ -129,7 +129,7 @@ def first_load(files: dict[Foreign, Path]) -> Callable[[Foreign], FirstLoad]:
     def first_load(foreign: Foreign) -> FirstLoad:
         before, stderr = os.times(), io.StringIO()
         with contextlib.redirect_stderr(stderr), jn.Runtime() as rt:
-            from_cache = rt.load(files[foreign]).code.from_cache
+            from_cache = rt.load(files[foreign])._code.from_cache
         after = os.times()
         own = after.user + after.system - before.user - before.system
         return FirstLoad(files[foreign], stderr.getvalue(), from_cache, own, children(after) - children(before))
@@ -180,7 +180,7 @@ def test_the_next_load_comes_from_the_cache_without_a_word(
     load(foreign)
     before = children(os.times())
     plugin = load(foreign)
-    assert plugin.code.from_cache
+    assert plugin._code.from_cache
     assert children(os.times()) == before  # no compiler
     assert capfd.readouterr() == ("", "")
 

@@ -86,6 +86,7 @@ GUEST = compile_wat(
     '(func (export "throw") (param i32 i32) (result i64) (call $judicia:dice.throw (local.get 0) (local.get 1)))'
 ).encode()
 SDK = Path(jn.__file__).parent / "sdk"
+CRATE = SDK / "rust" / "src"
 
 
 @pytest.fixture
@@ -241,8 +242,16 @@ def test_every_host_function_has_its_row_in_the_abi_and_its_line_in_the_sdk(modu
         assert named in asked, named
         if field.required:
             assert named in needed, named
-    sources = "".join(path.read_text("utf-8") for path in (SDK / "rust" / "src").glob("*.rs"))
-    declared = "".join(
-        re.findall(rf'#\[link\(wasm_import_module = "{module}"\)\]\s*extern "C" \{{(.*?)\}}', sources, re.DOTALL)
-    )
-    assert f'link_name = "{operation.name}"' in declared or f"fn {operation.name}(" in declared
+    files = [path for path in CRATE.glob("*.rs") if f"{module} {operation.name}" in declared(path)]
+    assert len(files) == 1
+    assert {function.partition(" ")[0] for function in declared(files[0])} == {module}, "a file of its own"
+
+
+def declared(file: Path) -> list[str]:
+    """The host functions that a file of the crate imports."""
+    found = re.findall(r'^imports!\("(.*)": (.*)\);$', file.read_text("utf-8"), re.MULTILINE)
+    return [f"{module} {name}" for module, names in found for name in names.split(", ")]
+
+
+def test_what_the_files_of_the_crate_share_names_no_service() -> None:
+    assert "judicia:" not in (CRATE / "host.rs").read_text("utf-8")

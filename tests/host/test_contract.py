@@ -1,16 +1,20 @@
 """What holds for every host function of every service: how it is denied, what it says is wrong, the row it leaves.
 
 The functions come from the registry. A new one fails here until `USES` says how it is used: a request, and the grant
-that the request takes. Its fields, its capability and what to write into them come from the function itself.
+that the request takes. Its fields, its capability and what to write into them come from the function itself. A function
+that can wait is cancelled inside its wait: `WAITS` says what it waits for. Each other one is seen to wait for nothing.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any, NamedTuple
 
 import msgspec
@@ -20,12 +24,14 @@ import pytest
 import judicia_notebook as jn
 from judicia_notebook.capabilities import CAPABILITIES
 from judicia_notebook.host.dispatcher import Operation
+from judicia_notebook.host.files.beneath import Opening
 from judicia_notebook.host.host_call import HostCall
 from judicia_notebook.host.ownership import Owners
 from judicia_notebook.host.registry import make_services
+from judicia_notebook.host.scope import CallScope
 from judicia_notebook.languages.wat import compile_wat
-from tests.support.servers import Server, reply
-from tests.support.waiting import PATIENCE
+from tests.support.servers import Peer, Server, reply
+from tests.support.waiting import PATIENCE, until
 
 SERVICES = make_services(owners=Owners(Path)).values()
 FUNCTIONS = {f"{service.module} {one.name}": one for service in SERVICES for one in service.operations()}
@@ -48,11 +54,21 @@ GUEST = compile_wat(
 
 @dataclass(frozen=True)
 class Ground:
-    """What the requests are about, beside the guest."""
+    """What the requests are about, beside the guest.
+
+    Attributes
+    ----------
+    held : threading.Event
+        While it is set, the server does not answer, and files do not open.
+    arrived : threading.Event
+        Set as soon as a request has come to that server, or to those files.
+    """
 
     rt: jn.Runtime
     folder: Path
     until_the_end: ExitStack
+    held: threading.Event = dataclasses.field(default_factory=threading.Event)
+    arrived: threading.Event = dataclasses.field(default_factory=threading.Event)
 
 
 class Use(NamedTuple):
@@ -105,7 +121,14 @@ def in_a_folder(request: dict[str, Any], capability: str) -> Callable[[Ground], 
 
 
 def of_a_server(ground: Ground) -> Use:
-    server = ground.until_the_end.enter_context(Server(reply(b"x")))
+    def answer(peer: Peer) -> None:
+        if ground.held.is_set():
+            ground.arrived.set()
+            peer.leaves()
+        else:
+            peer.send(reply(b"x"))
+
+    server = ground.until_the_end.enter_context(Server(answer))
     request = {"method": "GET", "url": f"{server.origin}/a"}
     return Use(request, f"GET {server.origin}/a", f"network_access={server.origin}", ("network_access",))
 
@@ -327,27 +350,159 @@ def test_a_bad_request_names_its_field(rt: jn.Runtime, function: str, request_: 
 # --- cancelled -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_cancel_during_the_host_call_ends_the_call_and_leaves_a_row(
+class HeldOpening:
+    """Opens files as before, once nothing holds them any more."""
+
+    def __init__(self, opening: Opening, ground: Ground) -> None:
+        self._opening = opening
+        self._ground = ground
+        self._let_go = threading.Event()
+        self.name = opening.name
+
+    def open(self, folder: int, path: str, flags: int, *, across: bool = False) -> int:
+        self._ground.arrived.set()
+        self._let_go.wait(2 * PATIENCE)
+        return self._opening.open(folder, path, flags, across=across)
+
+    def let_go(self) -> None:
+        self._let_go.set()
+
+
+@contextmanager
+def files_that_do_not_open(ground: Ground) -> Iterator[None]:
+    files = ground.rt.host.files
+    opening = files.opening
+    assert opening is not None
+    held = HeldOpening(opening, ground)
+    files.opening = held
+    try:
+        yield
+    finally:
+        held.let_go()
+        files.opening = opening
+
+
+@contextmanager
+def statements_without_end(ground: Ground) -> Iterator[None]:
+    ground.rt.host.database.set_limits(statement_time=10 * PATIENCE)
+    ground.arrived.set()
+    yield
+
+
+@contextmanager
+def a_writer(ground: Ground) -> Iterator[None]:
+    """It is this thread, and the guest is in another."""
+    ground.rt.host.shared_memory.set_limits(wait=10 * PATIENCE)
+    ground.arrived.set()
+    with ground.rt.host.shared_memory.regions["frame"].write():
+        yield
+
+
+@contextmanager
+def a_server_without_answer(ground: Ground) -> Iterator[None]:
+    ground.rt.host.http.set_limits(request_time=10 * PATIENCE)
+    ground.held.set()
+    try:
+        yield
+    finally:
+        ground.held.clear()
+
+
+class Wait(NamedTuple):
+    """What a host function waits for, as long as the block lasts.
+
+    Attributes
+    ----------
+    for_ : callable
+        ``with for_(ground):``
+    sql : str
+        The statement of a request that waits, where the usual one would not.
+    """
+
+    for_: Callable[[Ground], AbstractContextManager[None]]
+    sql: str = ""
+
+
+ENDLESS = "WITH RECURSIVE c(n) AS (SELECT n FROM t UNION ALL SELECT n FROM c)"
+WAITS = {
+    **{f"judicia:files {name}": Wait(files_that_do_not_open) for name in ("read", "write", "list", "stat", "delete")},
+    "judicia:database query": Wait(statements_without_end, f"{ENDLESS} SELECT count(*) FROM c"),
+    "judicia:database execute": Wait(statements_without_end, f"INSERT INTO t {ENDLESS} SELECT count(*) FROM c"),
+    "judicia:shared_memory read": Wait(a_writer),
+    "judicia:shared_memory write": Wait(a_writer),
+    "judicia:http request": Wait(a_server_without_answer),
+}
+"""The host functions that can wait. Each other one is watched, and may call nothing that waits."""
+
+
+@pytest.mark.parametrize("function", WAITS)
+def test_a_cancel_ends_the_wait_of_a_host_function_and_leaves_a_row(
     function: str, ground: Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    inside, go_on = threading.Event(), threading.Event()
-    ask_policy = HostCall.ask_policy
+    looks = 0
+    check = CallScope.check
 
-    def waits(call: HostCall) -> Any:
-        inside.set()
-        assert go_on.wait(PATIENCE)
+    def counted(scope: CallScope) -> Any:
+        nonlocal looks
+        looks += 1
+        return check(scope)
+
+    use, wait = use_of(function, ground), WAITS[function]
+    request, target = ({"sql": wait.sql}, wait.sql) if wait.sql else (use.request, use.target)
+    grants = [use.grant, *use.other] if wait.sql else [use.grant]
+    p = load(ground.rt, *grants, quota={"wall": 10 * PATIENCE, "cpu": None})
+    monkeypatch.setattr(CallScope, "check", counted)
+    with wait.for_(ground):
+        running = p.submit(function, request)
+        assert ground.arrived.wait(PATIENCE)
+        before = looks
+        until(lambda: looks >= before + 3)  # only a service that waits looks at its call again and again
+        assert not running.done()
+        running.cancel()
+        with pytest.raises(jn.Cancelled):
+            running.result(PATIENCE)  # what it waits for has not come
+        decision, detail, *rest = row(ground.rt, "decision", "detail", "function", "target")
+    assert (decision, detail.partition(":")[0], *rest) == ("failed", "Cancelled", function, target)
+    assert list(ground.rt.calls["outcome"]) == ["cancelled"]
+    assert "ok" in p.call(function, use.request)  # the plugin goes on
+
+
+WAITING = {"acquire", "sleep", "select", "poll", "recv", "recv_into", "accept", "connect", "send", "sendall"}
+"""Functions in C that a thread waits in. ``with lock:`` is not among them: it calls ``__enter__``."""
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_cancel_before_the_service_begins_ends_the_call_and_what_has_no_wait_waits_for_nothing(
+    function: str, ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called: set[str] = set()
+    ask_policy, take = HostCall.ask_policy, HostCall.take
+
+    def note(_: FrameType, event: str, what: Any) -> None:
+        if event == "c_call":
+            called.add(what.__name__)
+
+    def cancelled_before_the_service_begins(call: HostCall) -> Any:
+        p.cancel_calls()
+        sys.setprofile(note)
         return ask_policy(call)
 
+    def watched(call: HostCall, *arguments: Any) -> int:
+        try:
+            return take(call, *arguments)
+        finally:
+            sys.setprofile(None)
+
     use = use_of(function, ground)
-    p = load(ground.rt, *filter(None, [use.grant or capability_of(function)]), quota={"wall": "10min"})
-    monkeypatch.setattr(HostCall, "ask_policy", waits)
-    running = p.submit(function, use.request)
-    assert inside.wait(PATIENCE)
-    running.cancel()
-    go_on.set()
-    with pytest.raises(jn.Cancelled):
-        running.result(PATIENCE)
+    p = load(ground.rt, *filter(None, [use.grant or capability_of(function)]))
+    with monkeypatch.context() as patch:
+        patch.setattr(HostCall, "ask_policy", cancelled_before_the_service_begins)
+        patch.setattr(HostCall, "take", watched)
+        running = p.submit(function, use.request)
+        with pytest.raises(jn.Cancelled):
+            running.result(PATIENCE)
+    assert called  # it was watched
+    assert function in WAITS or called & WAITING == set()
     assert row(ground.rt, "function", "target") == (function, use.target or None)
     assert list(ground.rt.calls["outcome"]) == ["cancelled"]
     assert (p.attempt(function, use.request).error is None) is FUNCTIONS[function].answers  # the plugin goes on

@@ -76,7 +76,7 @@ def types_seen(p: jn.Plugin) -> list[str]:
 
 def wait_until_inside(rt: jn.Runtime) -> None:
     """Until on_event is running, which its first sample says."""
-    until(lambda: rt.recorder.samples.end)
+    until(lambda: rt._recorder.samples.end)
 
 
 class Gate:
@@ -594,7 +594,7 @@ def test_unloading_ends_the_delivery_that_runs_and_those_that_wait(rt: jn.Runtim
     p.unload()
     rt.host.events.flush(PATIENCE)
     rt.host.events.emit("a")
-    until(lambda: not p.busy)
+    until(lambda: not p._busy)
     assert p.calls["outcome"].tolist() == ["cancelled"]
     assert rt.host.events.subscribers.empty
     assert rt.host.events.parked == ()

@@ -227,7 +227,7 @@ def test_a_copy_waits_for_a_writer_to_finish(rt: jn.Runtime, function: str) -> N
     with Writing(region) as writing:
         handle = p.submit(function, request())
         deadline = time.monotonic() + PATIENCE
-        while not rt.recorder.samples.end:  # until it is inside
+        while not rt._recorder.samples.end:  # until it is inside
             assert time.monotonic() < deadline
             time.sleep(0.01)
         assert not handle.done()
@@ -258,7 +258,7 @@ def test_a_call_made_inside_a_write_is_told_at_once(rt: jn.Runtime, function: st
     p = load(rt, quota={"wall": 5 * PATIENCE})
     with region.write():
         error = p.call(function, request())["error"]
-    assert (error["code"], "whoever made this call" in error["message"]) == ("conflict", True)
+    assert (error["code"], "the caller of this plugin is writing" in error["message"]) == ("conflict", True)
 
 
 def test_readers_beside_a_writer_see_whole_writes_only(rt: jn.Runtime) -> None:

@@ -499,7 +499,9 @@ def test_sqlites_own_tables_functions_and_files_are_closed(sqlite: Ground) -> No
         *("pragma_database_list", "pragma_table_info('t')", "pragma_table_list", "dbstat", "sqlite_dbpage"),
     ):
         if has(table):
-            sqlite.refused(f"SELECT * FROM {table}", says="^query only reads, and not what the database keeps")
+            sqlite.refused(
+                f"SELECT * FROM {table}", says="^query only reads, and does not reach the database's own tables$"
+            )
         else:
             sqlite.refused(f"SELECT * FROM {table}", code="not_found", says="^no such table: ")
     temporary = ("temp.sqlite_master", "sqlite_temp_master", "sqlite_temp_schema")
@@ -539,7 +541,7 @@ def test_sqlites_own_tables_functions_and_files_are_closed(sqlite: Ground) -> No
     sqlite.guest.policy.grant("read_database=shared", "write_database=shared")
     sqlite.refused(
         *("SELECT * FROM judicia_platform.sqlite_master", "SELECT * FROM judicia_platform.sqlite_schema"),
-        says="^what tables the platform has is not for plugins to read$",
+        says="^plugins may not read the list of the platform's tables$",
     )
     sqlite.refused(
         "UPDATE judicia_platform.sqlite_master SET sql = 'x'", says="^table sqlite_master may not be modified$"
@@ -680,7 +682,9 @@ def test_postgresqls_files_programs_and_roles_are_closed(postgres: Ground) -> No
     )
     temporary = ("CREATE TABLE pg_temp.pg_class (n integer)", "CREATE VIEW pg_temp.pg_roles AS SELECT 1")
     postgres.refused(*temporary, says="^temporary tables are not offered$")
-    postgres.refused("SELECT * INTO x FROM t", says="^query only reads; what changes something is for execute$")
+    postgres.refused(
+        "SELECT * INTO x FROM t", says="^query only reads; a statement that changes something goes to execute$"
+    )
     postgres.refused("INSERT INTO t SELECT lo_from_bytea(0, 'x')::bigint, 'x'", says="^large objects are not offered$")
     postgres.refused("SELECT query_to_xml('DROP TABLE t', true, true, '')", says="^DROP TABLE is not allowed in a ")
     postgres.refused("SELECT query_to_xml('COMMIT', true, true, '')", says="^invalid query$")

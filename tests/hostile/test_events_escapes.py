@@ -255,7 +255,7 @@ def test_whatever_is_under_way_closing_leaves_no_thread(rt: jn.Runtime) -> None:
         load(rt, f"spinning{number}", SPIN, to=("a",), **options)
     for _ in range(3):
         rt.host.events.emit("a")
-    until(lambda: rt.recorder.samples.end >= 5)
+    until(lambda: rt._recorder.samples.end >= 5)
     rt.close()
     assert (rt.calls["outcome"] == "cancelled").all()
 
@@ -286,7 +286,7 @@ def test_python_leaves_although_handlers_spin_sleep_and_wait_to_be_tried_again(
         for _ in range(100):
             events.emit("a")
         began.wait()
-        while not rt.recorder.samples.end or not events.subscribers["retried"].sum():
+        while not rt._recorder.samples.end or not events.subscribers["retried"].sum():
             time.sleep(0.01)
         print(repr(events))
     """

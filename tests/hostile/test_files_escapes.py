@@ -18,16 +18,15 @@ from typing import Any
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.host.files.beneath import Openat2, Opening, StepByStep
-from tests.support.guests import service_forwarder, wat
+from judicia_notebook.host.files.beneath import Opening
+from tests.support.files import OPENINGS, OPERATIONS, caller, opened_by
 
-OPERATIONS = ("read", "write", "list", "stat", "delete")
 CANARY = "canary"
 INSIDE = "inside"
 WALL, SLACK = 10, 10  # seconds a call may take beyond its wall quota on a machine that is busy with other things
 READS, WRITES = 3000, 400
 
-MODULE = wat(service_forwarder("files", *OPERATIONS))
+MODULE = caller()
 
 
 def tree(folder: Path) -> dict[str, str]:
@@ -66,13 +65,9 @@ def ground(tmp_path: Path) -> Iterator[Ground]:
     found.check()
 
 
-@pytest.fixture(params=[Openat2, StepByStep], ids=["openat2", "step-by-step"])
+@pytest.fixture(params=OPENINGS)
 def both(request: pytest.FixtureRequest, rt: jn.Runtime) -> jn.Runtime:
-    opening = request.param()
-    if isinstance(opening, Openat2) and not opening.works():
-        pytest.skip("this kernel has no openat2; enable: use Linux 5.6 or newer")
-    rt.host.files.opening = opening
-    return rt
+    return opened_by(rt, request.param)
 
 
 @pytest.fixture

@@ -394,7 +394,7 @@ def test_a_plugin_that_asks_its_own_server_ends(rt: jn.Runtime) -> None:
         grant = ["register_routes", f"network_access={server.url.rstrip('/')}"]
         load(rt, cell=source, grant=grant)
         assert get(server, "/site/").status in (200, 503, 504)
-        until(lambda: not rt.plugins["site"].busy)
+        until(lambda: not rt.plugins["site"]._busy)
         assert len(rt.plugins["site"].calls) <= 3
 
 
@@ -540,7 +540,7 @@ def test_a_hundred_clients_at_once_each_get_an_answer_or_none(rt: jn.Runtime, se
     assert len(found) == 120
     assert set(found) <= {0, 200, 503, 504}
     assert found.count(200) > 0
-    until(lambda: not served._listener._asked)
+    until(lambda: not served._listener._open_requests)
 
 
 @pytest.mark.parametrize("round_", range(3))
@@ -578,7 +578,7 @@ def test_revokes_unloads_and_closing_in_the_middle_lose_nothing(rt: jn.Runtime, 
         thread.join(PATIENCE)
     assert set(found) <= {0, 200, 404, 503}
     assert 200 in found
-    assert not server._listener._asked
+    assert not server._listener._open_requests
     assert not server._listener._thread.is_alive()
 
 
@@ -619,7 +619,7 @@ def test_a_process_ends_although_its_server_is_at_work(survives: Callable[[str],
         server = rt.host.http.serve()
         connection = socket.create_connection(("127.0.0.1", server.port))
         connection.sendall(b"GET /site/ HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n")
-        while not p.busy:
+        while not p._busy:
             time.sleep(0.01)
         print("left")
         """

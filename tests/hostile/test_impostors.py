@@ -308,7 +308,7 @@ SLOW = wat('(func (export "given") (param i32 i32) (result i64) (loop $l (br $l)
 
 @pytest.mark.wall(
     {
-        "judicia_notebook.runtime.call:Target.on": "lambda self, making: self._replace("
+        "judicia_notebook.runtime.target:Target.on": "lambda self, making: self._replace("
         "code=making.code, subject=self.subject._replace(digest=making.code.digest, abi=making.code.abi))"
     }
 )

@@ -7,22 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.guests import COMMAND
+
 if TYPE_CHECKING:
     from tests.support.kernels import Kernel
 
 # Copies its arguments to stderr and its stdin to stdout, and exits with the number of arguments after its name.
-COPY = """(module
-  (import "wasi_snapshot_preview1" "args_sizes_get" (func $args_sizes_get (param i32 i32) (result i32)))
-  (import "wasi_snapshot_preview1" "args_get" (func $args_get (param i32 i32) (result i32)))
-  (import "wasi_snapshot_preview1" "fd_read" (func $fd_read (param i32 i32 i32 i32) (result i32)))
-  (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
-  (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
-  (import "wasi_snapshot_preview1" "proc_exit" (func $proc_exit (param i32)))
+COPY = f"""(module {COMMAND}
   (memory (export "memory") 1)
-  (func $print (param $fd i32) (param $ptr i32) (param $len i32)
-    (i32.store (i32.const 0) (local.get $ptr))
-    (i32.store (i32.const 4) (local.get $len))
-    (drop (call $fd_write (local.get $fd) (i32.const 0) (i32.const 1) (i32.const 8))))
   (func (export "_start")
     (drop (call $args_sizes_get (i32.const 16) (i32.const 20)))
     (drop (call $args_get (i32.const 2048) (i32.const 4096)))
@@ -196,7 +188,7 @@ def test_what_cannot_be_run_says_why(copy: Kernel, line: str, error: str, said: 
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("%plugin run copy -V", "stands behind --"),
+        ("%plugin run copy -V", "stand behind --"),
         ("%plugin run copy 'open", "not closed"),
         ("%%plugin run copy --stdin x\nbody", "no option --stdin"),
         ("%%plugin run copy -o a.b\nbody", "the name of a variable"),

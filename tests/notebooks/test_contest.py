@@ -5,60 +5,28 @@ from __future__ import annotations
 import base64
 import html
 import importlib
-import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
 
-from judicia_notebook.__main__ import copy_lessons
-from tests.support.waiting import LONG_PATIENCE
+from tests.support.lessons import NOTEBOOKS, cell_of, check_saved, said
 
-ROOT = Path(__file__).parents[2]
 NAME = "03-contest.ipynb"
-
-
-def cell_of(lesson: Any, cell_id: str) -> Any:
-    return next(each for each in lesson.cells if each.id == cell_id)
-
-
-def said(lesson: Any, cell_id: str) -> str:
-    """All that a cell showed, as text."""
-    outputs = cell_of(lesson, cell_id).outputs
-    return "\n".join(output.text if output.output_type == "stream" else output.data["text/plain"] for output in outputs)
-
-
-@pytest.fixture(scope="module")
-def saved() -> Any:
-    return nbformat.read(ROOT / "notebooks" / NAME, as_version=4)
-
-
-@pytest.fixture(scope="module")
-def lesson(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    folder = tmp_path_factory.mktemp("lessons")
-    copy_lessons(ROOT / "notebooks", folder)
-    lesson = nbformat.read(folder / NAME, as_version=4)
-    NotebookClient(lesson, timeout=LONG_PATIENCE, resources={"metadata": {"path": str(folder)}}).execute()
-    return lesson
 
 
 @pytest.fixture
 def contest(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """The lesson's own modules, as its folder has them."""
-    monkeypatch.syspath_prepend(ROOT / "notebooks")
+    monkeypatch.syspath_prepend(NOTEBOOKS)
     yield importlib.import_module("contest")
     for name in [name for name in sys.modules if name.partition(".")[0] == "contest"]:
         del sys.modules[name]
 
 
 def test_what_is_saved_is_fit_to_be_read() -> None:
-    command = [sys.executable, str(ROOT / "tools" / "build_notebooks.py"), "--check", NAME]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=LONG_PATIENCE)
-    assert done.returncode == 0, done.stdout
+    check_saved(NAME)
 
 
 @pytest.mark.parametrize(

@@ -2,54 +2,19 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
 
 import judicia_notebook as jn
-from judicia_notebook.__main__ import copy_lessons
-from tests.support.waiting import LONG_PATIENCE
+from tests.support.lessons import check_saved, said
 
-ROOT = Path(__file__).parents[2]
 NAME = "04-measuring.ipynb"
 
 
-def said(lesson: Any, cell_id: str) -> str:
-    """All that a cell showed, as text."""
-    cell = next(each for each in lesson.cells if each.id == cell_id)
-    return "\n".join(
-        output.text if output.output_type == "stream" else output.data["text/plain"] for output in cell.outputs
-    )
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("lessons")
-    copy_lessons(ROOT / "notebooks", made)
-    return made
-
-
-@pytest.fixture(scope="module")
-def lesson(folder: Path) -> Any:
-    lesson = nbformat.read(folder / NAME, as_version=4)
-    NotebookClient(lesson, timeout=LONG_PATIENCE, resources={"metadata": {"path": str(folder)}}).execute()
-    return lesson
-
-
-@pytest.fixture(scope="module")
-def saved() -> Any:
-    return nbformat.read(ROOT / "notebooks" / NAME, as_version=4)
-
-
 def test_what_is_saved_is_fit_to_be_read() -> None:
-    command = [sys.executable, str(ROOT / "tools" / "build_notebooks.py"), "--check", NAME]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=LONG_PATIENCE)
-    assert done.returncode == 0, done.stdout
+    check_saved(NAME)
 
 
 @pytest.mark.parametrize(

@@ -15,16 +15,6 @@ from tests.support.waiting import PATIENCE
 MiB = 1 << 20
 
 
-@pytest.fixture
-def p(rt: jn.Runtime) -> jn.Plugin:
-    return rt.load("example:specimen", name="subject")
-
-
-@pytest.fixture
-def policy(p: jn.Plugin) -> jn.Policy:
-    return p.policy
-
-
 def audited(rt: jn.Runtime) -> list[tuple[str, str, str]]:
     return [(row.what, row.detail, row.via) for row in rt.audit.itertuples() if row.what not in ("load", "denied")]
 

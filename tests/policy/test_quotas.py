@@ -15,16 +15,6 @@ from judicia_notebook.policy.quotas import KINDS
 MiB = 1 << 20
 
 
-@pytest.fixture
-def p(rt: jn.Runtime) -> jn.Plugin:
-    return rt.load("example:specimen", name="subject")
-
-
-@pytest.fixture
-def policy(p: jn.Plugin) -> jn.Policy:
-    return p.policy
-
-
 # --- quotas ----------------------------------------------------------------------------------------------------------
 
 

@@ -317,7 +317,7 @@ def test_a_raw_module_shows_what_can_be_called(rt: jn.Runtime) -> None:
 def test_calling_a_raw_module_says_what_it_lacks_and_not_what_it_has(rt: jn.Runtime) -> None:
     p = rt.load(RAW, name="p")
     error = told(lambda: p.call("add"), jn.AbiMismatch)
-    assert "it lacks what ABI 1 needs: judicia_alloc (i32) -> i32, judicia_free" in error
+    assert "it lacks exports that ABI 1 needs: judicia_alloc (i32) -> i32, judicia_free" in error
     assert "memory" not in error
     assert "Did you mean 'mean'" in told(lambda: p.call("maen"), jn.NoSuchFunction)
 

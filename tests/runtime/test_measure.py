@@ -74,7 +74,8 @@ def test_submitted_calls_belong_to_the_measurement_also_when_they_end_after_it(r
     later = p.submit("echo", "later")
     for handle in (outside, *inside, later):
         handle.result(PATIENCE)
-    assert call_ids(m) == [handle.record.call_id for handle in inside if handle.record is not None]
+    # Each ends on a thread of its own, and frees the instance before it writes its row: rows may change places.
+    assert sorted(call_ids(m)) == [handle.record.call_id for handle in inside if handle.record is not None]
     assert len(m.calls) == 5
 
 

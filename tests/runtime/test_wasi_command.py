@@ -9,20 +9,7 @@ from typing import Any
 import pytest
 
 import judicia_notebook as jn
-from tests.support.guests import wat
-
-IMPORTS = """
-  (import "wasi_snapshot_preview1" "args_sizes_get" (func $args_sizes_get (param i32 i32) (result i32)))
-  (import "wasi_snapshot_preview1" "args_get" (func $args_get (param i32 i32) (result i32)))
-  (import "wasi_snapshot_preview1" "fd_read" (func $fd_read (param i32 i32 i32 i32) (result i32)))
-  (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
-  (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
-  (import "wasi_snapshot_preview1" "proc_exit" (func $proc_exit (param i32)))
-  (func $print (param $fd i32) (param $ptr i32) (param $len i32)
-    (i32.store (i32.const 0) (local.get $ptr))
-    (i32.store (i32.const 4) (local.get $len))
-    (drop (call $fd_write (local.get $fd) (i32.const 0) (i32.const 1) (i32.const 8))))
-"""
+from tests.support.guests import COMMAND, wat
 
 # Writes its arguments with the zeros after them to stderr, copies stdin to stdout seven bytes at a time, and says how
 # often it was entered.
@@ -45,7 +32,7 @@ COPY = """
 
 
 def command(body: str, more: str = "") -> bytes:
-    return f'(module {IMPORTS} (memory (export "memory") 1) {body} {more})'.encode()
+    return f'(module {COMMAND} (memory (export "memory") 1) {body} {more})'.encode()
 
 
 def start(body: str, more: str = "") -> bytes:
@@ -326,7 +313,7 @@ def test_a_command_can_be_loaded_as_raw(rt: jn.Runtime) -> None:
 def reactor(body: str) -> bytes:
     """An ABI 1 plugin whose ``_initialize`` prints ``A`` and then does something, whose on_initialize prints ``B``."""
     return wat(f"""
-      {IMPORTS}
+      {COMMAND}
       (data (i32.const 64) "A\\nB\\n")
       (global $ready (mut i32) (i32.const 0))
       (func (export "_initialize")

@@ -86,9 +86,9 @@ def _bars(calls: pd.DataFrame, by: series.By) -> list[_Bar]:
 
     seconds = np.stack([calls[part].to_numpy("f8", na_value=np.nan) / 1e3 for part in WALL_PARTS])
     found = series.split(calls, by, _MOST)
-    bars = [_Bar(one.name, len(one.rows), np.nansum(seconds[:, one.rows], axis=1)) for one in found]
+    bars = [_Bar(group.name, len(group.rows), np.nansum(seconds[:, group.rows], axis=1)) for group in found]
     with_time = [bar for bar in bars if bar.seconds > 0]
-    rest = [bar for bar, one in zip(bars, found, strict=True) if one.together and bar.seconds > 0]
+    rest = [bar for bar, group in zip(bars, found, strict=True) if group.together and bar.seconds > 0]
     return sorted(with_time, key=lambda bar: (bar in rest, -bar.seconds))
 
 

@@ -54,11 +54,11 @@ def capabilities(host_calls: pd.DataFrame, ax: Axes | None = None) -> Any:
         style.message(axes, "No host calls yet.")
         return style.drawn(axes, ax)
     decision = host_calls["decision"].astype(object).to_numpy()
-    counts = np.array([[int((decision[one.rows] == kind).sum()) for kind in _DECISIONS] for one in found])
+    counts = np.array([[int((decision[group.rows] == kind).sum()) for kind in _DECISIONS] for group in found])
     style.dress(axes)
     axes.grid(visible=False, axis="y")
     handles = _draw(axes, counts)
-    scales.names(axes, [one.name for one in found])
+    scales.names(axes, [group.name for group in found])
     scales.count_axis(axes, "x", "host calls", 0, float(counts.sum(axis=1).max()))
     style.legend(axes, list(handles.values()), list(handles))
     style.title(axes, series.plural(int(counts.sum()), "host call"))
@@ -70,11 +70,11 @@ def _named(host_calls: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
     named = host_calls["capability"].astype("category")
-    names = [*named.cat.categories, *(f"{one} (needs none)" for one in _free(host_calls))]
+    names = [*named.cat.categories, *(f"{name} (needs none)" for name in _free(host_calls))]
     codes = named.cat.codes.to_numpy().astype("i8")
     function = host_calls["function"].astype("category")
-    free = {one: len(named.cat.categories) + number for number, one in enumerate(_free(host_calls))}
-    code_of = [free.get(one, -1) for one in function.cat.categories]
+    free = {name: len(named.cat.categories) + number for number, name in enumerate(_free(host_calls))}
+    code_of = [free.get(name, -1) for name in function.cat.categories]
     function_codes = function.cat.codes.to_numpy()
     codes = _where_unknown(codes, function_codes, code_of)
     asked = pd.Categorical.from_codes(codes, categories=names)

@@ -94,12 +94,12 @@ def _rows(good: pd.DataFrame, by: series.By) -> list[_Row]:
     turn = good["instance_call"].to_numpy("f8", na_value=np.nan)
     rows: list[_Row] = []
     place = 0.0
-    for one in series.split(good, by, _MOST):
+    for group in series.split(good, by, _MOST):
         for cold in (True, False):
-            mine = one.rows[(turn[one.rows] == 1) if cold else (turn[one.rows] > 1)]
+            mine = group.rows[(turn[group.rows] == 1) if cold else (turn[group.rows] > 1)]
             times = np.sort(seconds[mine][~np.isnan(seconds[mine])])
             if len(times):
-                rows.append(_Row(one.name, cold, times, place))
+                rows.append(_Row(group.name, cold, times, place))
                 place += 1.0
         place += 0.35
     return rows

@@ -96,13 +96,13 @@ def _curves(good: pd.DataFrame, size: str, by: series.By) -> tuple[list[_Curve],
     turn = rows["instance_call"].to_numpy("f8", na_value=np.nan) if "instance_call" in rows else np.full(len(rows), 1.0)
     curves, cold = [], 0
     what, join = ("functions", ".") if by is None else ("series", ", ")
-    for one in series.split(rows, by or ["plugin", "function"], what=what, join=join):
-        warm = one.rows[turn[one.rows] > 1]
-        chosen = warm if len(warm) else one.rows
-        cold += len(one.rows) - len(chosen)
+    for group in series.split(rows, by or ["plugin", "function"], what=what, join=join):
+        warm = group.rows[turn[group.rows] > 1]
+        chosen = warm if len(warm) else group.rows
+        cold += len(group.rows) - len(chosen)
         at, medians = _medians(sizes[chosen], fuel[chosen])
         some = chosen[np.linspace(0, len(chosen) - 1, min(len(chosen), _DOTS)).round().astype(np.intp)]
-        curves.append(_Curve(one, at, medians, (sizes[some], fuel[some]), fit(at, medians)))
+        curves.append(_Curve(group, at, medians, (sizes[some], fuel[some]), fit(at, medians)))
     return curves, int((~known).sum()), cold
 
 

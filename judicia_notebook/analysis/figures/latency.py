@@ -78,9 +78,9 @@ def _curves(good: pd.DataFrame, by: series.By) -> list[_Curve]:
     import numpy as np
 
     seconds = good["wall_ms"].to_numpy("f8", na_value=np.nan) / 1e3
-    found = ((one, seconds[one.rows]) for one in series.split(good, by))
-    known = ((one, times[~np.isnan(times)]) for one, times in found)
-    return [_Curve(one, np.sort(times)) for one, times in known if len(times)]
+    found = ((group, seconds[group.rows]) for group in series.split(good, by))
+    known = ((group, times[~np.isnan(times)]) for group, times in found)
+    return [_Curve(group, np.sort(times)) for group, times in known if len(times)]
 
 
 def _draw(axes: Axes, curves: list[_Curve]) -> None:

@@ -76,22 +76,22 @@ def memory(calls: pd.DataFrame, ax: Axes | None = None, *, instance_id: int | No
         style.message(axes, "No calls yet." if calls.empty else "No call entered such an instance.")
         return style.drawn(axes, ax)
     style.dress(axes)
-    lines = [_draw(axes, one) for one in instances]
-    limits = [one.limit for one in instances if one.limit is not None]
-    top = draw_limits(axes, max(float(one.peak.max()) for one in instances), limits, format_size)
+    lines = [_draw(axes, instance) for instance in instances]
+    limits = [instance.limit for instance in instances if instance.limit is not None]
+    top = draw_limits(axes, max(float(instance.peak.max()) for instance in instances), limits, format_size)
     scales.bytes_axis(axes, "y", "linear memory", 0, top)
-    first, last = min(one.calls[0] for one in instances), max(one.calls[-1] for one in instances)
+    first, last = min(instance.calls[0] for instance in instances), max(instance.calls[-1] for instance in instances)
     edge = max(0.02 * (last - first), 0.5)
     axes.set_xlim(first - edge, last + edge)
     scales.count_axis(axes, "x", "call of the instance", first, last)
     columns = [
-        Column("calls", 11, [format_count(len(one.calls)) for one in instances]),
-        Column("at first", 12, [format_size(one.entry[0]) for one in instances]),
-        Column("peak", 12, [format_size(one.peak.max()) for one in instances]),
-        Column("not ok", 9, [format_count(one.failed.sum()) for one in instances]),
-        Column("quota", 12, ["–" if one.limit is None else format_size(one.limit) for one in instances]),
+        Column("calls", 11, [format_count(len(instance.calls)) for instance in instances]),
+        Column("at first", 12, [format_size(instance.entry[0]) for instance in instances]),
+        Column("peak", 12, [format_size(instance.peak.max()) for instance in instances]),
+        Column("not ok", 9, [format_count(instance.failed.sum()) for instance in instances]),
+        Column("quota", 12, ["–" if instance.limit is None else format_size(instance.limit) for instance in instances]),
     ]
-    write_table(axes, lines, [one.name for one in instances], columns)
+    write_table(axes, lines, [instance.name for instance in instances], columns)
     more = f" · not drawn: {series.plural(others, 'other instance')}" if others else ""
     style.title(axes, f"{series.plural(len(instances), 'instance')}{more}")
     return style.drawn(axes, ax)
@@ -114,8 +114,8 @@ def _instances(entered: pd.DataFrame) -> tuple[list[_Instance], int]:
     }
     failed = (entered["outcome"] != "ok").to_numpy(bool, na_value=True)
     found = []
-    for number, one in enumerate(most):
-        rows = np.flatnonzero(which == one)
+    for number, index in enumerate(most):
+        rows = np.flatnonzero(which == index)
         rows = rows[np.argsort(columns["instance_call"][rows], kind="stable")]
         peak = columns["memory_peak_bytes"][rows]
         entry = np.where(np.isnan(columns["memory_bytes"][rows]), peak, columns["memory_bytes"][rows])
@@ -126,20 +126,20 @@ def _instances(entered: pd.DataFrame) -> tuple[list[_Instance], int]:
     return found, len(counts) - len(most)
 
 
-def _draw(axes: Axes, one: _Instance) -> Artist:
+def _draw(axes: Axes, instance: _Instance) -> Artist:
     import numpy as np
 
     look = style.look_of(axes)
-    colour, dashes = look.series[one.number]
-    starts = np.arange(len(one.calls))
+    colour, dashes = look.series[instance.number]
+    starts = np.arange(len(instance.calls))
     if len(starts) > _BINS:
-        starts = np.unique(np.linspace(0, len(one.calls), _BINS, endpoint=False).astype(np.intp))
-    calls = one.calls[starts]
-    entry, peak = np.minimum.reduceat(one.entry, starts), np.maximum.reduceat(one.peak, starts)
-    few = len(one.calls) <= _FEW
-    [line] = axes.plot(calls, peak, dashes, color=colour, linewidth=1.6, marker="." if few else "", label=one.name)
+        starts = np.unique(np.linspace(0, len(instance.calls), _BINS, endpoint=False).astype(np.intp))
+    calls = instance.calls[starts]
+    entry, peak = np.minimum.reduceat(instance.entry, starts), np.maximum.reduceat(instance.peak, starts)
+    few = len(instance.calls) <= _FEW
+    [line] = axes.plot(calls, peak, dashes, color=colour, linewidth=1.6, marker="." if few else "", label=instance.name)
     axes.fill_between(calls, entry, peak, color=colour, alpha=0.2, linewidth=0)
-    failed = np.flatnonzero(np.logical_or.reduceat(one.failed, starts))
+    failed = np.flatnonzero(np.logical_or.reduceat(instance.failed, starts))
     if len(failed):
         failed = failed[np.unique(failed * _FEW // len(starts), return_index=True)[1]] if not few else failed
         axes.plot(calls[failed], peak[failed], "X", color=look.bad, mec=look.ground, mew=0.7, ms=6.5, zorder=4)

@@ -60,7 +60,7 @@ def names_columns(draw: Draw) -> Draw:
         except KeyError as error:
             name = error.args[0]
             if not isinstance(name, str) or any(
-                name in one for one in (*frames, *options.values()) if hasattr(one, "columns")
+                name in argument for argument in (*frames, *options.values()) if hasattr(argument, "columns")
             ):
                 raise
             wanted = f"{draw.__name__} is drawn from the column {name!r}, which the frame does not have"
@@ -98,10 +98,10 @@ def split(
     ends = np.searchsorted(codes[order], np.arange(len(names) + 1))
     parts = {name: order[ends[code] : ends[code + 1]] for code, name in enumerate(names)}
     ranked = sorted((name for name in parts if len(parts[name])), key=lambda name: (-len(parts[name]), name))
-    kept = ranked if len(ranked) <= most + 1 else ranked[:most]
-    number = {name: number for number, name in enumerate(sorted(kept))}  # so that colours agree between two figures
-    found = [Series(name, parts[name], number[name]) for name in kept]
-    rest = ranked[len(kept) :]
+    largest = ranked if len(ranked) <= most + 1 else ranked[:most]
+    number = {name: number for number, name in enumerate(sorted(largest))}  # so that colours agree between two figures
+    found = [Series(name, parts[name], number[name]) for name in largest]
+    rest = ranked[len(largest) :]
     if rest:
         together = np.sort(np.concatenate([parts[name] for name in rest]))
         what = what or ("functions" if by is None else "series")
@@ -113,8 +113,8 @@ def _codes(frame: pd.DataFrame, by: By, most: int, join: str) -> tuple[Array, li
     """A number for each row, and the names these numbers stand for."""
     if by is not None:
         columns = [by] if isinstance(by, str) else list(by)
-        return _combined([column(frame, one) for one in columns], join.join)
-    functions = _combined([frame[one] for one in ("plugin", "function") if one in frame], ".".join)
+        return _combined([column(frame, key) for key in columns], join.join)
+    functions = _combined([frame[key] for key in ("plugin", "function") if key in frame], ".".join)
     if "label" not in frame or not frame["label"].notna().any():
         return functions
     import pandas as pd
@@ -137,7 +137,7 @@ def _combined(columns: Sequence[Any], join: Any) -> tuple[Array, list[str]]:
     texts: list[list[str]] = []
     for values in columns:
         codes, found = _factorized(values)
-        texts.append([*(str(one) for one in found), ""])  # the last for NA, whose code is -1
+        texts.append([*(str(value) for value in found), ""])  # the last for NA, whose code is -1
         whole = whole * len(texts[-1]) + np.where(codes < 0, len(texts[-1]) - 1, codes)
     which, distinct = pd.factorize(whole)
     names = [join(_texts_of(int(code), texts)) for code in distinct]

@@ -112,12 +112,12 @@ def _curves(calls: pd.DataFrame, kind: str, by: series.By) -> tuple[list[_Curve]
     limits = limits[known] / (1e3 if kind in {"cpu", "wall"} else 1)
     good = (limited["outcome"] == "ok").to_numpy(bool, na_value=False)
     found = []
-    for one in series.split(limited, by):
-        at, which = _places(limits[one.rows])
+    for group in series.split(limited, by):
+        at, which = _places(limits[group.rows])
         number = np.bincount(which, minlength=len(at))
-        well = np.bincount(which, good[one.rows], minlength=len(at))
+        well = np.bincount(which, good[group.rows], minlength=len(at))
         low, high = wilson(well, number)
-        found.append(_Curve(one, at, well / number, low, high, int(number.sum()), int(well.sum())))
+        found.append(_Curve(group, at, well / number, low, high, int(number.sum()), int(well.sum())))
     return found, int((~known).sum())
 
 

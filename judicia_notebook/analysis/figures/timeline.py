@@ -118,17 +118,17 @@ def _draw_calls(axes: Axes, calls: pd.DataFrame, rows: _Bars, whole: float) -> d
     look = style.look_of(axes)
     depths = _depths(calls)
     named: dict[str, Artist] = {}
-    for one in series.split(calls, "plugin", what="plugins"):
-        colour = look.faint_ink if one.together else one.line(look).colour
+    for group in series.split(calls, "plugin", what="plugins"):
+        colour = look.faint_ink if group.together else group.line(look).colour
         mine = np.zeros(len(calls), bool)
-        mine[one.rows] = True
+        mine[group.rows] = True
         for depth in range(_MOST_DEPTH + 1):
             chosen = mine & (depths == depth)
             if chosen.any():
                 inset = 0.1 * depth
                 bars = _Bars(*(column[chosen] for column in rows))
                 drawn = _add(axes, bars, whole, _CALL[0] + inset, _CALL[1] - inset, colour, edges=True, order=2 + depth)
-                named.setdefault(one.name, drawn)
+                named.setdefault(group.name, drawn)
     return named
 
 

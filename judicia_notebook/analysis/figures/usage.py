@@ -80,7 +80,7 @@ def usage(calls: pd.DataFrame, samples: pd.DataFrame, ax: Axes | None = None, *,
 
 def _limits(call: pd.DataFrame, name: str) -> list[float]:
     """The call's limit; nothing where it had none."""
-    return [float(one) for one in call[name].dropna()] if name in call else []
+    return [float(limit) for limit in call[name].dropna()] if name in call else []
 
 
 def _title(call: pd.DataFrame, call_id: int | None, seconds: float) -> str:
@@ -123,7 +123,7 @@ def _draw_cpu(axes: Axes, seconds: Array, samples: pd.DataFrame, limits_ms: list
         style.message(axes, "Its CPU time is not known.")
         return
     axes.plot(seconds[known], used[known], "-", color=style.look_of(axes).series[1].colour, linewidth=1.8)
-    top = draw_limits(axes, max(float(used[known].max()), 1e-9), [one / 1e3 for one in limits_ms], format_time)
+    top = draw_limits(axes, max(float(used[known].max()), 1e-9), [limit / 1e3 for limit in limits_ms], format_time)
     scales.time_axis(axes, "y", "CPU time", 0, top, log=False)
 
 

@@ -38,7 +38,7 @@ def flame_figure(profile: Stacks, ax: Axes | None = None) -> Any:
     """
     root = profile.root
     drawn = [(root, 0, 0.0), *walk(root, 1)] if root.ms else []
-    drawn = [one for one in drawn if one[0].ms >= root.ms * _LEAST][:_MOST_BOXES]
+    drawn = [box for box in drawn if box[0].ms >= root.ms * _LEAST][:_MOST_BOXES]
     deepest = max((depth for _, depth, _ in drawn), default=0)
     axes = style.new_axes(0.95 + _ROW_INCHES * (deepest + 1) if drawn else 1.2) if ax is None else ax
     if not drawn:

@@ -140,7 +140,7 @@ def _table(profile: Stacks) -> str:
     )
     if not rows:
         return ""
-    heads = "".join(f'<th scope="col">{one}</th>' for one in ("function", "of", "self, ms", "total, ms", "self, %"))
+    heads = "".join(f'<th scope="col">{head}</th>' for head in ("function", "of", "self, ms", "total, ms", "self, %"))
     first = f"The {_MOST_ROWS} hottest of {len(frame)} functions" if len(frame) > _MOST_ROWS else "The functions"
     return (
         f"<details><summary>{first} as a table</summary><table><thead><tr>{heads}</tr></thead>"

@@ -65,8 +65,8 @@ def anonymous(run: Tables) -> Tables:
         names.of("plugin", plugin): [names.of("digest", digest) for digest in digests]
         for plugin, digests in run.meta.get("plugins", {}).items()
     }
-    kept = {key: run.meta[key] for key in ("units", "packages", "machine", "clocks") if key in run.meta}
-    return Tables(made, {"plugins": plugins, **kept, "anonymous": True})
+    meta = {key: run.meta[key] for key in ("units", "packages", "machine", "clocks") if key in run.meta}
+    return Tables(made, {"plugins": plugins, **meta, "anonymous": True})
 
 
 def _frame(frame: pd.DataFrame, table: str, names: Names, secret: tuple[str, ...]) -> pd.DataFrame:

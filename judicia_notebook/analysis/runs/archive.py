@@ -181,14 +181,14 @@ def _read(archive: zipfile.ZipFile, limit: int) -> Tables:
     head, version = _read_meta(archive, members[names.index(_META)])
     if version.format != FORMAT:
         raise ValueError(
-            f"it is a zip of something else, whose {_META} has the format {printable(str(version.format), 40)!r}"
+            f"it is a zip of another kind, whose {_META} has the format {printable(str(version.format), 40)!r}"
         )
     if version.version > VERSION:
         written = f" by {printable(version.written_by, 40)}" if version.written_by else ""
         named = Path(archive.filename or "").name
         raise JudiciaError(
             f"{named} was written{written} in version {version.version} of the format; this package knows {VERSION}.",
-            hint="A newer one reads it: python -m pip install --upgrade judicia-notebook",
+            hint="A newer version of the package reads it: python -m pip install --upgrade judicia-notebook",
         )
     contents = parse_json_as(head, _Contents)
     _check_members(members, limit)

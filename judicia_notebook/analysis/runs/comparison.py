@@ -93,8 +93,8 @@ class Comparison:
             if effect.group == wanted:
                 return effect
         known = {effect.group for effect in of_column} if of_column else {effect.column for effect in self.effects}
-        asked = wanted if of_column else column
-        raise ValueError(f"nothing was compared of {asked!r}.{did_you_mean(asked, sorted(known))}")
+        name = wanted if of_column else column
+        raise ValueError(f"nothing was compared of {name!r}.{did_you_mean(name, sorted(known))}")
 
     def plot(self, ax: Axes | None = None, *, column: str | None = None) -> Any:
         """The ratios with their intervals, a line for each group, a mark for each column (or only for one)."""
@@ -312,7 +312,7 @@ def _over_all(column: str, found: Sequence[Effect], logs: Sequence[Array], level
     ratios = [effect.ratio for effect in found]
     known = all(ratio > 0 for ratio in ratios)
     mean = float(np.mean(np.log(ratios))) if known else nan
-    drawn = np.mean(logs, axis=0) if known and all(len(one) for one in logs) else np.empty(0)
+    drawn = np.mean(logs, axis=0) if known and all(len(values) for values in logs) else np.empty(0)
     ratio = _risen(bootstrap.percentiles(mean, drawn, level))
     counts = (sum(effect.count_a for effect in found), sum(effect.count_b for effect in found))
     return Effect(ALL, column, *counts, nan, nan, *ratio)
@@ -334,21 +334,21 @@ def _about_outcomes(sides: Sequence[pd.DataFrame], called: tuple[str, str], leve
     """How many calls ended ok, and how much the shares differ."""
     if any("outcome" not in side for side in sides):
         return []
-    told = []
+    lines = []
     counts = []
     for side, name in zip(sides, called, strict=True):
         well, bad = series.good(side)
         counts.append((len(well), len(side)))
         if bad:
-            told.append(f"{format_count(len(side) - len(well))} of {series.plural(len(side), 'call')} of {name} did "
+            lines.append(f"{format_count(len(side) - len(well))} of {series.plural(len(side), 'call')} of {name} did "
                         f"not end ok ({bad}) and are left out.")  # fmt: skip
-    if told:
+    if lines:
         difference = _difference_of_shares(counts[0], counts[1], level)
         shares = [f"{good / number * 100:.1f} % of {name}" for (good, number), name in zip(counts, called, strict=True)]
         points, low, high = (f"{part * 100:+.1f}" for part in difference)
-        told.append(f"The share of calls that ended ok is {shares[0]} and {shares[1]}: {points} points "
+        lines.append(f"The share of calls that ended ok is {shares[0]} and {shares[1]}: {points} points "
                     f"({level * 100:.4g} %: {low} to {high}).")  # fmt: skip
-    return told
+    return lines
 
 
 def _difference_of_shares(a: tuple[int, int], b: tuple[int, int], level: float) -> Interval:
@@ -375,14 +375,14 @@ def _about_size(effects: Sequence[Effect]) -> list[str]:
 
 def _about_circumstances(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
     """The machines and packages of the runs, where they differ."""
-    told = []
+    lines = []
     for what in ("machine", "packages", "clocks"):
         first, second = (meta.get(what, {}) for meta in (a, b))
         if isinstance(first, dict) and isinstance(second, dict):
             differing = sorted(key for key in {*first, *second} if first.get(key) != second.get(key))
             if differing:
-                told.append(f"The runs differ in their {what}: {', '.join(differing)}.")
-    return told
+                lines.append(f"The runs differ in their {what}: {', '.join(differing)}.")
+    return lines
 
 
 # Texts ---------------------------------------------------------------------------------------------------------

@@ -37,7 +37,7 @@ def draw(effects: Sequence[Effect], sides: tuple[str, str], level: float, ax: Ax
     if column is not None and column not in columns:
         raise ValueError(f"{column!r} was not compared.{did_you_mean(column, columns)}")
     chosen = columns if column is None else [column]
-    drawn = [one for one in effects if one.column in chosen and not isnan(one.ratio)]
+    drawn = [effect for effect in effects if effect.column in chosen and not isnan(effect.ratio)]
     groups = list(dict.fromkeys(effect.group for effect in drawn))
     left_out = max(len(groups) - _MOST_GROUPS, 0)
     if left_out:  # the mean over all stands last, and stays
@@ -53,7 +53,7 @@ def draw(effects: Sequence[Effect], sides: tuple[str, str], level: float, ax: Ax
     axes.grid(visible=False, axis="y")
     axes.axvline(1, color=style.look_of(axes).ink, linewidth=1.0)
     handles = [
-        _draw_column(axes, [one for one in drawn if one.column == name], groups, place, columns)
+        _draw_column(axes, [effect for effect in drawn if effect.column == name], groups, place, columns)
         for place, name in enumerate(columns)
     ]
     _scale(axes, drawn, sides)
@@ -85,7 +85,7 @@ def _draw_column(axes: Axes, drawn: list[Effect], groups: list[str], place: int,
 
 
 def _scale(axes: Axes, drawn: list[Effect], sides: tuple[str, str]) -> None:
-    ends = [end for one in drawn for end in (one.ratio, one.ratio_low, one.ratio_high) if not isnan(end)]
+    ends = [end for effect in drawn for end in (effect.ratio, effect.ratio_low, effect.ratio_high) if not isnan(end)]
     smallest, largest = min(*ends, 1.0), max(*ends, 1.0)
     a, b = cut_apart(list(sides), 24)
     label = f"median of {b} / median of {a} (left of 1: {b} takes less)"

@@ -68,14 +68,14 @@ class Run:
         counts = [format_count(len(frame)) + f" {name.replace('_', ' ')}" for name, frame in frames.items()]
         dropped = [f"{format_count(frame.attrs['dropped'])} {name.replace('_', ' ')}"
                    for name, frame in frames.items() if frame.attrs.get("dropped")]  # fmt: skip
-        told = [
+        rows = [
             ("holds", ", ".join(counts)),
             ("dropped before", ", ".join(dropped)),
             ("plugins", ", ".join(self._of("plugins"))),
             ("machine", ", ".join(str(self._of("machine").get(part) or "") for part in ("system", "processor"))),
             ("packages", ", ".join(f"{name} {version}" for name, version in self._of("packages").items())),
         ]
-        return [(head, text) for head, text in told if text.strip(" ,")]
+        return [(head, text) for head, text in rows if text.strip(" ,")]
 
     def _of(self, part: str) -> Mapping[str, Any]:
         """A part of `meta`, of which a file may say anything."""

@@ -224,8 +224,8 @@ def _memory(recorder: Recorder, lanes: _Lanes) -> Iterator[Event]:
     pid, tid, at, memory, refused = (each[order] for each in (pid, tid, at, memory, refused))
     keep = np.ones(len(at), bool)
     keep[1:] = refused[1:] | (np.diff(memory) != 0) | (np.diff(pid) != 0) | (np.diff(tid) != 0)
-    kept = (each[keep].tolist() for each in (pid, tid, at, memory, refused))
-    for one_pid, one_tid, when, size, was_refused in zip(*kept, strict=True):
+    columns = (each[keep].tolist() for each in (pid, tid, at, memory, refused))
+    for one_pid, one_tid, when, size, was_refused in zip(*columns, strict=True):
         event = {"pid": one_pid, "tid": one_tid, "ts": _us(when), "cat": "memory", "args": {"bytes": size}}
         if was_refused:
             yield {**event, "name": "grow refused", "ph": "i", "s": "t"}

@@ -92,7 +92,7 @@ class Trace:
     def _foot(self) -> list[str]:
         if self.captured or not (self.record.bytes_in or self.record.host_calls):
             return []
-        return ["What was said is not recorded unless it is asked for: with rt.capture_payloads(): ..."]
+        return ["Payloads are recorded only where you ask for them: with rt.capture_payloads(): ..."]
 
     def __str__(self) -> str:
         return self.text()
@@ -113,7 +113,7 @@ class Trace:
             for step in self.steps
         )
         heads = ("at, ms", "what", "took, ms")
-        head = "".join(f'<th scope="col" style="{number if "ms" in one else cell}">{one}</th>' for one in heads)
+        head = "".join(f'<th scope="col" style="{number if "ms" in title else cell}">{title}</th>' for title in heads)
         foot = "".join(f"<div>{html.escape(line)}</div>" for line in self._foot())
         return (
             f'<div class="judicia-trace {INERT_CLASSES}"><div><strong>{html.escape(self._head())}</strong></div>'
@@ -189,7 +189,7 @@ class _Tables:
         at_ms = record.started_ms - begin_ms
         yield Step(at_ms, depth, "enter", _entered(record, said.get((THE_CALL, "request"))))
         inside: list[int] = []  # when the steps end that this one may be in
-        for event in sorted(self._events(record, said), key=lambda one: (one.at_ns, -one.took_ns)):
+        for event in sorted(self._events(record, said), key=lambda entry: (entry.at_ns, -entry.took_ns)):
             while inside and event.at_ns >= inside[-1]:
                 inside.pop()
             level = depth + 1 + len(inside)

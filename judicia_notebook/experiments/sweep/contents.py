@@ -27,7 +27,7 @@ def keep(contents: Mapping[str, bytes]) -> None:
     """
     for digest, data in contents.items():
         if hashlib.sha256(data).hexdigest() != digest:
-            raise ValueError(f"what came as {digest[:12]} is something else")
+            raise ValueError(f"the bytes that came as {digest[:12]} have another digest")
     with _lock:
         for digest, data in contents.items():
             _kept[digest] = data

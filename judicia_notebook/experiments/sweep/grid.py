@@ -106,7 +106,11 @@ class Grid:
 
     def units(self) -> list[Unit]:
         """All cells, in the order of measurement."""
-        cells = [Cell(one.number * self.repeats + n, one) for one in self.configurations for n in range(self.repeats)]
+        cells = [
+            Cell(configuration.number * self.repeats + n, configuration)
+            for configuration in self.configurations
+            for n in range(self.repeats)
+        ]
         step = 1 if self.instances == "fresh" else self.repeats
         units = [tuple(cells[at : at + step]) for at in range(0, len(cells), step)]
         if self.order == "random":
@@ -221,7 +225,7 @@ def _plugin_levels(plugins: Any, function: str, contents: dict[str, bytes]) -> l
 
 def _variant(label: str, source: Any, function: str, contents: dict[str, bytes]) -> Variant:
     if isinstance(source, Plugin):
-        code, policy = source.code, source.policy.snapshot()
+        code, policy = source._code, source.policy.snapshot()
         contents[code.digest] = code.wasm
         _check_function(source.name, code, function)
         return Variant(
@@ -248,7 +252,7 @@ def _payload_levels(payloads: Any, contents: dict[str, bytes]) -> list[_Level]:
     if isinstance(payloads, str | bytes) or not isinstance(payloads, Iterable):
         raise TypeError(f"payloads is a list of payloads, or names and payloads; not {type(payloads).__name__}")
     if hasattr(payloads, "to_dict") and hasattr(payloads, "columns"):  # a frame would give the names of its columns
-        raise TypeError('payloads is a list of payloads; .to_dict("records") makes one of a DataFrame\'s rows')
+        raise TypeError('payloads is a list of payloads; .to_dict("records") makes a list of a DataFrame\'s rows')
     named = list(payloads.items()) if isinstance(payloads, Mapping) else [(None, payload) for payload in payloads]
     if not named:
         raise ValueError("there are no payloads to sweep over")

@@ -60,7 +60,9 @@ class Batch(NamedTuple):
     def needs(self) -> set[str]:
         """The digests of the bytes that its measurement needs."""
         used = [cell.configuration for unit in self.units for cell in unit]
-        return {one.payload for one in used} | {self.plan.variants[one.variant].digest for one in used}
+        return {configuration.payload for configuration in used} | {
+            self.plan.variants[configuration.variant].digest for configuration in used
+        }
 
 
 class Row(NamedTuple):
@@ -191,7 +193,7 @@ class _Bench:
     @property
     def worn(self) -> bool:
         """Whether its records have become many."""
-        recorder = self._runtime.recorder
+        recorder = self._runtime._recorder
         tables: tuple[Sized, ...] = (recorder.calls, recorder.host_calls, recorder.samples, recorder.audit)
         return max(map(len, tables)) > MOST_ROWS
 
@@ -280,7 +282,7 @@ def prepare(plan: Plan, found: Mapping[str, bytes]) -> None:
 
 def _take(plan: Plan) -> Laboratory:
     with _lock:
-        mine = next((one for one in reversed(_free) if one.plan.key == plan.key), None)
+        mine = next((laboratory for laboratory in reversed(_free) if laboratory.plan.key == plan.key), None)
         if mine is not None:
             _free.remove(mine)
         else:
@@ -295,15 +297,15 @@ def _leave(laboratory: Laboratory) -> None:
         _busy.remove(laboratory)
         _free.append(laboratory)
         over = [_free.pop(0) for _ in range(len(_free) - MOST_FREE)]
-    for one in over:
-        one.close()
+    for surplus in over:
+        surplus.close()
 
 
 def stop(key: str) -> None:
     """End this process's measurements for a sweep, and begin no more."""
     with _lock:
         _stopped.add(key)
-        busy = [one for one in _busy if one.plan.key == key]
+        busy = [laboratory for laboratory in _busy if laboratory.plan.key == key]
     for laboratory in busy:
         laboratory.stop()
 
@@ -311,8 +313,8 @@ def stop(key: str) -> None:
 def close(key: str) -> None:
     """Close the free laboratories of a sweep that is over."""
     with _lock:
-        over = [one for one in _free if one.plan.key == key]
-        _free[:] = [one for one in _free if one.plan.key != key]
+        over = [laboratory for laboratory in _free if laboratory.plan.key == key]
+        _free[:] = [laboratory for laboratory in _free if laboratory.plan.key != key]
     for laboratory in over:
         laboratory.close()
 
@@ -320,4 +322,4 @@ def close(key: str) -> None:
 def is_at_work(key: str) -> bool:
     """Whether this process measures something for a sweep now."""
     with _lock:
-        return any(one.plan.key == key for one in _busy)
+        return any(laboratory.plan.key == key for laboratory in _busy)

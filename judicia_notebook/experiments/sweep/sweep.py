@@ -26,12 +26,12 @@ STAYS_THERE = {
         "its SQLite file would lie where that worker runs; give database='postgresql://...'"
     ),
     ("emit_event", "subscribe_events"): (
-        "what it emits there reaches nobody here, and nothing that happens here reaches it"
+        "its events would stay in that worker's process, and events of this process would not reach it"
     ),
     ("network_access", "register_routes"): (
         "routes and requests would be those of the machine that happens to run the cell"
     ),
-    ("send_notifications",): "they would be kept where that worker runs, and nobody would see them",
+    ("send_notifications",): "they would stay in that worker's process, where the user does not see them",
     ("read_files", "write_files"): "its folders are on this machine",
     ("read_shared_memory", "write_shared_memory"): "its regions are in this process",
 }
@@ -131,9 +131,9 @@ def sweep(
         try:
             _measure(grid, plan, journal, place, progress=progress)
         except KeyboardInterrupt as error:
-            told = Interrupted(_progress(grid, journal, path))
-            _keep(told, grid, journal)
-            raise told.with_traceback(error.__traceback__) from None
+            interrupt = Interrupted(_progress(grid, journal, path))
+            _keep(interrupt, grid, journal)
+            raise interrupt.with_traceback(error.__traceback__) from None
         except JudiciaError as error:
             _keep(error, grid, journal)
             error.add_note(_progress(grid, journal, path))
@@ -244,14 +244,18 @@ def _check_services(grid: Grid, database: str | None) -> None:
     PolicyError
     """
     shared = (database or "").startswith("postgresql")
-    used = {(one.variant, one.granted) for unit in grid.units() for one in (cell.configuration for cell in unit)}
+    used = {
+        (configuration.variant, configuration.granted)
+        for unit in grid.units()
+        for configuration in (cell.configuration for cell in unit)
+    }
     for number, wanted in sorted(used, key=str):
         variant = grid.variants[number]
-        names = {one.partition("=")[0] for one in (variant.granted if wanted is None else wanted)}
+        names = {grant.partition("=")[0] for grant in (variant.granted if wanted is None else wanted)}
         for capabilities, reason in STAYS_THERE.items():
             found = [name for name in capabilities if name in names]
             if found and not (shared and "read_database" in capabilities):
                 raise PolicyError(
                     f"{variant.label} is granted {found[0]}, and this sweep runs in other processes: {reason}.",
-                    hint="Without executor=, or with threads, it runs in this one.",
+                    hint="Without executor=, or with threads, the sweep runs in this process.",
                 )

@@ -28,11 +28,11 @@ def frame(grid: Grid, entries: Mapping[int, Entry]) -> pd.DataFrame:
     cells = sorted(entries)
     names = list(dict.fromkeys(name for params in grid.params for name in params))
     params = [grid.params[cell // grid.repeats] for cell in cells]
-    workers = {name: number for number, name in enumerate(dict.fromkeys(one.worker for one in entries.values()))}
+    workers = {name: number for number, name in enumerate(dict.fromkeys(entry.worker for entry in entries.values()))}
     columns: dict[str, Any] = {
         "cell": pd.array(cells, dtype="int64"),
         "repeat": pd.array([cell % grid.repeats for cell in cells], dtype="int64"),
-        **{name: _param([one.get(name) for one in params]) for name in names},
+        **{name: _param([values.get(name) for values in params]) for name in names},
         "worker": pd.array([workers[entries[cell].worker] for cell in cells], dtype="int64"),
     }
     calls = [msgspec.json.decode(entries[cell].call) for cell in cells]

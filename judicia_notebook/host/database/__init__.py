@@ -23,7 +23,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Never, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -232,14 +232,10 @@ class DatabaseService:
             kinds, rows = self._backend.read_table(name)
         return with_plugin_text(frame(kinds, rows))
 
-    @property
+    @KINDS.in_force
     def limits(self) -> DatabaseLimits:
         """The limits of statements; `set_limits` changes them."""
         return self._limits
-
-    @limits.setter
-    def limits(self, _: Never) -> NoReturn:
-        KINDS.refuse_assignment()
 
     def set_limits(self, **kinds: float | str) -> None:
         """Change limits, from the next request on; what is not named stays. Sizes may be text such as ``"1MiB"``.
@@ -285,7 +281,9 @@ def _backend_of(url: str) -> Backend:
     try:
         parsed = sqlalchemy.make_url(url)
     except (sqlalchemy.exc.ArgumentError, ValueError):
-        raise PolicyError("database is a URL such as postgresql://user@host/name, which this one is not.") from None
+        raise PolicyError(
+            "database= takes a URL such as postgresql://user@host/name; the given text is no URL."
+        ) from None
     if parsed.drivername in ("sqlite", "sqlite+pysqlite"):
         from judicia_notebook.host.database.sqlite import SqliteDatabase
 
@@ -311,8 +309,8 @@ def _folder(url: sqlalchemy.URL) -> tuple[Any, Owners]:
     """The folder that a SQLite URL names."""
     if not url.database or url.database == ":memory:" or url.query or url.host:
         raise PolicyError(
-            "database=sqlite:///FOLDER names a folder: each plugin has a file of its own there, so one in memory or "
-            "with options will not do."
+            "database=sqlite:///FOLDER names a folder: each plugin has a file of its own there, so the URL may "
+            "not say :memory:, a host or options."
         )
     folder = Path(url.database).absolute()
     if folder.exists() and not folder.is_dir():

@@ -84,9 +84,11 @@ def _times(values: list[Any], given: list[Any], *, zone: bool) -> pd.Series | No
     import pandas as pd
 
     read = [None if value is None else _moment(value) for value in values]
-    if sum(one is not None and (one.tzinfo is not None) == zone for one in read) != len(given):
+    if sum(stamp is not None and (stamp.tzinfo is not None) == zone for stamp in read) != len(given):
         return None
-    naive = [None if one is None else one.astimezone(dt.UTC).replace(tzinfo=None) if zone else one for one in read]
+    naive = [
+        None if stamp is None else stamp.astimezone(dt.UTC).replace(tzinfo=None) if zone else stamp for stamp in read
+    ]
     made = pd.Series(np.array(naive, dtype="M8[us]"))
     return made.dt.tz_localize("UTC") if zone else made
 

@@ -2,8 +2,8 @@
 
 - The host sets the *authorizer* afresh for each call, with the grants of that moment. Setting it also expires every
   statement that was compiled before.
-- The authorizer refuses whatever is not listed here: attaching files, pragmas, transactions, triggers, temporary and
-  virtual tables, functions that have not been reviewed.
+- The authorizer refuses every action that is not listed here: attaching files, pragmas, transactions, triggers,
+  temporary and virtual tables, functions that have not been reviewed.
 - *Limits* bound one step of SQLite's machine, because nothing can stop SQLite in the middle of a step.
 """
 
@@ -145,7 +145,7 @@ class Authorizer:
         if schema == "main":
             return None
         if schema == PLATFORM and table.startswith("sqlite_"):
-            return ServiceError("bad_request", "what tables the platform has is not for plugins to read")
+            return ServiceError("bad_request", "plugins may not read the list of the platform's tables")
         if schema == PLATFORM or (not schema and table in self._shared):
             return None if table in self._access.reads else denied(self._job, table, "read_database")
         # Without a schema it is a name that SQLite has yet to look up, or one that the statement itself gives.
@@ -153,7 +153,7 @@ class Authorizer:
 
     def _changing(self, table: str, schema: str) -> ServiceError | None:
         if not self._job.writing:
-            return ServiceError("bad_request", "query only reads, and not what the database keeps of its own")
+            return ServiceError("bad_request", "query only reads, and does not reach the database's own tables")
         if schema == PLATFORM and table.startswith("sqlite_"):
             return _not_yours(table)
         if schema == PLATFORM:

@@ -1,4 +1,4 @@
-"""What a statement may take, and what a plugin's private tables may hold.
+"""The limits on a statement, and on the size of a plugin's private tables.
 
 Each limit has a least and a most. Below the least the database itself cannot work. Above the most, a single step inside
 the database takes so long that no deadline means anything.

@@ -243,8 +243,8 @@ class PostgresqlDatabase:
 
     def _forget(self, tenant: Tenant) -> None:
         with self._lock:
-            for plugin, one in tuple(self._tenants.items()):
-                if one is tenant:
+            for plugin, other in tuple(self._tenants.items()):
+                if other is tenant:
                     del self._tenants[plugin]
         if tenant.engine is not None:
             tenant.engine.dispose()
@@ -269,7 +269,7 @@ class PostgresqlDatabase:
             found = missing_grant(job, access, self.tables())
             return found or ServiceError("bad_request", "the database does not allow this to plugins")
         if state == "25006":
-            return ServiceError("bad_request", "query only reads; what changes something is for execute")
+            return ServiceError("bad_request", "query only reads; a statement that changes something goes to execute")
         if state in ("42P01", "3F000"):
             return ServiceError("not_found", text)
         if state.startswith("23"):

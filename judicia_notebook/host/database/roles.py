@@ -38,7 +38,7 @@ CONNECTIONS: Final = 16
 _STALE_SECONDS: Final = 86_400
 _ATTEMPTS: Final = 8
 _RACES: Final = ("23505", "42710", "42P06", "40001", "40P01", "XX000")
-"""Somebody made the same thing at the same moment."""
+"""PostgreSQL's codes for a step that met the same step of another session at the same moment."""
 
 _SCHEMA: Final = re.compile(r"judicia_[0-9a-f]{32}")
 
@@ -116,8 +116,8 @@ class Roles:
             ).scalar():
                 raise ServiceError(
                     "failed",
-                    "in this database anybody may create tables in the schema public; a database of the platform's own "
-                    "needs REVOKE CREATE ON SCHEMA public FROM PUBLIC",
+                    "in this database every role may create tables in the schema public; a database of the platform's "
+                    "own needs REVOKE CREATE ON SCHEMA public FROM PUBLIC",
                 )
             for schema in (PLATFORM, ADMIN):
                 if not execute("SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = %s)", (schema,)).scalar():
@@ -286,7 +286,7 @@ def _check_owner(connection: sqlalchemy.Connection, schema: str, plugin: str, di
         raise ServiceError(
             "conflict",
             f"the tables kept for {plugin} were left by another file under this name; "
-            f'the user lets this one have them with rt.host.adopt("{plugin}")',
+            f'the user lets this file have them with rt.host.adopt("{plugin}")',
         )
 
 
@@ -330,7 +330,7 @@ def _stale(connection: sqlalchemy.Connection, schema: str) -> list[str]:
         (prefix, schema),
     )
     logins = [row[0] for row in found]
-    return [one for one in logins if time.time() - _made_at(one, prefix) > _STALE_SECONDS]
+    return [login for login in logins if time.time() - _made_at(login, prefix) > _STALE_SECONDS]
 
 
 def _made_at(login: str, prefix: str) -> float:

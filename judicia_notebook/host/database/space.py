@@ -70,4 +70,4 @@ class Gate:
 
     def is_open(self, schemas: Collection[str]) -> bool:
         """Whether a statement may begin on all of these files."""
-        return not any(self._emptying[one] for one in schemas)
+        return not any(self._emptying[schema] for schema in schemas)

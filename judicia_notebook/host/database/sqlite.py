@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 HEAP_BYTES: Final = 512 << 20
-"""What SQLite may take of this process's memory. It has one such limit for everybody, our plugins or not."""
+"""The bytes that SQLite may take of this process's memory. The limit holds for all its users, plugins or not."""
 
 _LOG_KEPT: Final = 1 << 20
 _HOST_PATIENCE: Final = 10.0

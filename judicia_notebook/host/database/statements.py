@@ -148,7 +148,7 @@ def _kind(words: list[str], *, writing: bool) -> str:
 def _check_parameters(used: set[int], count: int) -> None:
     for number in sorted(used):
         if not 1 <= number <= count:
-            shown = f"${number}" if number >= 0 else "one beyond"
+            shown = f"${number}" if number >= 0 else "a parameter with too large a number"
             raise ServiceError("bad_request", f"the statement names {shown}, and field `params` has {count} values")
     for number in range(1, count + 1):
         if number not in used:

@@ -108,7 +108,7 @@ def make_table(name: str, frame: pd.DataFrame, *, postgresql: bool) -> sqlalchem
                 "double quote; frame.rename(columns=...) gives another."
             )
         if folded.count(column.lower()) > 1:
-            same = ", ".join(repr(one) for one in names if one.lower() == column.lower())
+            same = ", ".join(repr(other) for other in names if other.lower() == column.lower())
             raise PolicyError(
                 f"Table {name}: there are two columns {column!r} ({same}); capitals do not tell them apart."
             )
@@ -239,7 +239,7 @@ def _plain(value: Any) -> Any:
 def records(frame: pd.DataFrame, table: sqlalchemy.Table, *, postgresql: bool) -> Iterator[list[dict[str, Any]]]:
     """The rows, some at a time, as the table's insert takes them."""
     keys = [column.key for column in table.columns]
-    columns = [[_stored(one, postgresql=postgresql) for one in frame.iloc[:, at]] for at in range(len(keys))]
+    columns = [[_stored(value, postgresql=postgresql) for value in frame.iloc[:, at]] for at in range(len(keys))]
     for start in range(0, len(frame), _AT_ONCE):
         rows = zip(*(column[start : start + _AT_ONCE] for column in columns), strict=True)
         yield [dict(zip(keys, row, strict=True)) for row in rows]

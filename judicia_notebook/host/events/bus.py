@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from time import perf_counter_ns
-from typing import TYPE_CHECKING, Any, Never, NoReturn, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from judicia_notebook.engine import safety, wire
 from judicia_notebook.errors import InvalidPayload, NoSuchPlugin, PolicyError, ResourceExhausted, stays_in_process
@@ -371,14 +371,10 @@ class Events:
 
     # Limits, and the end --------------------------------------------------------------------------------------------
 
-    @property
+    @KINDS.in_force
     def limits(self) -> EventLimits:
         """How much there may be among events; `set_limits` changes them."""
         return self._limits
-
-    @limits.setter
-    def limits(self, _: Never) -> NoReturn:
-        KINDS.refuse_assignment()
 
     def set_limits(self, **limits: float | str | timedelta) -> None:
         """Change limits, from the next event on; what is not named stays.

@@ -13,7 +13,7 @@ from judicia_notebook.engine import wire
 from judicia_notebook.host.delivery.queue import Fate
 
 PLATFORM: Final = "@platform"
-"""The source of what Python code emits. No plugin can be called so."""
+"""The source of events from Python code; no plugin can have this name."""
 
 HOSTS_METADATA: Final = ("hops", "cause")
 """Metadata that the host fills; an emit that names one of them is refused."""

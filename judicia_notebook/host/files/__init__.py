@@ -28,7 +28,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Never, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -57,7 +57,7 @@ _REFUSALS: dict[int, tuple[Code, str]] = {
     errno.ENOTDIR: ("conflict", "a file or a link is where a folder should be"),
     errno.EISDIR: ("conflict", "this is a folder"),
     errno.ENOTEMPTY: ("conflict", "the folder is not empty"),
-    errno.EEXIST: ("conflict", "something else is there"),
+    errno.EEXIST: ("conflict", "the name is taken already"),
     errno.ELOOP: ("failed", "a link is on the way; links are not followed"),
     errno.EXDEV: ("failed", "the way leads out of the folder, or onto another file system"),
     errno.EACCES: ("failed", "the system does not allow it"),
@@ -174,14 +174,10 @@ class FilesService:
         """The path of a plugin's private folder, also while the folder is empty or missing."""
         return self._content(folder_name(plugin))
 
-    @property
+    @KINDS.in_force
     def limits(self) -> FileLimits:
         """The limits of folders; `set_limits` changes them."""
         return self._limits
-
-    @limits.setter
-    def limits(self, _: Never) -> NoReturn:
-        KINDS.refuse_assignment()
 
     def set_limits(self, **kinds: int | str) -> None:
         """Change limits, from the next request on; what is not named stays. Sizes are bytes or text such as ``"1MiB"``.
@@ -231,7 +227,7 @@ class FilesService:
             )
         else:
             found = self._list_root(scope)
-        return [{"name": one.name, "type": one.type, "bytes": one.bytes} for one in found]
+        return [{"name": entry.name, "type": entry.type, "bytes": entry.bytes} for entry in found]
 
     def _list_root(self, scope: CallScope) -> list[Entry]:
         """The private folder, if it may be read, with the mapped ones in it."""
@@ -240,7 +236,7 @@ class FilesService:
         found = [Entry(alias, "directory", 0, 0) for alias in readable]
         if "read_files" in state.granted:
             own = self._do(scope, _Place(None, ()), "", lambda tree, parts: tree.entries(parts))
-            found += [one for one in own if one.name not in readable and one.name not in taken]
+            found += [entry for entry in own if entry.name not in readable and entry.name not in taken]
         return sorted(found)
 
     def stat(self, scope: CallScope, request: PathRequest) -> dict[str, Any]:
@@ -276,7 +272,9 @@ class FilesService:
             where = f"`{printable(alias, 80)}`" if alias else "the plugin's own folder"
             raise _denied(operation, capability, where, "")
         if len(hosts) > 1:
-            raise ServiceError("conflict", f"two folders are granted as `{alias}`; the user must take one away")
+            raise ServiceError(
+                "conflict", f"two folders are granted as `{alias}`; the user must revoke one of the grants"
+            )
         host = hosts[0]
         if f"{host}@{alias}" not in state.scopes(capability):
             raise _denied(operation, capability, f"`{alias}`", f"{host}@{alias}")

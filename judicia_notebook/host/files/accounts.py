@@ -107,11 +107,11 @@ class Account:
         """The reason against it, or an empty text. A pending file counts whole, less the file it replaces."""
         used, count, replaced = sum(self._sizes.values()), len(self._sizes), set[Parts]()
         added = added_files = 0
-        for one in (*self._pending.values(), Pending(target, size)):
-            added, added_files = one.size, 1
-            if one.target in self._sizes and one.target not in replaced:
-                replaced.add(one.target)
-                added -= min(one.size, self._sizes[one.target])
+        for pending in (*self._pending.values(), Pending(target, size)):
+            added, added_files = pending.size, 1
+            if pending.target in self._sizes and pending.target not in replaced:
+                replaced.add(pending.target)
+                added -= min(pending.size, self._sizes[pending.target])
                 added_files = 0
             used, count = used + added, count + added_files
         if added and used > limits.folder_bytes:

@@ -4,7 +4,7 @@ The check and the opening are one step of the operating system, so that no other
 the two:
 
 - `Openat2`: Linux has a system call for exactly this (5.6 and later). The kernel itself refuses links, ``/proc``'s
-  magic links, other mounts and whatever would leave the folder.
+  magic links, other mounts and every other way out of the folder.
 - `StepByStep`: elsewhere each component is opened in the one before, by descriptor and without following links; a
   folder on another device is refused. A second mount *of the same device* beneath the folder is not noticed.
 
@@ -31,7 +31,7 @@ FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
 """Flags that open folders only."""
 
 FILE = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
-"""Flags that open a file for reading and never wait, whatever it turns out to be."""
+"""Flags that open a file for reading and never wait, also where it turns out to be a pipe or a device."""
 
 
 class Opening(Protocol):

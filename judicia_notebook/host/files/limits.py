@@ -1,4 +1,4 @@
-"""How much one folder may hold, and one request may move."""
+"""The limits on files: bytes and entries of a folder, and the bytes and names that a request moves."""
 
 from __future__ import annotations
 

@@ -150,8 +150,8 @@ class Tree:
                 mode = _replaceable(folder, parts[-1]) if depth == len(parts) - 1 else None
                 new = [parts[:length] for length in range(depth + 1, len(parts))]
                 self.account.admit(self.task, self.opening, self.root, parts, size, len(new), self.limits)
-                for one in new:
-                    inner = enter(self.opening, folder, one[-1], 0o700 if self.holder is not None else 0o777)
+                for path in new:
+                    inner = enter(self.opening, folder, path[-1], 0o700 if self.holder is not None else 0o777)
                     sync(folder)
                     os.close(folder)
                     folder = inner

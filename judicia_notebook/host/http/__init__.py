@@ -13,7 +13,7 @@ import importlib.util
 import ssl
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Never, NoReturn
+from typing import TYPE_CHECKING
 
 from judicia_notebook.engine import safety
 from judicia_notebook.engine.interrupts import deferred
@@ -166,14 +166,10 @@ class HttpService:
 
     # Requests of plugins --------------------------------------------------------------------------------------------
 
-    @property
+    @KINDS.in_force
     def limits(self) -> HttpLimits:
         """The limits of requests, from plugins and to plugins; `set_limits` changes them."""
         return self._outgoing.limits
-
-    @limits.setter
-    def limits(self, _: Never) -> NoReturn:
-        KINDS.refuse_assignment()
 
     def set_limits(self, **kinds: float | str) -> None:
         """Change limits, from the next request on; what is not named stays. Sizes may be text such as ``"1MiB"``.

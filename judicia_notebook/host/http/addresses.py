@@ -59,7 +59,7 @@ _NEVER: Final = tuple(map(IPv4Network, ("0.0.0.0/8", "224.0.0.0/4", "240.0.0.0/4
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address is of the public internet, whatever way it is written.
+    """Whether an address belongs to the public internet, also where it is written inside another address.
 
     Examples
     --------

@@ -40,7 +40,7 @@ _KEPT_BACK: Final = _names(
     "connection keep-alive proxy-authenticate proxy-authentication-info proxy-connection te trailer "
     "transfer-encoding upgrade set-cookie set-cookie2"
 )
-"""Not for the plugin: they are about the connection, or cookies, which nobody keeps."""
+"""The plugin does not get these: they are about the connection, or about cookies, which the host does not keep."""
 
 
 def checked(given: Mapping[str, str], limits: HttpLimits) -> dict[str, str]:
@@ -61,7 +61,9 @@ def checked(given: Mapping[str, str], limits: HttpLimits) -> dict[str, str]:
         if _NAME.fullmatch(name) is None:
             raise ServiceError("bad_request", f"field `headers`: `{shown}` is no header's name")
         if key in _HOSTS_OWN or key.startswith(_HOSTS_OWN_PREFIXES):
-            raise ServiceError("bad_request", f"field `headers.{shown}`: it is the host's to say, or nobody's")
+            raise ServiceError(
+                "bad_request", f"field `headers.{shown}`: the host decides on it; a plugin may not send it"
+            )
         if _VALUE.fullmatch(value) is None:
             raise ServiceError("bad_request", f"field `headers.{shown}`: a value is printable ASCII on one line")
         if key in found:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 _PREFIX: Final = "JUPYTERHUB_SERVICE_PREFIX"
 _MOST_LINKS: Final = 20
 WARNING: Final = (
-    "What is served here comes from the hub's own address. Only the sandbox in its headers keeps a plugin's page from "
-    "what you are logged in to: open it in an up-to-date browser, and only for plugins that you trust that far."
+    "Pages that plugins serve come from the hub's own address. Only the sandbox in its headers keeps a plugin's page "
+    "from what you are logged in to: open it in an up-to-date browser, and only for plugins that you trust that far."
 )
 MISSING: Final = (
     "On this hub the address is reached from notebooks only. A browser gets there through jupyter-server-proxy: "

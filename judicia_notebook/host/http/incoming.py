@@ -46,7 +46,7 @@ class RegisterRoute(msgspec.Struct, forbid_unknown_fields=True):
     path: str
 
 
-class Asked:
+class OpenRequest:
     """A request that a plugin works on; `stop` ends that, from any thread."""
 
     def __init__(self) -> None:
@@ -80,7 +80,7 @@ class Incoming:
         self.routes = Routes(self._policy_changed)
         self._deliver: Deliver | None = None
         self._lock = threading.Lock()
-        self._running: dict[Asked, tuple[Match, str]] = {}
+        self._running: dict[OpenRequest, tuple[Match, str]] = {}
 
     def connect(self, recorder: Recorder, deliver: Deliver) -> None:
         """Take what a runtime gives: where to write down, and how to call a plugin's hook."""
@@ -103,7 +103,12 @@ class Incoming:
         return {}
 
     def handle(
-        self, method: str, target: str, headers: Iterable[tuple[str, str]], body: bytes, asked: Asked | None = None
+        self,
+        method: str,
+        target: str,
+        headers: Iterable[tuple[str, str]],
+        body: bytes,
+        open_request: OpenRequest | None = None,
     ) -> Response:
         """Answer a request, on this thread.
 
@@ -113,8 +118,8 @@ class Incoming:
             The target is a path, with the query if there is one, as in a URL.
         headers : iterable of pairs
         body : bytes
-        asked : Asked, optional
-            By which another thread may end it.
+        open_request : OpenRequest, optional
+            The request as another thread may end it.
         """
         limits = self.limits
         given = list(headers)
@@ -132,16 +137,16 @@ class Incoming:
             return _nobody(found, path, query)
         inner = "GET" if method == "HEAD" and found.route.method == "GET" else method
         payload = messages.payload(inner, path, fields, messages.passed_on(given), body)
-        response = self._ask(found, path, payload, asked or Asked())
+        response = self._ask(found, path, payload, open_request or OpenRequest())
         return Response(response.status, response.headers, b"", response.error) if method == "HEAD" else response
 
-    def _ask(self, found: Match, path: str, payload: bytes, asked: Asked) -> Response:
+    def _ask(self, found: Match, path: str, payload: bytes, open_request: OpenRequest) -> Response:
         """Have the plugin answer."""
         if self._deliver is None:
             raise RuntimeError("these routes belong to no runtime")
         limits = self.limits
         with self._lock:
-            self._running[asked] = (found, path)
+            self._running[open_request] = (found, path)
         try:
             response: Response = self._deliver(
                 found.plugin,
@@ -149,29 +154,31 @@ class Incoming:
                 payload,
                 origin="http",
                 parent_call_id=0,
-                begun=lambda cancel: self._begun(asked, found, path, cancel),
+                begun=lambda cancel: self._begun(open_request, found, path, cancel),
                 read=lambda scope, raw: messages.answered(scope.read_json, raw, path, limits),
             )
         except JudiciaError as error:
-            return _failed(error, asked)
+            return _failed(error, open_request)
         finally:
             with self._lock:
-                self._running.pop(asked, None)
+                self._running.pop(open_request, None)
         if not self.routes.still(found, path):  # the revoke came while the plugin answered: the answer may not go out
             return refusal(503, "The plugin that answers here may not do so at present.")
         return response
 
-    def _begun(self, asked: Asked, found: Match, path: str, cancel: Callable[[str], None]) -> None:
-        asked.begun(cancel)
+    def _begun(self, open_request: OpenRequest, found: Match, path: str, cancel: Callable[[str], None]) -> None:
+        open_request.begun(cancel)
         if not self.routes.still(found, path):  # a revoke that came before this line found nothing to cancel
-            asked.stop(REVOKED)
+            open_request.stop(REVOKED)
 
     def _policy_changed(self, name: str) -> None:
         with self._lock:
-            running = [(asked, *what) for asked, what in self._running.items() if what[0].plugin.name == name]
-        for asked, found, path in running:
+            running = [
+                (open_request, *what) for open_request, what in self._running.items() if what[0].plugin.name == name
+            ]
+        for open_request, found, path in running:
             if not self.routes.still(found, path):
-                asked.stop(REVOKED)
+                open_request.stop(REVOKED)
 
 
 def check_size(target: str, headers: list[tuple[str, str]], limits: HttpLimits) -> Response | None:
@@ -201,7 +208,7 @@ def _nobody(found: NoMatch, path: str, query: str) -> Response:
         case 308:
             again = quote(query, safe="%/?:@!$&'()*+,;=[]~")
             location = messages.relative(path, f"{paths.written(found.elsewhere)}{'?' if query else ''}{again}")
-            return refusal(308, "It is one slash further.", location=location)
+            return refusal(308, "This page's address ends with a slash.", location=location)
         case 405:
             return refusal(405, f"Only {', '.join(found.methods)} is answered here.", allow=", ".join(found.methods))
         case 503:
@@ -210,10 +217,10 @@ def _nobody(found: NoMatch, path: str, query: str) -> Response:
             return refusal(404, "No plugin answers here.")
 
 
-def _failed(error: JudiciaError, asked: Asked) -> Response:
+def _failed(error: JudiciaError, open_request: OpenRequest) -> Response:
     """The answer where a plugin gave none: a status and a sentence, without the error's details."""
     match error:
-        case Cancelled() if asked.why == TOO_LONG:
+        case Cancelled() if open_request.why == TOO_LONG:
             return refusal(504, "The plugin took too long.", error=error)
         case QuotaExceeded() if error.quota in ("cpu", "wall"):
             return refusal(504, "The plugin took too long.", error=error)

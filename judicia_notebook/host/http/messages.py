@@ -199,7 +199,7 @@ def _point(headers: dict[str, str], status: int, path: str) -> None:
     if status not in _REDIRECTS:
         return
     if location is None:
-        raise ValueError("field `headers.location`: a redirect needs one")
+        raise ValueError("field `headers.location`: a redirect needs this header")
     headers["location"] = relative(path, location)
 
 

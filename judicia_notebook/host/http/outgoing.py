@@ -278,7 +278,7 @@ def _next(message: Message, location: str, transfer: Transfer) -> Url:
         return joined(message.url, location)
     except BadUrl as error:
         transfer.not_followed(message.method, location, str(error))
-        raise ServiceError("failed", "the server redirects to what is not taken for a URL here") from None
+        raise ServiceError("failed", "the server redirects to a text that the host does not accept as a URL") from None
 
 
 def _body(data: bytes) -> dict[str, str]:

@@ -58,7 +58,7 @@ def read(text: str) -> str:
     *segments, _ = plain[1:].split("/")
     if "" in segments:
         raise BadPath("a segment without a name is in it")
-    if any(one.partition(";")[0] in (".", "..") for one in plain.split("/")):
+    if any(segment.partition(";")[0] in (".", "..") for segment in plain.split("/")):
         raise BadPath("segments that are . or .. are in it")
     return plain
 

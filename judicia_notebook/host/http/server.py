@@ -38,7 +38,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from judicia_notebook.engine import interrupts
 from judicia_notebook.engine.workers import Workers
 from judicia_notebook.errors import ResourceExhausted
-from judicia_notebook.host.http.incoming import TOO_LONG, Asked, Incoming, check_size
+from judicia_notebook.host.http.incoming import TOO_LONG, Incoming, OpenRequest, check_size
 from judicia_notebook.host.http.messages import Response, refusal
 from judicia_notebook.host.http.routes import METHODS
 
@@ -114,14 +114,14 @@ class Listener:
         self._incoming = incoming
         self._limits = incoming.limits  # those of the connections; the others are looked up for each request
         self._workers = Workers("judicia-http", max(1, self._limits.served_at_once))
-        self._asked: set[Asked] = set()
+        self._open_requests: set[OpenRequest] = set()
         self._statuses: Counter[int] = Counter()
         self._closing = False
         try:
             self._socket = socket.create_server(("127.0.0.1", port))
         except OSError as error:
-            text = f"Port {port} cannot be had: {error.strerror}."
-            raise ResourceExhausted(text, hint="port=0 takes one that is free.") from None
+            text = f"The server cannot listen on port {port}: {error.strerror}."
+            raise ResourceExhausted(text, hint="port=0 takes a free port.") from None
         self.port = int(self._socket.getsockname()[1])
         self.behind = f"{behind}{self.port}" if behind else ""
         self._started = threading.Event()
@@ -190,8 +190,8 @@ class Listener:
     def close(self, seconds: float = CLOSE_SECONDS) -> None:
         """Take no more requests, end those there are, and wait for the thread."""
         self._closing = True
-        for asked in tuple(self._asked):
-            asked.stop("the server was closed")
+        for open_request in tuple(self._open_requests):
+            open_request.stop("the server was closed")
         loop = self._loop
         if loop is not None:
             with contextlib.suppress(RuntimeError):  # it has ended by itself
@@ -258,9 +258,9 @@ class Listener:
         """The body, or a refusal once it is too large. It reads on a little, so that the client gets the refusal."""
         most = self._incoming.limits.served_body_bytes
         too_large = refusal(413, f"A body has at most {most} bytes here.")
-        told = request.headers.get("content-length", "0")
+        length = request.headers.get("content-length", "0")
         # 20 digits are enough to compare, and `int` refuses thousands of them.
-        if told.isdecimal() and int(told[:20]) > most and "expect" in request.headers:
+        if length.isdecimal() and int(length[:20]) > most and "expect" in request.headers:
             return too_large
         body, more = bytearray(), True
         while more and len(body) <= most:
@@ -282,22 +282,22 @@ class Listener:
         """Have it answered on another thread. The call ends when time is up or the client has left."""
         loop = asyncio.get_running_loop()
         done: asyncio.Future[Response] = loop.create_future()
-        asked = Asked()
-        asking = partial(self._incoming.handle, request.method, _target(request), given, body, asked)
+        open_request = OpenRequest()
+        answer = partial(self._incoming.handle, request.method, _target(request), given, body, open_request)
 
         def tell(outcome: Response | BaseException) -> None:
             loop.call_soon_threadsafe(_settle, done, outcome)
 
-        self._asked.add(asked)
+        self._open_requests.add(open_request)
         leaves = asyncio.ensure_future(_left(request))
         try:
             if self._closing:
-                asked.stop("the server was closed")
-            self._workers.run(partial(_ask, asked, asking, tell), partial(_tell, tell))
+                open_request.stop("the server was closed")
+            self._workers.run(partial(_ask, open_request, answer, tell), partial(_tell, tell))
             waited: set[asyncio.Future[Any]] = {done, leaves}
             await asyncio.wait(waited, timeout=deadline - loop.time(), return_when=asyncio.FIRST_COMPLETED)
             if not done.done():
-                asked.stop("who asked has left" if leaves.done() else TOO_LONG)
+                open_request.stop("the client has left" if leaves.done() else TOO_LONG)
                 # The stopped call gets a moment to end, so that its own answer goes out.
                 await asyncio.wait({done}, timeout=_LINGER_SECONDS)
             return done.result() if done.done() else refusal(504, "The plugin took too long.")
@@ -305,7 +305,7 @@ class Listener:
             return refusal(503, "There is no thread for this request.", retry_after="1")
         finally:
             leaves.cancel()
-            self._asked.discard(asked)
+            self._open_requests.discard(open_request)
 
     def _fenced(self, request: Request, response: Response) -> Sent:
         """An answer as it goes out."""
@@ -340,12 +340,14 @@ async def _left(request: Request) -> None:
         pass
 
 
-def _ask(asked: Asked, asking: Callable[[], Response], tell: Callable[[Response | BaseException], object]) -> None:
+def _ask(
+    open_request: OpenRequest, answer: Callable[[], Response], tell: Callable[[Response | BaseException], object]
+) -> None:
     """Have a request answered, on the thread this runs on."""
     outcome: Response | BaseException
     try:
         # A client that waited too long for a thread has left by now.
-        outcome = refusal(503, "No plugin was free in time.", retry_after="1") if asked.why else asking()
+        outcome = refusal(503, "No plugin was free in time.", retry_after="1") if open_request.why else answer()
     except BaseException as error:
         outcome = error
     _tell(tell, outcome)

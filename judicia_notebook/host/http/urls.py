@@ -213,6 +213,6 @@ def _segments(path: str) -> tuple[str, ...] | None:
     else:
         return None
     segments = tuple(path[1:].split("/"))
-    if not is_plain(path.replace(" ", "")) or any(one.partition(";")[0] in (".", "..") for one in segments):
+    if not is_plain(path.replace(" ", "")) or any(segment.partition(";")[0] in (".", "..") for segment in segments):
         return None
     return segments

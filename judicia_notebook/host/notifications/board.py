@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from time import perf_counter_ns
-from typing import TYPE_CHECKING, Any, Never, NoReturn, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from judicia_notebook.engine import safety, wire
 from judicia_notebook.errors import InvalidPayload, PolicyError, ResourceExhausted, stays_in_process
@@ -231,8 +231,8 @@ class Notifications:
         rows.
         """
         with self._changed:
-            kept, dropped = self._broker.history.all(), self._broker.history.dropped
-        return frames.history(self.recorder, kept, dropped)
+            notifications, dropped = self._broker.history.all(), self._broker.history.dropped
+        return frames.history(self.recorder, notifications, dropped)
 
     @property
     def targets(self) -> pd.DataFrame:
@@ -286,14 +286,10 @@ class Notifications:
 
     # Limits, and the end --------------------------------------------------------------------------------------------
 
-    @property
+    @KINDS.in_force
     def limits(self) -> NotificationLimits:
         """How much there may be among notifications; `set_limits` changes them."""
         return self._limits
-
-    @limits.setter
-    def limits(self, _: Never) -> NoReturn:
-        KINDS.refuse_assignment()
 
     def set_limits(self, **limits: float | str) -> None:
         """Change limits, from the next notification on; what is not named stays.

@@ -11,7 +11,7 @@ from judicia_notebook.host.delivery.queue import Fate
 from judicia_notebook.text import printable
 
 PLATFORM: Final = "@platform"
-"""Who sends what Python code sends; no plugin can have this name."""
+"""The sender of notifications from Python code; no plugin can have this name."""
 
 Type = Literal["info", "success", "warning", "error", "announcement"]
 Urgency = Literal["low", "normal", "high", "critical"]

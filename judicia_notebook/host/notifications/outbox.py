@@ -102,6 +102,6 @@ class Outbox:
         if not self._is_reported:
             self._is_reported = True
             _log.error(
-                "The target %s did not take a notification: %s. rt.host.notifications.parked holds it; further ones "
-                "are not told.", self.name, failure.text,
+                "The target %s did not take a notification: %s. rt.host.notifications.parked holds it; later "
+                "failures are not logged.", self.name, failure.text,
             )  # fmt: skip

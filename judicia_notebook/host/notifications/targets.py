@@ -49,7 +49,7 @@ class Target:
 
     def __init__(self, url: object, recipients: str | Iterable[object], name: str, number: int) -> None:
         patterns = (recipients,) if isinstance(recipients, str) else tuple(recipients)
-        self.recipients = tuple(one for one in patterns if isinstance(one, str) and one)
+        self.recipients = tuple(pattern for pattern in patterns if isinstance(pattern, str) and pattern)
         if not patterns or len(self.recipients) < len(patterns):
             raise PolicyError(f"recipients is a pattern such as 'team-*', or several, not {recipients!r}.")
         self._apprise = _open(url)
@@ -62,10 +62,10 @@ class Target:
 
     def deliver(self, notification: Notification) -> str:
         """Deliver a notification, on this thread. Returns what went wrong, or an empty text."""
-        heard: list[str] = []
+        lines: list[str] = []
         title, body = self._written(notification)
         try:
-            with _listening(heard):
+            with _listening(lines):
                 taken = self._apprise.notify(
                     body=body,
                     title=title,
@@ -74,7 +74,7 @@ class Target:
                 )
         except Exception as error:  # its text may hold the URL
             return f"{type(error).__name__} in Apprise"
-        return "" if taken else _told(heard)
+        return "" if taken else _reason(lines)
 
     def _written(self, notification: Notification) -> tuple[str, str]:
         """Title and body.
@@ -118,9 +118,9 @@ def _scheme(url: object) -> str:
     return found[1].lower() if found else "?"
 
 
-def _told(heard: Iterable[str]) -> str:
+def _reason(lines: Iterable[str]) -> str:
     """A failure in words that may be shown."""
-    text = "\n".join(heard)
+    text = "\n".join(lines)
     if status := _STATUS.search(text):
         return f"HTTP status {status[1]}"
     return "no connection" if "onnection error" in text else "the target did not take it"
@@ -134,28 +134,28 @@ class _Ear(logging.Filter):
         self.of_thread = threading.local()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        heard: list[str] | None = getattr(self.of_thread, "heard", None)
-        if heard is None:
+        lines: list[str] | None = getattr(self.of_thread, "lines", None)
+        if lines is None:
             return True
-        if record.levelno >= logging.WARNING and len(heard) < _MOST_LINES:
-            heard.append(record.getMessage())
+        if record.levelno >= logging.WARNING and len(lines) < _MOST_LINES:
+            lines.append(record.getMessage())
         return False
 
 
 _ear = _Ear()
 
 
-class _listening:  # noqa: N801  # reads as a statement: with _listening(heard)
-    """While this block runs, Apprise's messages on this thread go to `heard`, and to no log."""
+class _listening:  # noqa: N801  # reads as a statement: with _listening(lines)
+    """While this block runs, Apprise's messages on this thread go to `lines`, and to no log."""
 
-    def __init__(self, heard: list[str]) -> None:
-        self._heard = heard
+    def __init__(self, lines: list[str]) -> None:
+        self._lines = lines
 
     def __enter__(self) -> None:
         logger = logging.getLogger("apprise")
         if _ear not in logger.filters:
             logger.addFilter(_ear)
-        _ear.of_thread.heard = self._heard
+        _ear.of_thread.lines = self._lines
 
     def __exit__(self, *_: object) -> None:
-        _ear.of_thread.heard = None
+        _ear.of_thread.lines = None

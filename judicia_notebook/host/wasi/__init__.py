@@ -43,8 +43,8 @@ def functions(services: Collection[Service], rates: RateMeter) -> Iterable[tuple
     rates : RateMeter
         The runtime's, since a capability's rate counts whichever way it is used.
     """
-    clock = next(one for one in services if isinstance(one, ClockService))
-    random = next(one for one in services if isinstance(one, RandomService))
+    clock = next(service for service in services if isinstance(service, ClockService))
+    random = next(service for service in services if isinstance(service, RandomService))
     system = System(clock, random, rates)
     for function in TABLE:
         yield system.offer(function), function.capability

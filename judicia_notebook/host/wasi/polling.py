@@ -47,15 +47,15 @@ def poll_oneoff(call: SystemCall, subscriptions: int, events: int, count: int, h
     call.memory.check(events, count * _EVENT.size)
     call.memory.check(happened, 4)  # before the wait, so that a bad pointer fails at once
     wanted = [_parse(raw[start : start + _SUBSCRIPTION_BYTES]) for start in range(0, len(raw), _SUBSCRIPTION_BYTES)]
-    clocks = [(_until(call, one), one) for one in wanted if one.kind == _CLOCK]
-    ready = [_readiness(call, one) for one in wanted if one.kind != _CLOCK]
+    clocks = [(_until(call, subscription), subscription) for subscription in wanted if subscription.kind == _CLOCK]
+    ready = [_readiness(call, subscription) for subscription in wanted if subscription.kind != _CLOCK]
     if ready:
         passed = 0  # a pipe of ours never blocks, and a clock may have run out as well
         call.target = "stdio"
     else:
         passed = min(nanoseconds for nanoseconds, _ in clocks)
         _sleep(call, passed / 1e9)
-    ready += [one.event() for nanoseconds, one in clocks if nanoseconds <= passed]
+    ready += [subscription.event() for nanoseconds, subscription in clocks if nanoseconds <= passed]
     call.memory.write(events, b"".join(ready))
     call.memory.write_size(happened, len(ready))
 
@@ -68,22 +68,22 @@ def _parse(raw: bytes) -> Subscription:
     return Subscription(userdata, kind, subject, timeout, bool(flags & _ABSOLUTE))
 
 
-def _until(call: SystemCall, one: Subscription) -> int:
+def _until(call: SystemCall, subscription: Subscription) -> int:
     """Nanoseconds from now."""
-    if not one.absolute:
-        return one.timeout_ns
+    if not subscription.absolute:
+        return subscription.timeout_ns
     call.require("wall_clock")
-    return max(0, one.timeout_ns - read_clock(call, one.subject))
+    return max(0, subscription.timeout_ns - read_clock(call, subscription.subject))
 
 
-def _readiness(call: SystemCall, one: Subscription) -> bytes:
-    found = call.system.descriptors(call.sandbox).get(one.subject)
-    if found is None or (found.stream == "stdin") is not (one.kind == _READ):
-        return one.event(Errno.BADF)
-    if one.kind == _WRITE:
-        return one.event(count=_PIPE_ROOM)
+def _readiness(call: SystemCall, subscription: Subscription) -> bytes:
+    found = call.system.descriptors(call.sandbox).get(subscription.subject)
+    if found is None or (found.stream == "stdin") is not (subscription.kind == _READ):
+        return subscription.event(Errno.BADF)
+    if subscription.kind == _WRITE:
+        return subscription.event(count=_PIPE_ROOM)
     unread = call.process.unread
-    return one.event(count=unread, flags=0 if unread else _HANGUP)
+    return subscription.event(count=unread, flags=0 if unread else _HANGUP)
 
 
 def _sleep(call: SystemCall, seconds: float) -> None:

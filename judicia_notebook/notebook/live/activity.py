@@ -9,26 +9,26 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from judicia_notebook.records.recorder import Recorder
-    from judicia_notebook.runtime.call import Call
     from judicia_notebook.runtime.plugin import Plugin
+    from judicia_notebook.runtime.target import RunningCall
 
 
 def recorder_of(plugin: Plugin) -> Recorder:
     """The recorder that has the plugin's rows."""
-    return plugin.target("", plugin.abi).platform.recorder
+    return plugin._target("", plugin.abi).platform.recorder
 
 
-def running_calls(plugin: Plugin) -> tuple[Call, ...]:
+def running_calls(plugin: Plugin) -> tuple[RunningCall, ...]:
     """Its calls that run or wait, the oldest first."""
-    return tuple(plugin.target("", plugin.abi).activity.running.values())
+    return tuple(plugin._target("", plugin.abi).activity.running.values())
 
 
 def calls_waiting(plugin: Plugin) -> int:
     """How many of its calls wait for an instance."""
-    return plugin.target("", plugin.abi).instances.waiting
+    return plugin._target("", plugin.abi).instances.waiting
 
 
-def memory_of(call: Call) -> int:
+def memory_of(call: RunningCall) -> int:
     """Bytes of linear memory of the instance a call is in."""
     account = call.scope.account
     return account.used if account is not None else max(call.memory_before, 0)

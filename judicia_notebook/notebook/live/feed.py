@@ -78,7 +78,7 @@ class Feed:
         """Whether there is a thread."""
         return self._stop is not None and threads.is_alive(self._thread)
 
-    def heard(self, view: str) -> bool:
+    def hear(self, view: str) -> bool:
         """Count a view's message as a sign of life. Returns whether the view is new, or had been dropped.
 
         Raises

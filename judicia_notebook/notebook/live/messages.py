@@ -37,8 +37,9 @@ class View(msgspec.Struct, frozen=True):
 class Operation(msgspec.Struct, frozen=True, tag_field="op", kw_only=True):
     """Something to be done with a plugin, the one that the page showed when it was asked for.
 
-    `seen` is the version of the policy that the page showed then, and `view` the page: what anybody else narrowed
-    since is not widened again. `narrowing` is for what happens by the way, such as leaving a field: it widens nothing.
+    `seen` is the version of the policy that the page showed then, and `view` the page: what another user or page
+    narrowed since is not widened again. `narrowing` is for what happens by the way, such as leaving a field: it widens
+    nothing.
     """
 
     id: _Id

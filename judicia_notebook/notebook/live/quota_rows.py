@@ -78,7 +78,7 @@ class QuotaRow(msgspec.Struct, frozen=True, kw_only=True):
 def quota_rows(plugin: Plugin, use: Use) -> tuple[QuotaRow, ...]:
     """A plugin's quotas in force, and its use of them."""
     quota, ceiling = plugin.policy.quota, plugin.policy.ceiling
-    asked = plugin.requested_quota
+    requests = plugin.requested_quota
     rows = []
     for kind, shape in RANGES.items():
         info = KINDS[kind]
@@ -106,7 +106,7 @@ def quota_rows(plugin: Plugin, use: Use) -> tuple[QuotaRow, ...]:
                 of=_amount(bound, kind),
                 live=use.live or kind == "host_call_rate",
                 over=used is not None and bound is not None and used >= bound and used > 0,
-                asks=info.write(asked[kind]) if kind in asked else "",
+                asks=info.write(requests[kind]) if kind in requests else "",
             )
         )
     return tuple(rows)

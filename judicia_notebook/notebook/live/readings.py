@@ -179,7 +179,7 @@ class Ticks:
         for run in self._table.rows(max(self._at, end - 65536), end) if running else ():
             columns = self._table.layout.array(run)
             for row in np.flatnonzero(np.isin(columns["call_id"], list(running))).tolist():
-                one = columns[row]
-                self._progress[int(one["call_id"])] = Progress(int(one["cpu_ns"]), int(one["memory_bytes"]))
+                sample = columns[row]
+                self._progress[int(sample["call_id"])] = Progress(int(sample["cpu_ns"]), int(sample["memory_bytes"]))
         self._at = end
         return self._progress

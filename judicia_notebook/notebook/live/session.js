@@ -112,7 +112,7 @@ export class LiveSession {
     } else if (message.type !== "beat") this.page.told?.(message);
   }
 
-  /** The comm is gone: nobody is left to answer. */
+  /** The comm is gone: no kernel is left to answer. */
   disconnect() {
     this.gone = true;
     this.pending.clear();

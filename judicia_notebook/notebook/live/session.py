@@ -90,7 +90,7 @@ class LiveSession:
                 self._send(messages.Done(id=message.id, revision=revision))
             elif message.type == "bye":
                 self.feed.bye(message.view)
-            elif self.feed.heard(message.view) or message.type == "hello":
+            elif self.feed.hear(message.view) or message.type == "hello":
                 self._welcome(message.view)
         except Exception as error:  # a refusal is an answer, too: the page shows it, not the kernel's log
             self._send(messages.refusal(messages.id_of(content), error))

@@ -34,7 +34,7 @@ class ShownPlugin:
     def recorder(self) -> Recorder:
         """The recorder that has the rows of all these plugins."""
         source = self._source
-        return recorder_of(source) if isinstance(source, Plugin) else source.recorder
+        return recorder_of(source) if isinstance(source, Plugin) else source._recorder
 
     @property
     def plugins(self) -> Mapping[str, Plugin]:

@@ -220,7 +220,7 @@ _HEADS = b"call_id,event,at_ms,cpu_ms,memory_bytes\n"
 
 REFUSED: dict[str, tuple[Change, str]] = {
     "a later version": (in_meta(version=9, written_by="judicia-notebook 7.0"), r"judicia-notebook 7\.0 in version 9"),
-    "another format": (in_meta(format="recipe"), "zip of something else"),
+    "another format": (in_meta(format="recipe"), "zip of another kind"),
     "no meta": (with_member("meta.json", None), "no meta.json"),
     "meta of another shape": (in_meta(tables=[]), "tables"),
     "meta nested too deep": (with_member("meta.json", b"[" * 100_000), "cannot be read as a run"),

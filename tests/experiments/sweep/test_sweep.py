@@ -381,4 +381,4 @@ def test_without_a_file_ctrl_c_hands_over_what_is_done() -> None:
 def calls_under_way() -> int:
     """How many calls have been recorded where cells are being measured."""
     benches = [bench for one in tuple(laboratory._busy) for bench in tuple(one._benches.values())]
-    return sum(len(bench._runtime.recorder.calls) for bench in benches)
+    return sum(len(bench._runtime._recorder.calls) for bench in benches)

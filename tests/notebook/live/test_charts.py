@@ -49,7 +49,7 @@ def specimen(rt: jn.Runtime) -> jn.Plugin:
 @pytest.fixture
 def reader(rt: jn.Runtime, specimen: jn.Plugin) -> FrameReader:
     specimen.call("echo")
-    return FrameReader(rt.recorder, "specimen")
+    return FrameReader(rt._recorder, "specimen")
 
 
 @pytest.fixture

@@ -347,7 +347,7 @@ def test_a_repetition_goes_on_through_denials_until_it_is_stopped(specimen: jn.P
     until(lambda: page.state["answer"]["ok"])
     page.do("stop")
     assert page.state["repeating"] == ""
-    until(lambda: panel_threads() == ["judicia-panel"] and not specimen.busy)
+    until(lambda: panel_threads() == ["judicia-panel"] and not specimen._busy)
 
 
 def test_a_running_call_is_shown_and_cancelled(specimen: jn.Plugin, page: Page) -> None:
@@ -479,9 +479,9 @@ def test_closing_a_panel_ends_what_it_keeps_going(specimen: jn.Plugin) -> None:
     page = Page(specimen.panel())
     page.hello()
     page.do("call", function="sleep", payload='{"ms": 100000}', every_ms=10)
-    until(lambda: specimen.busy)
+    until(lambda: specimen._busy)
     page.panel.close()
-    until(lambda: not specimen.busy and panel_threads() == [])
+    until(lambda: not specimen._busy and panel_threads() == [])
     page.hello()
     assert panel_threads() == []
 
@@ -490,7 +490,7 @@ def test_closing_a_panel_cancels_the_call_it_made(specimen: jn.Plugin) -> None:
     page = Page(specimen.panel())
     page.hello()
     page.do("call", function="sleep", payload='{"ms": 100000}')
-    until(lambda: specimen.busy)
+    until(lambda: specimen._busy)
     page.panel.close()
     assert until(lambda: specimen.last).outcome == "cancelled"
 
@@ -517,7 +517,7 @@ def test_a_silent_view_is_given_up_but_not_while_the_kernel_cannot_listen(specim
 
     def watch() -> None:
         until(interrupts.in_foreground)
-        feed.heard("view")
+        feed.hear("view")
         until(lambda: len(in_the_foreground()) > 50)
         specimen.cancel_calls()
 

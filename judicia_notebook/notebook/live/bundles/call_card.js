@@ -180,7 +180,7 @@ var LiveSession = class {
       if (waiting) this.page.refused?.(waiting, message.error);
     } else if (message.type !== "beat") this.page.told?.(message);
   }
-  /** The comm is gone: nobody is left to answer. */
+  /** The comm is gone: no kernel is left to answer. */
   disconnect() {
     this.gone = true;
     this.pending.clear();

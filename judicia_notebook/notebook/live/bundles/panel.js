@@ -203,7 +203,7 @@ var LiveSession = class {
       if (waiting) this.page.refused?.(waiting, message.error);
     } else if (message.type !== "beat") this.page.told?.(message);
   }
-  /** The comm is gone: nobody is left to answer. */
+  /** The comm is gone: no kernel is left to answer. */
   disconnect() {
     this.gone = true;
     this.pending.clear();
@@ -324,7 +324,7 @@ var Field = class {
     }
   }
   /**
-   * Shows what holds, unless somebody is typing in it or the kernel has not answered yet.
+   * Shows what holds, unless the user is typing in it or the kernel has not answered yet.
    *
    * @param {string} text
    * @param {boolean} waiting
@@ -439,7 +439,7 @@ var CallForm = class {
   key(event) {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.call(null);
   }
-  /** Offers a payload with the fields that the function needs, unless somebody has written one. */
+  /** Offers a payload with the fields that the function needs, unless the user has written one. */
   suggest() {
     const found = this.functions.find(({ name }) => name === this.choice.value);
     const { sample = "", about = "", fields = [] } = found ?? {};
@@ -1423,7 +1423,7 @@ var Panel = class {
     return this.session.state?.policy_version ?? 0;
   }
   /**
-   * Asks the kernel for something. `where` is the field that was touched, or what else knows what was `seen` then.
+   * Asks the kernel for something. `where` is the field that was touched, or another holder of what was `seen` then.
    *
    * @param {string} control
    * @param {Wish} wish

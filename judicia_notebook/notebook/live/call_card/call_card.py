@@ -93,8 +93,8 @@ def handle_state(handle: CallHandle, ticks: Ticks | None = None) -> HandleState:
 def _record_of(handle: CallHandle) -> CallRecord | None:
     """The call's row. A failed call has it in its error, also after the table has dropped it."""
     error = handle.exception()
-    kept = error.record if isinstance(error, CallError) else None
-    return handle.record or kept
+    record = error.record if isinstance(error, CallError) else None
+    return handle.record or record
 
 
 def _memory(handle: CallHandle) -> str:
@@ -138,7 +138,7 @@ class HandleSession(LiveSession):
 
     def _operate(self, operation: messages.Operation) -> int:
         if not isinstance(operation, messages.CancelCall):
-            raise PolicyError("The card of a call can cancel it, and nothing else.")
+            raise PolicyError("The card of a call can only cancel the call.")
         if operation.call != self._handle.call.scope.call_id:
             raise PolicyError(f"This is not the card of call {operation.call}.")
         self._handle.cancel()

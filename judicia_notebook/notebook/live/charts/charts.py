@@ -64,7 +64,7 @@ class ChartSession(LiveSession):
         self._shown = ShownPlugin(source)
         self._recorder = self._shown.recorder
         self._reader: FrameReader | None = None
-        self._told: Shown | None = None
+        self._last: Shown | None = None
         self._epoch = 0  # frames of different epochs are of different plugins
         self._mark: tuple[object, ...] = ()
         self._frames: deque[Frame] = deque(maxlen=int(WINDOW_SECONDS / FRAME_SECONDS))
@@ -82,7 +82,7 @@ class ChartSession(LiveSession):
     def _open(self) -> None:
         """The first view came: begin with what happens from now on."""
         with self._lock:
-            self._told, self._reader = None, None
+            self._last, self._reader = None, None
 
     def _beat(self) -> None:
         with self._lock:
@@ -103,14 +103,14 @@ class ChartSession(LiveSession):
         """Tell the page the plugin, where that is news, and begin anew where it is another plugin."""
         name, choices = plugin.name if plugin is not None else "", self._shown.choices
         names = None if choices is None else tuple(choice.name for choice in choices)
-        shown, told = Shown(name, plugin.state if plugin is not None else "", names), self._told
-        if shown == told:
+        shown, last = Shown(name, plugin.state if plugin is not None else "", names), self._last
+        if shown == last:
             return shown
-        if self._reader is None or told is None or told.plugin != name:
+        if self._reader is None or last is None or last.plugin != name:
             self._epoch += 1
             self._frames.clear()
             self._reader = FrameReader(self._recorder, name)
-        self._told = shown
+        self._last = shown
         self._send_about(shown)
         return shown
 
@@ -158,13 +158,13 @@ def chart_card(plugin: Plugin) -> Card:
     outcomes = tally_calls(recorder).counts()
     ended = tuple((outcome, format_count(n)) for (name, outcome), n in sorted(outcomes.items()) if name == plugin.name)
     host = tally_host_calls(recorder).counts()
-    asked = tuple(
+    rows = tuple(
         (capability or "no capability", decision, format_count(n))
         for (name, capability, decision), n in sorted(host.items())
         if name == plugin.name
     )
-    if asked:
-        parts.append(Grid(("host calls of", "decision", "count"), asked))
+    if rows:
+        parts.append(Grid(("host calls of", "decision", "count"), rows))
     parts.append(Grid(("outcome", "calls"), ended) if ended else Row("calls", "none yet"))
     return Card(f"Charts of {plugin.name}", "as it was when this was shown", tuple(parts))
 

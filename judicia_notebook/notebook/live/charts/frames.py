@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from judicia_notebook.records.record import CallKey, LimitsInForce
     from judicia_notebook.records.recorder import Recorder
     from judicia_notebook.records.table import Rows, Table
-    from judicia_notebook.runtime.call import Call
     from judicia_notebook.runtime.plugin import Plugin
+    from judicia_notebook.runtime.target import RunningCall
 
 LAST_OUTCOMES = 80
 OK, OK_WITH_DENIALS, OVER_QUOTA, CANCELLED, FAILED = "o", "d", "q", "c", "x"
@@ -183,7 +183,7 @@ def _largest(uses: Iterable[Use]) -> Use | None:
     return max(uses, key=lambda use: use.used, default=None)
 
 
-def _cpu_use(call: Call, ticks: dict[int, Progress]) -> Use:
+def _cpu_use(call: RunningCall, ticks: dict[int, Progress]) -> Use:
     seen = ticks.get(call.scope.call_id)
     return Use(seen.cpu_ns / 1e9 if seen else 0.0, _seconds(call.scope.budget.limits.cpu_ns))
 

@@ -83,7 +83,7 @@ export class CallForm {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.call(null);
   }
 
-  /** Offers a payload with the fields that the function needs, unless somebody has written one. */
+  /** Offers a payload with the fields that the function needs, unless the user has written one. */
   suggest() {
     const found = this.functions.find(({ name }) => name === this.choice.value);
     const { sample = "", about = "", fields = [] } = found ?? {};

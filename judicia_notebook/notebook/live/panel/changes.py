@@ -57,7 +57,7 @@ def change_for(plugin: Plugin, operation: messages.Operation) -> Change:
             return Change("scope", detail, lambda now: changes.scoping(now, capability, scopes))
         case messages.SetQuota(kind=kind, value=value, drag=drag):
             kinds = make_quota({kind: typed(kind, value)}).given()
-            detail = ", ".join(f"{name}={one}" for name, one in kinds.items())
+            detail = ", ".join(f"{name}={limit}" for name, limit in kinds.items())
             return Change("quota", detail, lambda now: changes.limiting(now, kinds), drag)
         case messages.OnDenied(value=value):
             return Change("on_denied", value, lambda now: dataclasses.replace(now, on_denied=value))
@@ -110,7 +110,7 @@ def check_step(operation: messages.Undo, last: int, text: str) -> None:
     PolicyError
     """
     if operation.step not in (None, last):
-        raise PolicyError(f"The last change is another one by now: {text}")
+        raise PolicyError(f"By now the last change is a different change: {text}")
 
 
 def _grant(plugin: Plugin, wanted: tuple[str, ...]) -> Change:
@@ -137,7 +137,7 @@ def _preset(plugin: Plugin, preset: str) -> Change:
     }[preset]
 
     def update(now: Snapshot) -> Snapshot:
-        kept = now if preset == "everything" else dataclasses.replace(now, granted=())
-        return changes.granting(kept, wanted)
+        base = now if preset == "everything" else dataclasses.replace(now, granted=())
+        return changes.granting(base, wanted)
 
     return Change("preset", {"asked": "what it asks for"}.get(preset, preset), update)

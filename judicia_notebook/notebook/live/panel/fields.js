@@ -70,7 +70,7 @@ export class Field {
       this.entered = true;
       this.tried = false;
       this.input.blur(); // outside a form, Enter alone makes no change event
-      if (this.refused && !this.tried) this.act(); // what was refused is tried again, though nobody has changed it
+      if (this.refused && !this.tried) this.act(); // a refused value is tried again, though the user has not changed it
       this.entered = false;
     }
     if (event.key === "Escape") {
@@ -80,7 +80,7 @@ export class Field {
   }
 
   /**
-   * Shows what holds, unless somebody is typing in it or the kernel has not answered yet.
+   * Shows what holds, unless the user is typing in it or the kernel has not answered yet.
    *
    * @param {string} text
    * @param {boolean} waiting

@@ -3,7 +3,7 @@
 // - A click is sent as an operation and changes nothing here: its control is pending (aria-busy) until the session has
 //   drawn a state that has it.
 // - Each operation names the version of the policy that was drawn when its control was touched, so that the kernel
-//   widens nothing that somebody else has narrowed since.
+//   widens nothing that another user or page has narrowed since.
 
 import { element, isDark, nameWidget, setAttribute, setText } from "../dom.js";
 import { LiveSession } from "../session.js";
@@ -115,7 +115,7 @@ class Panel {
   }
 
   /**
-   * Asks the kernel for something. `where` is the field that was touched, or what else knows what was `seen` then.
+   * Asks the kernel for something. `where` is the field that was touched, or another holder of what was `seen` then.
    *
    * @param {string} control
    * @param {Wish} wish

@@ -98,7 +98,7 @@ class PanelSession(LiveSession):
 
     def announce(self) -> None:
         """Open a view already: the page's hello may have to wait for the end of the cell that shows the panel."""
-        self.feed.heard(_SHOWN)
+        self.feed.hear(_SHOWN)
 
     # What the page says ---------------------------------------------------------------------------------------
 
@@ -134,7 +134,7 @@ class PanelSession(LiveSession):
 
     def _named(self, name: str) -> Plugin:
         plugin = self._shown.named(name)
-        if plugin.unloaded:
+        if plugin.state == "unloaded":
             raise PluginNotReady(f"{plugin.name} is unloaded.", hint=f"Load it again under the name {plugin.name}.")
         return plugin
 

@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from judicia_notebook.records.record import CallKey
     from judicia_notebook.records.recorder import Recorder
     from judicia_notebook.records.table import Row
-    from judicia_notebook.runtime.call import Call
     from judicia_notebook.runtime.inspection import Inspection
     from judicia_notebook.runtime.plugin import Plugin
+    from judicia_notebook.runtime.target import RunningCall
 
 LAST_CALLS, LAST_LINES, MOST_RUNNING, MOST_FUNCTIONS = 20, 40, 50, 200
 NAME_LIMIT, LINE_LIMIT = 120, 400
@@ -249,9 +249,9 @@ class StateReader:
 
     def _look_at(self, plugin: Plugin) -> None:
         """Note the parts that only another file can change."""
-        if self._known_code is plugin.code:
+        if self._known_code is plugin._code:
             return
-        self._known_code = plugin.code
+        self._known_code = plugin._code
         self._inspection = plugin.inspect()
         names = [name for name in plugin.functions if not name.startswith(HOOK_PREFIX) and len(name) <= NAME_LIMIT]
         self._callable = tuple(
@@ -298,7 +298,7 @@ class StateReader:
     def _use(
         self,
         plugin: str,
-        running: tuple[Call, ...],
+        running: tuple[RunningCall, ...],
         ticks: Mapping[int, Progress],
         ended: list[Row[CallKey]],
         counts: Mapping[tuple[str, str], int],
@@ -333,7 +333,7 @@ class StateReader:
             host_call_rate=rate,
         )
 
-    def _running(self, call: Call, ticks: Mapping[int, Progress]) -> RunningRow:
+    def _running(self, call: RunningCall, ticks: Mapping[int, Progress]) -> RunningRow:
         scope = call.scope
         call_id, now = scope.call_id, perf_counter_ns()
         if len(self._waiting_since) > 4 * MOST_RUNNING:

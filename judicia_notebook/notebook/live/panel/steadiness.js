@@ -1,4 +1,4 @@
-// Nothing that appears by itself moves a control: somebody may be about to click on it.
+// Nothing that appears by itself moves a control: the user may be about to click on it.
 //
 // - What would move one waits while a button of the mouse is down.
 // - Where something has moved under a mouse that stands still, its next click is not taken at once.

@@ -6,7 +6,7 @@ for good. A dashboard must not show then that a capability is revoked which is s
 - A text beside each control shows the present policy and its version. Only the kernel writes it.
 - A capability has a button that grants it and another that revokes it. Neither has a state in the browser that could be
   wrong, and a click that comes twice, or late, still means the same.
-- A slider has no number on it. Its thumb goes to the policy's value after every change, from whatever source.
+- A slider has no number on it. Its thumb goes to the policy's value after every change, from every source.
 - ipykernel 7.4.0 may send a message to a busy shell: `answer_where_asked` makes it follow the browser's choice.
 
 The thread that changes a policy also draws it. Only the kernel writes buttons and texts, so any thread may write them,
@@ -78,7 +78,7 @@ class Piece(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     def carry_out(self, change: Callable[[], object]) -> None:
         """Carry out a click. A refusal stands below the rows, and the present policy is drawn in any case."""
         try:
-            if self._plugin.unloaded:
+            if self._plugin.state == "unloaded":
                 raise PluginNotReady(f"{self._plugin.name} is unloaded; rt.load(...) loads it again.")
             with via("widgets"):
                 change()
@@ -109,7 +109,9 @@ class Piece(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
 
 def _inside(box: Any) -> list[Any]:
-    return [one for child in box.children for one in (*(_inside(child) if hasattr(child, "children") else ()), child)]
+    return [
+        widget for child in box.children for widget in (*(_inside(child) if hasattr(child, "children") else ()), child)
+    ]
 
 
 def _button(text: str, on_click: Callable[[], object], **settings: Any) -> Any:
@@ -159,8 +161,8 @@ class CapabilityToggles(Piece):
     def draw(self) -> None:
         plugin, state = self._plugin, self._plugin.policy.state
         inspection = plugin.inspect()
-        asked = (capability_of(grant) for grant in inspection.requested)
-        concerned = {*asked, *inspection.capabilities, *state.capabilities}
+        requests = (capability_of(grant) for grant in inspection.requested)
+        concerned = {*requests, *inspection.capabilities, *state.capabilities}
         for name in CAPABILITIES:
             if name in concerned and name not in self.rows:
                 self.rows[name] = self._parts(name)

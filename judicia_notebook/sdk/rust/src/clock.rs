@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::host::{call, imports, Error};
 
+imports!("judicia:clock": now);
+
 /// One reading of the clock, in milliseconds with fractions.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize, Serialize)]
 pub struct Now {
@@ -22,5 +24,5 @@ struct Request {}
 /// `capability_denied` without `wall_clock`.
 pub fn now() -> Result<Now, Error> {
     // SAFETY: the import is a host function of ABI v1.
-    unsafe { call(imports::clock_now, &Request {}) }
+    unsafe { call(imports::now, &Request {}) }
 }

@@ -25,6 +25,8 @@ use crate::files::encode_base64;
 use crate::host::{call, imports, Error};
 use crate::random::decode_base64;
 
+imports!("judicia:database": query, execute);
+
 /// What a query gives, as it comes.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 pub struct Rows {
@@ -100,7 +102,7 @@ pub fn query<T: DeserializeOwned>(sql: &str, params: impl Serialize) -> Result<V
 pub fn query_rows(sql: &str, params: impl Serialize) -> Result<Rows, Error> {
     let statement = Statement { sql, params: values(params)? };
     // SAFETY: the import is a host function of ABI v1.
-    unsafe { call(imports::database_query, &statement) }
+    unsafe { call(imports::query, &statement) }
 }
 
 /// Runs a statement that changes something: all of it, or nothing. Answers the number of rows it changed.
@@ -111,7 +113,7 @@ pub fn query_rows(sql: &str, params: impl Serialize) -> Result<Rows, Error> {
 pub fn execute(sql: &str, params: impl Serialize) -> Result<u64, Error> {
     let statement = Statement { sql, params: values(params)? };
     // SAFETY: the import is a host function of ABI v1.
-    let changed: Changed = unsafe { call(imports::database_execute, &statement) }?;
+    let changed: Changed = unsafe { call(imports::execute, &statement) }?;
     Ok(changed.rowcount)
 }
 

@@ -20,6 +20,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::host::{call, imports, Error};
 
+imports!("judicia:events": emit, subscribe);
+
 /// What `on_event` receives. A field that later versions of the ABI add is ignored.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 pub struct Event<Payload = serde_json::Value> {
@@ -78,7 +80,7 @@ pub fn emit_with(kind: &str, payload: &impl Serialize, metadata: &impl Serialize
 
 fn send(request: &impl Serialize) -> Result<String, Error> {
     // SAFETY: the import is a host function of ABI v1.
-    let emitted: Emitted = unsafe { call(imports::events_emit, request) }?;
+    let emitted: Emitted = unsafe { call(imports::emit, request) }?;
     Ok(emitted.id)
 }
 
@@ -90,7 +92,7 @@ fn send(request: &impl Serialize) -> Result<String, Error> {
 /// `not_found` when the plugin does not export `on_event`; `quota_exceeded` for too many patterns.
 pub fn subscribe(pattern: &str) -> Result<(), Error> {
     // SAFETY: the import is a host function of ABI v1.
-    unsafe { call::<Subscribed>(imports::events_subscribe, &Subscribe { pattern }) }.map(|_| ())
+    unsafe { call::<Subscribed>(imports::subscribe, &Subscribe { pattern }) }.map(|_| ())
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@ use serde::Serialize;
 
 use crate::host::{imports, Error};
 
+imports!("judicia:host": fail);
+
 /// The failure of a call: a code for programs, a message for people, and optional data.
 ///
 /// The caller sees a `GuestError` with the same code and message. The codes of the platform's own services are

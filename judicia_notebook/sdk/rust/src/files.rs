@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::host::{call, imports, Error};
 use crate::random::decode_base64;
 
+imports!("judicia:files": read, write, list, stat, delete);
+
 /// What is at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -73,7 +75,7 @@ struct Done {}
 /// file larger than the platform reads at once.
 pub fn read(path: &str) -> Result<Vec<u8>, Error> {
     // SAFETY: the import is a host function of ABI v1.
-    let answer: Content = unsafe { call(imports::files_read, &Place { path }) }?;
+    let answer: Content = unsafe { call(imports::read, &Place { path }) }?;
     match (answer.content, answer.content_base64) {
         (Some(text), _) => Ok(text.into_bytes()),
         (None, Some(text)) => decode_base64(&text).ok_or_else(|| failed("the host's answer is not base64")),
@@ -92,7 +94,7 @@ pub fn write(path: &str, content: impl AsRef<[u8]>) -> Result<u64, Error> {
         Err(_) => Write { path, content: None, content_base64: Some(encode_base64(bytes)) },
     };
     // SAFETY: the import is a host function of ABI v1.
-    let answer: Written = unsafe { call(imports::files_write, &request) }?;
+    let answer: Written = unsafe { call(imports::write, &request) }?;
     Ok(answer.bytes)
 }
 
@@ -102,7 +104,7 @@ pub fn write(path: &str, content: impl AsRef<[u8]>) -> Result<u64, Error> {
 /// `capability_denied` without `read_files` for this path; `not_found`; `conflict` where no folder is.
 pub fn list(path: &str) -> Result<Vec<Entry>, Error> {
     // SAFETY: the import is a host function of ABI v1.
-    unsafe { call(imports::files_list, &Place { path }) }
+    unsafe { call(imports::list, &Place { path }) }
 }
 
 /// Looks at what is at a path.
@@ -111,7 +113,7 @@ pub fn list(path: &str) -> Result<Vec<Entry>, Error> {
 /// `capability_denied` without `read_files` for this path; `not_found`.
 pub fn stat(path: &str) -> Result<Stat, Error> {
     // SAFETY: the import is a host function of ABI v1.
-    unsafe { call(imports::files_stat, &Place { path }) }
+    unsafe { call(imports::stat, &Place { path }) }
 }
 
 /// Removes a file or an empty folder.
@@ -120,7 +122,7 @@ pub fn stat(path: &str) -> Result<Stat, Error> {
 /// `capability_denied` without `write_files` for this path; `not_found`; `conflict` for a folder that is not empty.
 pub fn delete(path: &str) -> Result<(), Error> {
     // SAFETY: the import is a host function of ABI v1.
-    let _: Done = unsafe { call(imports::files_delete, &Place { path }) }?;
+    let _: Done = unsafe { call(imports::delete, &Place { path }) }?;
     Ok(())
 }
 

@@ -1,4 +1,5 @@
-//! Calls from the plugin to the platform: the imports, the request and answer format, the error value.
+//! Calls from the plugin to the platform, whichever service it is: the request and answer format, the error value, and
+//! the form in which the file of each service declares what it imports.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -68,99 +69,28 @@ fn failed(message: String) -> Error {
     Error { code: "failed".into(), message }
 }
 
-/// The imports themselves. The linker keeps one only if something calls it.
-#[cfg(target_arch = "wasm32")]
-pub(crate) mod imports {
-    #[link(wasm_import_module = "judicia:host")]
-    extern "C" {
-        pub fn fail(ptr: *const u8, len: usize) -> u64;
-    }
-    #[link(wasm_import_module = "judicia:log")]
-    extern "C" {
-        #[link_name = "write"]
-        pub fn log_write(ptr: *const u8, len: usize) -> u64;
-    }
-    #[link(wasm_import_module = "judicia:clock")]
-    extern "C" {
-        #[link_name = "now"]
-        pub fn clock_now(ptr: *const u8, len: usize) -> u64;
-    }
-    #[link(wasm_import_module = "judicia:random")]
-    extern "C" {
-        #[link_name = "bytes"]
-        pub fn random_bytes(ptr: *const u8, len: usize) -> u64;
-    }
-    #[link(wasm_import_module = "judicia:events")]
-    extern "C" {
-        #[link_name = "emit"]
-        pub fn events_emit(ptr: *const u8, len: usize) -> u64;
-        #[link_name = "subscribe"]
-        pub fn events_subscribe(ptr: *const u8, len: usize) -> u64;
-    }
-    #[link(wasm_import_module = "judicia:database")]
-    extern "C" {
-        #[link_name = "query"]
-        pub fn database_query(ptr: *const u8, len: usize) -> u64;
-        #[link_name = "execute"]
-        pub fn database_execute(ptr: *const u8, len: usize) -> u64;
-    }
-    #[link(wasm_import_module = "judicia:files")]
-    extern "C" {
-        #[link_name = "read"]
-        pub fn files_read(ptr: *const u8, len: usize) -> u64;
-        #[link_name = "write"]
-        pub fn files_write(ptr: *const u8, len: usize) -> u64;
-        #[link_name = "list"]
-        pub fn files_list(ptr: *const u8, len: usize) -> u64;
-        #[link_name = "stat"]
-        pub fn files_stat(ptr: *const u8, len: usize) -> u64;
-        #[link_name = "delete"]
-        pub fn files_delete(ptr: *const u8, len: usize) -> u64;
-    }
-    #[link(wasm_import_module = "judicia:http")]
-    extern "C" {
-        #[link_name = "request"]
-        pub fn http_request(ptr: *const u8, len: usize) -> u64;
-        #[link_name = "register_route"]
-        pub fn http_register_route(ptr: *const u8, len: usize) -> u64;
-    }
-    #[link(wasm_import_module = "judicia:notifications")]
-    extern "C" {
-        #[link_name = "send"]
-        pub fn notifications_send(ptr: *const u8, len: usize) -> u64;
-    }
-    #[link(wasm_import_module = "judicia:shared_memory")]
-    extern "C" {
-        #[link_name = "read"]
-        pub fn shared_memory_read(ptr: *const u8, len: usize) -> u64;
-        #[link_name = "write"]
-        pub fn shared_memory_write(ptr: *const u8, len: usize) -> u64;
-        #[link_name = "info"]
-        pub fn shared_memory_info(ptr: *const u8, len: usize) -> u64;
-    }
+/// Declares what the file of a service imports, as its module `imports`. A new service changes nothing here.
+///
+/// The linker keeps an import only if something calls it. On any target but wasm32 each of them is [`absent`].
+macro_rules! imports {
+    ($service:tt: $($function:ident),+) => {
+        #[cfg(target_arch = "wasm32")]
+        mod imports {
+            #[link(wasm_import_module = $service)]
+            extern "C" {
+                $(pub fn $function(ptr: *const u8, len: usize) -> u64;)+
+            }
+        }
+
+        #[cfg(not(target_arch = "wasm32"))]
+        mod imports {
+            $(pub use crate::host::absent as $function;)+
+        }
+    };
 }
+pub(crate) use imports;
 
 #[cfg(not(target_arch = "wasm32"))]
-pub(crate) mod imports {
-    pub unsafe extern "C" fn fail(_: *const u8, _: usize) -> u64 {
-        0
-    }
-    pub use fail as log_write;
-    pub use fail as clock_now;
-    pub use fail as database_execute;
-    pub use fail as database_query;
-    pub use fail as events_emit;
-    pub use fail as events_subscribe;
-    pub use fail as random_bytes;
-    pub use fail as files_delete;
-    pub use fail as files_list;
-    pub use fail as files_read;
-    pub use fail as files_stat;
-    pub use fail as files_write;
-    pub use fail as http_register_route;
-    pub use fail as http_request;
-    pub use fail as notifications_send;
-    pub use fail as shared_memory_info;
-    pub use fail as shared_memory_read;
-    pub use fail as shared_memory_write;
+pub(crate) unsafe extern "C" fn absent(_: *const u8, _: usize) -> u64 {
+    0
 }

@@ -17,6 +17,8 @@ use crate::files::encode_base64;
 use crate::host::{call, imports, Error};
 use crate::random::decode_base64;
 
+imports!("judicia:http": request);
+
 /// A request that can be sent, also more than once.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Request<'a> {
@@ -93,7 +95,7 @@ impl<'a> Request<'a> {
     /// `quota_exceeded` for an answer that is too large; `timeout`; `failed` where there is no answer.
     pub fn send(&self) -> Result<Answer, Error> {
         // SAFETY: the import is a host function of ABI v1.
-        let received: Received = unsafe { call(imports::http_request, self) }?;
+        let received: Received = unsafe { call(imports::request, self) }?;
         let body = match (received.body, received.body_base64) {
             (Some(text), _) => text.into_bytes(),
             (None, Some(text)) => decode_base64(&text).ok_or_else(|| failed("the host's answer is not base64"))?,

@@ -4,6 +4,8 @@ use serde::Serialize;
 
 use crate::host::{call, imports, Error};
 
+imports!("judicia:log": write);
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
@@ -42,7 +44,7 @@ pub fn write_fields(level: Level, message: &str, fields: &impl Serialize) -> Res
 
 fn send(line: &impl Serialize) -> Result<(), Error> {
     // SAFETY: the import is a host function of ABI v1.
-    unsafe { call::<Written>(imports::log_write, line) }.map(|_| ())
+    unsafe { call::<Written>(imports::write, line) }.map(|_| ())
 }
 
 /// Writes one line at level debug; a line that the quota refuses is lost.

@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::host::{call, imports, Error};
 
+imports!("judicia:notifications": send);
+
 /// What it is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -87,7 +89,7 @@ impl<'a> Notification<'a> {
     /// field too long or too many in a second.
     pub fn send(&self) -> Result<String, Error> {
         // SAFETY: the import is a host function of ABI v1.
-        let sent: Sent = unsafe { call(imports::notifications_send, self) }?;
+        let sent: Sent = unsafe { call(imports::send, self) }?;
         Ok(sent.id)
     }
 }

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::host::{call, imports, Error};
 
+imports!("judicia:random": bytes);
+
 #[derive(Serialize)]
 struct Request {
     length: usize,
@@ -20,7 +22,7 @@ struct Answer {
 /// `capability_denied` without `random`; `bad_request` for a length beyond what the platform gives at once.
 pub fn bytes(length: usize) -> Result<Vec<u8>, Error> {
     // SAFETY: the import is a host function of ABI v1.
-    let answer: Answer = unsafe { call(imports::random_bytes, &Request { length }) }?;
+    let answer: Answer = unsafe { call(imports::bytes, &Request { length }) }?;
     decode_base64(&answer.base64)
         .ok_or_else(|| Error { code: "failed".into(), message: "the host's answer is not base64".into() })
 }

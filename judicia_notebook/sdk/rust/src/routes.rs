@@ -24,6 +24,8 @@ use crate::host::{call, imports, Error};
 use crate::random::decode_base64;
 use crate::Fail;
 
+imports!("judicia:http": register_route);
+
 /// What was asked. A field that later versions of the ABI add is ignored.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Received")]
@@ -170,7 +172,7 @@ struct Registered {}
 /// `quota_exceeded` for too many routes.
 pub fn register(method: &str, path: &str) -> Result<(), Error> {
     // SAFETY: the import is a host function of ABI v1.
-    unsafe { call::<Registered>(imports::http_register_route, &Register { method, path }) }.map(|_| ())
+    unsafe { call::<Registered>(imports::register_route, &Register { method, path }) }.map(|_| ())
 }
 
 #[cfg(test)]

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::host::{call, imports, Error};
 
+imports!("judicia:shared_memory": read, write, info);
+
 /// What a region is.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Info {
@@ -48,7 +50,7 @@ struct Region<'a> {
 pub fn read(name: &str, offset: u64, bytes: &mut [u8]) -> Result<u64, Error> {
     let request = Copy { name, offset, ptr: bytes.as_mut_ptr() as usize, length: bytes.len() };
     // SAFETY: the import is a host function of ABI v1. It writes into `bytes` and nowhere else.
-    complete(unsafe { call(imports::shared_memory_read, &request) }?, bytes.len())
+    complete(unsafe { call(imports::read, &request) }?, bytes.len())
 }
 
 /// Writes `bytes` to the region from `offset` on, while nobody else writes. Answers the sequence after it.
@@ -58,7 +60,7 @@ pub fn read(name: &str, offset: u64, bytes: &mut [u8]) -> Result<u64, Error> {
 pub fn write(name: &str, offset: u64, bytes: &[u8]) -> Result<u64, Error> {
     let request = Copy { name, offset, ptr: bytes.as_ptr() as usize, length: bytes.len() };
     // SAFETY: the import is a host function of ABI v1. It reads `bytes` and nothing else.
-    complete(unsafe { call(imports::shared_memory_write, &request) }?, bytes.len())
+    complete(unsafe { call(imports::write, &request) }?, bytes.len())
 }
 
 /// Tells what a region is.
@@ -67,7 +69,7 @@ pub fn write(name: &str, offset: u64, bytes: &[u8]) -> Result<u64, Error> {
 /// `capability_denied` without `read_shared_memory` for this region; `not_found`.
 pub fn info(name: &str) -> Result<Info, Error> {
     // SAFETY: the import is a host function of ABI v1.
-    unsafe { call(imports::shared_memory_info, &Region { name }) }
+    unsafe { call(imports::info, &Region { name }) }
 }
 
 fn complete(answer: Copied, length: usize) -> Result<u64, Error> {

@@ -12,65 +12,9 @@ from typing import Any
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.host.files.beneath import Openat2, StepByStep
-from tests.support.guests import service_forwarder, wat
+from tests.support.files import caller, held, ok, refused
 
 OPERATIONS = ("read", "write", "list", "stat", "delete")
-
-
-def caller(mark: str = "") -> bytes:
-    """A module with one export for each operation; what the host answers is the answer. The mark makes it another."""
-    return wat(service_forwarder("files", *OPERATIONS), f'(data (i32.const 0) "{mark}")')
-
-
-@pytest.fixture(params=[Openat2, StepByStep], ids=["openat2", "step-by-step"])
-def both(request: pytest.FixtureRequest, rt: jn.Runtime) -> jn.Runtime:
-    """A runtime for each way to open beneath a folder."""
-    opening = request.param()
-    if isinstance(opening, Openat2) and not opening.works():
-        pytest.skip("this kernel has no openat2; enable: use Linux 5.6 or newer")
-    rt.host.files.opening = opening
-    return rt
-
-
-@pytest.fixture
-def guest(both: jn.Runtime) -> jn.Plugin:
-    """May do everything in its private folder."""
-    return both.load(caller(), name="guest", grant=["file_storage"])
-
-
-@pytest.fixture
-def home(rt: jn.Runtime) -> Path:
-    """The guest's private folder, as the host sees it."""
-    return rt.host.files.folder("guest")
-
-
-@pytest.fixture
-def shelf(tmp_path: Path) -> Path:
-    """A folder of the user's."""
-    folder = tmp_path / "shelf"
-    (folder / "inner").mkdir(parents=True)
-    (folder / "one.txt").write_text("one")
-    (folder / "inner" / "two.txt").write_text("two")
-    return folder
-
-
-def ok(p: jn.Plugin, operation: str, **request: Any) -> Any:
-    answer = p.call(operation, request)
-    assert "ok" in answer, answer
-    return answer["ok"]
-
-
-def refused(p: jn.Plugin, operation: str, **request: Any) -> tuple[str, str]:
-    answer = p.call(operation, request)
-    assert "error" in answer, answer
-    return answer["error"]["code"], answer["error"]["message"]
-
-
-def held(folder: Path) -> list[str]:
-    """Everything beneath a folder, the service's own files too."""
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
-
 
 # --- the private folder ----------------------------------------------------------------------------------------------
 

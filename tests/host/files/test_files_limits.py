@@ -13,73 +13,15 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.host.files.beneath import Openat2, StepByStep
 from judicia_notebook.host.offload import MOST_ABANDONED
-from tests.support.guests import service_forwarder, wat
+from tests.support.files import caller, held, ok, refused
 from tests.support.waiting import PATIENCE, until
 
-OPERATIONS = ("read", "write", "list", "stat", "delete")
 KB = 1024
-
-
-def caller() -> bytes:
-    """A module with one export for each operation; what the host answers is the answer."""
-    return wat(service_forwarder("files", *OPERATIONS))
-
-
-@pytest.fixture(params=[Openat2, StepByStep], ids=["openat2", "step-by-step"])
-def both(request: pytest.FixtureRequest, rt: jn.Runtime) -> jn.Runtime:
-    """A runtime for each way to open beneath a folder."""
-    opening = request.param()
-    if isinstance(opening, Openat2) and not opening.works():
-        pytest.skip("this kernel has no openat2; enable: use Linux 5.6 or newer")
-    rt.host.files.opening = opening
-    return rt
-
-
-@pytest.fixture
-def guest(both: jn.Runtime) -> jn.Plugin:
-    """May do everything in its private folder."""
-    return both.load(caller(), name="guest", grant=["file_storage"])
-
-
-@pytest.fixture
-def home(rt: jn.Runtime) -> Path:
-    """The guest's private folder, as the host sees it."""
-    return rt.host.files.folder("guest")
-
-
-@pytest.fixture
-def shelf(tmp_path: Path) -> Path:
-    """A folder of the user's."""
-    folder = tmp_path / "shelf"
-    (folder / "inner").mkdir(parents=True)
-    (folder / "one.txt").write_text("one")
-    (folder / "inner" / "two.txt").write_text("two")
-    return folder
-
-
-def ok(p: jn.Plugin, operation: str, **request: Any) -> Any:
-    answer = p.call(operation, request)
-    assert "ok" in answer, answer
-    return answer["ok"]
-
-
-def refused(p: jn.Plugin, operation: str, **request: Any) -> tuple[str, str]:
-    answer = p.call(operation, request)
-    assert "error" in answer, answer
-    return answer["error"]["code"], answer["error"]["message"]
-
-
-def held(folder: Path) -> list[str]:
-    """Everything beneath a folder, the service's own files too."""
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
-
 
 # --- limits ----------------------------------------------------------------------------------------------------------
 
@@ -230,8 +172,8 @@ def test_what_a_dead_process_left_half_written_is_cleared_away(guest: jn.Plugin,
 WRITER = """
 import sys
 import judicia_notebook as jn
-sys.path.insert(0, {here!r})
-from test_files_limits import caller
+sys.path.insert(0, {root!r})
+from tests.support.files import caller
 rt = jn.Runtime({data!r})
 p = rt.load(caller(), name="guest", grant=["file_storage"])
 for number in range(100_000):
@@ -242,7 +184,7 @@ for number in range(100_000):
 
 
 def test_what_was_acknowledged_is_there_after_a_sigkill(tmp_path: Path) -> None:
-    program = WRITER.format(here=str(Path(__file__).parent), data=str(tmp_path))
+    program = WRITER.format(root=str(Path(__file__).parents[3]), data=str(tmp_path))
     for _ in range(3):
         with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as child:
             assert child.stdout is not None
