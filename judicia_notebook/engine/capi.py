@@ -8,8 +8,9 @@ of the library's functions, in two kinds:
   A plain int would be cut to 32 bits, so none is ever given to them.
 - *cold* ones have ``argtypes`` like any careful ctypes code.
 
-wasmtime-py changes every month, and its private names with it. So `check_library` compares version, names and sizes at
+wasmtime-py changes every month, and its private names with it. So `check_library` compares names, layouts and types at
 import and says what is wrong, and the engine calls a small module through every hot path before it runs a plugin.
+Whether a release fits is decided by that, and not by its number; ``make wasmtime VERSION=n`` tries one.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ from typing import Any
 
 from wasmtime import _bindings
 
-SUPPORTED = 50
-"""The major version of wasmtime this file was written for."""
+from judicia_notebook.engine.core import CORE, bindings
+
 VERSION = installed_version("wasmtime")
 SLOT = 16
 """Bytes of one ``wasmtime_val_raw_t``: arguments and results share an array of these."""
@@ -118,12 +119,13 @@ FINALIZE = CFUNCTYPE(None, c_void_p)
 
 
 def check_library() -> None:
-    """Refuse an installed wasmtime that this file was not written for, and say what is wrong."""
-    if not VERSION.startswith(f"{SUPPORTED}."):
-        raise ImportError(
-            f"judicia_notebook needs wasmtime {SUPPORTED}.x and found {VERSION}: it uses the library's C API, "
-            f"which changes between major versions. pip install 'wasmtime>={SUPPORTED},<{SUPPORTED + 1}'"
-        )
+    """Refuse an installed wasmtime whose C API is not the one that this file and the core were written for.
+
+    Raises
+    ------
+    ImportError
+        With the first difference: a struct's layout, or the types of a function or a callback.
+    """
     theirs = {
         "wasmtime_func": Func,
         "wasmtime_instance": Instance,
@@ -134,9 +136,8 @@ def check_library() -> None:
         "wasmtime_guestprofiler_modules": ProfiledModule,
     }
     for name, ours in theirs.items():
-        found = getattr(_bindings, name, None)
-        if found is None or ctypes.sizeof(found) != ctypes.sizeof(ours):
-            raise ImportError(f"wasmtime {VERSION} lays out {name} differently than judicia_notebook expects")
+        bindings.check_structure(ours, name, _bindings)
+    bindings.check_functions(CORE, _bindings)
 
 
 check_library()
