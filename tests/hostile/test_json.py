@@ -487,9 +487,6 @@ def test_values_in_the_file_of_a_run_are_bounded(rt: jn.Runtime, tmp_path: Path)
     assert "values" in refused
 
 
-@pytest.mark.wall(
-    {"judicia_notebook.engine.room:check_room": "lambda size: None"},
-)
 def test_values_for_which_there_is_no_memory_end_the_call_and_not_the_process(survives: Survives) -> None:
     said = survives(
         DEEP
