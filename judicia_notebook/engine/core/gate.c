@@ -104,7 +104,8 @@ static inline __m128i in_numbers(__m128i bytes) {
 }
 
 static inline void load(const uint8_t *at, __m128i bytes[4]) {
-    for (int i = 0; i < 4; i++) bytes[i] = _mm_loadu_si128((const __m128i *)(const void *)(at + 16 * i));
+    for (int i = 0; i < 4; i++)
+        bytes[i] = _mm_loadu_si128((const __m128i *)(const void *)(at + 16 * i));
 }
 
 /* Quotes and backslashes, which is all that counts inside a string. */
@@ -119,14 +120,14 @@ static inline void find_text_marks(const uint8_t *at, masks *found) {
 static inline void find_marks(const uint8_t *at, masks *found) {
     __m128i bytes[4], folded[4];
     load(at, bytes);
-    for (int i = 0; i < 4; i++) folded[i] = _mm_or_si128(bytes[i], _mm_set1_epi8(0x20)); /* [ is {, ] is }, E is e */
+    for (int i = 0; i < 4; i++)
+        folded[i] = _mm_or_si128(bytes[i], _mm_set1_epi8(0x20)); /* [ is {, ] is }, E is e */
     found->open = equal(folded, '{');
     found->close = equal(folded, '}');
     found->exponent = equal(folded, 'e');
     found->colon = equal(bytes, ':');
     found->comma = equal(bytes, ',');
-    found->number =
-        gather(in_numbers(bytes[0]), in_numbers(bytes[1]), in_numbers(bytes[2]), in_numbers(bytes[3]));
+    found->number = gather(in_numbers(bytes[0]), in_numbers(bytes[1]), in_numbers(bytes[2]), in_numbers(bytes[3]));
 }
 
 #else
@@ -152,10 +153,9 @@ static inline void find_text_marks(const uint8_t *at, masks *found) {
 enum { OPEN = 1, CLOSE = 2, COLON = 4, COMMA = 8, NUMBER = 16, EXPONENT = 32 };
 
 static const uint8_t kinds[256] = {
-    ['['] = OPEN,   ['{'] = OPEN,   [']'] = CLOSE,  ['}'] = CLOSE,  [':'] = COLON,  [','] = COMMA,
-    ['.'] = NUMBER, ['/'] = NUMBER, ['0'] = NUMBER, ['1'] = NUMBER, ['2'] = NUMBER, ['3'] = NUMBER,
-    ['4'] = NUMBER, ['5'] = NUMBER, ['6'] = NUMBER, ['7'] = NUMBER, ['8'] = NUMBER, ['9'] = NUMBER,
-    ['e'] = EXPONENT, ['E'] = EXPONENT,
+    ['['] = OPEN,   ['{'] = OPEN,   [']'] = CLOSE,  ['}'] = CLOSE,  [':'] = COLON,    [','] = COMMA,    ['.'] = NUMBER,
+    ['/'] = NUMBER, ['0'] = NUMBER, ['1'] = NUMBER, ['2'] = NUMBER, ['3'] = NUMBER,   ['4'] = NUMBER,   ['5'] = NUMBER,
+    ['6'] = NUMBER, ['7'] = NUMBER, ['8'] = NUMBER, ['9'] = NUMBER, ['e'] = EXPONENT, ['E'] = EXPONENT,
 };
 
 /* Eight bytes of eight bits each, as a square of bits, turned over its diagonal: byte k then holds bit k of each. */
@@ -172,7 +172,8 @@ static inline void find_marks(const uint8_t *at, masks *found) {
     found->open = found->close = found->colon = found->comma = found->number = found->exponent = 0;
     for (unsigned from = 0; from < BLOCK; from += 8) {
         uint64_t square = 0;
-        for (unsigned i = 0; i < 8; i++) square |= (uint64_t)kinds[at[from + i]] << 8 * i;
+        for (unsigned i = 0; i < 8; i++)
+            square |= (uint64_t)kinds[at[from + i]] << 8 * i;
         square = transpose(square);
         found->open |= (square & 255) << from;
         found->close |= (square >> 8 & 255) << from;
@@ -201,7 +202,8 @@ static inline uint64_t count(uint64_t mask) {
 static inline uint64_t find_escaped(jc_gate_pass *pass, uint64_t backslash) {
     const uint64_t before = pass->escaped, even = UINT64_C(0x5555555555555555);
     pass->escaped = false;
-    if (!backslash) return before;
+    if (!backslash)
+        return before;
     backslash &= ~before;
     const uint64_t starts = backslash & ~(backslash << 1);
     const uint64_t from_even = backslash + (starts & even), from_odd = backslash + (starts & ~even);
@@ -211,14 +213,16 @@ static inline uint64_t find_escaped(jc_gate_pass *pass, uint64_t backslash) {
 
 /* Each bit: whether an odd number of bits is set up to it. */
 static inline uint64_t running_xor(uint64_t mask) {
-    for (unsigned by = 1; by < BLOCK; by *= 2) mask ^= mask << by;
+    for (unsigned by = 1; by < BLOCK; by *= 2)
+        mask ^= mask << by;
     return mask;
 }
 
 /* --- faults that do not end the pass --- */
 
 static void note(jc_gate_pass *pass, enum jc_gate_verdict verdict, size_t offset) {
-    if (!pass->first[verdict]) pass->first[verdict] = (uint64_t)offset + 1;
+    if (!pass->first[verdict])
+        pass->first[verdict] = (uint64_t)offset + 1;
 }
 
 /* --- numbers --- */
@@ -231,22 +235,27 @@ static inline size_t count_digits(const uint8_t *at, const uint8_t *end, uint64_
     for (; end - at >= 8 && (uint64_t)(at - from) <= most; at += 8) {
         const uint64_t word = load_word(at), high = UINT64_C(0xF0F0F0F0F0F0F0F0), zeros = UINT64_C(0x3030303030303030);
         const uint64_t others = ((word & high) ^ zeros) | (((word + UINT64_C(0x0606060606060606)) & high) ^ zeros);
-        if (others) return (size_t)(at - from) + lowest(others) / 8;
+        if (others)
+            return (size_t)(at - from) + lowest(others) / 8;
     }
-    while (at < end && is_digit(*at) && (uint64_t)(at - from) <= most) at++;
+    while (at < end && is_digit(*at) && (uint64_t)(at - from) <= most)
+        at++;
     return (size_t)(at - from);
 }
 
 static bool is_beyond_64_bits(const uint8_t *digits, size_t many, bool negative) {
-    if (negative) return many > 19 || (many == 19 && memcmp(digits, "9223372036854775808", 19) > 0);
+    if (negative)
+        return many > 19 || (many == 19 && memcmp(digits, "9223372036854775808", 19) > 0);
     return many > 20 || (many == 20 && memcmp(digits, "18446744073709551615", 20) > 0);
 }
 
 /* Whether a float without an exponent may lie in the middle of two floats, or needs more digits than a reader holds. */
 static bool may_be_doubtful(const uint8_t *part, size_t whole_digits, size_t part_digits) {
     const size_t digits = whole_digits + part_digits;
-    if (digits >= EXACT_DIGITS) return true;
-    while (part_digits && part[part_digits - 1] == '0') part_digits--;
+    if (digits >= EXACT_DIGITS)
+        return true;
+    while (part_digits && part[part_digits - 1] == '0')
+        part_digits--;
     return digits >= TIE_DIGITS && (!part_digits || part[part_digits - 1] == '5');
 }
 
@@ -263,13 +272,16 @@ static void weigh_number(jc_gate_pass *pass, size_t start) {
         digits = count_digits(part, end, most);
         next = part + digits;
     }
-    if (whole > most || digits > most) note(pass, JC_GATE_DIGITS, start);
+    if (whole > most || digits > most)
+        note(pass, JC_GATE_DIGITS, start);
     const uint8_t before = start > 0 ? at[-1] : 0, before_it = start > 1 ? at[-2] : 0;
     const bool sign = before == '-' || before == '+';
-    if (((sign ? before_it : before) | 0x20) == 'e') return;
+    if (((sign ? before_it : before) | 0x20) == 'e')
+        return;
     const bool power = next < end && (*next | 0x20) == 'e';
     if (!point && !power) {
-        if (is_beyond_64_bits(at, whole, before == '-')) note(pass, JC_GATE_INTEGER, start);
+        if (is_beyond_64_bits(at, whole, before == '-'))
+            note(pass, JC_GATE_INTEGER, start);
     } else if (whole + digits >= HARD_DIGITS) {
         pass->report.hard++;
     } else if (!power && may_be_doubtful(part, whole, digits)) {
@@ -282,9 +294,11 @@ static inline void weigh_exponent(jc_gate_pass *pass, size_t at) {
     const size_t left = pass->length - at - 1;
     const uint8_t *const next = pass->data + at + 1;
     pass->report.doubtful++;
-    if (left < 3) return;
+    if (left < 3)
+        return;
     const size_t sign = *next == '-' || *next == '+';
-    if (left >= sign + 3) pass->report.hard += is_digit(next[sign]) & is_digit(next[sign + 1]) & is_digit(next[sign + 2]);
+    if (left >= sign + 3)
+        pass->report.hard += is_digit(next[sign]) & is_digit(next[sign + 1]) & is_digit(next[sign + 2]);
 }
 
 /* `mask` by so many bytes later, with what comes over from the block before. */
@@ -305,7 +319,8 @@ static void weigh_numbers(jc_gate_pass *pass, uint64_t number, uint64_t exponent
     const uint64_t many = sixteen & later(sixteen, &runs[4], 1);
     for (uint64_t first = many & ~later(many, &runs[5], 1); first; first &= first - 1)
         weigh_number(pass, pass->base + lowest(first) - (LONG_NUMBER - 1));
-    for (exponent &= behind; exponent; exponent &= exponent - 1) weigh_exponent(pass, pass->base + lowest(exponent));
+    for (exponent &= behind; exponent; exponent &= exponent - 1)
+        weigh_exponent(pass, pass->base + lowest(exponent));
 }
 
 /* --- the text of a key, without its escapes --- */
@@ -340,7 +355,8 @@ static void read_unicode(reader *from) {
     const unsigned more = code < 0x80 ? 0 : code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
     static const uint8_t lead[4] = {0, 0xC0, 0xE0, 0xF0};
     from->waiting[0] = (uint8_t)(lead[more] | code >> 6 * more);
-    for (unsigned i = 1; i <= more; i++) from->waiting[i] = (uint8_t)(0x80 | (code >> 6 * (more - i) & 0x3F));
+    for (unsigned i = 1; i <= more; i++)
+        from->waiting[i] = (uint8_t)(0x80 | (code >> 6 * (more - i) & 0x3F));
     from->given = 0;
     from->have = more + 1;
 }
@@ -349,13 +365,18 @@ static const uint8_t meanings[256] = {['b'] = '\b', ['f'] = '\f', ['n'] = '\n', 
 
 /* The next byte of the text, or -1 at its closing quote or at `end`. */
 static int next_byte(reader *from) {
-    if (from->given < from->have) return from->waiting[from->given++];
-    if (from->at >= from->end || *from->at == '"') return -1;
+    if (from->given < from->have)
+        return from->waiting[from->given++];
+    if (from->at >= from->end || *from->at == '"')
+        return -1;
     const uint8_t byte = *from->at++;
-    if (byte != '\\') return byte;
-    if (from->at >= from->end) return -1;
+    if (byte != '\\')
+        return byte;
+    if (from->at >= from->end)
+        return -1;
     const uint8_t letter = *from->at++;
-    if (letter != 'u' || from->end - from->at < 4) return meanings[letter] ? meanings[letter] : letter;
+    if (letter != 'u' || from->end - from->at < 4)
+        return meanings[letter] ? meanings[letter] : letter;
     read_unicode(from);
     return from->waiting[from->given++];
 }
@@ -365,8 +386,10 @@ static bool are_same_keys(const jc_gate_pass *pass, size_t one, size_t other) {
     reader right = {.at = pass->data + other, .end = pass->data + pass->length};
     for (;;) {
         const int byte = next_byte(&left);
-        if (byte != next_byte(&right)) return false;
-        if (byte < 0) return true;
+        if (byte != next_byte(&right))
+            return false;
+        if (byte < 0)
+            return true;
     }
 }
 
@@ -399,7 +422,8 @@ static inline uint64_t hash_plain(const jc_gate_pass *pass, size_t start, size_t
     const uint8_t *at = pass->data + start;
     uint64_t hash = seed[0];
     size_t left = length;
-    for (; left > 16; left -= 16, at += 16) hash = mix(seed, hash, load_word(at), load_word(at + 8));
+    for (; left > 16; left -= 16, at += 16)
+        hash = mix(seed, hash, load_word(at), load_word(at + 8));
     if (pass->length - (size_t)(at - pass->data) >= 16) { /* no branch on the length, which is hard to foretell */
         const uint64_t some = ~UINT64_C(0);
         const uint64_t low = left >= 8 ? some : ~(some << 8 * left);
@@ -433,34 +457,42 @@ static uint64_t hash_escaped(const jc_gate_pass *pass, size_t start, size_t end)
 
 /* Double what `old` has room for; it is `inside` the pass at first. Null where there is no memory, and `old` stays. */
 static void *grow(void *old, const void *inside, size_t *room, size_t size) {
-    if (*room > SIZE_MAX / 4 / size) return NULL;
+    if (*room > SIZE_MAX / 4 / size)
+        return NULL;
     const size_t wanted = *room * 2;
     void *const larger = old == inside ? malloc(wanted * size) : realloc(old, wanted * size);
-    if (!larger) return NULL;
-    if (old == inside) memcpy(larger, inside, *room * size);
+    if (!larger)
+        return NULL;
+    if (old == inside)
+        memcpy(larger, inside, *room * size);
     *room = wanted;
     return larger;
 }
 
 static bool make_room_for_levels(jc_gate_pass *pass) {
     size_t *const larger = grow(pass->starts, pass->starts_inside, &pass->start_room, sizeof *larger);
-    if (larger) pass->starts = larger;
+    if (larger)
+        pass->starts = larger;
     return larger;
 }
 
 static bool make_room_for_keys(jc_gate_pass *pass) {
     jc_key *const larger = grow(pass->keys, pass->keys_inside, &pass->key_room, sizeof *larger);
-    if (larger) pass->keys = larger;
+    if (larger)
+        pass->keys = larger;
     return larger;
 }
 
 static bool make_room_in_table(jc_gate_pass *pass, size_t wanted) {
-    if (pass->table_room >= wanted) return true;
-    if (wanted > SIZE_MAX / sizeof *pass->table) return false;
+    if (pass->table_room >= wanted)
+        return true;
+    if (wanted > SIZE_MAX / sizeof *pass->table)
+        return false;
     free(pass->table);
     pass->table_room = 0;
     pass->table = malloc(wanted * sizeof *pass->table);
-    if (pass->table) pass->table_room = wanted;
+    if (pass->table)
+        pass->table_room = wanted;
     return pass->table;
 }
 
@@ -478,18 +510,23 @@ static inline void compare_few(jc_gate_pass *pass, const jc_key *keys, size_t ma
         places |= UINT64_C(1) << (keys[i].hash >> 58);
         others |= UINT64_C(1) << (keys[i].hash & 63);
     }
-    if (count(places) == many || count(others) == many) return;
+    if (count(places) == many || count(others) == many)
+        return;
     for (size_t i = 1; i < many; i++)
-        for (size_t j = 0; j < i; j++) compare(pass, &keys[j], &keys[i]);
+        for (size_t j = 0; j < i; j++)
+            compare(pass, &keys[j], &keys[i]);
 }
 
 /* A slot of the table holds the number of a key, from 1, and above it the upper half of the key's hash. */
 static enum jc_gate_verdict compare_many(jc_gate_pass *pass, const jc_key *keys, size_t many) {
-    if (many >= UINT32_MAX / 4) return JC_GATE_NO_MEMORY;
+    if (many >= UINT32_MAX / 4)
+        return JC_GATE_NO_MEMORY;
     size_t slots = 4 * FEW_KEYS;
-    while (slots < 2 * many) slots *= 2;
+    while (slots < 2 * many)
+        slots *= 2;
     if (!pass->checked) {
-        if (!make_room_in_table(pass, slots)) return JC_GATE_NO_MEMORY;
+        if (!make_room_in_table(pass, slots))
+            return JC_GATE_NO_MEMORY;
         memset(pass->table, 0, slots * sizeof *pass->table);
     }
     uint64_t *const table = pass->table;
@@ -497,11 +534,13 @@ static enum jc_gate_verdict compare_many(jc_gate_pass *pass, const jc_key *keys,
         const uint64_t upper = keys[i].hash & ~UINT64_C(0xFFFFFFFF);
         size_t slot = (size_t)keys[i].hash & (slots - 1);
         for (; table[slot]; slot = (slot + 1) & (slots - 1))
-            if (((table[slot] ^ upper) >> 32) == 0) compare(pass, &keys[(uint32_t)table[slot] - 1], &keys[i]);
+            if (((table[slot] ^ upper) >> 32) == 0)
+                compare(pass, &keys[(uint32_t)table[slot] - 1], &keys[i]);
         table[slot] = upper | (i + 1);
         if ((i + 1) % KEYS_A_LOOK == 0 && pass->look) {
             pass->checked = i + 1;
-            if (pass->look(pass->look_data)) return JC_GATE_STOPPED;
+            if (pass->look(pass->look_data))
+                return JC_GATE_STOPPED;
         }
     }
     pass->checked = 0;
@@ -520,7 +559,8 @@ static inline bool read_key(const jc_gate_pass *pass, uint64_t bit, jc_key *key)
         open = others ? pass->base + highest(others) + 1 : close;
         close = pass->base + top + 1;
     }
-    if (!open) return false;
+    if (!open)
+        return false;
     const size_t backslash = backslashes ? pass->base + highest(backslashes) + 1 : pass->last_backslash;
     key->start = (uint64_t)open;
     key->hash = backslash > open ? hash_escaped(pass, open, close - 1) : hash_plain(pass, open, close - 1 - open);
@@ -529,8 +569,10 @@ static inline bool read_key(const jc_gate_pass *pass, uint64_t bit, jc_key *key)
 
 /* The keys from `from` on are those of an object that ends. */
 static enum jc_gate_verdict compare_keys(jc_gate_pass *pass, size_t from, size_t many) {
-    if (pass->first[JC_GATE_DUPLICATE]) return JC_GATE_OK;
-    if (many > FEW_KEYS) return compare_many(pass, pass->keys + from, many);
+    if (pass->first[JC_GATE_DUPLICATE])
+        return JC_GATE_OK;
+    if (many > FEW_KEYS)
+        return compare_many(pass, pass->keys + from, many);
     compare_few(pass, pass->keys + from, many);
     return JC_GATE_OK;
 }
@@ -542,7 +584,8 @@ static enum jc_gate_verdict go_deeper(jc_gate_pass *pass, int64_t level, uint64_
         pass->report.offset = pass->base + lowest(bit);
         return JC_GATE_DEPTH;
     }
-    if ((size_t)level >= pass->start_room && !make_room_for_levels(pass)) return JC_GATE_NO_MEMORY;
+    if ((size_t)level >= pass->start_room && !make_room_for_levels(pass))
+        return JC_GATE_NO_MEMORY;
     pass->starts[level] = 0;
     return JC_GATE_OK;
 }
@@ -568,13 +611,15 @@ static enum jc_gate_verdict walk(jc_gate_pass *pass) {
         if (outer >= 0) { /* or more ended than began, which is an error of syntax */
             const size_t many = (top - pass->starts[outer]) & (size_t)(opens - 1);
             if (many) {
-                if (many > 1 && (verdict = compare_keys(pass, top - many, many))) break;
+                if (many > 1 && (verdict = compare_keys(pass, top - many, many)))
+                    break;
                 top -= many;
             }
             pass->starts[outer] = top;
         }
         level = outer + opens;
-        if (level > (int64_t)pass->report.depth && (verdict = go_deeper(pass, level, bit))) break;
+        if (level > (int64_t)pass->report.depth && (verdict = go_deeper(pass, level, bit)))
+            break;
     }
     pass->left = left;
     pass->level = level;
@@ -611,7 +656,8 @@ static void enter_block(jc_gate_pass *pass) {
     pass->report.values += count((found.open | found.colon | found.comma) & ~inside);
     pass->report.keys += count(pass->colon);
     weigh_numbers(pass, found.number & ~inside, found.exponent & ~inside);
-    if (pass->first[JC_GATE_DUPLICATE]) pass->left &= ~found.colon;
+    if (pass->first[JC_GATE_DUPLICATE])
+        pass->left &= ~found.colon;
 }
 
 /* Note where the last quotes and the last backslash of the block were. */
@@ -622,7 +668,8 @@ static void leave_block(jc_gate_pass *pass) {
         pass->quote_before = others ? pass->base + highest(others) + 1 : pass->last_quote;
         pass->last_quote = pass->base + top + 1;
     }
-    if (pass->backslash) pass->last_backslash = pass->base + highest(pass->backslash) + 1;
+    if (pass->backslash)
+        pass->last_backslash = pass->base + highest(pass->backslash) + 1;
     pass->quote = pass->backslash = 0;
 }
 
@@ -636,20 +683,26 @@ static enum jc_gate_verdict run(jc_gate_pass *pass) {
     for (;;) {
         if (pass->left) {
             const enum jc_gate_verdict verdict = walk(pass);
-            if (verdict) return verdict;
+            if (verdict)
+                return verdict;
         }
         leave_block(pass);
-        if (pass->next >= pass->length) break;
+        if (pass->next >= pass->length)
+            break;
         if (pass->next >= pass->next_look) {
             pass->next_look += PIECE;
-            if (has_too_many_values(pass)) return JC_GATE_VALUES;
-            if (pass->look && pass->look(pass->look_data)) return JC_GATE_STOPPED;
+            if (has_too_many_values(pass))
+                return JC_GATE_VALUES;
+            if (pass->look && pass->look(pass->look_data))
+                return JC_GATE_STOPPED;
         }
         enter_block(pass);
     }
-    if (has_too_many_values(pass)) return JC_GATE_VALUES;
+    if (has_too_many_values(pass))
+        return JC_GATE_VALUES;
     for (int verdict = JC_GATE_DIGITS; verdict <= JC_GATE_INTEGER; verdict++) {
-        if (!pass->first[verdict]) continue;
+        if (!pass->first[verdict])
+            continue;
         pass->report.offset = pass->first[verdict] - 1;
         return (enum jc_gate_verdict)verdict;
     }
@@ -671,14 +724,18 @@ static void begin(jc_gate_pass *pass, const uint8_t *data, size_t length, const 
 }
 
 static void release(jc_gate_pass *pass) {
-    if (pass->starts != pass->starts_inside) free(pass->starts);
-    if (pass->keys != pass->keys_inside) free(pass->keys);
+    if (pass->starts != pass->starts_inside)
+        free(pass->starts);
+    if (pass->keys != pass->keys_inside)
+        free(pass->keys);
     free(pass->table);
 }
 
 static int settle(jc_gate_pass *pass, jc_gate_report *report) {
-    if (!pass->report.verdict || pass->report.verdict == JC_GATE_STOPPED) pass->report.verdict = (uint64_t)run(pass);
-    if (report) *report = pass->report;
+    if (!pass->report.verdict || pass->report.verdict == JC_GATE_STOPPED)
+        pass->report.verdict = (uint64_t)run(pass);
+    if (report)
+        *report = pass->report;
     return (int)pass->report.verdict;
 }
 
@@ -695,7 +752,8 @@ int jc_gate(const uint8_t *data, size_t length, const jc_gate_limits *limits, jc
 
 jc_gate_pass *jc_gate_begin(const uint8_t *data, size_t length, const jc_gate_limits *limits) {
     jc_gate_pass *const pass = malloc(sizeof *pass);
-    if (pass) begin(pass, data, length, limits);
+    if (pass)
+        begin(pass, data, length, limits);
     return pass;
 }
 
@@ -715,7 +773,8 @@ int jc_gate_go_on(jc_gate_pass *pass, uint64_t looks, jc_gate_report *report) {
 }
 
 void jc_gate_end(jc_gate_pass *pass) {
-    if (!pass) return;
+    if (!pass)
+        return;
     release(pass);
     free(pass);
 }

@@ -43,10 +43,10 @@ typedef struct jc_gate_report {
     uint64_t keys;     /* likewise */
     uint64_t depth;    /* the deepest level that was there */
     uint64_t hard;     /* floats with three digits of exponent, or with 150 digits */
-    uint64_t doubtful; /* floats that may lie in the middle of two: with an exponent, 20 digits, or the digits of a tie */
+    uint64_t doubtful; /* floats that may lie in the middle of two: with an exponent, 20 digits, or those of a tie */
 } jc_gate_report;
 
-/* Called after every 64 KiB, and every 8192 keys while a large object is looked through; anything but 0 ends the pass. */
+/* Called after every 64 KiB, and every 8192 keys of a large object that is looked through. Not 0 ends the pass. */
 typedef int (*jc_gate_look)(void *data);
 
 typedef struct jc_gate_pass jc_gate_pass;

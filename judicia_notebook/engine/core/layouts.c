@@ -36,23 +36,15 @@ static const jc_field jc_gate_limits_fields[] = {
 };
 
 static const jc_field jc_gate_report_fields[] = {
-    FIELD(jc_gate_report, verdict),
-    FIELD(jc_gate_report, offset),
-    FIELD(jc_gate_report, values),
-    FIELD(jc_gate_report, keys),
-    FIELD(jc_gate_report, depth),
-    FIELD(jc_gate_report, hard),
-    FIELD(jc_gate_report, doubtful),
-    END,
+    FIELD(jc_gate_report, verdict),  FIELD(jc_gate_report, offset),
+    FIELD(jc_gate_report, values),   FIELD(jc_gate_report, keys),
+    FIELD(jc_gate_report, depth),    FIELD(jc_gate_report, hard),
+    FIELD(jc_gate_report, doubtful), END,
 };
 
 static const jc_layout layouts[] = {
-    LAYOUT(jc_field),
-    LAYOUT(jc_layout),
-    LAYOUT(jc_import),
-    LAYOUT(jc_gate_limits),
-    LAYOUT(jc_gate_report),
-    {NULL, 0, NULL},
+    LAYOUT(jc_field),       LAYOUT(jc_layout),      LAYOUT(jc_import),
+    LAYOUT(jc_gate_limits), LAYOUT(jc_gate_report), {NULL, 0, NULL},
 };
 
 const jc_layout *jc_layouts(void) { return layouts; }

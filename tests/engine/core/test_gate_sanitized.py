@@ -57,11 +57,3 @@ def test_no_text_makes_it_look_beside_the_text(libraries: list[Path]) -> None:
 def test_where_there_is_no_memory_it_says_so(libraries: list[Path]) -> None:
     done = fuzz(0, libraries, "allocator_may_return_null=1:max_allocation_size_mb=1")
     assert done.returncode == 0, done.stderr[-5000:]
-
-
-def test_the_analyzer_of_gcc_finds_nothing(tmp_path: Path) -> None:
-    if shutil.which("gcc") is None:
-        pytest.skip("no C compiler; enable: apt-get install gcc")
-    command = ["gcc", *sources.FLAGS, "-fanalyzer", "-o", tmp_path / "gate.so", sources.FOLDER / "gate.c"]
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
