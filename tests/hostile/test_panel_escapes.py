@@ -64,14 +64,14 @@ class Page:
     """Says to a panel what a page would, and more."""
 
     def __init__(self, source: jn.Plugin | jn.Runtime, view: str = "view") -> None:
-        self.hear: list[dict[str, Any]] = []
+        self.heard: list[dict[str, Any]] = []
         self.view = view
-        self.session = PanelSession(source, self.hear.append)
+        self.session = PanelSession(source, self.heard.append)
         self.session.receive({"type": "hello", "view": view})
 
     @property
     def state(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads([one for one in self.hear if one["type"] == "state"][-1]["state"])
+        found: dict[str, Any] = json.loads([one for one in self.heard if one["type"] == "state"][-1]["state"])
         return found
 
     def row(self, capability: str) -> dict[str, Any]:
@@ -86,7 +86,7 @@ class Page:
 
     def say(self, message: dict[str, Any]) -> str:
         self.session.receive(message)
-        answer = next(one for one in reversed(self.hear) if one["type"] in ("done", "refused"))
+        answer = next(one for one in reversed(self.heard) if one["type"] in ("done", "refused"))
         return str(answer["type"])
 
     def do(self, op: str, **fields: Any) -> str:

@@ -53,7 +53,7 @@ class Page {
     /** @type {[string, string][]} */
     this.refusals = [];
     /** @type {unknown[]} */
-    this.hear = [];
+    this.heard = [];
   }
 
   draw() {
@@ -75,7 +75,7 @@ class Page {
 
   /** @param {unknown} message */
   told(message) {
-    this.hear.push(message);
+    this.heard.push(message);
   }
 }
 
@@ -195,11 +195,11 @@ test("what is for another view is no news here, but says that the kernel is ther
   const about = { type: "about", view: "", epoch: 1, window: 30, outcomes: "", plugin: "p", state: "", choices: null };
   clock += SILENCE;
   session.hear({ ...about, view: "another" });
-  assert.deepEqual(page.hear, []);
+  assert.deepEqual(page.heard, []);
   assert.ok(session.connected);
   session.hear(about);
   session.hear({ ...about, view: session.view });
-  assert.equal(page.hear.length, 2);
+  assert.equal(page.heard.length, 2);
 });
 
 test("silence makes what is shown old, and the next word ends that", () => {

@@ -35,18 +35,18 @@ class View:
     """What a browser is to the card of a call."""
 
     def __init__(self, handle: CallHandle) -> None:
-        self.hear: list[dict[str, Any]] = []
-        self.session = HandleSession(handle, self.hear.append)
+        self.heard: list[dict[str, Any]] = []
+        self.session = HandleSession(handle, self.heard.append)
 
     def say(self, kind: str, view: str = "view") -> None:
         self.session.receive({"type": kind, "view": view})
 
     def do(self, op: str, **fields: Any) -> dict[str, Any]:
         self.session.receive({"type": "do", "id": 7, "op": op, **fields})
-        return next(one for one in reversed(self.hear) if one["type"] in ("done", "refused"))
+        return next(one for one in reversed(self.heard) if one["type"] in ("done", "refused"))
 
     def states(self) -> list[dict[str, Any]]:
-        return [json.loads(one["state"]) for one in tuple(self.hear) if one["type"] == "state"]
+        return [json.loads(one["state"]) for one in tuple(self.heard) if one["type"] == "state"]
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def test_a_view_is_told_how_the_call_goes_and_how_it_ended(specimen: jn.Plugin) 
     last = view.states()[-1]
     assert json.loads(last["answer"])["ok"] == 400
     assert last["cost"].startswith("specimen.call_host: ok")
-    revisions = [one["revision"] for one in view.hear]
+    revisions = [one["revision"] for one in view.heard]
     assert revisions == sorted(set(revisions))
 
 
@@ -139,7 +139,7 @@ def test_a_call_that_ended_before_anybody_looked_is_told_at_once(specimen: jn.Pl
     handle = specimen.submit("echo", 5)
     handle.result(PATIENCE)
     view = View(handle)
-    assert view.hear == []
+    assert view.heard == []
     view.say("hello")
     assert [state["answer"] for state in view.states()] == ["5"]
     assert not panel_threads()
@@ -152,7 +152,7 @@ def test_cancel_ends_the_call_and_is_confirmed(sleeping: CallHandle) -> None:
     assert (answer["type"], answer["id"]) == ("done", 7)
     assert isinstance(sleeping.exception(PATIENCE), jn.Cancelled)
     until(lambda: view.states()[-1]["state"] == "cancelled")
-    assert max(one["revision"] for one in view.hear if one["type"] == "state") >= answer["revision"]
+    assert max(one["revision"] for one in view.heard if one["type"] == "state") >= answer["revision"]
 
 
 @pytest.mark.parametrize(

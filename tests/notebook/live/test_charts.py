@@ -28,14 +28,14 @@ class View:
     """What a browser is to charts: it says hello and bye, and keeps what it is told."""
 
     def __init__(self, source: jn.Plugin | jn.Runtime) -> None:
-        self.hear: list[dict[str, Any]] = []
-        self.session = ChartSession(source, self.hear.append)
+        self.heard: list[dict[str, Any]] = []
+        self.session = ChartSession(source, self.heard.append)
 
     def say(self, kind: str, view: str = "view") -> None:
         self.session.receive({"type": kind, "view": view})
 
     def of(self, kind: str, view: str = "") -> list[dict[str, Any]]:
-        return [one for one in tuple(self.hear) if one["type"] == kind and one.get("view", "") == view]
+        return [one for one in tuple(self.heard) if one["type"] == kind and one.get("view", "") == view]
 
     def frames(self, view: str = "") -> list[dict[str, Any]]:
         return [frame for one in self.of("frames", view) for frame in json.loads(one["frames"])]
@@ -200,7 +200,7 @@ def test_an_unloaded_plugin_is_said_to_be_and_harms_nothing(view: View, specimen
 def test_what_makes_no_sense_is_refused_and_changes_nothing(view: View, specimen: jn.Plugin, content: object) -> None:
     version = specimen.policy.version
     view.session.receive(content)
-    assert [one["type"] for one in view.hear] == ["refused"]
+    assert [one["type"] for one in view.heard] == ["refused"]
     assert specimen.policy.version == version
     assert not view.session.feed.running
 

@@ -32,7 +32,7 @@ class Page:
     comm_id = "page"
 
     def __init__(self, panel: Any) -> None:
-        self.hear: list[dict[str, Any]] = []
+        self.heard: list[dict[str, Any]] = []
         self._ids = 0
         self.panel = panel
         panel.comm = self
@@ -44,7 +44,7 @@ class Page:
 
     def send(self, data: dict[str, Any], **_: Any) -> None:
         if data["method"] == "custom":
-            self.hear.append(data["content"])
+            self.heard.append(data["content"])
 
     def close(self) -> None:
         pass
@@ -61,10 +61,10 @@ class Page:
         """Ask for something; the answer."""
         self._ids += 1
         self.say({"type": "do", "id": self._ids, "op": op, "plugin": plugin, **fields})
-        return next(one for one in self.hear if one["type"] in ("done", "refused") and one["id"] == self._ids)
+        return next(one for one in self.heard if one["type"] in ("done", "refused") and one["id"] == self._ids)
 
     def states(self) -> list[tuple[int, dict[str, Any]]]:
-        return [(one["revision"], json.loads(one["state"])) for one in self.hear if one["type"] == "state"]
+        return [(one["revision"], json.loads(one["state"])) for one in self.heard if one["type"] == "state"]
 
     @property
     def state(self) -> dict[str, Any]:
@@ -117,7 +117,7 @@ def test_a_click_is_done_when_a_state_of_its_revision_shows_it(specimen: jn.Plug
     assert specimen.policy.granted == {"wall_clock"}
     granted = {revision: _granted(state) for revision, state in page.states()}
     assert (granted[1], granted[done["revision"]]) == (set(), {"wall_clock"})
-    told = [one["revision"] for one in page.hear[: page.hear.index(done)] if one["type"] == "state"]
+    told = [one["revision"] for one in page.heard[: page.heard.index(done)] if one["type"] == "state"]
     assert done["revision"] in told, "the state comes before the word that it is there"
 
 
@@ -217,7 +217,7 @@ def test_changes_by_the_panel_stand_in_the_audit_as_such(specimen: jn.Plugin, pa
 def test_what_makes_no_sense_is_refused_and_changes_nothing(specimen: jn.Plugin, page: Page, message: object) -> None:
     before = specimen.policy.state
     page.say(message)
-    answers = [one for one in page.hear if one["type"] not in ("state", "beat")]
+    answers = [one for one in page.heard if one["type"] not in ("state", "beat")]
     assert [answer["type"] for answer in answers] == ["refused"]
     assert answers[0]["error"]["message"]
     assert specimen.policy.state is before
@@ -468,9 +468,9 @@ def test_without_a_view_there_is_neither_thread_nor_observer(specimen: jn.Plugin
     assert _granted(page.state) == {"random"}
     page.say({"type": "bye", "view": "two"})
     until(lambda: panel_threads() == [])
-    heard = len(page.hear)
+    heard = len(page.heard)
     specimen.policy.grant("wall_clock")
-    assert len(page.hear) == heard
+    assert len(page.heard) == heard
     assert specimen.policy._observers == watching
     page.panel.close()
 

@@ -29,14 +29,14 @@ class View:
 
     def __init__(self, kind: str, make: Callable[[Send], LiveSession]) -> None:
         self.kind = kind
-        self.hear: list[dict[str, Any]] = []
-        self.session = make(self.hear.append)
+        self.heard: list[dict[str, Any]] = []
+        self.session = make(self.heard.append)
 
     def say(self, content: object) -> list[str]:
         """Say something; the types of what is heard at once, but for what the feed may tell by itself."""
-        start = len(self.hear)
+        start = len(self.heard)
         self.session.receive(content)
-        return [one["type"] for one in self.hear[start:] if one["type"] != "frames"]
+        return [one["type"] for one in self.heard[start:] if one["type"] != "frames"]
 
     def operation(self, plugin: jn.Plugin, call: int) -> dict[str, Any]:
         """One that it carries out."""
@@ -83,8 +83,8 @@ def test_what_was_done_is_answered_with_a_revision_that_has_it(
 ) -> None:
     view.say({"type": "hello", "view": "a"})
     view.say(view.operation(specimen, handle.call.scope.call_id))
-    done = next(one for one in view.hear if one["type"] == "done")
-    revisions = [one["revision"] for one in view.hear if one["type"] == "state"]
+    done = next(one for one in view.heard if one["type"] == "done")
+    revisions = [one["revision"] for one in view.heard if one["type"] == "state"]
     assert done["id"] == 7
     assert done["revision"] in (revisions or [0])
     assert revisions == sorted(set(revisions))
@@ -92,7 +92,7 @@ def test_what_was_done_is_answered_with_a_revision_that_has_it(
 
 def test_what_cannot_be_done_is_refused_with_its_id_and_the_reason(view: View) -> None:
     assert "refused" in view.say({"type": "do", "id": 9, **REFUSED[view.kind]})
-    refused = next(one for one in view.hear if one["type"] == "refused")
+    refused = next(one for one in view.heard if one["type"] == "refused")
     assert refused["id"] == 9
     assert refused["error"]["type"] in ("NoSuchPlugin", "PolicyError")
     assert refused["error"]["message"]
@@ -110,7 +110,7 @@ def test_a_view_for_which_there_is_no_thread_is_told_so(view: View, monkeypatch:
 
     monkeypatch.setattr(threads, "start", refuse)
     assert view.say({"type": "hello", "view": "a"}) == ["refused"]
-    assert view.hear[-1]["error"]["type"] == "ResourceExhausted"
+    assert view.heard[-1]["error"]["type"] == "ResourceExhausted"
     assert view.session.feed.views == 0
 
 
@@ -119,6 +119,6 @@ def test_everything_that_is_said_has_a_declared_shape(view: View, specimen: jn.P
     view.say(view.operation(specimen, handle.call.scope.call_id))
     view.say(None)
     said = messages.Done | messages.Refused | messages.Whole | messages.Beat | messages.About | messages.Frames
-    assert {one["type"] for one in view.hear} >= {"done", "refused"}
-    for one in tuple(view.hear):
+    assert {one["type"] for one in view.heard} >= {"done", "refused"}
+    for one in tuple(view.heard):
         assert msgspec.to_builtins(msgspec.convert(one, said)) == one
