@@ -169,20 +169,6 @@ static const jc_field jc_ticker_fields[] = {
     END,
 };
 
-static const jc_layout layouts[] = {
-    LAYOUT(jc_field),
-    LAYOUT(jc_layout),
-    LAYOUT(jc_import),
-    LAYOUT(jc_limits),
-    LAYOUT(jc_call),
-    LAYOUT(jc_pool),
-    LAYOUT(jc_memory),
-    LAYOUT(jc_box),
-    LAYOUT(jc_profile),
-    LAYOUT(jc_image),
-    LAYOUT(jc_sample),
-    LAYOUT(jc_ticker),
-    {NULL, 0, NULL},
 static const jc_field jc_gate_limits_fields[] = {
     FIELD(jc_gate_limits, max_depth),
     FIELD(jc_gate_limits, max_values),
@@ -199,8 +185,21 @@ static const jc_field jc_gate_report_fields[] = {
 };
 
 static const jc_layout layouts[] = {
-    LAYOUT(jc_field),       LAYOUT(jc_layout),      LAYOUT(jc_import),
-    LAYOUT(jc_gate_limits), LAYOUT(jc_gate_report), {NULL, 0, NULL},
+    LAYOUT(jc_field),
+    LAYOUT(jc_layout),
+    LAYOUT(jc_import),
+    LAYOUT(jc_limits),
+    LAYOUT(jc_call),
+    LAYOUT(jc_pool),
+    LAYOUT(jc_memory),
+    LAYOUT(jc_box),
+    LAYOUT(jc_profile),
+    LAYOUT(jc_image),
+    LAYOUT(jc_sample),
+    LAYOUT(jc_ticker),
+    LAYOUT(jc_gate_limits),
+    LAYOUT(jc_gate_report),
+    {NULL, 0, NULL},
 };
 
 const jc_layout *jc_layouts(void) { return layouts; }
