@@ -7,6 +7,8 @@ Wasmtime's own limiter takes five numbers, limits each memory by itself and has 
   a memory grows. The base never moves, so its address and size are plain numbers here.
 - A finished memory's reservation is recycled: ``madvise`` gives its pages back as zeros, and the pages beyond a smaller
   successor's minimum are protected again, or the successor could read past its size.
+- A new memory gets its image: what the module's leading data segments write (`wasm.memory_images`). Wasmtime makes a
+  module's memories in their order, before any data segment that it writes itself and before the start function.
 - All memories of an instance share one `MemoryAccount`, whose limit is looked up again at each grow; all accounts of a
   process share one `MemoryPool`.
 - The callbacks run on the thread inside the guest. They fail closed: an exception is kept on the account and the grow
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from judicia_notebook.engine.limits import Budget
+    from judicia_notebook.wasm.memory_images import Image
 
 AVAILABLE = sys.platform in ("linux", "darwin")
 """Whether this system has the system calls for it. Elsewhere Wasmtime's own limiter has to do."""
@@ -39,6 +42,9 @@ _ZEROES_WHAT_IT_TAKES = sys.platform == "linux"  # elsewhere MADV_DONTNEED may l
 _ANONYMOUS = (mmap.MAP_PRIVATE | mmap.MAP_ANON | (0x4000 if sys.platform == "linux" else 0x40)) if AVAILABLE else 0
 _NONE, _READ_WRITE = 0, 3
 _DONTNEED = 4
+_POPULATE_WRITE = 23  # Linux 5.14
+# Bytes from which all pages of a copy are asked for at once: a fault for each of them takes twice the time.
+_AT_ONCE = (32 << 10) if sys.platform == "linux" else sys.maxsize
 _MAP_FAILED = c_void_p(-1).value
 
 
@@ -171,18 +177,20 @@ _instantiating = threading.local()
 
 
 class instantiating:  # noqa: N801  # reads as a statement: with instantiating(account)
-    """While this block runs, memories made on this thread belong to `account`."""
+    """While this block runs, memories made on this thread belong to `account`, and begin with `images` in turn."""
 
-    __slots__ = ("account",)
+    __slots__ = ("account", "images")
 
-    def __init__(self, account: MemoryAccount) -> None:
+    def __init__(self, account: MemoryAccount, images: tuple[Image, ...]) -> None:
         self.account = account
+        self.images = images
 
     def __enter__(self) -> None:
         _instantiating.account = self.account
+        _instantiating.images = iter(self.images)
 
     def __exit__(self, *_: object) -> None:
-        _instantiating.account = None
+        _instantiating.account = _instantiating.images = None
 
 
 def _commit(mapped: int, size: int) -> int | None:
@@ -202,6 +210,20 @@ def _commit(mapped: int, size: int) -> int | None:
     return base
 
 
+def _fits(image: Image, size: int) -> bool:
+    """Whether an image ends within a memory of that size. It does unless we and Wasmtime read a module differently."""
+    return not image or image[-1].offset + len(image[-1].content) <= size
+
+
+def _fill(base: int, image: Image) -> None:
+    """Copy an image into a memory of zeros."""
+    for offset, content in image:
+        if len(content) >= _AT_ONCE:  # where the system does not know this, the copy faults the pages in as it goes
+            first = offset & -mmap.PAGESIZE
+            _madvise(base + first, offset + len(content) - first, _POPULATE_WRITE)
+        ctypes.memmove(base + offset, content, len(content))
+
+
 @capi.callback(capi.MEMORY_NEW)
 def _new_memory(env: int, kind: int, minimum: int, maximum: int, reserved: int, guard: int, result: int) -> int | None:
     account: MemoryAccount | None = None
@@ -209,6 +231,9 @@ def _new_memory(env: int, kind: int, minimum: int, maximum: int, reserved: int, 
         account = _instantiating.account
         if account is None:
             return capi.error_new(b"a linear memory was asked for outside an instantiation")  # type: ignore[no-any-return]
+        image = next(_instantiating.images, ())
+        if not _fits(image, minimum):
+            raise RuntimeError("an image is larger than its memory")
         if not account.admit(minimum, initial=True):
             return capi.error_new(b"memory quota")  # type: ignore[no-any-return]
         reserved = max(reserved, minimum)
@@ -217,6 +242,7 @@ def _new_memory(env: int, kind: int, minimum: int, maximum: int, reserved: int, 
             account.release(minimum)
             account.refuse(account.used + minimum, account.used, "system")
             return capi.error_new(b"the system has no memory left")  # type: ignore[no-any-return]
+        _fill(base, image)
         key = next(_keys)
         memory = _memories[key] = Memory(account, base, minimum, reserved, reserved + guard)
         account.memories.append(memory)

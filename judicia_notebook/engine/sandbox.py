@@ -170,6 +170,8 @@ class Linkage:
 
     Parameters
     ----------
+    module : Module
+        Its images are what each instance's memories begin with.
     info : ModuleInfo
         The same module as our reader saw it: the types of its exports, which the call path must not get wrong.
     functions : iterable of HostFunction
@@ -196,6 +198,7 @@ class Linkage:
         self.engine = engine
         self.export_names = {export.index: export.name for export in exported}
         self.function_names = info.names
+        self.images = module.images
         self.export_types = {export.name: export.type for export in exported if export.type is not None}
         self._keys: list[int] = []
         pre = c_void_p()
@@ -425,7 +428,7 @@ class Sandbox:
         previous, _entered.sandbox = _entered.sandbox, self
         self.starting = True
         try:
-            with memory.instantiating(self.account):
+            with memory.instantiating(self.account, self.linkage.images):
                 error = capi.instance_pre_instantiate(
                     self.linkage.pre, self._context, byref(self._instance), byref(trap)
                 )
