@@ -142,6 +142,17 @@ def imports(count: int) -> bytes:
     return MAGIC + ONE + section(2, numbered(count, lambda number: b"\x01a\x05%05d\0\0" % number))
 
 
+def name_section(kind: int, entries: Make) -> Make:
+    """A name section with one subsection."""
+
+    def make(count: int) -> bytes:
+        listed = entries(count)
+        names = b"\x04name" + bytes([kind]) + leb(len(listed)) + listed
+        return MAGIC + ONE + FUNCTION + EMPTY + section(0, names)
+
+    return make
+
+
 def tables(count: int) -> bytes:
     """Sixteen of them, filled at their ends; the count is that of their elements, by 4096."""
     last = min(4096 * count, 1 << 20)
@@ -180,6 +191,12 @@ SECTIONS: dict[str, Make] = {
     "functions of 100 results": functions(0, 100, listed=True),
     "imports": imports,
     "tables": tables,
+    "names of functions": name_section(
+        1, lambda count: numbered(count, lambda number: leb(number) + b"\x05%05d" % (number % 99_999))
+    ),
+    "names of locals": name_section(
+        2, lambda count: b"\x01\0" + numbered(count, lambda number: leb(number) + b"\x01a")
+    ),
 }
 
 
