@@ -12,8 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
-enum { MOST_RECYCLED = 32 };
+enum { MOST_RECYCLED = 32, POPULATE_FROM = 32 << 10 };
 
 #if defined(__linux__)
 static const bool zeroes = true;
@@ -213,6 +214,18 @@ static void finalize(void *env) {
     give_back(memory);
 }
 
+/* Fault many pages in at once: 1 MiB takes half the time. Where the system does not know this, the copy does it. */
+static void populate(uint8_t *start, uint64_t length) {
+#if defined(__linux__) && defined(MADV_POPULATE_WRITE)
+    if (length >= POPULATE_FROM) {
+        uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), first = (uintptr_t)start & ~(page - 1);
+        (void)madvise((void *)first, (uintptr_t)start + length - first, MADV_POPULATE_WRITE);
+    }
+#else
+    (void)start, (void)length;
+#endif
+}
+
 /* Bytes that data segments were: Wasmtime has checked nothing of them, so they are checked here. */
 static bool fill(const jc_memory *memory) {
     for (size_t at = 0; at < making.count; at++) {
@@ -221,6 +234,7 @@ static bool fill(const jc_memory *memory) {
             continue;
         if (image->offset > memory->size || image->length > memory->size - image->offset)
             return false;
+        populate(memory->base + image->offset, image->length);
         memcpy(memory->base + image->offset, image->bytes, image->length);
     }
     return true;
