@@ -206,6 +206,8 @@ class Invocation:
             self.stop(Cancelled("Python is exiting", plugin=self.plugin, function=self.function))
         elif stop in _LOST and self.failure is None:
             self.failure = RuntimeError("a Python function died at its entry")
+        elif stop == Stop.MISREAD and self.failure is None:
+            self.failure = RuntimeError("an image is larger than its memory")
 
     @property
     def was_refused_a_host_call(self) -> bool:

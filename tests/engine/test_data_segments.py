@@ -21,7 +21,7 @@ from judicia_notebook.engine.compile_apart import CompileLimits
 from judicia_notebook.engine.engine import Engine
 from judicia_notebook.engine.invocation import Invocation
 from judicia_notebook.engine.limits import FixedBudget, Limits
-from judicia_notebook.engine.memory import MemoryPool
+from judicia_notebook.engine.memory import Memory, MemoryPool
 from judicia_notebook.engine.sandbox import Linkage, Sandbox
 from judicia_notebook.engine.slots import pack_numbers
 from judicia_notebook.engine.startup import get_engine
@@ -91,6 +91,11 @@ def bare(wasm: bytes, steps: list[Step]) -> Seen:
     return "ok", [ctypes.string_at(each.data_ptr(store), each.data_len(store)) for each in memories], returned
 
 
+def memories_of(sandbox: Sandbox) -> list[Memory]:
+    fields = sandbox.box.fields
+    return [Memory(fields.memories[place]) for place in range(fields.memory_count)]
+
+
 def ours(wasm: bytes, steps: list[Step]) -> Seen:
     engine, info = get_engine(), read_module(wasm)
     try:
@@ -99,7 +104,7 @@ def ours(wasm: bytes, steps: list[Step]) -> Seen:
         return f"refused {_place(error.message)}", [], []
     linkage = Linkage(engine, compiled, info, [])
     budget = FixedBudget(Limits())
-    sandbox, invocation = Sandbox(linkage, budget, MemoryPool(1 << 30)), Invocation(budget)
+    sandbox, invocation = Sandbox(linkage, MemoryPool(1 << 30)), Invocation(budget)
     sandbox.enter(invocation)
     try:
         try:
@@ -115,7 +120,7 @@ def ours(wasm: bytes, steps: list[Step]) -> Seen:
                 returned.append(True)
             except CallError:
                 returned.append(False)
-        return "ok", [ctypes.string_at(each.base, each.size) for each in sandbox.account.memories], returned
+        return "ok", [ctypes.string_at(each.base, each.size) for each in memories_of(sandbox)], returned
     finally:
         sandbox.leave()
         sandbox.close()
@@ -261,7 +266,7 @@ def test_an_image_that_does_not_fit_is_not_copied() -> None:
     linkage = Linkage(get_engine(), compiled, info, [])
     budget = FixedBudget(Limits())
     pool = MemoryPool(1 << 30)
-    sandbox, invocation = Sandbox(linkage, budget, pool), Invocation(budget)
+    sandbox, invocation = Sandbox(linkage, pool), Invocation(budget)
     sandbox.enter(invocation)
     try:
         with pytest.raises(HostFailure, match="an image is larger than its memory"):

@@ -37,6 +37,7 @@ enum jc_stop {
     JC_HOST_DIED,     /* a host function did not come to its last line */
     JC_HOST_REFUSED,  /* a host call from where none may come */
     JC_EXITED,        /* Python is exiting */
+    JC_MISREAD,       /* an image is larger than its memory: we and Wasmtime read the module differently */
 };
 
 /* What jc_enter and the functions inside answer. */

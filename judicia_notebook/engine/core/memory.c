@@ -261,7 +261,9 @@ static void *new_memory(void *env, void *type, size_t minimum, size_t maximum, s
     if (!fill(memory)) {
         release(box, minimum);
         unmap(memory);
-        return jc_wt.wasmtime_error_new("a data segment lies beyond its memory");
+        if (box->call != NULL && box->call->stop == JC_GOES_ON)
+            box->call->stop = JC_MISREAD;
+        return jc_wt.wasmtime_error_new("an image is larger than its memory");
     }
     making.made++;
     box->memories[box->memory_count++] = memory;

@@ -44,6 +44,7 @@ class Stop(enum.IntEnum):
     HOST_DIED = 6
     HOST_REFUSED = 7
     EXITED = 8
+    MISREAD = 9
 
 
 class Status(enum.IntEnum):
