@@ -25,7 +25,8 @@ ARGS ?=
 PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4
 
 # What `make sanitize` runs, and where `make wasmtime` installs.
-SANITIZED := tests/engine tests/hostile tests/stateful
+ASAN_OPTIONS := detect_leaks=0:abort_on_error=1:quarantine_size_mb=8:handle_segv=0:handle_sigbus=0
+SANITIZED := tests/engine tests/hostile tests/stateful --ignore tests/hostile/test_walls.py
 OTHER := $(VENV)/wasmtime-$(VERSION)
 
 # What `make check` leaves to `make test`, beside all that needs a kernel, a browser or minutes.
@@ -77,12 +78,14 @@ cross: $(BIN)/python
 analyze: $(BIN)/python
 	@$(BIN)/python tools/build_core.py --analyze
 
-# The engine's tests on a core with AddressSanitizer and UBSan. RLIMIT_AS forbids AddressSanitizer its shadow, and
-# Python leaks what it keeps until its end.
+# The engine's tests on a core with AddressSanitizer and UBSan. Its shadow of all memory leaves a limit of address space
+# no room; Python keeps until its end what would count as leaked; memory that is kept back would count as held; a fault
+# of a guest is Wasmtime's. Whatever throws in C++ needs libstdc++ before AddressSanitizer looks for it.
 sanitize: $(VENV)/.dev
 	@$(BIN)/python tools/build_core.py --sanitize
-	@LD_PRELOAD=$$($${CC:-gcc} -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0:abort_on_error=1 \
-	    UBSAN_OPTIONS=print_stacktrace=1 $(PYTEST) $(or $(ARGS),$(SANITIZED)); \
+	@LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libstdc++.so.6)" \
+	    ASAN_OPTIONS=$(ASAN_OPTIONS) \
+	    UBSAN_OPTIONS=print_stacktrace=1 $(PYTEST) -m "not address_space" $(or $(ARGS),$(SANITIZED)); \
 	status=$$?; $(BIN)/python tools/build_core.py; exit $$status
 
 # The engine's tests on another release of wasmtime: an environment of its own, which sees all other packages of .venv.
@@ -93,7 +96,7 @@ wasmtime: $(VENV)/.dev core
 	    'wasmtime==$(VERSION).*'
 	@$(BIN)/python -c 'import sysconfig; print("import site; site.addsitedir(%r)" % sysconfig.get_path("purelib"))' \
 	    >"$$($(OTHER)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/zz_the_rest.pth"
-	@$(OTHER)/bin/python -m judicia_notebook doctor | grep -E ' (core|engine) '
+	@said=$$($(OTHER)/bin/python -m judicia_notebook doctor | grep ' engine '); echo "$$said"; case "$$said" in ok*) ;; *) exit 1;; esac
 	@$(OTHER)/bin/python -m pytest --numprocesses logical --maxprocesses 4 $(or $(ARGS),tests/engine tests/limits)
 
 docs: $(VENV)/.docs core

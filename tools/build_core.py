@@ -104,7 +104,7 @@ def keep_current(variant: str = "release") -> bool:
     if is_current(LIBRARY, variant):
         return False
     if variant == "sanitized":  # with gcc, whose AddressSanitizer is a library that LD_PRELOAD can name
-        build(LIBRARY, find_compiler() if os.environ.get("CC") else ["gcc"], variant=variant, flags=SANITIZE)
+        build(LIBRARY, ["gcc"], variant=variant, flags=SANITIZE)
     else:
         build(LIBRARY)
     return True

@@ -486,6 +486,7 @@ def test_values_in_the_file_of_a_run_are_bounded(rt: jn.Runtime, tmp_path: Path)
     assert "values" in refused
 
 
+@pytest.mark.address_space
 @pytest.mark.wall(
     {"judicia_notebook.engine.room:check_room": "lambda size: None"},
 )
@@ -524,18 +525,21 @@ def attempt(work):
 """
 
 
+@pytest.mark.address_space
 @NOTHING_TO_WRITE
 def test_a_text_that_there_is_no_memory_to_write_is_refused(survives: Survives) -> None:
     code = 'p, text = writer(b"1"), "x" * (40 << 20)\nattempt(lambda: p.call("answer", {"a": [text]}))\nalive()'
     assert survives(DEEP + SCARCE + code) == ["MemoryError", "alive"]
 
 
+@pytest.mark.address_space
 @NOTHING_TO_WRITE
 def test_bytes_that_there_is_no_memory_to_write_are_refused(survives: Survives) -> None:
     code = 'p, data = writer(b"1"), b"x" * (40 << 20)\nattempt(lambda: p.call("answer", data))\nalive()'
     assert survives(DEEP + SCARCE + code) == ["MemoryError", "alive"]
 
 
+@pytest.mark.address_space
 @NOTHING_TO_WRITE
 def test_numbers_that_there_is_no_memory_to_write_are_refused(survives: Survives) -> None:
     code = 'p, many = writer(b"1"), [1 / 3] * 3_000_000\nattempt(lambda: p.call("answer", many))\nalive()'
