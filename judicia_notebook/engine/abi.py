@@ -148,10 +148,7 @@ class Exchange:
         if status == Status.NO_ALLOCATOR:
             return violation(invocation, f"it exports no {ALLOC}, so it cannot be handed anything")
         if status == Status.ALLOC_ZERO:
-            if (refused := sandbox.account.refused) is not None:
-                wanted, limit, _ = refused
-                return invocation.exceeded("memory", limit, wanted, "bytes")
-            return violation(invocation, f"{ALLOC}({length}) answered 0, which says that it has no room")
+            return self._no_room(invocation, length)
         size = sandbox.memory.size if sandbox.memory is not None else 0
         if status == Status.ALLOC_BEYOND:
             return violation(
@@ -159,11 +156,7 @@ class Exchange:
             )
         pointer, answer = fields.answer, fields.answer_length
         if status == Status.ANSWER_LARGE:
-            invocation.note_stop()
-            error = invocation.ended or violation(invocation, "its answer is too large")
-            if isinstance(error, QuotaExceeded) and (asked := suspicion(pointer, answer)):
-                error.facts = (*error.facts, asked.strip())
-            return error
+            return self._too_large(invocation, pointer, answer)
         if status == Status.ANSWER_BEYOND:
             return self._beyond(pointer, answer, invocation, "its answer")
         if status == Status.ANSWER_OVERLAPS:
@@ -172,6 +165,19 @@ class Exchange:
         if status == Status.NO_MEMORY:
             return ResourceExhausted(f"This process has no memory left for the answer of {invocation.where}.")
         return sandbox.failure(status)
+
+    def _no_room(self, invocation: Invocation, length: int) -> CallError:
+        if (refused := self.sandbox.account.refused) is not None:
+            wanted, limit, _ = refused
+            return invocation.exceeded("memory", limit, wanted, "bytes")
+        return violation(invocation, f"{ALLOC}({length}) answered 0, which says that it has no room")
+
+    @staticmethod
+    def _too_large(invocation: Invocation, pointer: int, length: int) -> QuotaExceeded:
+        error = invocation.excess()
+        if question := suspicion(pointer, length):
+            error.facts = (*error.facts, question.strip())
+        return error
 
     def _failed_run(self, status: int, invocation: Invocation, length: int) -> JudiciaError:
         """The error for a guest's function that did not return: the function itself, or its allocator."""

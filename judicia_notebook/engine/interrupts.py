@@ -1,10 +1,10 @@
 """Signals on the main thread, during a call or a step that is done whole or not: Ctrl-C, the stop button, an alarm.
 
 Python runs a signal handler at the first bytecode it gets. While a guest runs there is none: so the core counts the
-signals that Python handles (``core/signals.c``), and a tick that finds the count moved calls into Python, which runs the
-handlers. That is the first bytecode of a callback, *before* any ``try`` in it; ctypes prints what a handler raises there,
-and loses it. So while a call runs on the main thread, what handlers raise is kept: the tick ends the call, and the
-exception goes on from there, once everything is recorded.
+signals that Python handles (``core/signals.c``), and a tick that finds the count moved calls into Python, which runs
+the handlers. That is the first bytecode of a callback, *before* any ``try`` in it; ctypes prints what a handler raises
+there, and loses it. So while a call runs on the main thread, what handlers raise is kept: the tick ends the call, and
+the exception goes on from there, once everything is recorded.
 
 - The next call wraps each handler that is a Python function in a `_Deferring`. The wrapper stays between calls, since
   setting a handler costs more than a call, and passes signals through. ipykernel sets its own handler around every
@@ -23,12 +23,22 @@ import threading
 from collections.abc import Callable
 from ctypes import c_int
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from judicia_notebook.engine.core import functions
 
-if TYPE_CHECKING:
-    from judicia_notebook.engine.invocation import Invocation
+
+class Call(Protocol):
+    """A running call, as far as signals are concerned."""
+
+    signals: int
+
+    @property
+    def where(self) -> str: ...
+
+    def interrupt(self, raised: BaseException) -> None:
+        """End with what a signal handler raised."""
+
 
 _MAIN = threading.main_thread().ident
 _CAUGHT_BY_WASMTIME = {"SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE"}
@@ -36,8 +46,16 @@ _NEVER = {"SIGKILL", "SIGSTOP"}
 _HANDLED = tuple(int(number) for number in signal.Signals if number.name not in _CAUGHT_BY_WASMTIME | _NEVER)
 _FREE = tuple(getattr(signal, name) for name in ("SIGURG", "SIGWINCH", "SIGCONT", "SIGCHLD") if hasattr(signal, name))
 _SIGINT = (c_int * 1)(signal.SIGINT)
+_OFTEN = tuple(
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGALRM", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGVTALRM", "SIGPROF", "SIGBREAK")
+    if hasattr(signal, name)
+)
+"""Each call looks whether these have new handlers. The others are looked at when one of these has, and by loads."""
+
+_seen_often: list[Any] = []
 _seen: list[Any] = []  # the handlers as they were left, in the order of _HANDLED
-_running: list[Invocation] = []  # on the main thread, outermost first
+_running: list[Call] = []  # on the main thread, outermost first
 _blocks = 0  # of `deferred`, around what the main thread does now
 _held_back: list[BaseException] = []
 SLICE = 0.05
@@ -153,11 +171,11 @@ class Changed(type(threading.RLock())):  # type: ignore[misc]  # the class has n
         return wait_until(look, seconds)
 
 
-def enter(invocation: Invocation) -> bool:
+def enter(invocation: Call) -> bool:
     """Keep signals' exceptions out of this call's callbacks, if it is on the main thread; whether `leave` is due."""
     if threading.get_ident() != _MAIN:
         return False
-    if list(map(_signal.getsignal, _HANDLED)) != _seen:
+    if list(map(_signal.getsignal, _OFTEN)) != _seen_often:
         _wrap_all()
     functions.signals_watch(_SIGINT, 1)  # whoever sets the same handler again leaves `_seen` as it is
     invocation.signals = functions.signals_seen()
@@ -174,6 +192,7 @@ def _wrap_all() -> None:
             signal.signal(number, handler)
         found.append(handler)  # not read back: what a handler sets meanwhile has to look new to the next call
     _seen[:] = found
+    _seen_often[:] = map(dict(zip(_HANDLED, found, strict=True)).__getitem__, _OFTEN)
     _learn_pythons_handler()
     functions.signals_watch((c_int * len(_HANDLED))(*_HANDLED), len(_HANDLED))
 
@@ -193,12 +212,12 @@ def _nothing(_number: int, _frame: object) -> None:
     """Handle a signal that the system ignores unless a program asks for it."""
 
 
-def leave(invocation: Invocation) -> None:
+def leave(invocation: Call) -> None:
     """Let signals go where they went before this call."""
     _running.remove(invocation)
 
 
-def in_foreground() -> Invocation | None:
+def in_foreground() -> Call | None:
     """The call that the main thread is inside of, the innermost one; from any thread."""
     running = tuple(_running)
     return running[-1] if running else None

@@ -3,10 +3,10 @@
 - `Linkage` is what all instances of a plugin share: the compiled module and its host functions, resolved once.
 - `Sandbox` is one store and instance. One thread at a time is inside it; others may only mark it.
 - The core, ``core/box.c``, enters and leaves it, runs it, and stops it at a tick: all without Python's lock.
-- The core calls two functions of ours on the thread that is inside: `_on_host_call` for an import, and `_on_signal` when
-  a signal came that Python handles. Neither lets an exception out: the invocation keeps it, Wasmtime unwinds the guest,
-  and `Sandbox.run` raises it. What such a function returns is never believed: its last line writes a verdict into the
-  core's memory. Whatever ends it before that stops the guest.
+- The core calls two functions of ours on the thread that is inside: `_on_host_call` for an import, and `_on_signal`
+  when a signal came that Python handles. Neither lets an exception out: the invocation keeps it, Wasmtime unwinds the
+  guest, and `Sandbox.run` raises it. What such a function returns is never believed: its last line writes a verdict
+  into the core's memory. Whatever ends it before that stops the guest.
 - The owner closes a store. While a thread is inside, that thread closes it when it leaves. A store that its owner never
   closed goes with the last reference to it; the thread inside holds one.
 """
@@ -305,8 +305,7 @@ class Sandbox:
     def _refusal(self, status: int, invocation: Invocation) -> JudiciaError:
         """The error for an entry that the core refused."""
         if status == Status.OVER_MEMORY:
-            invocation.note_stop()
-            return invocation.ended or _foreign()
+            return invocation.excess()
         safety.check_process()
         if status == Status.OCCUPIED:
             return ResourceExhausted("This instance is in use.")

@@ -10,9 +10,9 @@ removes that (`forget`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sized
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from judicia_notebook.context import current_call, current_way
 from judicia_notebook.errors import PolicyError, ResourceExhausted
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from judicia_notebook.host.services import Host
     from judicia_notebook.records.recorder import Recorder
-    from judicia_notebook.records.table import Table
     from judicia_notebook.runtime.plugin import Plugin
 
 SECONDS = 5.0
@@ -115,7 +114,7 @@ def _found(runtime: Runtime) -> Iterable[str]:
             yield f"what runs: calls of {running} plugin{'s' if running > 1 else ''} are cancelled"
     yield from runtime.host.kept()
     recorder = runtime._recorder
-    rows: dict[str, Table[Any]] = {
+    rows: dict[str, Sized] = {
         "call": recorder.calls,
         "host call": recorder.host_calls,
         "sample": recorder.samples,

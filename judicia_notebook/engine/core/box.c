@@ -265,7 +265,7 @@ static int arm(jc_box *box, jc_call *call, int64_t elements) {
     int status = jc_refuel(box, fuel);
     jc_call_start(call);
     if (status == JC_OK && box->held > found.most[JC_MEMORY]) { /* lowered below what it holds */
-        jc_exceed(call, &found, JC_MEMORY, box->held);
+        jc_note_excess(call, &found, JC_MEMORY, box->held);
         return JC_OVER_MEMORY;
     }
     return status;
@@ -433,7 +433,7 @@ static int check_answer(jc_box *box) {
     jc_read_limits(box->call, &found);
     if (box->answer_length > (uint64_t)found.most[JC_ANSWER]) {
         box->broken = 1; /* request and answer stay allocated in the guest */
-        jc_exceed(box->call, &found, JC_ANSWER, (int64_t)box->answer_length);
+        jc_note_excess(box->call, &found, JC_ANSWER, (int64_t)box->answer_length);
         return JC_ANSWER_LARGE;
     }
     if (box->answer_length == 0)

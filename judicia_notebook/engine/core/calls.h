@@ -54,7 +54,7 @@ enum jc_status {
     JC_NO_ALLOCATOR,    /* it exports no judicia_alloc or no judicia_free */
     JC_ALLOC_ZERO,      /* judicia_alloc answered 0 */
     JC_ALLOC_BEYOND,    /* judicia_alloc answered an address beyond the memory */
-    JC_ANSWER_LARGE,    /* the answer is larger than it may be */
+    JC_ANSWER_LARGE,    /* the answer is larger than it may be: kind, limit and used of the call */
     JC_ANSWER_BEYOND,   /* the answer lies beyond the memory */
     JC_ANSWER_OVERLAPS, /* the answer overlaps the request without being the request */
     JC_NO_MEMORY,       /* the process has no memory for the core's own buffers */
@@ -91,7 +91,7 @@ typedef struct jc_call {
     int64_t host_ns;      /* in host functions, without the guest's allocator */
     int64_t allocator_ns; /* the guest in judicia_alloc and judicia_free, outside of host calls */
     int64_t signals;      /* that had come before it began; below 0 on threads other than the main thread */
-    int64_t limit;        /* of JC_EXCEEDED, of one look */
+    int64_t limit;        /* with used, kind and owner: of JC_EXCEEDED, from one look */
     int64_t used;
     int32_t kind;
     int32_t owner;
@@ -219,7 +219,8 @@ JC_API void jc_limits_publish(jc_limits *limits, const int64_t *most); /* one wr
 JC_API void jc_limits_free(jc_limits *limits);
 JC_API jc_pool *jc_pool_new(int64_t ceiling);
 JC_API void jc_pool_release(jc_pool *pool);
-JC_API jc_call *jc_call_new(int64_t id);
+JC_API jc_call *jc_call_new(int64_t id, int64_t signals, jc_call *outer, jc_limits *plugin, jc_limits *own,
+                            jc_limits *former); /* on its thread; NULL: no memory */
 JC_API void jc_call_free(jc_call *call); /* by its owner, when no box has it; a late jc_cancel does no harm */
 JC_API void jc_call_limit(jc_call *call, int64_t token, int32_t owner, jc_limits *limits); /* also while it runs */
 JC_API void jc_cancel(jc_call *call, int64_t token); /* any thread, also from a signal handler */

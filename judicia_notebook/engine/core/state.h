@@ -32,7 +32,7 @@ typedef struct jc_in_force {
 } jc_in_force;
 
 void jc_read_limits(jc_call *call, jc_in_force *found);
-int jc_exceed(jc_call *call, const jc_in_force *found, enum jc_kind kind, int64_t used); /* JC_EXCEEDED */
+void jc_note_excess(jc_call *call, const jc_in_force *found, enum jc_kind kind, int64_t used);
 
 bool jc_pool_take(jc_pool *pool, int64_t size);
 void jc_pool_give_back(jc_pool *pool, int64_t size);

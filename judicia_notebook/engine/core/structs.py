@@ -1,4 +1,4 @@
-"""The structs of ``calls.h`` as ctypes has them, and its enumerations. Each is compared with the library when it is loaded.
+"""The structs and enumerations of ``calls.h`` as ctypes has them. Each is compared with the library when it is loaded.
 
 A struct is C's memory: `from_address` looks at it in place, and never frees it.
 """
