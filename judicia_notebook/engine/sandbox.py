@@ -29,7 +29,7 @@ from judicia_notebook.engine import capi, safety, ticks, traps
 from judicia_notebook.engine.core import functions, structs
 from judicia_notebook.engine.core.structs import Status, Verdict
 from judicia_notebook.engine.finalizers import leave, sweep
-from judicia_notebook.engine.memory import Box, Memory, MemoryAccount
+from judicia_notebook.engine.memory import Box, Memory, MemoryAccount, images_of
 from judicia_notebook.engine.slots import Export, Slots, layout
 from judicia_notebook.errors import AbiViolation, CompileError, JudiciaError, ResourceExhausted
 
@@ -152,6 +152,8 @@ class Linkage:
 
     Parameters
     ----------
+    module : Module
+        Its images are what each instance's memories begin with.
     info : ModuleInfo
         The same module as our reader saw it: the types of its exports, which the call path must not get wrong.
     functions : iterable of HostFunction
@@ -178,6 +180,7 @@ class Linkage:
         self.engine = engine
         self.export_names = {export.index: export.name for export in exported}
         self.function_names = info.names
+        self.images = images_of(module.images)
         self.export_types = {export.name: export.type for export in exported if export.type is not None}
         self._keys: list[int] = []
         pre = c_void_p()
@@ -370,7 +373,7 @@ class Sandbox:
         GuestTrap, AbiViolation
             From the start function.
         """
-        status = self.inside(functions.instantiate, self.linkage.pre, None, 0)
+        status = self.inside(functions.instantiate, self.linkage.pre, *self.linkage.images)
         if status:
             raise self.failure(status, starting=True)
         self._memory = Memory(self._fields.memory) if self._fields.memory else None

@@ -1,5 +1,7 @@
 /* The layout of every struct that C shares with Python: as this library's compiler laid it out. */
 #include "calls.h"
+#include "core.h"
+#include "gate.h"
 
 #define FIELD(type, field) {#field, (uint32_t)offsetof(type, field), (uint32_t)sizeof(((type *)0)->field)}
 #define LAYOUT(type) {#type, (uint32_t)sizeof(type), type##_fields}
@@ -167,6 +169,21 @@ static const jc_field jc_ticker_fields[] = {
     END,
 };
 
+static const jc_field jc_gate_limits_fields[] = {
+    FIELD(jc_gate_limits, max_depth),
+    FIELD(jc_gate_limits, max_values),
+    FIELD(jc_gate_limits, max_digits),
+    FIELD(jc_gate_limits, seed),
+    END,
+};
+
+static const jc_field jc_gate_report_fields[] = {
+    FIELD(jc_gate_report, verdict),  FIELD(jc_gate_report, offset),
+    FIELD(jc_gate_report, values),   FIELD(jc_gate_report, keys),
+    FIELD(jc_gate_report, depth),    FIELD(jc_gate_report, hard),
+    FIELD(jc_gate_report, doubtful), END,
+};
+
 static const jc_layout layouts[] = {
     LAYOUT(jc_field),
     LAYOUT(jc_layout),
@@ -180,6 +197,8 @@ static const jc_layout layouts[] = {
     LAYOUT(jc_image),
     LAYOUT(jc_sample),
     LAYOUT(jc_ticker),
+    LAYOUT(jc_gate_limits),
+    LAYOUT(jc_gate_report),
     {NULL, 0, NULL},
 };
 

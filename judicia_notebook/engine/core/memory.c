@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_RECYCLED = 32 };
+enum { MOST_RECYCLED = 32, POPULATE_FROM = 32 << 10 };
 
 typedef struct linear_memory { /* wasmtime_linear_memory_t */
     void *env;
@@ -211,6 +211,8 @@ static bool fill(const jc_memory *memory) {
             continue;
         if (image->offset > memory->size || image->length > memory->size - image->offset)
             return false;
+        if (image->length >= POPULATE_FROM)
+            jc_pages_touch(memory->base + image->offset, image->length);
         memcpy(memory->base + image->offset, image->bytes, image->length);
     }
     return true;

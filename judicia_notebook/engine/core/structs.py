@@ -6,7 +6,7 @@ A struct is C's memory: `from_address` looks at it in place, and never frees it.
 from __future__ import annotations
 
 import enum
-from ctypes import Structure, c_int32, c_int64, c_uint64, c_void_p
+from ctypes import Structure, c_char_p, c_int32, c_int64, c_uint64, c_void_p
 
 KINDS, OWNERS, MEMORIES = 5, 3, 24
 NO_LIMIT = (1 << 63) - 1
@@ -217,10 +217,10 @@ class Profile(Structure):
 
 
 class Image(Structure):
-    """``jc_image``"""
+    """``jc_image``. Its bytes are those of a Python object, which it keeps."""
 
     c_name = "jc_image"
-    _fields_ = [("memory", c_uint64), ("offset", c_uint64), ("length", c_uint64), ("bytes", c_void_p)]
+    _fields_ = [("memory", c_uint64), ("offset", c_uint64), ("length", c_uint64), ("bytes", c_char_p)]
 
 
 class Sample(Structure):
