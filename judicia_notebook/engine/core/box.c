@@ -5,12 +5,10 @@
  * Whatever a guest says is a number, and may be a lie. So each pointer and length is checked against the memory's size
  * as it is now: the guest may have grown it since.
  */
-#define _GNU_SOURCE
 #include "state.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 typedef struct extern_item { /* wasmtime_extern_t */
     uint8_t kind;
@@ -27,8 +25,7 @@ enum { EXTERN_MEMORY = 3, INSTANCES = 4, TABLES = 16, MEMORIES = JC_MEMORIES };
  * the process would abort. So such a thread stays here until the process is gone. */
 static void stay(void *unused) {
     (void)unused;
-    for (;;)
-        pause();
+    jc_wait_for_the_end();
 }
 
 static int call_host(jc_box *box, uint64_t import, void *slots, uint64_t count) {
@@ -134,7 +131,7 @@ static void *on_tick(void *context, void *data, uint64_t *ticks, uint8_t *kind) 
 
 static void *stop_guest(jc_call *call, enum jc_stop reason) {
     if (call != NULL && call->stop == JC_GOES_ON)
-        call->stop = reason;
+        call->stop = (int32_t)reason;
     return jc_wt.wasmtime_trap_new("stopped", 7);
 }
 
@@ -171,7 +168,7 @@ static void *on_host_call(void *env, void *caller, void *slots, size_t count) {
 }
 
 void *jc_trampoline(void) {
-    void *(*function)(void *, void *, void *, size_t) = on_host_call;
+    jc_host_call_callback *function = on_host_call;
     void *address;
     AS_POINTER(function, address);
     return address;
@@ -180,7 +177,7 @@ void *jc_trampoline(void) {
 /* --- a box from its making to its end --- */
 
 jc_box *jc_box_new(void *engine, uint64_t key, jc_pool *pool, struct jc_samples *samples) {
-    void *(*tick)(void *, void *, uint64_t *, uint8_t *) = on_tick;
+    jc_tick_callback *tick = on_tick;
     void *address;
     if (jc_is_over())
         return NULL;
@@ -313,7 +310,7 @@ static int run(jc_box *box, const uint64_t *func, void *slots, size_t count, enu
     void *trap = NULL, *error;
     if (box->call == NULL || func[0] != box->instance[0] || func[0] == 0) /* Wasmtime would end the process */
         return JC_FOREIGN;
-    box->phase = phase;
+    box->phase = (int32_t)phase;
     bool profiled = box->profile != NULL;
     if (profiled)
         jc_profile_enter(box);

@@ -6,29 +6,18 @@
  * pages are given back as zeros, and those beyond a smaller successor's size are closed again, or it could read past
  * its end.
  */
-#define _GNU_SOURCE
 #include "state.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 enum { MOST_RECYCLED = 32, POPULATE_FROM = 32 << 10 };
 
-#if defined(__linux__)
-static const bool zeroes = true;
-#define RESERVE_FLAGS (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
-#else
-static const bool zeroes = false; /* elsewhere MADV_DONTNEED may leave the old bytes */
-#define RESERVE_FLAGS (MAP_PRIVATE | MAP_ANON)
-#endif
-
 typedef struct linear_memory { /* wasmtime_linear_memory_t */
     void *env;
-    uint8_t *(*get)(void *env, size_t *size, size_t *capacity);
-    void *(*grow)(void *env, size_t size);
-    void (*finalize)(void *env);
+    jc_get_memory_callback *get;
+    jc_grow_memory_callback *grow;
+    jc_finalize_callback *finalize;
 } linear_memory;
 
 static struct {
@@ -115,8 +104,8 @@ static jc_memory *reserve(uint64_t mapped) {
     jc_memory *memory = calloc(1, sizeof *memory);
     if (memory == NULL)
         return NULL;
-    void *base = mmap(NULL, mapped, PROT_NONE, RESERVE_FLAGS, -1, 0);
-    if (base == MAP_FAILED) {
+    void *base = jc_pages_reserve(mapped);
+    if (base == NULL) {
         free(memory);
         return NULL;
     }
@@ -126,7 +115,7 @@ static jc_memory *reserve(uint64_t mapped) {
 }
 
 static void unmap(jc_memory *memory) {
-    munmap(memory->base, memory->mapped);
+    jc_pages_release(memory->base, memory->mapped);
     free(memory);
 }
 
@@ -139,9 +128,9 @@ static jc_memory *commit(uint64_t mapped, uint64_t size) {
         return NULL;
     bool failed = false;
     if (memory->committed > size)
-        failed = mprotect(memory->base + size, memory->committed - size, PROT_NONE) != 0;
+        failed = !jc_pages_close(memory->base + size, memory->committed - size);
     else if (memory->committed < size)
-        failed = mprotect(memory->base, size, PROT_READ | PROT_WRITE) != 0;
+        failed = !jc_pages_open(memory->base, size);
     if (failed) {
         unmap(memory);
         return NULL;
@@ -151,7 +140,7 @@ static jc_memory *commit(uint64_t mapped, uint64_t size) {
 }
 
 static void give_back(jc_memory *memory) {
-    bool keep = zeroes && madvise(memory->base, memory->committed, MADV_DONTNEED) == 0;
+    bool keep = jc_pages_clear(memory->base, memory->committed);
     if (keep) {
         pthread_mutex_lock(&recycled.lock);
         keep = recycled.count < MOST_RECYCLED;
@@ -168,7 +157,7 @@ static void give_back(jc_memory *memory) {
 
 /* --- what Wasmtime calls, on the thread inside --- */
 
-static uint8_t *get(void *env, size_t *size, size_t *capacity) {
+static void *get(void *env, size_t *size, size_t *capacity) {
     jc_memory *memory = env;
     *size = memory->size;
     *capacity = memory->reserved;
@@ -189,7 +178,7 @@ static void *grow(void *env, size_t size) {
     if (!admit(box, more))
         return jc_wt.wasmtime_error_new("memory quota");
     if (size > memory->committed) {
-        if (mprotect(memory->base, size, PROT_READ | PROT_WRITE) != 0)
+        if (!jc_pages_open(memory->base, size))
             return refuse_by_system(box, more, "the system has no memory left");
         memory->committed = size;
     }
@@ -214,18 +203,6 @@ static void finalize(void *env) {
     give_back(memory);
 }
 
-/* Fault many pages in at once: 1 MiB takes half the time. Where the system does not know this, the copy does it. */
-static void populate(uint8_t *start, uint64_t length) {
-#if defined(__linux__) && defined(MADV_POPULATE_WRITE)
-    if (length >= POPULATE_FROM) {
-        uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), first = (uintptr_t)start & ~(page - 1);
-        (void)madvise((void *)first, (uintptr_t)start + length - first, MADV_POPULATE_WRITE);
-    }
-#else
-    (void)start, (void)length;
-#endif
-}
-
 /* Bytes that data segments were: Wasmtime has checked nothing of them, so they are checked here. */
 static bool fill(const jc_memory *memory) {
     for (size_t at = 0; at < making.count; at++) {
@@ -234,7 +211,8 @@ static bool fill(const jc_memory *memory) {
             continue;
         if (image->offset > memory->size || image->length > memory->size - image->offset)
             return false;
-        populate(memory->base + image->offset, image->length);
+        if (image->length >= POPULATE_FROM)
+            jc_pages_touch(memory->base + image->offset, image->length);
         memcpy(memory->base + image->offset, image->bytes, image->length);
     }
     return true;
@@ -283,7 +261,7 @@ int64_t jc_memory_recycled(void) {
 }
 
 void *jc_memory_creator(void) {
-    void *(*function)(void *, void *, size_t, size_t, size_t, size_t, void *) = new_memory;
+    jc_new_memory_callback *function = new_memory;
     void *address;
     memcpy(&address, &function, sizeof address);
     return address;

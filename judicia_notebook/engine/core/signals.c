@@ -6,44 +6,34 @@
  * faulthandler's for one, default ones and ignored signals stay as they are. It calls Python's by its address, never
  * "the one before", so two that were put over each other cannot call each other for ever.
  */
-#define _GNU_SOURCE
 #include "state.h"
 
-#include <signal.h>
-
-typedef void (*handler)(int);
-
-static handler _Atomic pythons;
+static jc_handler _Atomic pythons;
 
 static void count(int number) {
     atomic_fetch_add(&jc_here.signals, 1);
-    handler next = atomic_load(&pythons);
+    jc_handler next = atomic_load(&pythons);
     if (next != NULL)
         next(number);
+    jc_handler_stays(number, count);
 }
 
 /* A signal for which Python has just set a handler. The main thread. */
 void jc_signals_learn(int number) {
-    struct sigaction now;
-    if (sigaction(number, NULL, &now) == 0 && (now.sa_flags & SA_SIGINFO) == 0 && now.sa_handler != count)
-        atomic_store(&pythons, now.sa_handler);
+    jc_handler now = jc_handler_get(number);
+    if (now != NULL && now != count)
+        atomic_store(&pythons, now);
 }
 
 /* The main thread, which alone sets Python's handlers. How many are counted now. */
 int jc_signals_watch(const int *numbers, size_t length) {
     int watched = 0;
-    handler python = atomic_load(&pythons);
+    jc_handler python = atomic_load(&pythons);
     for (size_t at = 0; at < length && python != NULL; at++) {
-        struct sigaction now;
-        if (sigaction(numbers[at], NULL, &now) != 0 || (now.sa_flags & SA_SIGINFO) != 0)
-            continue;
-        if (now.sa_handler == python) {
-            now.sa_handler = count;
-            now.sa_flags |= SA_ONSTACK;
-            if (sigaction(numbers[at], &now, NULL) != 0)
-                continue;
-        }
-        watched += now.sa_handler == count;
+        jc_handler now = jc_handler_get(numbers[at]);
+        if (now == python && jc_handler_put(numbers[at], count))
+            now = count;
+        watched += now == count;
     }
     return watched;
 }
