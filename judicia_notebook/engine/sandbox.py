@@ -26,7 +26,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from judicia_notebook.engine import capi, safety, ticks, traps
-from judicia_notebook.engine.core import functions, structs
+from judicia_notebook.engine.core import CORE, functions, structs
 from judicia_notebook.engine.core.structs import Status, Verdict
 from judicia_notebook.engine.finalizers import leave, sweep
 from judicia_notebook.engine.memory import Box, Memory, MemoryAccount, images_of
@@ -142,6 +142,8 @@ def _at_exit() -> None:
 
 safety.guard_callbacks(capi.CALLBACKS, _on_lost)
 functions.bind(capi.library)
+CORE.keep(_on_host_call)
+CORE.keep(_on_signal)
 if functions.start(_on_host_call, _on_signal):
     raise ImportError("the core could not be started: the system has no memory left")
 atexit.register(_at_exit)

@@ -333,7 +333,8 @@ int jc_run(jc_box *box, const uint64_t *func, void *slots, size_t count) {
 static void find_memory(jc_box *box) {
     extern_item item;
     box->memory = NULL;
-    if (!jc_wt.wasmtime_instance_export_get(box->context, box->instance, "memory", 6, &item) || item.kind != EXTERN_MEMORY)
+    if (!jc_wt.wasmtime_instance_export_get(box->context, box->instance, "memory", 6, &item) ||
+        item.kind != EXTERN_MEMORY)
         return;
     uint8_t *base = jc_wt.wasmtime_memory_data(box->context, item.of);
     for (int64_t at = 0; at < box->memory_count; at++)

@@ -35,27 +35,13 @@ static const jc_field jc_limits_fields[] = {
 };
 
 static const jc_field jc_call_fields[] = {
-    FIELD(jc_call, limits),
-    FIELD(jc_call, outer),
-    FIELD(jc_call, box),
-    FIELD(jc_call, id),
-    FIELD(jc_call, token),
-    FIELD(jc_call, cancelled),
-    FIELD(jc_call, began_ns),
-    FIELD(jc_call, cpu_began_ns),
-    FIELD(jc_call, spent_wall_ns),
-    FIELD(jc_call, spent_cpu_ns),
-    FIELD(jc_call, spent_fuel),
-    FIELD(jc_call, host_ns),
-    FIELD(jc_call, allocator_ns),
-    FIELD(jc_call, signals),
-    FIELD(jc_call, limit),
-    FIELD(jc_call, used),
-    FIELD(jc_call, kind),
-    FIELD(jc_call, owner),
-    FIELD(jc_call, stop),
-    FIELD(jc_call, depth),
-    END,
+    FIELD(jc_call, limits),       FIELD(jc_call, outer),        FIELD(jc_call, box),
+    FIELD(jc_call, id),           FIELD(jc_call, token),        FIELD(jc_call, cancelled),
+    FIELD(jc_call, began_ns),     FIELD(jc_call, cpu_began_ns), FIELD(jc_call, spent_wall_ns),
+    FIELD(jc_call, spent_cpu_ns), FIELD(jc_call, spent_fuel),   FIELD(jc_call, host_ns),
+    FIELD(jc_call, allocator_ns), FIELD(jc_call, signals),      FIELD(jc_call, limit),
+    FIELD(jc_call, used),         FIELD(jc_call, kind),         FIELD(jc_call, owner),
+    FIELD(jc_call, stop),         FIELD(jc_call, depth),        END,
 };
 
 static const jc_field jc_pool_fields[] = {
@@ -66,14 +52,8 @@ static const jc_field jc_pool_fields[] = {
 };
 
 static const jc_field jc_memory_fields[] = {
-    FIELD(jc_memory, box),
-    FIELD(jc_memory, base),
-    FIELD(jc_memory, size),
-    FIELD(jc_memory, committed),
-    FIELD(jc_memory, reserved),
-    FIELD(jc_memory, mapped),
-    FIELD(jc_memory, next),
-    END,
+    FIELD(jc_memory, box),      FIELD(jc_memory, base),   FIELD(jc_memory, size), FIELD(jc_memory, committed),
+    FIELD(jc_memory, reserved), FIELD(jc_memory, mapped), FIELD(jc_memory, next), END,
 };
 
 static const jc_field jc_box_fields[] = {
@@ -123,50 +103,28 @@ static const jc_field jc_box_fields[] = {
 };
 
 static const jc_field jc_profile_fields[] = {
-    FIELD(jc_profile, profiler),
-    FIELD(jc_profile, guest_ns),
-    FIELD(jc_profile, entered_ns),
-    FIELD(jc_profile, depth),
-    FIELD(jc_profile, samples),
-    FIELD(jc_profile, guest_samples),
-    FIELD(jc_profile, room),
-    FIELD(jc_profile, most_guest),
-    FIELD(jc_profile, most_host),
-    FIELD(jc_profile, function),
-    FIELD(jc_profile, took_ns),
-    FIELD(jc_profile, beyond_function),
-    FIELD(jc_profile, beyond_ns),
-    FIELD(jc_profile, beyond_count),
-    FIELD(jc_profile, beyond_room),
-    END,
+    FIELD(jc_profile, profiler),    FIELD(jc_profile, guest_ns),
+    FIELD(jc_profile, entered_ns),  FIELD(jc_profile, depth),
+    FIELD(jc_profile, samples),     FIELD(jc_profile, guest_samples),
+    FIELD(jc_profile, room),        FIELD(jc_profile, most_guest),
+    FIELD(jc_profile, most_host),   FIELD(jc_profile, function),
+    FIELD(jc_profile, took_ns),     FIELD(jc_profile, beyond_function),
+    FIELD(jc_profile, beyond_ns),   FIELD(jc_profile, beyond_count),
+    FIELD(jc_profile, beyond_room), END,
 };
 
 static const jc_field jc_image_fields[] = {
-    FIELD(jc_image, memory),
-    FIELD(jc_image, offset),
-    FIELD(jc_image, length),
-    FIELD(jc_image, bytes),
-    END,
+    FIELD(jc_image, memory), FIELD(jc_image, offset), FIELD(jc_image, length), FIELD(jc_image, bytes), END,
 };
 
 static const jc_field jc_sample_fields[] = {
-    FIELD(jc_sample, call_id),
-    FIELD(jc_sample, at_ns),
-    FIELD(jc_sample, cpu_ns),
-    FIELD(jc_sample, memory_bytes),
-    FIELD(jc_sample, event),
-    END,
+    FIELD(jc_sample, call_id),      FIELD(jc_sample, at_ns), FIELD(jc_sample, cpu_ns),
+    FIELD(jc_sample, memory_bytes), FIELD(jc_sample, event), END,
 };
 
 static const jc_field jc_ticker_fields[] = {
-    FIELD(jc_ticker, running),
-    FIELD(jc_ticker, parked),
-    FIELD(jc_ticker, turns),
-    FIELD(jc_ticker, ticks),
-    FIELD(jc_ticker, beat_ns),
-    FIELD(jc_ticker, interval_ns),
-    FIELD(jc_ticker, alive),
-    END,
+    FIELD(jc_ticker, running), FIELD(jc_ticker, parked),      FIELD(jc_ticker, turns), FIELD(jc_ticker, ticks),
+    FIELD(jc_ticker, beat_ns), FIELD(jc_ticker, interval_ns), FIELD(jc_ticker, alive), END,
 };
 
 static const jc_field jc_gate_limits_fields[] = {
@@ -185,21 +143,9 @@ static const jc_field jc_gate_report_fields[] = {
 };
 
 static const jc_layout layouts[] = {
-    LAYOUT(jc_field),
-    LAYOUT(jc_layout),
-    LAYOUT(jc_import),
-    LAYOUT(jc_limits),
-    LAYOUT(jc_call),
-    LAYOUT(jc_pool),
-    LAYOUT(jc_memory),
-    LAYOUT(jc_box),
-    LAYOUT(jc_profile),
-    LAYOUT(jc_image),
-    LAYOUT(jc_sample),
-    LAYOUT(jc_ticker),
-    LAYOUT(jc_gate_limits),
-    LAYOUT(jc_gate_report),
-    {NULL, 0, NULL},
+    LAYOUT(jc_field),  LAYOUT(jc_layout), LAYOUT(jc_import),      LAYOUT(jc_limits),      LAYOUT(jc_call),
+    LAYOUT(jc_pool),   LAYOUT(jc_memory), LAYOUT(jc_box),         LAYOUT(jc_profile),     LAYOUT(jc_image),
+    LAYOUT(jc_sample), LAYOUT(jc_ticker), LAYOUT(jc_gate_limits), LAYOUT(jc_gate_report), {NULL, 0, NULL},
 };
 
 const jc_layout *jc_layouts(void) { return layouts; }

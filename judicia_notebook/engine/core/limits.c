@@ -62,14 +62,16 @@ int64_t jc_call_least(jc_call *call, int32_t kind) {
     return kind >= 0 && kind < JC_KINDS ? found.most[kind] : JC_NO_LIMIT;
 }
 
-/* Memory of calls goes from call to call, and never back to the system: another thread may cancel one that just ended. */
+/* Memory of calls goes from call to call, and never back to the system: another thread may cancel one that just ended.
+ */
 static struct {
     pthread_mutex_t lock;
     jc_call *free; /* by `outer` */
     int64_t tokens;
 } calls = {PTHREAD_MUTEX_INITIALIZER, NULL, 0};
 
-jc_call *jc_call_new(int64_t id, int64_t signals, jc_call *outer, jc_limits *plugin, jc_limits *own, jc_limits *former) {
+jc_call *jc_call_new(int64_t id, int64_t signals, jc_call *outer, jc_limits *plugin, jc_limits *own,
+                     jc_limits *former) {
     if (atomic_load(&jc_here.forked))
         return NULL;
     pthread_mutex_lock(&calls.lock);

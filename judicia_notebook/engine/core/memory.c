@@ -1,10 +1,10 @@
 /*
  * Linear memories: every grow is seen, counted and can be refused.
  *
- * Wasmtime asks for each memory and each grow, on the thread inside. Address space is reserved once, pages become usable
- * as the memory grows, and the base never moves. A memory that is over leaves its reservation to the next one: its
- * pages are given back as zeros, and those beyond a smaller successor's size are closed again, or it could read past
- * its end.
+ * Wasmtime asks for each memory and each grow, on the thread inside. Address space is reserved once, pages become
+ * usable as the memory grows, and the base never moves. A memory that is over leaves its reservation to the next one:
+ * its pages are given back as zeros, and those beyond a smaller successor's size are closed again, or it could read
+ * past its end.
  */
 #include "state.h"
 
@@ -218,7 +218,8 @@ static bool fill(const jc_memory *memory) {
     return true;
 }
 
-static void *new_memory(void *env, void *type, size_t minimum, size_t maximum, size_t reserved, size_t guard, void *out) {
+static void *new_memory(void *env, void *type, size_t minimum, size_t maximum, size_t reserved, size_t guard,
+                        void *out) {
     jc_box *box = making.box;
     (void)env, (void)type, (void)maximum;
     if (box == NULL || jc_is_over())

@@ -1,4 +1,5 @@
-/* The state of the process, in one struct, and what the files of the core use of each other. Not part of the contract. */
+/* The state of the process, in one struct, and what the files of the core use of each other. Not part of the contract.
+ */
 #ifndef JC_STATE_H
 #define JC_STATE_H
 
