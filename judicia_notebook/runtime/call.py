@@ -84,7 +84,7 @@ class Call:
     setup_fuel = setup_refused = 0  # of making the instance
     queue_ns = setup_ns = encode_ns = decode_ns = inside_ns = host_ns = 0
     memory_before = memory_peak = -1
-    refused_before = refused_grows = bytes_out = 0
+    refused_before = refused_grows = bytes_out = instance_call = 0
     started_ns = _queued_ns = 0
     record_position = -1
 
@@ -276,6 +276,7 @@ class Call:
             finally:
                 if self.origin != "lifecycle":
                     instance.calls += 1
+                self.instance_call = instance.calls  # now: the next call may have the instance before the row is written
                 self.inside_ns = perf_counter_ns() - entered
                 self.host_ns = scope.host_ns
                 self._measure(sandbox)
@@ -440,7 +441,7 @@ class Call:
         row.subject = self.target.subject
         row.origin = self.origin
         row.instance_id = instance.number if instance else 0
-        row.instance_call = max(instance.calls, 1) if instance else 0
+        row.instance_call = max(self.instance_call, 1) if instance else 0
         row.thread = threading.current_thread().name
         row.label = label_text()
         row.started_ns = (self.started_ns or perf_counter_ns()) - recorder.began_ns
