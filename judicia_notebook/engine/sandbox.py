@@ -32,6 +32,7 @@ from judicia_notebook.engine.finalizers import leave, sweep
 from judicia_notebook.engine.memory import Box, Memory, MemoryAccount, images_of
 from judicia_notebook.engine.slots import Export, Slots, layout
 from judicia_notebook.errors import AbiViolation, CompileError, JudiciaError, ResourceExhausted
+from judicia_notebook.wasm.row_loop import NAME as ROW_LOOP
 
 if TYPE_CHECKING:
     from judicia_notebook.engine.compiler import Module
@@ -445,6 +446,8 @@ class Sandbox:
             code, message, frames = capi.take_trap(trap)
         elif error:
             message, frames = capi.take_error_frames(error)
+        if frames and frames[-1][1] == ROW_LOOP:
+            frames.pop()
         if status not in (Status.TRAPPED, Status.STOPPED):
             return _foreign()
         invocation.note_stop()

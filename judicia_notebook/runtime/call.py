@@ -49,8 +49,10 @@ from judicia_notebook.wasm.json_shape import TooManyValues
 
 if TYPE_CHECKING:
     from judicia_notebook.engine.memory import MemoryAccount
+    from judicia_notebook.engine.row_loops import Loop
     from judicia_notebook.policy.policy import FormerPolicy, Policy
     from judicia_notebook.runtime.target import Target
+    from judicia_notebook.wasm.info import FuncType
 
 MAKING_FRAMES = 40
 
@@ -302,6 +304,13 @@ class Call:
         if self.instance is None:
             raise RuntimeError("this call is not in an instance")
         return self.instance.sandbox
+
+    @property
+    def loops(self) -> dict[FuncType, Loop]:
+        """The loops over rows that were made for its instance; only inside."""
+        if self.instance is None:
+            raise RuntimeError("this call is not in an instance")
+        return self.instance.loops
 
     @property
     def account(self) -> MemoryAccount | None:

@@ -15,7 +15,7 @@ typedef struct extern_item { /* wasmtime_extern_t */
     uint64_t of[3];
 } extern_item;
 
-enum { EXTERN_MEMORY = 3, INSTANCES = 4, TABLES = 16, MEMORIES = JC_MEMORIES };
+enum { EXTERN_MEMORY = 3 };
 
 #define AS_POINTER(function, address) memcpy(&(address), &(function), sizeof(address))
 
@@ -251,12 +251,16 @@ int64_t jc_fuel_used(jc_box *box) {
     return (int64_t)(box->fuel_set - left);
 }
 
+void jc_limit_elements(jc_box *box, int64_t elements) {
+    /* -1: memory is the business of our accounts */
+    jc_wt.wasmtime_store_limiter(box->store, -1, elements, JC_INSTANCES, JC_TABLES, JC_MEMORIES);
+}
+
 static int arm(jc_box *box, jc_call *call, int64_t elements) {
     jc_in_force found;
     jc_read_limits(call, &found);
     if (box->limited_elements != elements) {
-        /* -1: memory is the business of our accounts */
-        jc_wt.wasmtime_store_limiter(box->store, -1, elements, INSTANCES, TABLES, MEMORIES);
+        jc_limit_elements(box, elements);
         box->limited_elements = elements;
     }
     int64_t fuel = found.most[JC_FUEL];

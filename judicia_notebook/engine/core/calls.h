@@ -18,7 +18,8 @@
 #define JC_NO_LIMIT INT64_MAX
 #define JC_UNLIMITED_FUEL (UINT64_C(1) << 62)
 #define JC_STAGED (UINT64_C(64) << 10) /* an answer of so many bytes is copied before the guest frees it */
-#define JC_MEMORIES 24                 /* linear memories of one store */
+#define JC_MEMORIES 24 /* linear memories of one store: a module has 16 at most, loops have the rest */
+#define JC_LOOPS 8 /* generated loops beside one instance */
 
 /* Limits that the core holds a running guest to: nanoseconds, bytes, fuel. */
 enum jc_kind { JC_CPU, JC_WALL, JC_MEMORY, JC_FUEL, JC_ANSWER, JC_KINDS };
@@ -29,38 +30,39 @@ enum jc_owner { JC_PLUGIN, JC_OWN, JC_FORMER, JC_OWNERS, JC_RUNTIME = JC_OWNERS,
 /* Why a guest was stopped. The first reason stays. */
 enum jc_stop {
     JC_GOES_ON,
-    JC_CANCELLED,     /* by jc_cancel */
-    JC_EXCEEDED,      /* a limit: kind, owner, limit and used of the call */
+    JC_CANCELLED, /* by jc_cancel */
+    JC_EXCEEDED, /* a limit: kind, owner, limit and used of the call */
     JC_OUTER_STOPPED, /* the call inside whose host call this one was made is to stop */
-    JC_INTERRUPTED,   /* the function that runs Python's signal handlers did not come to its last line */
-    JC_HOST_FAILED,   /* a host function kept an exception for the caller */
-    JC_HOST_DIED,     /* a host function did not come to its last line */
-    JC_HOST_REFUSED,  /* a host call from where none may come */
-    JC_EXITED,        /* Python is exiting */
-    JC_MISREAD,       /* an image is larger than its memory: we and Wasmtime read the module differently */
+    JC_INTERRUPTED, /* the function that runs Python's signal handlers did not come to its last line */
+    JC_HOST_FAILED, /* a host function kept an exception for the caller */
+    JC_HOST_DIED, /* a host function did not come to its last line */
+    JC_HOST_REFUSED, /* a host call from where none may come */
+    JC_EXITED, /* Python is exiting */
+    JC_MISREAD, /* an image is larger than its memory: we and Wasmtime read the module differently */
 };
 
 /* What jc_enter and the functions inside answer. */
 enum jc_status {
     JC_OK,
-    JC_FORKED,          /* a forked child has the engine, and none of its threads */
-    JC_OCCUPIED,        /* another thread is inside */
-    JC_SHUT,            /* the box is closed */
-    JC_EXITING,         /* Python is exiting */
-    JC_NO_TICKER,       /* the system gives no thread for the ticker */
-    JC_STALE,           /* the ticker shows no sign of life */
-    JC_FOREIGN,         /* a function of another store, or nobody is inside */
-    JC_TRAPPED,         /* the guest did not return: phase, trap and error of the box */
-    JC_STOPPED,         /* it returned, and is to stop */
-    JC_NO_ALLOCATOR,    /* it exports no judicia_alloc or no judicia_free */
-    JC_ALLOC_ZERO,      /* judicia_alloc answered 0 */
-    JC_ALLOC_BEYOND,    /* judicia_alloc answered an address beyond the memory */
-    JC_ANSWER_LARGE,    /* the answer is larger than it may be: kind, limit and used of the call */
-    JC_ANSWER_BEYOND,   /* the answer lies beyond the memory */
+    JC_FORKED, /* a forked child has the engine, and none of its threads */
+    JC_OCCUPIED, /* another thread is inside */
+    JC_SHUT, /* the box is closed */
+    JC_EXITING, /* Python is exiting */
+    JC_NO_TICKER, /* the system gives no thread for the ticker */
+    JC_STALE, /* the ticker shows no sign of life */
+    JC_FOREIGN, /* a function of another store, or nobody is inside */
+    JC_TRAPPED, /* the guest did not return: phase, trap and error of the box */
+    JC_STOPPED, /* it returned, and is to stop */
+    JC_NO_ALLOCATOR, /* it exports no judicia_alloc or no judicia_free */
+    JC_ALLOC_ZERO, /* judicia_alloc answered 0 */
+    JC_ALLOC_BEYOND, /* judicia_alloc answered an address beyond the memory */
+    JC_ANSWER_LARGE, /* the answer is larger than it may be: kind, limit and used of the call */
+    JC_ANSWER_BEYOND, /* the answer lies beyond the memory */
     JC_ANSWER_OVERLAPS, /* the answer overlaps the request without being the request */
-    JC_NO_MEMORY,       /* the process has no memory for the core's own buffers */
+    JC_NO_MEMORY, /* the process has no memory for the core's own buffers */
     JC_OVER_MEMORY, /* the instance holds more than its limit, which was lowered: kind, limit and used of the call */
     JC_PENDING, /* the answer lies in the guest's memory: copy it, then call jc_exchange_end */
+    JC_NO_ROOM, /* no generated loop fits beside this instance */
 };
 
 /* Which of the guest's functions ran last. */
@@ -115,6 +117,7 @@ typedef struct jc_memory {
     uint64_t committed; /* bytes that can be read and written */
     uint64_t reserved; /* bytes of address space that it may grow into */
     uint64_t mapped; /* with the guard behind */
+    int64_t ours; /* of a generated loop: the runtime's, not the guest's */
     struct jc_memory *next;
 } jc_memory;
 
@@ -133,6 +136,7 @@ typedef struct jc_box {
     jc_memory *memories[JC_MEMORIES];
     jc_memory *memory; /* the exported one */
     int64_t memory_count;
+    int64_t loop_count; /* generated loops that were made beside the instance, or could not be */
     int64_t held; /* bytes of all memories */
     int64_t grows_refused;
     int64_t refused_wanted; /* by the last grow that was refused: bytes in all; 0 for none */
@@ -163,6 +167,27 @@ typedef struct jc_box {
     int64_t run_ns;
     int64_t read_ns;
 } jc_box;
+
+/* Where a column begins in a block of rows, and the bytes of each of its numbers: 4 or 8. */
+typedef struct jc_column {
+    uint32_t offset;
+    uint32_t size;
+} jc_column;
+
+/* Calls a function of a box's instance once for each row of a block. Python makes it, the thread inside writes it. */
+typedef struct jc_loop {
+    uint8_t *block; /* the columns: memory of the generated module, or Python's where there is no such module */
+    jc_column *columns; /* of the arguments, then of the results */
+    uint64_t *slots; /* of one call */
+    uint64_t func[2]; /* the generated loop, a wasmtime_func_t; zeros where there is none */
+    uint64_t table[3]; /* wasmtime_table_t: its element 0 is the function that the loop calls */
+    int64_t fixed_fuel; /* of the loop itself: of a run */
+    int64_t row_fuel; /* of a row */
+    int64_t begun_fuel; /* of a run that ends in its first row, inside the function */
+    int64_t rows; /* that came to their end in the last run */
+    int32_t arguments;
+    int32_t results;
+} jc_loop;
 
 /* A profiler's times and samples; engine/profiler.py says what they mean. The thread inside writes it. */
 typedef struct jc_profile {
@@ -246,6 +271,12 @@ JC_API int jc_exchange(jc_box *box, const uint64_t *func, const uint8_t *request
 JC_API int jc_exchange_end(jc_box *box); /* inside, unlocked */
 JC_API int jc_write(jc_box *box, const uint8_t *data, uint64_t length); /* inside, unlocked: to `written` */
 JC_API void *jc_trampoline(void); /* for wasmtime_linker_define_func_unchecked */
+
+/* --- loops over rows (loops.c) --- */
+
+JC_API int jc_loop_make(jc_box *box, const void *pre,
+                        jc_loop *loop); /* inside, unlocked: the generated module's half */
+JC_API int jc_loop_run(jc_box *box, jc_loop *loop, const uint64_t *func, uint32_t count); /* inside, unlocked */
 
 /* --- memories (memory.c) --- */
 

@@ -52,8 +52,9 @@ static const jc_field jc_pool_fields[] = {
 };
 
 static const jc_field jc_memory_fields[] = {
-    FIELD(jc_memory, box),      FIELD(jc_memory, base),   FIELD(jc_memory, size), FIELD(jc_memory, committed),
-    FIELD(jc_memory, reserved), FIELD(jc_memory, mapped), FIELD(jc_memory, next), END,
+    FIELD(jc_memory, box),       FIELD(jc_memory, base),     FIELD(jc_memory, size),
+    FIELD(jc_memory, committed), FIELD(jc_memory, reserved), FIELD(jc_memory, mapped),
+    FIELD(jc_memory, ours),      FIELD(jc_memory, next),     END,
 };
 
 static const jc_field jc_box_fields[] = {
@@ -70,6 +71,7 @@ static const jc_field jc_box_fields[] = {
     FIELD(jc_box, memories),
     FIELD(jc_box, memory),
     FIELD(jc_box, memory_count),
+    FIELD(jc_box, loop_count),
     FIELD(jc_box, held),
     FIELD(jc_box, grows_refused),
     FIELD(jc_box, refused_wanted),
@@ -100,6 +102,18 @@ static const jc_field jc_box_fields[] = {
     FIELD(jc_box, run_ns),
     FIELD(jc_box, read_ns),
     END,
+};
+
+static const jc_field jc_column_fields[] = {
+    FIELD(jc_column, offset),
+    FIELD(jc_column, size),
+    END,
+};
+
+static const jc_field jc_loop_fields[] = {
+    FIELD(jc_loop, block), FIELD(jc_loop, columns),    FIELD(jc_loop, slots),    FIELD(jc_loop, func),
+    FIELD(jc_loop, table), FIELD(jc_loop, fixed_fuel), FIELD(jc_loop, row_fuel), FIELD(jc_loop, begun_fuel),
+    FIELD(jc_loop, rows),  FIELD(jc_loop, arguments),  FIELD(jc_loop, results),  END,
 };
 
 static const jc_field jc_profile_fields[] = {
@@ -143,9 +157,10 @@ static const jc_field jc_gate_report_fields[] = {
 };
 
 static const jc_layout layouts[] = {
-    LAYOUT(jc_field),  LAYOUT(jc_layout), LAYOUT(jc_import),      LAYOUT(jc_limits),      LAYOUT(jc_call),
-    LAYOUT(jc_pool),   LAYOUT(jc_memory), LAYOUT(jc_box),         LAYOUT(jc_profile),     LAYOUT(jc_image),
-    LAYOUT(jc_sample), LAYOUT(jc_ticker), LAYOUT(jc_gate_limits), LAYOUT(jc_gate_report), {NULL, 0, NULL},
+    LAYOUT(jc_field),       LAYOUT(jc_layout), LAYOUT(jc_import), LAYOUT(jc_limits), LAYOUT(jc_call),
+    LAYOUT(jc_pool),        LAYOUT(jc_memory), LAYOUT(jc_box),    LAYOUT(jc_column), LAYOUT(jc_loop),
+    LAYOUT(jc_profile),     LAYOUT(jc_image),  LAYOUT(jc_sample), LAYOUT(jc_ticker), LAYOUT(jc_gate_limits),
+    LAYOUT(jc_gate_report), {NULL, 0, NULL},
 };
 
 const jc_layout *jc_layouts(void) { return layouts; }

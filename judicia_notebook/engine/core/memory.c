@@ -31,6 +31,7 @@ static _Thread_local struct {
     const jc_image *images;
     size_t count;
     uint64_t made; /* memories of the module's own so far */
+    bool ours;
 } making;
 
 void jc_memories_begin(jc_box *box, const jc_image *images, size_t count) {
@@ -38,6 +39,12 @@ void jc_memories_begin(jc_box *box, const jc_image *images, size_t count) {
     making.images = images;
     making.count = count;
     making.made = 0;
+    making.ours = false;
+}
+
+void jc_memories_begin_ours(jc_box *box) {
+    jc_memories_begin(box, NULL, 0);
+    making.ours = true;
 }
 
 void jc_memories_end(void) { making.box = NULL; }
@@ -167,6 +174,8 @@ static void *get(void *env, size_t *size, size_t *capacity) {
 static void *grow(void *env, size_t size) {
     jc_memory *memory = env;
     jc_box *box = memory->box;
+    if (memory->ours)
+        return jc_wt.wasmtime_error_new("this memory does not grow");
     if (size < memory->size)
         return jc_wt.wasmtime_error_new("a memory cannot shrink");
     uint64_t more = size - memory->size;
@@ -192,6 +201,11 @@ static void finalize(void *env) {
     jc_box *box = memory->box;
     if (jc_is_over()) /* in a forked child the list's lock may be held for ever */
         return;
+    if (memory->ours) {
+        jc_pool_give_back(box->pool, (int64_t)memory->size);
+        give_back(memory);
+        return;
+    }
     release(box, memory->size);
     if (box->memory == memory)
         box->memory = NULL;
@@ -218,6 +232,23 @@ static bool fill(const jc_memory *memory) {
     return true;
 }
 
+/* A memory of a generated loop: in the runtime's pool and in nobody's quota, and not among the guest's. */
+static void *new_memory_of_ours(size_t minimum, size_t reserved, size_t guard, void *out) {
+    jc_box *box = making.box;
+    if (minimum > INT64_MAX || !jc_pool_take(box->pool, (int64_t)minimum))
+        return jc_wt.wasmtime_error_new("memory of all instances");
+    jc_memory *memory = commit(reserved + guard, minimum);
+    if (memory == NULL) {
+        jc_pool_give_back(box->pool, (int64_t)minimum);
+        return jc_wt.wasmtime_error_new("the system has no memory left");
+    }
+    memory->box = box;
+    memory->reserved = reserved;
+    memory->ours = 1;
+    *(linear_memory *)out = (linear_memory){memory, get, grow, finalize};
+    return NULL;
+}
+
 static void *new_memory(void *env, void *type, size_t minimum, size_t maximum, size_t reserved, size_t guard,
                         void *out) {
     jc_box *box = making.box;
@@ -230,6 +261,8 @@ static void *new_memory(void *env, void *type, size_t minimum, size_t maximum, s
         reserved = minimum;
     if (guard > SIZE_MAX - reserved)
         return jc_wt.wasmtime_error_new("address space");
+    if (making.ours)
+        return new_memory_of_ours(minimum, reserved, guard, out);
     if (!admit(box, minimum))
         return jc_wt.wasmtime_error_new("memory quota");
     jc_memory *memory = commit(reserved + guard, minimum);
@@ -237,6 +270,7 @@ static void *new_memory(void *env, void *type, size_t minimum, size_t maximum, s
         return refuse_by_system(box, minimum, "the system has no memory left");
     memory->box = box;
     memory->reserved = reserved;
+    memory->ours = 0;
     if (!fill(memory)) {
         release(box, minimum);
         unmap(memory);

@@ -42,11 +42,16 @@ void jc_samples_hold(struct jc_samples *samples);
 
 /* Begin and end an instantiation on this thread: memories that are made meanwhile belong to the box. */
 void jc_memories_begin(jc_box *box, const jc_image *images, size_t count);
+void jc_memories_begin_ours(jc_box *box); /* they belong to the runtime */
 void jc_memories_end(void);
 
 void jc_sample_now(jc_box *box, enum jc_event event);
 int jc_entry_needs(int64_t now_ns); /* make sure that ticks come: JC_OK, JC_NO_TICKER or JC_STALE */
 void jc_profile_enter(jc_box *box);
 void jc_profile_leave(jc_box *box);
+
+/* What Wasmtime's own limiter lets into one store: the guest's, and the generated loops beside it. */
+enum { JC_INSTANCES = 4 + JC_LOOPS, JC_TABLES = 16 + JC_LOOPS };
+void jc_limit_elements(jc_box *box, int64_t elements); /* of each table; below 0: any number */
 
 #endif

@@ -31,6 +31,7 @@
     X(bool, wasmtime_instance_export_get,                                                                              \
       (void *context, const void *instance, const void *name, size_t length, void *item))                              \
     X(void *, wasmtime_memory_data, (const void *context, const void *memory))                                         \
+    X(void *, wasmtime_table_set, (void *context, const void *table, uint64_t index, const void *value))               \
     X(void *, wasmtime_error_new, (const void *message))                                                               \
     X(void *, wasmtime_trap_new, (const void *message, size_t length))                                                 \
     X(void, wasmtime_guestprofiler_sample, (void *profiler, const void *store, uint64_t delta_ns))
