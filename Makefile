@@ -113,6 +113,7 @@ bench: $(VENV)/.bench core
 	@echo "== benchmarks/peers.py"; $(BIN)/python benchmarks/peers.py $(ARGS)
 	@echo "== benchmarks/recorder.py"; $(BIN)/python benchmarks/recorder.py
 	@echo "== benchmarks/columns.py"; $(BIN)/python benchmarks/columns.py
+	@echo "== benchmarks/ufunc.py"; $(BIN)/python benchmarks/ufunc.py
 	@echo "== benchmarks/interrupts.py"; $(BIN)/python benchmarks/interrupts.py
 
 soak: $(VENV)/.dev core

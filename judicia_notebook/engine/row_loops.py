@@ -4,8 +4,8 @@
   measured then: of a run, of a row, and of a run that does not end.
 - Beside an instance the module gets an instance of its own, in the same store. The runtime's memory pays for it, no
   quota of the plugin. It goes with the store.
-- Where there is none the core calls row by row, which takes some times as long: for few rows, under a limit of fuel, and
-  where the store or the runtime has no room. ``core/loops.c`` says why.
+- Where there is none the core calls row by row, which takes some times as long: for few rows, under a limit of fuel
+  (``core/loops.c`` says why), and where the store or the runtime has no room.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from judicia_notebook.wasm.info import FuncType
     from judicia_notebook.wasm.row_loop import RowLoop
 
-FEW_ROWS = 2000
+FEW_ROWS = 1000
 """Rows that are called one by one sooner than an instance is made for them."""
 
 _UNLIMITED_FUEL = 1 << 62
@@ -117,7 +117,7 @@ class Loop:
     Attributes
     ----------
     layout : RowLoop
-    block : ctypes array
+    block : memoryview
         The bytes of the block. It is valid while the thread is inside the sandbox.
     is_generated : bool
     """
@@ -125,27 +125,26 @@ class Loop:
     def __init__(self, layout: RowLoop, sandbox: Sandbox, code: LoopCode | None) -> None:
         self.layout = layout
         columns = (*layout.arguments, *layout.results)
-        self._columns = (structs.Column * len(columns))(*((column.offset, column.size) for column in columns))
+        described = [structs.Column(column.offset, column.size) for column in columns]
+        self._columns = (structs.Column * len(columns))(*described)
         self._slots = (c_uint64 * (2 * max(len(layout.arguments), len(layout.results), 1)))()
         fields = self._fields = structs.Loop()
         self.pointer = byref(fields)
         fields.columns, fields.slots = ctypes.addressof(self._columns), ctypes.addressof(self._slots)
         fields.arguments, fields.results = len(layout.arguments), len(layout.results)
         self.is_generated = code is not None and self._make(sandbox, code)
-        kind = ctypes.c_ubyte * layout.size
-        if self.is_generated:
-            self.block = kind.from_address(fields.block)
-        else:
-            self.block = kind()
-            fields.block = ctypes.addressof(self.block)
+        room = ctypes.c_ubyte * layout.size
+        block = room.from_address(fields.block) if self.is_generated else room()
+        fields.block = ctypes.addressof(block)
+        self.block = memoryview(block).cast("B")
 
     def _make(self, sandbox: Sandbox, code: LoopCode) -> bool:
         fields = self._fields
         fields.fixed_fuel, fields.row_fuel, fields.begun_fuel = code.fuel
         status = sandbox.inside(functions.loop_make, code.linkage.pre, self.pointer)
-        fields = sandbox.box.fields
-        trap, error = fields.trap, fields.error
-        fields.trap = fields.error = None
+        box = sandbox.box.fields
+        trap, error = box.trap, box.error
+        box.trap = box.error = None
         if trap:
             capi.trap_delete(trap)
         if error:

@@ -304,9 +304,12 @@ class Plugin:
 
         Examples
         --------
+        >>> import numpy as np
         >>> import judicia_notebook as jn
+        >>> text = '(module (func (export "half") (param f64) (result f64) (f64.mul (local.get 0) (f64.const 0.5))))'
         >>> with jn.Runtime() as rt:
-        ...     add = rt.load("numbers.wat").ufunc("add")  # doctest: +SKIP
+        ...     rt.load(text, name="halves").ufunc("half")(np.array([1.0, 5.0]))
+        array([0.5, 2.5])
         """
         return UniversalFunction(self, export, self._numeric(export))
 

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from time import perf_counter_ns
@@ -82,11 +83,11 @@ class UniversalFunction:
         Raises
         ------
         InvalidPayload
-            The wrong count of arguments, a dtype or number that does not fit, shapes or indices that do not go together.
-            The plugin was not entered.
+            The wrong count of arguments, a dtype or number that does not fit, shapes or indices that do not go
+            together. The plugin was not entered.
         CallError
-            ``error.row`` is the row in which it came, in C order and from 0; ``error.rows_before`` has the results of the
-            rows before it.
+            ``error.row`` is the row in which it came, in C order and from 0; ``error.rows_before`` has the results of
+            the rows before it.
         NoSuchFunction, PluginNotReady
         """
         plugin = self._plugin
@@ -150,7 +151,7 @@ class _Rows:
         except ValueError:
             spelled = ", ".join(map(str, shapes))
             raise _Misfit(f"the shapes {spelled} do not go together") from None
-        self.count = int(np.prod(self.shape, dtype=object))
+        self.count = math.prod(self.shape)
         self.results: list[Array] = []
 
     def run(self, call: Call, function: str) -> None:
@@ -246,7 +247,8 @@ def _view(loop: Loop, column: Column, dtype: str) -> Array:
     """A column of a block as an array, valid as long as the block."""
     import numpy as np
 
-    return np.frombuffer(loop.block, dtype, loop.layout.rows, column.offset)
+    view: Array = np.frombuffer(loop.block, dtype, loop.layout.rows, column.offset)
+    return view
 
 
 def _flat(array: Array, shape: tuple[int, ...]) -> Any:

@@ -274,8 +274,7 @@ JC_API void *jc_trampoline(void); /* for wasmtime_linker_define_func_unchecked *
 
 /* --- loops over rows (loops.c) --- */
 
-JC_API int jc_loop_make(jc_box *box, const void *pre,
-                        jc_loop *loop); /* inside, unlocked: the generated module's half */
+JC_API int jc_loop_make(jc_box *box, const void *pre, jc_loop *loop); /* inside, unlocked */
 JC_API int jc_loop_run(jc_box *box, jc_loop *loop, const uint64_t *func, uint32_t count); /* inside, unlocked */
 
 /* --- memories (memory.c) --- */

@@ -2,12 +2,13 @@
  * Loops over rows: one function of an instance, called once for each row of a block of columns.
  *
  * wasm/row_loop.py writes a small module for each type of function, which loops over a memory of its own. It is a
- * second instance in the box's store, where Wasmtime stops it and counts its fuel like any guest. The function comes to
- * it in a table, and nothing of it goes to the guest: no guest can name its memory.
+ * second instance in the box's store, where Wasmtime stops it and counts its fuel like any guest. The function comes
+ * to it in a table, and nothing of it goes to the guest: no guest can name its memory.
  *
  * Fuel of the loop itself is given back, so that rows cost what they cost alone. With a limit of fuel that would let a
  * guest use the rows' share before their turn, so then C calls row by row.
  */
+#define _GNU_SOURCE
 #include "state.h"
 
 #include <string.h>
@@ -89,20 +90,21 @@ static void copy_number(void *to, const void *from, uint32_t size) {
         memcpy(to, from, 8);
 }
 
+static uint8_t *place(const jc_loop *loop, const jc_column *column, uint32_t row) {
+    return loop->block + column->offset + (size_t)row * column->size;
+}
+
 static int run_each(jc_box *box, jc_loop *loop, const uint64_t *func, uint32_t count) {
     const jc_column *results = loop->columns + loop->arguments;
     int32_t most = loop->arguments > loop->results ? loop->arguments : loop->results;
     for (uint32_t row = 0; row < count; row++) {
-        for (int32_t at = 0; at < loop->arguments; at++) {
-            const jc_column *column = &loop->columns[at];
-            copy_number(&loop->slots[2 * at], loop->block + column->offset + (size_t)row * column->size, column->size);
-        }
+        for (int32_t at = 0; at < loop->arguments; at++)
+            copy_number(&loop->slots[2 * at], place(loop, &loop->columns[at], row), loop->columns[at].size);
         int status = jc_run(box, func, loop->slots, most > 0 ? (size_t)most : 1);
         if (status != JC_OK && status != JC_STOPPED)
             return status;
         for (int32_t at = 0; at < loop->results; at++)
-            copy_number(loop->block + results[at].offset + (size_t)row * results[at].size, &loop->slots[2 * at],
-                        results[at].size);
+            copy_number(place(loop, &results[at], row), &loop->slots[2 * at], results[at].size);
         loop->rows = row + 1;
         if (status == JC_STOPPED)
             return status;
