@@ -120,6 +120,9 @@ class Loop:
     block : memoryview
         The bytes of the block. It is valid while the thread is inside the sandbox.
     is_generated : bool
+        Whether it has an instance of the module.
+    was_tried : bool
+        Whether one was to be made: where there is no room, no second try is made.
     """
 
     def __init__(self, layout: RowLoop, sandbox: Sandbox, code: LoopCode | None) -> None:
@@ -132,6 +135,7 @@ class Loop:
         self.pointer = byref(fields)
         fields.columns, fields.slots = ctypes.addressof(self._columns), ctypes.addressof(self._slots)
         fields.arguments, fields.results = len(layout.arguments), len(layout.results)
+        self.was_tried = code is not None
         self.is_generated = code is not None and self._make(sandbox, code)
         room = ctypes.c_ubyte * layout.size
         block = room.from_address(fields.block) if self.is_generated else room()
@@ -180,10 +184,8 @@ def loop_of(sandbox: Sandbox, loops: dict[FuncType, Loop], kind: FuncType, rows:
         For how many rows it is wanted.
     """
     known = loops.get(kind)
-    if known is not None and (known.is_generated or rows <= FEW_ROWS):
-        return known
     generated = rows > FEW_ROWS and sandbox.box.fields.fuel_set >= _UNLIMITED_FUEL
-    if known is None or generated:
+    if known is None or (generated and not known.was_tried):
         layout = write_row_loop(kind.params, kind.results)
         known = loops[kind] = Loop(layout, sandbox, loop_code(kind.params, kind.results) if generated else None)
     return known

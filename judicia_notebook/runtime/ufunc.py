@@ -235,7 +235,7 @@ class _Rows:
             return shaped
         names = {column.name for column in series}
         name = series[0].name if len(names) == 1 else None
-        return type(series[0])(shaped, index=series[0].index, name=name)
+        return sys.modules["pandas"].Series(shaped, index=series[0].index, name=name)
 
 
 def _single(results: Sequence[Any]) -> Any:
