@@ -54,10 +54,10 @@ class LoopCode:
     def __init__(self, params: tuple[str, ...], results: tuple[str, ...]) -> None:
         engine = get_engine()
         self.layout = write_row_loop(params, results)
-        wasm = self.layout.wasm
-        module = engine.compile(wasm, hashlib.sha256(wasm).hexdigest())
+        info = read_module(self.layout.wasm)
+        module = engine.compile(info, hashlib.sha256(self.layout.wasm).hexdigest())
         try:
-            self.linkage = Linkage(engine, module, read_module(wasm), ())
+            self.linkage = Linkage(engine, module, info, ())
         finally:
             module.close()
         self.fuel = (0, 0, 0)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import re
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -350,13 +352,14 @@ def test_a_memory_limit_ends_a_row_in_the_middle(numbers: jn.Plugin, count: int)
 
 
 @pytest.mark.parametrize("count", [FEW, MANY])
-def test_a_cancel_ends_a_row_in_the_middle(rt: jn.Runtime, numbers: jn.Plugin, count: int) -> None:
+@pytest.mark.parametrize("way", ["cancel", "wall", "cpu"])
+def test_what_comes_from_another_thread_ends_a_row_in_the_middle(numbers: jn.Plugin, way: str, count: int) -> None:
     turns, errors = np.zeros(count, "i4"), list[jn.CallError]()
     turns[5] = -1
 
     def call() -> None:
         try:
-            numbers.ufunc("turns")(turns, quota={"wall": None, "cpu": None})
+            numbers.ufunc("turns")(turns)
         except jn.CallError as error:
             errors.append(error)
 
@@ -365,9 +368,28 @@ def test_a_cancel_ends_a_row_in_the_middle(rt: jn.Runtime, numbers: jn.Plugin, c
     thread.start()
     until(lambda: any(call.started_ns and call.scope.started_ns for call in list(numbers._activity.running.values())))
     time.sleep(0.05)
-    numbers.cancel_calls("enough")
+    if way == "cancel":
+        numbers.cancel_calls("enough")
+    elif way == "wall":
+        numbers.policy.set_quota(wall="10ms")
+    else:
+        numbers.policy.set_quota(cpu="10ms")
     thread.join()
-    assert [(type(error), error.row, len(error.rows_before)) for error in errors] == [(jn.Cancelled, 5, 5)]
+    kind = jn.Cancelled if way == "cancel" else jn.QuotaExceeded
+    assert [(type(error), error.row, len(error.rows_before)) for error in errors] == [(kind, 5, 5)]
+
+
+@pytest.mark.parametrize("count", [FEW, MANY])
+def test_ctrl_c_ends_it(numbers: jn.Plugin, count: int) -> None:
+    timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
+    numbers.policy.set_quota(wall=None, cpu=None)
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        numbers.ufunc("turns")(np.full(count, -1, "i4"))
+    timer.join()
+    assert numbers.last is not None
+    assert numbers.last.outcome == "cancelled"
+    assert numbers.ufunc("add")(1, 2) == 3
 
 
 @pytest.mark.parametrize("count", [FEW, SOME, MANY])
