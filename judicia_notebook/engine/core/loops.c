@@ -8,7 +8,6 @@
  * Fuel of the loop itself is given back, so that rows cost what they cost alone. With a limit of fuel that would let a
  * guest use the rows' share before their turn, so then C calls row by row.
  */
-#define _GNU_SOURCE
 #include "state.h"
 
 #include <string.h>
