@@ -30,36 +30,36 @@ enum jc_owner { JC_PLUGIN, JC_OWN, JC_FORMER, JC_OWNERS, JC_RUNTIME = JC_OWNERS,
 /* Why a guest was stopped. The first reason stays. */
 enum jc_stop {
     JC_GOES_ON,
-    JC_CANCELLED, /* by jc_cancel */
-    JC_EXCEEDED, /* a limit: kind, owner, limit and used of the call */
+    JC_CANCELLED,     /* by jc_cancel */
+    JC_EXCEEDED,      /* a limit: kind, owner, limit and used of the call */
     JC_OUTER_STOPPED, /* the call inside whose host call this one was made is to stop */
-    JC_INTERRUPTED, /* the function that runs Python's signal handlers did not come to its last line */
-    JC_HOST_FAILED, /* a host function kept an exception for the caller */
-    JC_HOST_DIED, /* a host function did not come to its last line */
-    JC_HOST_REFUSED, /* a host call from where none may come */
-    JC_EXITED, /* Python is exiting */
-    JC_MISREAD, /* an image is larger than its memory: we and Wasmtime read the module differently */
+    JC_INTERRUPTED,   /* the function that runs Python's signal handlers did not come to its last line */
+    JC_HOST_FAILED,   /* a host function kept an exception for the caller */
+    JC_HOST_DIED,     /* a host function did not come to its last line */
+    JC_HOST_REFUSED,  /* a host call from where none may come */
+    JC_EXITED,        /* Python is exiting */
+    JC_MISREAD,       /* an image is larger than its memory: we and Wasmtime read the module differently */
 };
 
 /* What jc_enter and the functions inside answer. */
 enum jc_status {
     JC_OK,
-    JC_FORKED, /* a forked child has the engine, and none of its threads */
-    JC_OCCUPIED, /* another thread is inside */
-    JC_SHUT, /* the box is closed */
-    JC_EXITING, /* Python is exiting */
-    JC_NO_TICKER, /* the system gives no thread for the ticker */
-    JC_STALE, /* the ticker shows no sign of life */
-    JC_FOREIGN, /* a function of another store, or nobody is inside */
-    JC_TRAPPED, /* the guest did not return: phase, trap and error of the box */
-    JC_STOPPED, /* it returned, and is to stop */
-    JC_NO_ALLOCATOR, /* it exports no judicia_alloc or no judicia_free */
-    JC_ALLOC_ZERO, /* judicia_alloc answered 0 */
-    JC_ALLOC_BEYOND, /* judicia_alloc answered an address beyond the memory */
-    JC_ANSWER_LARGE, /* the answer is larger than it may be: kind, limit and used of the call */
-    JC_ANSWER_BEYOND, /* the answer lies beyond the memory */
+    JC_FORKED,          /* a forked child has the engine, and none of its threads */
+    JC_OCCUPIED,        /* another thread is inside */
+    JC_SHUT,            /* the box is closed */
+    JC_EXITING,         /* Python is exiting */
+    JC_NO_TICKER,       /* the system gives no thread for the ticker */
+    JC_STALE,           /* the ticker shows no sign of life */
+    JC_FOREIGN,         /* a function of another store, or nobody is inside */
+    JC_TRAPPED,         /* the guest did not return: phase, trap and error of the box */
+    JC_STOPPED,         /* it returned, and is to stop */
+    JC_NO_ALLOCATOR,    /* it exports no judicia_alloc or no judicia_free */
+    JC_ALLOC_ZERO,      /* judicia_alloc answered 0 */
+    JC_ALLOC_BEYOND,    /* judicia_alloc answered an address beyond the memory */
+    JC_ANSWER_LARGE,    /* the answer is larger than it may be: kind, limit and used of the call */
+    JC_ANSWER_BEYOND,   /* the answer lies beyond the memory */
     JC_ANSWER_OVERLAPS, /* the answer overlaps the request without being the request */
-    JC_NO_MEMORY, /* the process has no memory for the core's own buffers */
+    JC_NO_MEMORY,       /* the process has no memory for the core's own buffers */
     JC_OVER_MEMORY, /* the instance holds more than its limit, which was lowered: kind, limit and used of the call */
     JC_PENDING, /* the answer lies in the guest's memory: copy it, then call jc_exchange_end */
     JC_NO_ROOM, /* no generated loop fits beside this instance */
