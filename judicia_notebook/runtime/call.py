@@ -278,7 +278,7 @@ class Call:
             finally:
                 if self.origin != "lifecycle":
                     instance.calls += 1
-                self.instance_call = instance.calls  # now: the next call may have the instance before the row is written
+                self.instance_call = instance.calls  # the next call may have it before the row is written
                 self.inside_ns = perf_counter_ns() - entered
                 self.host_ns = scope.host_ns
                 self._measure(sandbox)
