@@ -11,6 +11,10 @@
 #   make walls     every attack, with the wall taken down that withstands it
 #   make pages     bundle the live widgets' pages  (needs Node; ARGS=--fix formats them)
 #   make soak      thousands of loads, calls, cancels and interrupts: is anything kept? And long fuzzing
+#   make cross     compile the core for macOS, Windows and Linux on arm64
+#   make analyze   gcc's static analysis of the core
+#   make sanitize  the engine's tests with AddressSanitizer and UBSan in the core
+#   make wasmtime VERSION=51   the engine's tests on another wasmtime
 #
 # ARGS="..." is handed on, for example  make test ARGS="-k quota"  or  make lab ARGS="--port 9999".
 
@@ -20,11 +24,16 @@ ARGS ?=
 # A test process for each processor, up to four: more of them would wait for those tests that want the machine alone.
 PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4
 
+# What `make sanitize` runs, and where `make wasmtime` installs.
+ASAN_OPTIONS := detect_leaks=0:abort_on_error=1:quarantine_size_mb=8:handle_segv=0:handle_sigbus=0
+SANITIZED := tests/engine tests/hostile tests/stateful --ignore tests/hostile/test_walls.py
+OTHER := $(VENV)/wasmtime-$(VERSION)
+
 # What `make check` leaves to `make test`, beside all that needs a kernel, a browser or minutes.
 SLOW := browser hostile foreign plugins test_documents.py
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test check walls lint core demo docs plugins pages bench soak clean
+.PHONY: help lab test check walls lint core cross analyze sanitize wasmtime demo docs plugins pages bench soak clean
 
 help:
 	@sed -n '/^#/!q;s/^#[ ]\{0,1\}//p' Makefile
@@ -48,12 +57,47 @@ lint: $(VENV)/.dev core
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/clang-format --dry-run --Werror judicia_notebook/engine/core/*.[ch]
 	@$(BIN)/lint-imports --no-cache >$(VENV)/lint-imports.txt || { cat $(VENV)/lint-imports.txt; exit 1; }
 	@$(BIN)/python tools/build_pages.py --lint --where-possible
-	@echo "lint: ruff, mypy and the import contracts are satisfied"
+	@echo "lint: ruff, mypy, clang-format and the import contracts are satisfied"
 
+# Where there is no C compiler, exit code 3 asks for ziglang's.
 core: $(BIN)/python
-	@$(BIN)/python tools/build_core.py $(if $(SANITIZE),--sanitize)
+	@$(BIN)/python tools/build_core.py $(if $(SANITIZE),--sanitize) || { \
+	    [ $$? -eq 3 ] && $(call zig,$(BIN)/python) && $(BIN)/python tools/build_core.py; }
+
+# The core for other machines, where it is only compiled; zig brings their libraries. Kept until `make clean`.
+cross: $(BIN)/python
+	@[ -x $(VENV)/zig/bin/python ] || $(BIN)/python -m venv --without-pip $(VENV)/zig
+	@$(VENV)/zig/bin/python -c 'import ziglang' 2>/dev/null || { $(call zig,$(VENV)/zig/bin/python); }
+	@ZIG_LOCAL_CACHE_DIR=$(abspath $(VENV))/zig/cache ZIG_GLOBAL_CACHE_DIR=$(abspath $(VENV))/zig/cache \
+	    $(VENV)/zig/bin/python tools/build_core.py --cross $(VENV)/zig/cross
+
+# gcc's static analysis of each path through the C.
+analyze: $(BIN)/python
+	@$(BIN)/python tools/build_core.py --analyze
+
+# The engine's tests on a core with AddressSanitizer and UBSan. Its shadow of all memory leaves a limit of address space
+# no room; Python keeps until its end what would count as leaked; memory that is kept back would count as held; a fault
+# of a guest is Wasmtime's. Whatever throws in C++ needs libstdc++ before AddressSanitizer looks for it.
+sanitize: $(VENV)/.dev
+	@$(BIN)/python tools/build_core.py --sanitize
+	@LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libstdc++.so.6)" \
+	    ASAN_OPTIONS=$(ASAN_OPTIONS) \
+	    UBSAN_OPTIONS=print_stacktrace=1 $(PYTEST) -m "not address_space" $(or $(ARGS),$(SANITIZED)); \
+	status=$$?; $(BIN)/python tools/build_core.py; exit $$status
+
+# The engine's tests on another release of wasmtime: an environment of its own, which sees all other packages of .venv.
+wasmtime: $(VENV)/.dev core
+	@[ -n "$(VERSION)" ] || { echo "which one? make wasmtime VERSION=51" >&2; exit 1; }
+	@[ -x $(OTHER)/bin/python ] || $(BIN)/python -m venv --without-pip $(OTHER)
+	@$(BIN)/python -m pip --python $(OTHER)/bin/python install --quiet --disable-pip-version-check --no-deps \
+	    'wasmtime==$(VERSION).*'
+	@$(BIN)/python -c 'import sysconfig; print("import site; site.addsitedir(%r)" % sysconfig.get_path("purelib"))' \
+	    >"$$($(OTHER)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/zz_the_rest.pth"
+	@said=$$($(OTHER)/bin/python -m judicia_notebook doctor | grep ' engine '); echo "$$said"; case "$$said" in ok*) ;; *) exit 1;; esac
+	@$(OTHER)/bin/python -m pytest --numprocesses logical --maxprocesses 4 $(or $(ARGS),tests/engine tests/limits)
 
 docs: $(VENV)/.docs core
 	@$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going -b html -c docs . docs/_build/html $(ARGS)
@@ -69,6 +113,7 @@ bench: $(VENV)/.bench core
 	@echo "== benchmarks/peers.py"; $(BIN)/python benchmarks/peers.py $(ARGS)
 	@echo "== benchmarks/recorder.py"; $(BIN)/python benchmarks/recorder.py
 	@echo "== benchmarks/columns.py"; $(BIN)/python benchmarks/columns.py
+	@echo "== benchmarks/ufunc.py"; $(BIN)/python benchmarks/ufunc.py
 	@echo "== benchmarks/interrupts.py"; $(BIN)/python benchmarks/interrupts.py
 
 soak: $(VENV)/.dev core
@@ -104,6 +149,12 @@ define install
 echo "Installing judicia_notebook[$(1)] into $(VENV) ..."; \
 if command -v uv >/dev/null 2>&1; then uv pip install --quiet --python $(BIN)/python -e '.[$(1)]'; \
 else $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[$(1)]'; fi
+endef
+
+define zig
+{ zig=$$($(BIN)/python tools/build_core.py --ziglang); echo "Installing $$zig, 400 MB, for its C compiler ..."; \
+if command -v uv >/dev/null 2>&1; then uv pip install --quiet --python $(1) "$$zig"; \
+else $(BIN)/python -m pip --python $(1) install --quiet --disable-pip-version-check "$$zig"; fi; }
 endef
 
 $(BIN)/python:

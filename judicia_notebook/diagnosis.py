@@ -1,4 +1,7 @@
-"""Checks of this machine, with the way out of each fault: `doctor`. The versions of the packages: `show_versions`."""
+"""Checks of this machine, with the way out of each fault: `doctor`. The versions of the packages: `show_versions`.
+
+Where the engine cannot be imported the doctor is still there to say why: what needs it imports it inside its function.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +16,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from judicia_notebook.engine import cache, memory, safety
-from judicia_notebook.engine.engine import Engine
-from judicia_notebook.engine.startup import get_engine
-from judicia_notebook.engine.system_memory import MOST_MEMORY, memory_ceiling, memory_limit
 from judicia_notebook.errors import JudiciaError
-from judicia_notebook.host.files.beneath import best_opening
-from judicia_notebook.policy.quotas import DEFAULTS
 from judicia_notebook.units import format_size, format_time
+
+if TYPE_CHECKING:
+    from judicia_notebook.engine.engine import Engine
 
 _PACKAGES = (
     "judicia-notebook",
@@ -76,6 +77,14 @@ def _look() -> Iterator[Finding]:
     version = platform.python_version()
     yield Finding("python", sys.version_info >= (3, 11), f"{version} on {platform.system()} {platform.machine()}")
     try:
+        from judicia_notebook.engine.core import CORE
+    except ImportError as error:
+        yield Finding("core", False, str(error))
+        return
+    yield Finding("core", True, str(CORE.build))
+    try:
+        from judicia_notebook.engine.startup import get_engine
+
         engine = get_engine()
     except (JudiciaError, ImportError) as error:
         yield Finding("engine", False, str(error))
@@ -92,6 +101,8 @@ def _look() -> Iterator[Finding]:
 
 
 def _memories(engine: Engine) -> Finding:
+    from judicia_notebook.engine import memory
+
     reserved = format_size(engine.reservation)
     if not memory.AVAILABLE:
         return Finding("memory", False, "this system has no own linear memories: quotas hold for each memory by itself")
@@ -101,6 +112,8 @@ def _memories(engine: Engine) -> Finding:
 
 
 def _stack() -> Finding:
+    from judicia_notebook.engine import safety
+
     try:
         safety.check_thread()
     except JudiciaError as error:
@@ -114,6 +127,9 @@ def _clocks() -> Finding:
 
 
 def _ceiling() -> Finding:
+    from judicia_notebook.engine.system_memory import MOST_MEMORY, memory_ceiling, memory_limit
+    from judicia_notebook.policy.quotas import DEFAULTS
+
     there, ceiling = memory_limit(), memory_ceiling()
     of = (
         f", a quarter of the {format_size(there)} that this process may have" if there and ceiling < MOST_MEMORY else ""
@@ -122,6 +138,8 @@ def _ceiling() -> Finding:
 
 
 def _cache() -> Finding:
+    from judicia_notebook.engine import cache
+
     folder = cache.default_folder()
     if folder is None:
         why = "no home folder; name one in JUDICIA_NOTEBOOK_CACHE" if hasattr(os, "getuid") else "none on this system"
@@ -131,6 +149,8 @@ def _cache() -> Finding:
 
 
 def _files() -> Finding:
+    from judicia_notebook.host.files.beneath import best_opening
+
     opening = best_opening()
     if opening is None:
         return Finding("files", False, "this system cannot open beneath a folder safely: plugins get no files")

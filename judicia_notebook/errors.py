@@ -218,9 +218,15 @@ class CallError(JudiciaError):
         Sentences on what came before the end: what the guest said last, the memory it was refused, whose limit it was.
     stdout, stderr : bytes
         What a WASI command (`Plugin.run`) had written when it was ended.
+    row : int or None
+        The row that a call over columns (`Plugin.ufunc`) was in, from 0.
+    rows_before : numpy.ndarray, tuple of numpy.ndarray or None
+        The results of the rows before that one, flat; a tuple where the function has several.
     """
 
     outcome = "failed"
+    row: int | None = None
+    rows_before: Any = None
     facts: tuple[str, ...] = ()
     stdout = stderr = b""
 

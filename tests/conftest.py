@@ -88,6 +88,7 @@ def postgresql_server() -> Iterator[str]:
     if user:
         shutil.chown(folder, user)
         shutil.chown(secret, user)
+    environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}  # a sanitizer is for us
     made = subprocess.run(
         [
             *(programs / "initdb", "-D", folder / "data", "-U", "postgres", "-A", "scram-sha-256"),
@@ -95,6 +96,7 @@ def postgresql_server() -> Iterator[str]:
         ],
         user=user,
         cwd=folder,
+        env=environment,
         capture_output=True,
         text=True,
     )
@@ -104,6 +106,7 @@ def postgresql_server() -> Iterator[str]:
             [programs / "postgres", "-D", folder / "data", "-k", folder, "-h", "", "-F"],
             user=user,
             cwd=folder,
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

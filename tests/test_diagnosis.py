@@ -12,9 +12,11 @@ import pytest
 
 import judicia_notebook as jn
 from judicia_notebook.engine import cache, safety, startup
+from judicia_notebook.engine.core import CORE, sources
 
 TOPICS = [
     "python",
+    "core",
     "engine",
     "memory",
     "thread stack",
@@ -52,6 +54,13 @@ def test_the_engine_and_the_versions_are_named() -> None:
     assert platform.python_version() in finding("python")[1]
 
 
+def test_the_core_its_build_and_its_compiler_are_named() -> None:
+    good, text = finding("core")
+    assert good
+    assert text.startswith(f"{CORE.build.path.name} {sources.digest()[:12]} for ")  # type: ignore[index]  # a checkout
+    assert text.endswith(f", by {CORE.build.compiler}")
+
+
 def test_a_small_address_space_is_told_with_its_price(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(startup.get_engine(), "reservation", 64 << 20)
     good, text = finding("memory")
@@ -77,8 +86,7 @@ def test_a_system_without_safe_files_is_told(monkeypatch: pytest.MonkeyPatch) ->
     ],
 )
 def test_a_small_container_is_told(monkeypatch: pytest.MonkeyPatch, there: int | None, good: bool, text: str) -> None:
-    for module in ("engine.system_memory", "diagnosis"):
-        monkeypatch.setattr(f"judicia_notebook.{module}.memory_limit", lambda: there)
+    monkeypatch.setattr("judicia_notebook.engine.system_memory.memory_limit", lambda: there)
     assert finding("memory ceiling") == (good, text)
 
 
@@ -153,9 +161,9 @@ def test_an_engine_that_does_not_start_ends_the_look(monkeypatch: pytest.MonkeyP
     def refuse() -> None:
         raise ImportError("wasmtime 51 does not fit")
 
-    monkeypatch.setattr("judicia_notebook.diagnosis.get_engine", refuse)
+    monkeypatch.setattr("judicia_notebook.engine.startup.get_engine", refuse)
     report = jn.doctor()
-    assert [one.topic for one in report.findings] == ["python", "engine"]
+    assert [one.topic for one in report.findings] == ["python", "core", "engine"]
     assert not report.good
     assert "wasmtime 51 does not fit" in str(report)
 

@@ -20,8 +20,10 @@ import pytest
 from nbclient import NotebookClient
 
 import judicia_notebook as jn
+from judicia_notebook.engine.core import CORE
 
 ROOT = Path(__file__).resolve().parents[1]
+LIBRARY = f"judicia_notebook/engine/core/{CORE.build.path.name}"
 HEAVY = ("IPython", "anywidget", "ipywidgets", "matplotlib", "nbconvert", "pandas")
 
 # Written so that none of them is found in this file.
@@ -40,6 +42,7 @@ CACHES = (
 )
 LEFTOVERS = re.compile(
     r"(^|/)(target|__pycache__|\.ipynb_checkpoints|node_modules|\.zig-cache|\.venv)/|\.py[cod]$|\.o$"
+    r"|(^|/)judicia_core\.\w+$"
 )
 
 
@@ -175,11 +178,13 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "plugins/checker/target/release/checker.d",
         "__pycache__/plugin.cpython-311.pyc",
         "sdk/rust/a.o",
+        "engine/core/judicia_core.leftover",
     ):
         (copy / "judicia_notebook" / leftover).parent.mkdir(parents=True, exist_ok=True)
         (copy / "judicia_notebook" / leftover).write_bytes(b"leftover")
     (copy / "notebooks" / ".ipynb_checkpoints").mkdir(exist_ok=True)
     (copy / "notebooks" / ".ipynb_checkpoints" / "01-quickstart-checkpoint.ipynb").write_text("{}")
+    shutil.copyfile(CORE.build.path, copy / LIBRARY)  # as `make core` leaves it
     folder = tmp_path_factory.mktemp("dist")
     succeed(sys.executable, "-m", "hatchling", "build", "--directory", folder, cwd=copy)
     return folder
@@ -210,11 +215,29 @@ def test_the_wheel_holds_the_package_its_plugins_and_the_lessons(built: Path) ->
     assert tops == {"judicia_notebook", f"judicia_notebook-{jn.__version__}.dist-info"}
 
 
+def test_the_wheel_brings_the_core_for_any_python_on_one_kind_of_machine(built: Path) -> None:
+    with zipfile.ZipFile(wheel_in(built)) as archive:
+        library = archive.read(LIBRARY)
+        core = {name for name in archive.namelist() if name.startswith("judicia_notebook/engine/core/")}
+        (about,) = (name for name in archive.namelist() if name.endswith(".dist-info/WHEEL"))
+        lines = archive.read(about).decode().splitlines()
+    assert f"judicia_core digest={CORE.build.digest} variant=release ".encode() in library
+    assert {Path(name).suffix for name in core if name != LIBRARY} == {
+        ".py"
+    }  # no C beside it: nothing to compare it with
+    tag = wheel_in(built).stem.partition(f"-{jn.__version__}-")[2]
+    assert re.fullmatch(r"py3-none-(manylinux_2_\d+_|macosx_\d+_\d_|linux_|win_)(x86_64|aarch64|arm64|amd64)", tag)
+    assert f"Tag: {tag}" in lines
+    assert "Root-Is-Purelib: false" in lines
+
+
 def test_the_sdist_can_build_and_test_everything(built: Path) -> None:
     (sdist,) = built.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     for name in ("pyproject.toml", "Makefile", ".ci/run", "tests/conftest.py", "tools/build_plugins.py", "LICENSE"):
+        assert name in names
+    for name in ("hatch_build.py", "tools/build_core.py", "judicia_notebook/engine/core/core.h", ".clang-format"):
         assert name in names
     for name in (".npmrc", "biome.json", "package.json", "tsconfig.json", "tests/notebook/live/session.test.js"):
         assert name in names
@@ -224,7 +247,7 @@ def test_nothing_left_lying_about_gets_into_wheel_or_sdist(built: Path) -> None:
     (sdist,) = built.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         names = archive.getnames() + zipfile.ZipFile(wheel_in(built)).namelist()
-    assert [name for name in names if LEFTOVERS.search(name)] == []
+    assert [name for name in names if LEFTOVERS.search(name)] == [LIBRARY]  # the wheel's
 
 
 @pytest.fixture(scope="module")

@@ -29,8 +29,8 @@ Sizes take an int of bytes, or text such as `"16MiB"` (1024) and `"16MB"` (1000)
 `timedelta`, or text such as `"50ms"`; magics and the command line insist on a unit. In force is the least of the
 call's own (`quota=`), the plugin's (live) and the runtime's ceiling. Asking above the ceiling is a `PolicyError`.
 
-A change of `cpu`, `wall` or `memory` takes effect within one tick (10 ms), plus the longest time another thread holds
-the GIL, plus one bulk instruction. A grant or revoke counts from the next host call, `fuel` from the next call.
+A change of `cpu`, `wall` or `memory` takes effect within one tick (10 ms), plus one bulk instruction. A grant or revoke
+counts from the next host call, `fuel` from the next call.
 """
 
 _CAPABILITIES = """

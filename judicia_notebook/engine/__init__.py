@@ -14,6 +14,11 @@ From a module to an engine:
 - `startup`       the one engine of this process
 - `selfcheck`     a small module through every hot path, at the start
 
+The inside of a call, in C:
+
+- `core`          the library, its contract and its structs; it needs no lock of Python's
+- `samples`       the use of calls at ticks and grows, as the core writes it
+
 One call:
 
 - `sandbox`       one instance in a store of its own
@@ -29,8 +34,8 @@ One call:
 
 Around it:
 
-- `memory`        linear memories of our own: we see every grow, and can refuse it
-- `ticks`         the one ticker, which runs only while calls run
+- `memory`        linear memories of our own: the core sees every grow, and can refuse it
+- `ticks`         the one ticker, which runs only while calls run, as Python sees it
 - `threads`       threads whose starter learns whether they reached their work
 - `workers`       threads for calls in the background
 - `interrupts`    Ctrl-C during a call

@@ -173,10 +173,9 @@ class Exchange:
         return violation(invocation, f"{ALLOC}({length}) answered 0, which says that it has no room")
 
     @staticmethod
-    def _too_large(invocation: Invocation, pointer: int, length: int) -> JudiciaError:
-        invocation.note_stop()
-        error = invocation.ended or violation(invocation, "its answer is too large")
-        if isinstance(error, QuotaExceeded) and (question := suspicion(pointer, length)):
+    def _too_large(invocation: Invocation, pointer: int, length: int) -> QuotaExceeded:
+        error = invocation.excess()
+        if question := suspicion(pointer, length):
             error.facts = (*error.facts, question.strip())
         return error
 

@@ -8,6 +8,9 @@ A compiled module is native code that will run with the kernel's rights, so the 
 - files appear by fsync and rename and disappear by unlink; nothing is ever written in place, because a truncated
   mapping is a SIGBUS.
 
+Beside the code of a module with many data segments lie its memory images, under the same rules. They could be read from
+the module again, which takes ten times as long as all else of a load that finds its code here.
+
 A file that cannot be trusted or read is not used: the cache is never the reason that a load fails.
 """
 
@@ -28,7 +31,8 @@ from judicia_notebook.reporting import notices
 MAX_BYTES = 2 << 30
 """The cache is trimmed to this, oldest files first."""
 
-_SUFFIX = ".cwasm"
+CODE = ".cwasm"
+IMAGES = ".images"
 _TRIAL = 1 << 16  # bytes
 _ABANDONED = 3600  # seconds
 
@@ -101,6 +105,10 @@ class Kept:
     def __exit__(self, *_: object) -> None:
         os.close(self._descriptor)
 
+    def read(self) -> bytes:
+        with open(self._descriptor, "rb", closefd=False) as file:
+            return file.read()
+
 
 def _open_checked(path: Path, length: int) -> Kept | None:
     """Open without following links; the descriptor's path leaves no moment in which the file could be exchanged."""
@@ -116,15 +124,15 @@ def _open_checked(path: Path, length: int) -> Kept | None:
     return Kept(descriptor, f"{by_descriptor}/{descriptor}")
 
 
-def find(folder: Path, digest: str, key: str) -> Kept | None:
-    """The compiled module for these bytes and this engine, if there is one to trust."""
+def find(folder: Path, digest: str, key: str, suffix: str = CODE) -> Kept | None:
+    """The compiled module for these bytes and this engine, or its images, if there is a file to trust."""
     if not usable(folder):
         return None
     try:
         for name in os.listdir(folder):  # noqa: PTH208  # half the time of `Path.glob`
-            if not (name.startswith(f"{digest}-{key}-") and name.endswith(_SUFFIX)):
+            if not (name.startswith(f"{digest}-{key}-") and name.endswith(suffix)):
                 continue
-            length = name.removesuffix(_SUFFIX).rpartition("-")[2]
+            length = name.removesuffix(suffix).rpartition("-")[2]
             if length.isdigit() and (entry := _open_checked(folder / name, int(length))) is not None:
                 return entry
     except OSError:
@@ -132,9 +140,9 @@ def find(folder: Path, digest: str, key: str) -> Kept | None:
     return None
 
 
-def keep(folder: Path, digest: str, key: str, compiled: bytes) -> None:
-    """Put a compiled module into the cache; where that is impossible, a notice says so once."""
-    if not usable(folder) or not _kept(folder, f"{digest}-{key}-{len(compiled)}{_SUFFIX}", compiled):
+def keep(folder: Path, digest: str, key: str, compiled: bytes, suffix: str = CODE) -> None:
+    """Put a compiled module into the cache, or its images; where that is impossible, a notice says so once."""
+    if not usable(folder) or not _kept(folder, f"{digest}-{key}-{len(compiled)}{suffix}", compiled):
         why = trouble(folder) or "it cannot be written"
         notices.fallback("cache", f"Compiled modules are not kept in {folder}, so that every load compiles: {why}.")
 
@@ -161,7 +169,7 @@ def _trim(folder: Path) -> None:
     for path in folder.glob("*.part"):  # of a process that was ended while it wrote
         if path.lstat().st_mtime < time.time() - _ABANDONED:
             path.unlink(missing_ok=True)
-    files = [(path, path.lstat()) for path in folder.iterdir() if path.suffix == _SUFFIX]
+    files = [(path, path.lstat()) for path in folder.iterdir() if path.suffix in {CODE, IMAGES}]
     total = sum(status.st_size for _, status in files)
     for path, status in sorted(files, key=lambda entry: entry[1].st_mtime):
         if total <= MAX_BYTES:

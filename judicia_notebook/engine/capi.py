@@ -3,8 +3,9 @@
 This file takes its own handles of the functions that make, compile and explain. What runs while a call runs is called
 by the core alone, which gets the functions' addresses from `library` (``core/wasmtime.h`` has the list).
 
-wasmtime-py changes every month, and its private names with it. So `check_library` compares version, names and sizes at
+wasmtime-py changes every month, and its private names with it. So `check_library` compares names, layouts and types at
 import and says what is wrong, and the engine calls a small module through every hot path before it runs a plugin.
+Whether a release fits is decided by that, and not by its number; ``make wasmtime VERSION=n`` tries one.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ from typing import Any
 
 from wasmtime import _bindings
 
-SUPPORTED = 50
-"""The major version of wasmtime this file was written for."""
+from judicia_notebook.engine.core import CORE, bindings
+
 VERSION = installed_version("wasmtime")
 SLOT = 16
 """Bytes of one ``wasmtime_val_raw_t``: arguments and results share an array of these."""
@@ -101,12 +102,13 @@ def callback(kind: Any) -> Callable[[Callable[..., Any]], Any]:
 
 
 def check_library() -> None:
-    """Refuse an installed wasmtime that this file was not written for, and say what is wrong."""
-    if not VERSION.startswith(f"{SUPPORTED}."):
-        raise ImportError(
-            f"judicia_notebook needs wasmtime {SUPPORTED}.x and found {VERSION}: it uses the library's C API, "
-            f"which changes between major versions. pip install 'wasmtime>={SUPPORTED},<{SUPPORTED + 1}'"
-        )
+    """Refuse an installed wasmtime whose C API is not the one that this file and the core were written for.
+
+    Raises
+    ------
+    ImportError
+        With the first difference: a struct's layout, or the types of a function or a callback.
+    """
     theirs = {
         "wasmtime_func": Func,
         "wasmtime_instance": Instance,
@@ -117,9 +119,8 @@ def check_library() -> None:
         "wasmtime_guestprofiler_modules": ProfiledModule,
     }
     for name, ours in theirs.items():
-        found = getattr(_bindings, name, None)
-        if found is None or ctypes.sizeof(found) != ctypes.sizeof(ours):
-            raise ImportError(f"wasmtime {VERSION} lays out {name} differently than judicia_notebook expects")
+        bindings.check_structure(ours, name, _bindings)
+    bindings.check_functions(CORE, _bindings)
 
 
 check_library()

@@ -1,5 +1,8 @@
 """Compiling: the engine's configuration, a module from its bytes, and compiled modules as bytes.
 
+Where memories are ours, Wasmtime makes code of each data segment; so `Compiler.take_images` takes out of a module what
+`memory` can copy in, and a compiled module carries those images until `Linkage` has them.
+
 Every WebAssembly feature is set here, not left to a default that changes with a release. The features that plugins'
 compilers emit are on; all others are attack surface, and off. The settings are part of the key under which compiled
 modules are kept.
@@ -13,11 +16,17 @@ import hashlib
 import platform
 from ctypes import byref, c_void_p
 from functools import partial
+from typing import TYPE_CHECKING
 
 from judicia_notebook.engine import capi, memory
 from judicia_notebook.engine.finalizers import leave
 from judicia_notebook.engine.interrupts import deferred
 from judicia_notebook.errors import CompileError, InvalidModule, ResourceExhausted
+from judicia_notebook.wasm import memory_images
+from judicia_notebook.wasm.memory_images import Image, ImagedModule
+
+if TYPE_CHECKING:
+    from judicia_notebook.wasm.info import ModuleInfo
 
 MAX_WASM_STACK = 512 << 10
 """Bytes of native stack a guest may use before it traps."""
@@ -73,15 +82,23 @@ def _reservation() -> int:
 
 
 class Module:
-    """A compiled module, held by a pointer of Wasmtime's until `close` or until the last reference to it goes."""
+    """A compiled module, held by a pointer of Wasmtime's until `close` or until the last reference to it goes.
 
-    __slots__ = ("__weakref__", "_pointer", "_remains", "digest", "from_cache")
+    Attributes
+    ----------
+    images : tuple of Image
+        What its memories hold when they are made, apart from what the compiled code writes. They belong to these very
+        bytes that were compiled, so both go together.
+    """
+
+    __slots__ = ("__weakref__", "_pointer", "_remains", "digest", "from_cache", "images")
 
     def __init__(self, pointer: int, digest: str, from_cache: bool) -> None:
         self._pointer: int | None = pointer
         self._remains = leave(self, partial(capi.module_delete, pointer))  # a load may be interrupted anywhere
         self.digest = digest
         self.from_cache = from_cache
+        self.images: tuple[Image, ...] = ()
 
     @property
     def pointer(self) -> int:
@@ -133,11 +150,23 @@ class Compiler:
         return self.reservation < _RESERVATIONS[0]
 
     def _settings_key(self) -> str:
-        text = repr((sorted(FEATURES.items()), self.reservation, _GUARDS[self.reservation], MAX_WASM_STACK))
+        # A module compiled without its images must not run without them, nor one with all its segments get them again.
+        images = memory_images.VERSION if memory.AVAILABLE else 0
+        text = repr((sorted(FEATURES.items()), self.reservation, _GUARDS[self.reservation], MAX_WASM_STACK, images))
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
+    @staticmethod
+    def take_images(module: ModuleInfo) -> ImagedModule:
+        """What to compile of a module, and the images of its memories; none where Wasmtime makes the memories."""
+        return memory_images.take_images(module) if memory.AVAILABLE else ImagedModule(module.data)
+
+    @staticmethod
+    def read_images(module: ModuleInfo) -> tuple[Image, ...]:
+        """The images alone."""
+        return memory_images.read_images(module) if memory.AVAILABLE else ()
+
     def compile_here(self, wasm: bytes, digest: str = "") -> Module:
-        """Compile in this process.
+        """Compile these bytes, all their data segments included, in this process.
 
         Raises
         ------

@@ -25,12 +25,22 @@ import threading
 from collections.abc import Callable
 from ctypes import c_int
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from judicia_notebook.engine.core import functions
 
-if TYPE_CHECKING:
-    from judicia_notebook.engine.invocation import Invocation
+
+class Call(Protocol):
+    """A running call, as far as signals are concerned."""
+
+    signals: int
+
+    @property
+    def where(self) -> str: ...
+
+    def interrupt(self, raised: BaseException) -> None:
+        """End with what a signal handler raised."""
+
 
 _MAIN = threading.main_thread().ident
 _CAUGHT_BY_WASMTIME = {"SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE"}
@@ -39,8 +49,16 @@ _HANDLED = tuple(
     int(number) for number in signal.Signals if number.name not in _CAUGHT_BY_WASMTIME | _NEVER and number <= 64
 )
 _FREE = tuple(getattr(signal, name) for name in ("SIGURG", "SIGWINCH", "SIGCONT", "SIGCHLD") if hasattr(signal, name))
+_OFTEN = tuple(
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGALRM", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGVTALRM", "SIGPROF", "SIGBREAK")
+    if hasattr(signal, name)
+)
+"""Each call looks whether these have new handlers. The others are looked at when one of these has, and by loads."""
+
+_seen_often: list[Any] = []
 _seen: list[Any] = []  # the handlers as they were left, in the order of _HANDLED
-_running: list[Invocation] = []  # on the main thread, outermost first
+_running: list[Call] = []  # on the main thread, outermost first
 _blocks = 0  # of `deferred`, around what the main thread does now
 _held_back: list[BaseException] = []
 SLICE = 0.05
@@ -161,11 +179,11 @@ class Changed(type(threading.RLock())):  # type: ignore[misc]  # the class has n
         return wait_until(look, seconds)
 
 
-def enter(invocation: Invocation) -> bool:
+def enter(invocation: Call) -> bool:
     """Keep signals' exceptions out of this call's callbacks, if it is on the main thread; whether `leave` is due."""
     if threading.get_ident() != _MAIN:
         return False
-    if list(map(_signal.getsignal, _HANDLED)) != _seen:
+    if list(map(_signal.getsignal, _OFTEN)) != _seen_often:
         _wrap_all()
     invocation.signals = functions.signals_seen()
     _running.append(invocation)
@@ -186,6 +204,7 @@ def _wrap_all() -> None:
                 functions.signals_put_back()
         found.append(handler)  # not read back: what a handler sets meanwhile has to look new to the next call
     _seen[:] = found
+    _seen_often[:] = map(dict(zip(_HANDLED, found, strict=True)).__getitem__, _OFTEN)
     handled = (number for number, handler in zip(_HANDLED, found, strict=True) if handler.__class__ is _Deferring)
     functions.signals_handled(sum(1 << (number - 1) for number in handled))
     functions.signals_stand()
@@ -207,12 +226,12 @@ def _nothing(_number: int, _frame: object) -> None:
     """Handle a signal that the system ignores unless a program asks for it."""
 
 
-def leave(invocation: Invocation) -> None:
+def leave(invocation: Call) -> None:
     """Let signals go where they went before this call."""
     _running.remove(invocation)
 
 
-def in_foreground() -> Invocation | None:
+def in_foreground() -> Call | None:
     """The call that the main thread is inside of, the innermost one; from any thread."""
     running = tuple(_running)
     return running[-1] if running else None

@@ -152,16 +152,22 @@ class Invocation:
         MemoryError
         """
         if not self.pointer:
-            pointer: int = functions.call_new(self.call_id)
+            outer, live = self.outer, self.budget.live
+            pointer: int = functions.call_new(
+                self.call_id,
+                self.signals,
+                None if outer is None else outer.pointer,
+                live.plugin.pointer,
+                None if live.own is None else live.own.pointer,
+                None if live.former is None else live.former.pointer,
+            )
             if not pointer:
                 raise MemoryError
             self._fields = structs.Call.from_address(pointer)
             self._token = self._fields.token
-            self._fields.signals = self.signals
-            if self.outer is not None:
-                self._fields.outer = self.outer.pointer
             self.pointer = pointer
-            self._limit()
+            if live is not self.budget.live:  # it was exchanged before there was a pointer that `hold_to` could see
+                self._limit()
             if self.ended is not None:  # before there was a pointer that `stop` could see
                 functions.cancel(pointer, self._token)
         if self.spent is not Invocation.spent:
@@ -194,11 +200,7 @@ class Invocation:
         if stop == Stop.GOES_ON or self.ended is not None:
             return
         if stop == Stop.EXCEEDED:
-            name, unit, scale = _KINDS[fields.kind]
-            limit, used = fields.limit, fields.used
-            if scale != 1:
-                limit, used = limit / scale, used / scale
-            self.stop(self.exceeded(name, limit, used, unit, own=fields.owner == Owner.OWN))
+            self.stop(self.excess())
         elif stop == Stop.OUTER_STOPPED and self.outer is not None:
             self.outer.note_stop()
             self.stop(Cancelled(f"{self.outer.where} was stopped", plugin=self.plugin, function=self.function))
@@ -206,11 +208,22 @@ class Invocation:
             self.stop(Cancelled("Python is exiting", plugin=self.plugin, function=self.function))
         elif stop in _LOST and self.failure is None:
             self.failure = RuntimeError("a Python function died at its entry")
+        elif stop == Stop.MISREAD and self.failure is None:
+            self.failure = RuntimeError("an image is larger than its memory")
 
     @property
     def was_refused_a_host_call(self) -> bool:
         """Whether the core stopped it for a host call from where none may come."""
         return bool(self._fields.stop == Stop.HOST_REFUSED)
+
+    def excess(self) -> QuotaExceeded:
+        """The error for the limit that the core found exceeded: its numbers are of one look."""
+        fields = self._fields
+        name, unit, scale = _KINDS[fields.kind]
+        limit, used = fields.limit, fields.used
+        if scale != 1:
+            limit, used = limit / scale, used / scale
+        return self.exceeded(name, limit, used, unit, own=fields.owner == Owner.OWN)
 
     # Its clocks -------------------------------------------------------------------------------------------------
 

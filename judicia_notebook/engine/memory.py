@@ -24,7 +24,9 @@ from judicia_notebook.engine.core.structs import Owner
 from judicia_notebook.engine.finalizers import leave
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from judicia_notebook.wasm.memory_images import Image
 
 AVAILABLE = sys.platform in ("linux", "darwin")
 """Whether this system has the system calls for it. Elsewhere Wasmtime's own limiter has to do."""
@@ -143,6 +145,15 @@ class Memory:
     def size(self) -> int:
         """Bytes that the guest may use."""
         return int(self._fields.size)
+
+
+def images_of(images: Sequence[Image]) -> tuple[ctypes.Array[structs.Image], int]:
+    """The images of an instance's memories, one after the other, as the core copies them into new memories."""
+    runs = [(number, offset, content) for number, image in enumerate(images) for offset, content in image]
+    array = (structs.Image * len(runs))()
+    for place, (number, offset, content) in enumerate(runs):
+        array[place] = structs.Image(number, offset, len(content), content)
+    return array, len(runs)
 
 
 def install(config: int) -> None:

@@ -1,4 +1,4 @@
-"""The samples of a runtime's calls: the use of each call at its ticks and grows. The core writes them, in a ring of C's.
+"""The samples of a runtime's calls: the use of each at its ticks and grows. The core writes them, in a ring of C's.
 
 It is read as a `judicia_notebook.records.table.Table` is; what its columns mean is declared there.
 """

@@ -28,13 +28,14 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from judicia_notebook.engine import capi, safety, ticks, traps
-from judicia_notebook.engine.core import functions, structs
+from judicia_notebook.engine.core import CORE, functions, structs
 from judicia_notebook.engine.core.structs import Status, Verdict
 from judicia_notebook.engine.finalizers import leave, sweep
 from judicia_notebook.engine.interrupts import keep
-from judicia_notebook.engine.memory import Box, Memory, MemoryAccount
+from judicia_notebook.engine.memory import Box, Memory, MemoryAccount, images_of
 from judicia_notebook.engine.slots import Export, Slots, layout
 from judicia_notebook.errors import AbiViolation, CompileError, JudiciaError, ResourceExhausted
+from judicia_notebook.wasm.row_loop import NAME as ROW_LOOP
 
 if TYPE_CHECKING:
     from judicia_notebook.engine.compiler import Module
@@ -151,6 +152,8 @@ def _at_exit() -> None:
 
 safety.guard_callbacks(capi.CALLBACKS, _on_lost)
 functions.bind(capi.library)
+CORE.keep(_on_host_call)
+CORE.keep(_on_signal)
 if functions.start(_on_host_call, _on_signal):
     raise ImportError("the core could not be started: the system has no memory left")
 atexit.register(_at_exit)
@@ -161,6 +164,8 @@ class Linkage:
 
     Parameters
     ----------
+    module : Module
+        Its images are what each instance's memories begin with.
     info : ModuleInfo
         The same module as our reader saw it: the types of its exports, which the call path must not get wrong.
     functions : iterable of HostFunction
@@ -187,6 +192,7 @@ class Linkage:
         self.engine = engine
         self.export_names = {export.index: export.name for export in exported}
         self.function_names = info.names
+        self.images = images_of(module.images)
         self.export_types = {export.name: export.type for export in exported if export.type is not None}
         self._keys: list[int] = []
         pre = c_void_p()
@@ -317,8 +323,7 @@ class Sandbox:
     def _refusal(self, status: int, invocation: Invocation) -> JudiciaError:
         """The error for an entry that the core refused."""
         if status == Status.OVER_MEMORY:
-            invocation.note_stop()
-            return invocation.ended or _foreign()
+            return invocation.excess()
         safety.check_process()
         if status == Status.OCCUPIED:
             return ResourceExhausted("This instance is in use.")
@@ -383,7 +388,7 @@ class Sandbox:
         GuestTrap, AbiViolation
             From the start function.
         """
-        status = self.inside(functions.instantiate, self.linkage.pre, None, 0)
+        status = self.inside(functions.instantiate, self.linkage.pre, *self.linkage.images)
         if status:
             raise self.failure(status, starting=True)
         self._memory = Memory(self._fields.memory) if self._fields.memory else None
@@ -462,6 +467,8 @@ class Sandbox:
             code, message, frames = capi.take_trap(trap)
         elif error:
             message, frames = capi.take_error_frames(error)
+        if frames and frames[-1][1] == ROW_LOOP:
+            frames.pop()
         if status not in (Status.TRAPPED, Status.STOPPED):
             return _foreign()
         invocation.note_stop()

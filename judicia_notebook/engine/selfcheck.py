@@ -1,7 +1,7 @@
 """Call a small module through every hot path once, before a plugin relies on it.
 
 The engine uses the C API without argument types, so a library with another layout would give wrong answers, no error.
-So the engine proves itself at its start: a call, a host call, a grow that is refused, fuel, a trap.
+So the engine proves itself at its start: a call, a host call, data, a grow that is refused, fuel, a trap.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _MODULE = b"""(module
   (import "check" "add" (func $add (param i32 i32) (result i64)))
   (memory (export "memory") 1)
+  (data (i32.const 65532) "\\07")
   (func (export "call") (param i32 i32) (result i64) (call $add (local.get 0) (local.get 1)))
   (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0)))
   (func (export "peek") (param i32) (result i32) (i32.load (local.get 0))))"""
@@ -46,10 +47,10 @@ def run(engine: Engine) -> None:
     """
     from judicia_notebook.engine import capi
 
-    wasm = capi.wat_to_wasm(_MODULE)
-    module = engine.compile(wasm, "selfcheck")
+    info = read_module(capi.wat_to_wasm(_MODULE))
+    module = engine.compile(info, "selfcheck")
     add = HostFunction("check", "add", ("i32", "i32"), ("i64",), _add)
-    linkage = Linkage(engine, module, read_module(wasm), [add])
+    linkage = Linkage(engine, module, info, [add])
     budget = FixedBudget(Limits(memory_bytes=2 << 16))
     sandbox = Sandbox(linkage, MemoryPool(1 << 30))
     invocation = Invocation(budget)
@@ -59,6 +60,10 @@ def run(engine: Engine) -> None:
         call = sandbox.export("call")
         _expect(sandbox.run_pair(call, 0xFFFFFFFF, 7) == 0xFFFFFFFF + (7 << 32), "a host call")
         _expect(sandbox.fuel_used() > 0, "fuel")
+        peek = sandbox.export("peek")
+        peek.write(pack_numbers(("i32",), ((1 << 16) - 4,)))
+        sandbox.run(peek)
+        _expect(peek.read()[0] == 7, "a data segment")
         grow = sandbox.export("grow")
         answers = []
         for pages in (1, 1):
@@ -69,7 +74,6 @@ def run(engine: Engine) -> None:
         _expect(sandbox.memory is not None or not AVAILABLE, "the exported memory")
         sandbox.leave()
         sandbox.enter(invocation)  # or the trap below would be explained by the refused grow
-        peek = sandbox.export("peek")
         peek.write(pack_numbers(("i32",), (5 << 16,)))
         try:
             sandbox.run(peek)

@@ -53,6 +53,20 @@ def pack_numbers(kinds: tuple[str, ...], numbers: tuple[float, ...]) -> bytes:
         raise ValueError(_misfit(kinds, numbers)) from None
 
 
+def pack_number(kind: str, number: float) -> bytes:
+    """One argument as it lies in its slot.
+
+    Raises
+    ------
+    ValueError
+        It does not fit its parameter: "is a float, and i32 takes a whole number".
+    """
+    try:
+        return pack_numbers((kind,), (number,))
+    except ValueError:
+        raise ValueError(_wrong(kind, number) or "does not fit its type") from None
+
+
 def _misfit(kinds: tuple[str, ...], numbers: tuple[Any, ...]) -> str:
     """The error in these arguments, in the words of WebAssembly's types."""
     if len(kinds) != len(numbers):

@@ -1,17 +1,16 @@
 """The JSON of ABI v1: strict both ways, and no slower than it must be.
 
-msgspec reads and writes, and is lenient about a few things. The usual message proves in C that it has none of them, by
-going the other way once more. A value that equals the value read from its bytes is plain JSON through and through;
-bytes that equal the bytes written from their value hold no key twice. Any other message is looked through:
+msgspec reads and writes, and is lenient about a few things.
 
-- duplicate keys: every key in the text has a colon after it, so a message without any has exactly as many colons
-  outside its strings as the decoded value has keys;
-- integers beyond 64 bits: only a message with 19 digits in a row can hold one;
-- NaN and infinity, which msgspec writes as ``null``: only a message with a ``null`` in it can hide one.
+- What it reads has passed the gate (`core/gate.h`), which measures a text in one pass of C: depth, values, digits,
+  duplicate keys, integers beyond 64 bits. So each step in C is short, and the reading loses nothing.
+- What it wrote is read once more: a value that equals the value read from its bytes is plain JSON through and through.
+  Any other payload is looked through. NaN and infinity, which msgspec writes as ``null``, can hide only in a message
+  with a ``null`` in it.
 
-Nothing is decoded that `json_shape` did not measure, so that each step in C is short. A float that is hard to round
-takes msgspec 16 us, and Python 0.6; for the others msgspec is eight times as fast. So a message with many floats that
-may be hard is read with Python's `float`. As that is called from Python, other threads get their turn meanwhile.
+A float that is hard to round takes msgspec 30 us, and Python 0.6; for the others msgspec is eight times as fast. So a
+message with many floats that may be hard is read with Python's `float`. As that is called from Python, other threads
+get their turn meanwhile.
 """
 
 from __future__ import annotations
@@ -24,48 +23,31 @@ from typing import Any
 import msgspec
 
 from judicia_notebook.engine import room
+from judicia_notebook.engine.core import gate
+from judicia_notebook.engine.core.gate import Look
 from judicia_notebook.engine.exactness import has_other_keys
 from judicia_notebook.engine.plain import to_plain
 from judicia_notebook.errors import InvalidPayload
-from judicia_notebook.wasm.json_shape import (
-    MAX_DEPTH,
-    MAX_DIGITS,
-    MAX_VALUES,
-    Look,
-    check_shape,
-    count_colons,
-    has_long_number,
-    uncollected,
-)
+from judicia_notebook.wasm.json_shape import MAX_DEPTH, MAX_VALUES, uncollected
 
 _ORDINARY_RECURSION = 3000  # completion libraries raise Python's 1000 to this
 _ARRAYS = (list, tuple, set, frozenset)
 _BUFFERS = (bytes, bytearray, memoryview, msgspec.Raw)
 _PLAIN = (str, int, float, bytes, type(None), type)
-_CONTAINERS = frozenset({dict, list})  # what the decoder makes
-
 _INT_MIN, _INT_MAX = -(1 << 63), (1 << 64) - 1
+_DIGITS = bytes(ord("0") if byte in b"0123456789" else 0 for byte in range(256))
 _LONG_NUMBER = b"0" * 19
-_TOO_LONG_NUMBER = b"0" * (MAX_DIGITS + 1)
-_KINDS = (b"0123456789", b"eE+-", b".")
-_NUMBERS = bytes(next((kind[0] for kind in _KINDS if byte in kind), 0) for byte in range(256))
-"""A table that keeps numbers alone: ``0`` for each digit, ``e`` for the other signs of an exponent, and the point."""
+"""Shorter integers fit 64 bits."""
 
 _HARD, _DOUBTFUL = 1000, 40_000
-"""The most floats of either kind that msgspec gets: 36 ms. A hard float takes it 16 us, a doubtful one 0.5."""
-_LAID_OUT_FROM = 1024
-_MANY_DOUBTFUL = _DOUBTFUL * 50  # bytes; without an exponent they are long
-_DIGITS_OF_HARD = b"0" * 150
-_PIECE = 1 << 20
-_SMALL = 4096
+"""The most floats of either kind that msgspec gets: 30 ms of hard ones, 60 ms of doubtful ones that are all ties."""
+
 _FLOATS_A_LOOK = 1000
 _BYTES_A_BYTE = 4  # a text with one wide character has all of them wide
 _BYTES_A_VALUE = 110  # measured: 100 for short texts of wide characters, 87 for objects in objects
-_COPIES = 3  # its numbers, and what is written to compare, which grows by doubling
 _BYTES_WRITTEN = 40  # a value that is no text, with its comma: a datetime is the longest
 _BYTES_OF_ARRAY = 96  # an element of an array, with the number that Python makes of it
 _BYTES_ESCAPED = 6
-_SHORTEST_HARD = len("1e300,")
 
 
 _encoder = msgspec.json.Encoder(enc_hook=to_plain)
@@ -133,7 +115,7 @@ def _look_through(value: Any, data: bytes, name: str) -> None:
         if _is_same(lambda: plain, value):
             return
     others = has_other_keys(value, name)
-    if b"null" in data or _LONG_NUMBER in data.translate(_NUMBERS):
+    if b"null" in data or _LONG_NUMBER in data.translate(_DIGITS):
         _check_numbers(msgspec.to_builtins(value, enc_hook=to_plain, str_keys=True))
     if others and not deep:
         decode(data, max_values=len(data))  # two keys that read the same
@@ -197,10 +179,15 @@ def _children(value: Any) -> Iterable[Any]:
 
 def _reads_as(data: bytes, value: Any) -> bool:
     """Whether the value equals the value of its bytes, so that nothing was lost. False may also mean unknown."""
-    numbers = data.translate(_NUMBERS)
-    if _may_be_deep(data, MAX_DEPTH) or _LONG_NUMBER in numbers:
+    if len(data) < gate.SMALL:  # where a call of C costs more than this
+        if _may_be_deep(data, MAX_DEPTH) or _LONG_NUMBER in data.translate(_DIGITS):
+            return False
+        return _is_same(lambda: _read(data, None), value)
+    try:
+        report = gate.measure(data, MAX_DEPTH, gate.UNBOUNDED)
+    except ValueError:
         return False
-    return _is_same(lambda: _read(data, numbers), value)
+    return not report.verdict and _is_same(lambda: _read(data, report), value)
 
 
 def _is_same(read: Callable[[], Any], value: Any) -> bool:
@@ -255,53 +242,45 @@ _decoder = msgspec.json.Decoder()
 _rounding_decoder = msgspec.json.Decoder(float_hook=_finite)
 
 
-def _decoder_of(numbers: bytes, look: Look | None = None) -> msgspec.json.Decoder[Any]:
-    """The decoder that is fast for a message; `numbers` is what `_NUMBERS` leaves of it.
-
-    The largest and the smallest numbers are hard to round: they have three digits of exponent, or very many others.
-    Any other number with an exponent, or with 18 digits, is doubtful: it may lie in the middle of two floats.
-    """
-    if len(numbers) < _HARD * _SHORTEST_HARD:
+def _decoder_of(report: gate.Report, look: Look | None = None) -> msgspec.json.Decoder[Any]:
+    """The decoder that is fast for a message."""
+    if report.hard <= _HARD and report.doubtful <= _DOUBTFUL:
         return _decoder
-    if len(numbers) <= _MANY_DOUBTFUL and not _holds(numbers.replace(b".", b"0"), _DIGITS_OF_HARD):
-        doubtful = numbers.count(b"0e")
-        hard = numbers.count(b"0e000") + numbers.count(b"0ee000") if doubtful > _HARD else 0
-        if hard <= _HARD and doubtful <= _DOUBTFUL:
-            return _decoder
     return _rounding_decoder if look is None else msgspec.json.Decoder(float_hook=_finite_with_looks(look))
 
 
-def _read(data: bytes, numbers: bytes, look: Look | None = None) -> Any:
-    """Decode a text that was measured before."""
-    if len(data) < _SMALL and not room.limited:
+def _read(data: bytes, report: gate.Report | None, look: Look | None = None) -> Any:
+    """Decode a text that was measured before; a small one needs no report."""
+    if len(data) < gate.SMALL and not room.limited:
         return _decoder.decode(data)
+    if report is None:
+        report = gate.measure(data, gate.UNBOUNDED, gate.UNBOUNDED)
     if room.look():
-        room.check_room(room_for(data))
-    return uncollected(_decoder_of(numbers, look).decode, data)
+        room.check_room(room_for(data, report.values))
+    return uncollected(_decoder_of(report, look).decode, data)
 
 
 def reread(data: bytes) -> Any:
     """The value of JSON that this package wrote, of values which were within bounds before."""
-    return _read(data, data.translate(_NUMBERS))
+    return _read(data, None)
 
 
-def room_for(data: bytes) -> int:
-    """Bytes that the values of a text take at most, with what is needed meanwhile to read them."""
-    marks = sum(map(data.count, (b",", b":", b"[", b"{")))
-    return (_BYTES_A_BYTE + _COPIES) * len(data) + _BYTES_A_VALUE * (marks + 1)
+def room_for(data: bytes, values: int) -> int:
+    """Bytes that the values of a text take at most."""
+    return _BYTES_A_BYTE * len(data) + _BYTES_A_VALUE * values
 
 
 def decode(data: bytes, max_depth: int = MAX_DEPTH, max_values: int = MAX_VALUES, look: Look | None = None) -> Any:
     """The value a guest's JSON stands for.
 
-    The value takes at most four times the memory of the text, and 110 bytes for each value that there may be. Reading
-    takes the text three more times.
+    The value takes at most four times the memory of the text, and 110 bytes for each of its values. The gate takes up
+    to 80 bytes for each key, and gives them back before anything is read.
 
     Parameters
     ----------
     data : bytes
     max_depth, max_values : int
-        Levels of arrays and objects, and values in all; see `check_shape`.
+        Levels of arrays and objects, and values in all; see `gate.measure`.
     look : callable, optional
         Called between two steps, none of which is long; it raises to end the reading.
 
@@ -310,69 +289,19 @@ def decode(data: bytes, max_depth: int = MAX_DEPTH, max_values: int = MAX_VALUES
     TooManyValues
         A ValueError, too.
     ValueError
-        Not UTF-8, not JSON, duplicate keys, an integer beyond 64 bits, or nested deeper than `max_depth`.
+        Not UTF-8, not JSON, duplicate keys, an integer beyond 64 bits, a number of more than 400 digits in a row, or
+        nested deeper than `max_depth`.
+    MemoryError
     """
-    check_shape(data, max_depth, max_values, look)
-    numbers = data.translate(_NUMBERS)
-    long_number = _holds(numbers, _LONG_NUMBER)
-    if long_number and _holds(numbers, _TOO_LONG_NUMBER) and has_long_number(data, look):
-        raise ValueError(f"JSON with a number of more than {MAX_DIGITS} digits")
+    report = gate.measure(data, max_depth, max_values, look)
     try:
-        value = _read(data, numbers, look)
+        value = _read(data, report, look)
     except RecursionError:
         raise ValueError("JSON nested deeper than Python's recursion limit allows here") from None
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ValueError(str(error)) from None
-    del numbers
     if look is not None:
         look()
-    if type(value) in _CONTAINERS and (_is_laid_out(data) or _encoder.encode(value) != data):
-        keys = _count_keys(value)
-        if data.count(b":") != keys and count_colons(data, look) != keys:
-            raise ValueError("JSON with a duplicate key")
-    if long_number:
-        _check_integers(value)
-    if look is not None:
-        look()
+    if report.verdict:
+        raise ValueError(gate.FAULTS[report.verdict])
     return value
-
-
-def _holds(numbers: bytes, digits: bytes) -> bool:
-    """Whether there are so many digits in a row. It searches in pieces, since this search is slow at digits."""
-    if len(numbers) <= _PIECE:
-        return digits in numbers
-    starts = range(0, len(numbers), _PIECE)
-    return any(numbers.find(digits, start, start + _PIECE + len(digits)) >= 0 for start in starts)
-
-
-def _is_laid_out(data: bytes) -> bool:
-    """Whether there is a line end, or a space after a key: msgspec writes neither, so its text would be another."""
-    return len(data) > _LAID_OUT_FROM and (b"\n" in data or b'": ' in data)
-
-
-def _count_keys(value: Any) -> int:
-    keys = 0
-    level = [value]
-    while level:
-        below = []
-        for container in level:
-            children: Any = container
-            if type(container) is dict:
-                keys += len(container)
-                children = container.values()
-            below += [child for child in children if type(child) in _CONTAINERS]
-        level = below
-    return keys
-
-
-def _check_integers(value: Any) -> None:
-    level: list[Any] = [[value]]
-    while level:
-        below = []
-        for container in level:
-            children: Any = container.values() if type(container) is dict else container
-            integers = [child for child in children if type(child) is int]
-            if integers and (min(integers) < _INT_MIN or max(integers) > _INT_MAX):
-                raise ValueError("JSON with an integer beyond 64 bits")
-            below += [child for child in children if type(child) in _CONTAINERS]
-        level = below

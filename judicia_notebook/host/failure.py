@@ -36,3 +36,5 @@ class FailureService:
             scope.reported = GuestError(
                 request.message, code=request.code, data=request.data, plugin=scope.plugin, function=scope.function
             )
+            if scope.progress is not None:
+                scope.reported.row = scope.progress()

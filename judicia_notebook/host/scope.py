@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from time import perf_counter_ns
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -38,6 +38,8 @@ class CallScope(Invocation):
         The service's remark for the user, which goes into the host call's row.
     reported : GuestError or None
         The guest's report through ``judicia:host fail``.
+    progress : callable or None
+        How many rows came to their end, in a call over rows.
     process : Process or None
         Its arguments, input and output as WASI has them, once it has used any of it.
     """
@@ -51,6 +53,7 @@ class CallScope(Invocation):
     last_error = ""
     noted = ""
     reported: GuestError | None = None
+    progress: Callable[[], int] | None = None
     process: Process | None = None
 
     def __init__(

@@ -49,8 +49,10 @@ from judicia_notebook.wasm.json_shape import TooManyValues
 
 if TYPE_CHECKING:
     from judicia_notebook.engine.memory import MemoryAccount
+    from judicia_notebook.engine.row_loops import Loop
     from judicia_notebook.policy.policy import FormerPolicy, Policy
     from judicia_notebook.runtime.target import Target
+    from judicia_notebook.wasm.info import FuncType
 
 MAKING_FRAMES = 40
 
@@ -84,7 +86,7 @@ class Call:
     setup_fuel = setup_refused = 0  # of making the instance
     queue_ns = setup_ns = encode_ns = decode_ns = inside_ns = host_ns = lock_ns = 0
     memory_before = memory_peak = -1
-    refused_before = refused_grows = bytes_out = 0
+    refused_before = refused_grows = bytes_out = instance_call = 0
     started_ns = _queued_ns = 0
     record_position = -1
 
@@ -270,16 +272,17 @@ class Call:
             self.refused_before = sandbox.account.grows_refused
             scope.host_ns = scope.lock_ns = 0
             entered = perf_counter_ns()
-            self.setup_ns = entered - began
+            self.setup_ns, whole = entered - began, False
             try:
                 value = self.body(self)
+                whole = True  # otherwise the rest is why it was stopped, and that takes Python's lock several times
             finally:
                 if self.origin != "lifecycle":
                     instance.calls += 1
+                self.instance_call = instance.calls  # the next call may have it before the row is written
                 ended = perf_counter_ns()
                 self.inside_ns = ended - entered
-                # To explain why a guest was stopped takes Python's lock several times.
-                self.lock_ns = scope.lock_ns + (ended - sandbox.back_ns if sandbox.back_ns > entered else 0)
+                self.lock_ns = scope.lock_ns + (0 if whole or sandbox.back_ns < entered else ended - sandbox.back_ns)
                 self.host_ns = scope.host_ns
                 self._measure(sandbox)
             if scope.reported is not None:
@@ -304,6 +307,13 @@ class Call:
         if self.instance is None:
             raise RuntimeError("this call is not in an instance")
         return self.instance.sandbox
+
+    @property
+    def loops(self) -> dict[FuncType, Loop]:
+        """The loops over rows that were made for its instance; only inside."""
+        if self.instance is None:
+            raise RuntimeError("this call is not in an instance")
+        return self.instance.loops
 
     @property
     def account(self) -> MemoryAccount | None:
@@ -443,7 +453,7 @@ class Call:
         row.subject = self.target.subject
         row.origin = self.origin
         row.instance_id = instance.number if instance else 0
-        row.instance_call = max(instance.calls, 1) if instance else 0
+        row.instance_call = max(self.instance_call, 1) if instance else 0
         row.thread = threading.current_thread().name
         row.label = label_text()
         row.started_ns = (self.started_ns or perf_counter_ns()) - recorder.began_ns

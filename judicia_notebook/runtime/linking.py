@@ -91,7 +91,7 @@ def link(
             if count > MAX_STORES:
                 raise CompileLimit(f"it has {count} {what}, at most {MAX_STORES} are allowed")
         used = list(_resolve(found.module.imports, dispatcher, trap_unknown=trap_unknown))
-        compiled = engine.fetch(found.digest, cache_folder)
+        compiled = engine.fetch(found.module, found.digest, cache_folder)
         if compiled is None:
             check_locals(found.module)
             if cache_folder is None:
@@ -100,7 +100,10 @@ def link(
             with announced(f"{source_label(found.source)} ({format_size(len(found.wasm))})"):
                 try:
                     compiled = engine.compile(
-                        found.wasm, found.digest, cache_folder=cache_folder, apart=_compile_limits() if apart else None
+                        found.module,
+                        found.digest,
+                        cache_folder=cache_folder,
+                        apart=_compile_limits() if apart else None,
                     )
                 except CompileError as error:
                     raise _refused(error, found) from None

@@ -37,6 +37,7 @@ from judicia_notebook.runtime.pool import Instance, InstancePool, Instances, Mak
 from judicia_notebook.runtime.raw import RawFunction
 from judicia_notebook.runtime.source import Options, Source
 from judicia_notebook.runtime.target import Activity, Target
+from judicia_notebook.runtime.ufunc import UniversalFunction
 from judicia_notebook.runtime.wasi_command import RunResult, run
 from judicia_notebook.text import did_you_mean
 
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from judicia_notebook.analysis.traces.story import Trace
     from judicia_notebook.runtime.linking import Code
     from judicia_notebook.runtime.platform import Platform
-    from judicia_notebook.wasm.info import Export, Import
+    from judicia_notebook.wasm.info import Export, FuncType, Import
     from judicia_notebook.wasm.manifest import Manifest
 
 CLEANUP_SECONDS = 1.0
@@ -291,6 +292,29 @@ class Plugin:
         NoSuchFunction
             No such function, or its type has more than i32, i64, f32 and f64 in it.
         """
+        return RawFunction(self, export, self._numeric(export))
+
+    def ufunc(self, export: str) -> UniversalFunction:
+        """An export that takes and returns numbers, as a function of arrays and columns; NumPy calls such a ufunc.
+
+        Raises
+        ------
+        NoSuchFunction
+            As for `raw`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import judicia_notebook as jn
+        >>> text = '(module (func (export "half") (param f64) (result f64) (f64.mul (local.get 0) (f64.const 0.5))))'
+        >>> with jn.Runtime() as rt:
+        ...     rt.load(text, name="halves").ufunc("half")(np.array([1.0, 5.0]))
+        array([0.5, 2.5])
+        """
+        return UniversalFunction(self, export, self._numeric(export))
+
+    def _numeric(self, export: str) -> FuncType:
+        """The type of an export that takes and returns numbers."""
         kind = self._code.functions.get(export)
         if kind is None:
             raise NoSuchFunction(
@@ -298,7 +322,7 @@ class Plugin:
             )
         if not {*kind.params, *kind.results} <= {"i32", "i64", "f32", "f64"}:
             raise NoSuchFunction(f"{self.name}.{export} is {kind}, and only i32, i64, f32 and f64 can be passed.")
-        return RawFunction(self, export, kind)
+        return kind
 
     def run(
         self, args: Sequence[str] = (), stdin: bytes | str = b"", *, quota: Quota | Mapping[str, Any] | None = None

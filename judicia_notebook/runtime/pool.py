@@ -24,9 +24,11 @@ from judicia_notebook.units import format_names, format_time
 if TYPE_CHECKING:
     from judicia_notebook.engine.abi import Exchange
     from judicia_notebook.engine.limits import Budget
+    from judicia_notebook.engine.row_loops import Loop
     from judicia_notebook.engine.sandbox import Sandbox
     from judicia_notebook.host.scope import CallScope
     from judicia_notebook.runtime.linking import Code
+    from judicia_notebook.wasm.info import FuncType
 
 Instances = int | Literal["fresh"]
 LOOK_SECONDS = 0.5
@@ -39,7 +41,7 @@ _numbers = itertools.count(1)
 class Instance:
     """A sandbox with its place in the plugin's history: which instance it is, and how many calls it has served."""
 
-    __slots__ = ("calls", "code", "exchange", "generation", "number", "sandbox")
+    __slots__ = ("calls", "code", "exchange", "generation", "loops", "number", "sandbox")
 
     def __init__(self, code: Code, sandbox: Sandbox, exchange: Exchange, generation: int) -> None:
         self.code = code
@@ -48,6 +50,7 @@ class Instance:
         self.generation = generation
         self.number = next(_numbers)
         self.calls = 0
+        self.loops: dict[FuncType, Loop] = {}  # over rows, by the type of the function
 
 
 class Ticket:

@@ -2,8 +2,8 @@
 
 Three bytes declare fifty thousand locals, and the compiler lays out each of them. Six kilobytes of loops that hand a
 thousand values on took it more than 3 GiB, five kilobytes of loops that hand ten on 1.4 GiB, and 100 000 data segments
-of a byte each a minute and 2.8 GiB. So the locals are counted, and the work is estimated for everything that a file can
-hold: what may be heavy is compiled apart, in a process with limits, since nothing can stop a compiler in this one.
+that no image can take a minute and 2.8 GiB. So the locals are counted, and the work is estimated for everything that a
+file can hold: what may be heavy is compiled apart, in a process with limits, since nothing can stop a compiler here.
 
 The numbers are measured: ``benchmarks/compile_work.py`` makes a module of each thing that costs something and compiles
 it, and tests/engine/test_compile_bombs.py sees that the estimate is not below what that takes. Estimating takes a tenth
@@ -23,6 +23,7 @@ from judicia_notebook.units import format_count
 from judicia_notebook.wasm.binary_format import DEFAULT, SectionLimits, TypeCursor
 from judicia_notebook.wasm.info import FuncType, ModuleInfo
 from judicia_notebook.wasm.instructions import BRANCH_TABLE, immediate, read_instructions
+from judicia_notebook.wasm.memory_images import MAX_SEGMENTS, read_leading
 
 _GLOBALS, _ELEMENTS, _CODE, _DATA = 6, 9, 10, 11
 
@@ -74,7 +75,8 @@ def compile_work(module: ModuleInfo, limits: SectionLimits = DEFAULT, enough: fl
         As `check_locals`.
     """
     work = (
-        types_work(module)
+        names_work(module)
+        + types_work(module)
         + tables_work(module)
         + globals_work(module)
         + elements_work(module)
@@ -88,6 +90,11 @@ def _trampoline(kind: FuncType) -> float:
     """Code that hands over what a function of this type takes and gives, which is more than a sum for many values."""
     values = len(kind.params) + len(kind.results)
     return 6 * values + values * values / 100
+
+
+def names_work(module: ModuleInfo) -> float:
+    """Names are read and kept; of other custom sections the compiler looks at the name alone."""
+    return 0.05 * sum(each.size for each in module.custom_sections if each.name == "name")
 
 
 def types_work(module: ModuleInfo) -> float:
@@ -133,28 +140,32 @@ def elements_work(module: ModuleInfo) -> float:
 
 
 def data_work(module: ModuleInfo, limits: SectionLimits = DEFAULT) -> float:
-    """The compiler makes code for each segment that is copied when an instance begins, all of it in one function."""
-    work = 500.0 * module.data_segments
-    return work if work > HEAVY else work + 35 * _offsets(module, limits)
+    """The compiler makes code for each active segment that no image takes, all of it in one function.
 
-
-def _offsets(module: ModuleInfo, limits: SectionLimits) -> float:
-    """The instructions that say where the data segments lie; without end where they cannot be read."""
-    cursor, most = _section(module, _DATA, limits), limits.file_bytes
+    Work without end where they cannot be read, or are more than an engine takes: the compiler says so, apart.
+    """
+    cursor = _section(module, _DATA, limits)
     if cursor is None:
         return 0
-    left = most
+    if module.data_segments > MAX_SEGMENTS:
+        return math.inf
+    leading = read_leading(module)
+    cursor.pos = leading.end
+    work, left = 5.0 * module.data_segments, limits.file_bytes
     try:
-        for _ in range(cursor.u32("the number of data segments")):
+        for _ in range(module.data_segments - leading.count):
             flags = cursor.u32("a data segment")
             if flags == 2:
                 cursor.u32("the index of a memory")
             if flags != 1:
-                left = cursor.skip_initializer(left)
+                before, left = left, cursor.skip_initializer(left)
+                work += 500 + 35 * (before - left)
+                if work > HEAVY:
+                    break
             cursor.skip(cursor.u32("the size of a data segment"), "a data segment")
     except InvalidModule:
         return math.inf
-    return most - left
+    return work
 
 
 # What a body holds ---------------------------------------------------------------------------------------------------

@@ -30,15 +30,10 @@ MAX_DIGITS: Final = 400
 SLICE: Final = 64 << 10
 _SHALLOW: Final = 8
 
-Look = Callable[[], object]
-"""A function that is called between two steps; it raises to end the reading."""
-
 _MARKS = b"[]{},:"
-_DELETED = {chars: bytes(set(range(256)) - set(chars + b'"')) for chars in (b"[]{}", _MARKS, b":")}
+_DELETED = {chars: bytes(set(range(256)) - set(chars + b'"')) for chars in (b"[]{}", _MARKS)}
 _PARENTHESES = bytes.maketrans(b"[{]}", b"(())")
 _STEPS = bytes.maketrans(b"()", b"\x01\xff")
-_DIGITS = bytes(ord("0") if byte in b"0123456789" else ord('"') if byte == ord('"') else 0 for byte in range(256))
-_TOO_MANY_DIGITS = b"0" * (MAX_DIGITS + 1)
 
 
 class TooManyValues(ValueError):
@@ -49,7 +44,7 @@ class TooManyValues(ValueError):
         self.used = used
 
 
-def check_shape(data: bytes, max_depth: int, max_values: int, look: Look | None = None) -> None:
+def check_shape(data: bytes, max_depth: int, max_values: int) -> None:
     """Refuse a text that is too deep, or of which there would be too many values.
 
     A key is a value here, and an empty array or object counts as two.
@@ -73,7 +68,7 @@ def check_shape(data: bytes, max_depth: int, max_values: int, look: Look | None 
     if not counted and openings <= max_depth:
         return
     level, values = 0, 1
-    for marks in _outside_strings(data, None, _DELETED[_MARKS if counted else b"[]{}"], look):
+    for marks in _outside_strings(data, _DELETED[_MARKS if counted else b"[]{}"]):
         brackets = marks.translate(_PARENTHESES, b",:")
         if _deepest(brackets, level, max_depth) > max_depth:
             raise ValueError(f"JSON nested deeper than {max_depth}")
@@ -94,21 +89,6 @@ def _deepest(brackets: bytes, level: int, allowed: int) -> int:
     return max(accumulate(array("b", brackets.translate(_STEPS)), initial=level))
 
 
-def count_colons(data: bytes, look: Look | None = None) -> int:
-    """How many keys a text has, also those that are there twice."""
-    return sum(map(len, _outside_strings(data, None, _DELETED[b":"], look)))
-
-
-def has_long_number(data: bytes, look: Look | None = None) -> bool:
-    """Whether some number has more than `MAX_DIGITS` digits in a row; digits in a string are no number."""
-    before = b""
-    for digits in _outside_strings(data, _DIGITS, b"", look):
-        if _TOO_MANY_DIGITS in before + digits:
-            return True
-        before = (before + digits)[-MAX_DIGITS:]
-    return False
-
-
 def uncollected(decode: Callable[[Any], Any], text: bytes | str) -> Any:
     """The value that `decode` makes of a text, with Python's garbage collector off meanwhile.
 
@@ -124,18 +104,16 @@ def uncollected(decode: Callable[[Any], Any], text: bytes | str) -> Any:
         gc.enable()
 
 
-def _outside_strings(data: bytes, table: bytes | None, deleted: bytes, look: Look | None) -> Iterator[bytes]:
-    """What stands outside the strings of each slice, translated; the translation leaves quotes as they are."""
+def _outside_strings(data: bytes, deleted: bytes) -> Iterator[bytes]:
+    """What stands outside the strings of each slice, but for the bytes that are deleted."""
     inside, held = False, b""
     for start in range(0, len(data), SLICE):
-        if look is not None:
-            look()
         piece, held = held + data[start : start + SLICE], b""
         if b"\\" in piece:
             if (len(piece) - len(piece.rstrip(b"\\"))) % 2:  # what it escapes is in the next slice
                 piece, held = piece[:-1], b"\\"
             piece = piece.replace(b"\\\\", b"").replace(b'\\"', b"")
-        piece = piece.translate(table, deleted).replace(b'""', b"")
+        piece = piece.translate(None, deleted).replace(b'""', b"")
         parts = piece.split(b'"')
         yield b"".join(parts[inside::2])
         inside ^= len(parts) % 2 == 0

@@ -16,6 +16,7 @@ from typing import NamedTuple, Self
 
 from judicia_notebook.errors import CompileLimit
 from judicia_notebook.wasm.compile_cost import UNIT_BYTES, compile_work
+from judicia_notebook.wasm.memory_images import MAX_SEGMENTS
 from judicia_notebook.wasm.sections import read_module
 from tests.engine.bomb_instructions import CONTROL, FRAME, INSTRUCTIONS, MARK, repeated
 from tests.engine.bomb_parts import (
@@ -48,12 +49,23 @@ PAGE = section(5, b"\x01\0\x01")
 # --- sections --------------------------------------------------------------------------------------------------------
 
 
-def data(count: int, offset: bytes = b"", flags: bytes = b"\0", content: bytes = b"x") -> bytes:
-    """Data segments, 64 bytes apart unless an offset is given."""
+def data(
+    count: int, offset: bytes = b"", flags: bytes = b"\0", content: bytes = b"x", *, images: bool = False
+) -> bytes:
+    """Data segments, 64 bytes apart unless an offset is given. The first lies outside, so that no image takes them."""
     pages = section(5, b"\x01\0" + leb(count // 1024 + 1))
     behind = b"\x0b" + leb(len(content)) + content
-    segments = numbered(count, lambda number: flags + (offset or b"\x41" + signed(64 * number)) + behind)
+
+    def segment(number: int) -> bytes:
+        return flags + (offset or b"\x41" + signed(64 * number if number or images else 1 << 30)) + behind
+
+    segments = numbered(count, segment)
     return MAGIC + (OUTSIDE if offset.startswith(PLACED) else b"") + pages + section(11, segments)
+
+
+def passive_data(count: int) -> bytes:
+    count = min(count, MAX_SEGMENTS)
+    return MAGIC + PAGE + section(11, leb(count) + b"\x01\x01x" * count)
 
 
 def elements(*, table: int, segments: bytes, outside: bytes = b"") -> bytes:
@@ -130,6 +142,17 @@ def imports(count: int) -> bytes:
     return MAGIC + ONE + section(2, numbered(count, lambda number: b"\x01a\x05%05d\0\0" % number))
 
 
+def name_section(kind: int, entries: Make) -> Make:
+    """A name section with one subsection."""
+
+    def make(count: int) -> bytes:
+        listed = entries(count)
+        names = b"\x04name" + bytes([kind]) + leb(len(listed)) + listed
+        return MAGIC + ONE + FUNCTION + EMPTY + section(0, names)
+
+    return make
+
+
 def tables(count: int) -> bytes:
     """Sixteen of them, filled at their ends; the count is that of their elements, by 4096."""
     last = min(4096 * count, 1 << 20)
@@ -140,6 +163,8 @@ def tables(count: int) -> bytes:
 
 SECTIONS: dict[str, Make] = {
     "data segments": data,
+    "leading data segments": lambda count: data(min(count, MAX_SEGMENTS), images=True),
+    "passive data segments": passive_data,
     "data segments placed by a global": lambda count: data(count, PLACED),
     "data segments of 60 bytes": lambda count: data(count, content=b"y" * 60),
     "data segments with long offsets": lambda count: data(count, PLACED + b"\x41\x01\x6a" * 100),
@@ -166,6 +191,12 @@ SECTIONS: dict[str, Make] = {
     "functions of 100 results": functions(0, 100, listed=True),
     "imports": imports,
     "tables": tables,
+    "names of functions": name_section(
+        1, lambda count: numbered(count, lambda number: leb(number) + b"\x05%05d" % (number % 99_999))
+    ),
+    "names of locals": name_section(
+        2, lambda count: b"\x01\0" + numbered(count, lambda number: leb(number) + b"\x01a")
+    ),
 }
 
 
@@ -318,6 +349,7 @@ import base64, ctypes, json, resource, sys, time
 sys.path[:0] = {sys.path!r}
 from judicia_notebook.engine.compiler import Compiler
 from judicia_notebook.errors import CompileError
+from judicia_notebook.wasm.sections import read_module
 engine = Compiler()
 trim = getattr(ctypes.CDLL(None), "malloc_trim", lambda _: None)
 resource.setrlimit(resource.RLIMIT_AS, (resource.getrlimit(resource.RLIMIT_AS)[1],) * 2)
@@ -330,7 +362,8 @@ for line in sys.stdin:
     open("/proc/self/clear_refs", "w").write("5")
     held, began, refused = status("VmRSS"), time.process_time(), ""
     try:
-        engine.compile_here(base64.b64decode(line)).close()
+        wasm = base64.b64decode(line)
+        engine.compile_here(engine.take_images(read_module(wasm)).wasm).close()
     except CompileError as error:
         refused = str(error)
     print(json.dumps([time.process_time() - began, max(status("VmHWM") - held, 0), refused]), flush=True)

@@ -26,9 +26,12 @@ WAT = b'(module (func (export "answer") (result i32) (i32.const 42)))'
 WAT_BYTES = assemble(WAT)
 MIB = 1 << 20
 
-pytestmark = pytest.mark.skipif(
-    sys.platform == "win32", reason="limits of a process are those of POSIX; enable: run on Linux or macOS"
-)
+pytestmark = [
+    pytest.mark.address_space,
+    pytest.mark.skipif(
+        sys.platform == "win32", reason="limits of a process are those of POSIX; enable: run on Linux or macOS"
+    ),
+]
 
 
 @pytest.fixture(autouse=True)

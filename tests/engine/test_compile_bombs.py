@@ -13,9 +13,12 @@ from judicia_notebook.wasm.sections import read_module
 from tests.engine.bomb_instructions import INSTRUCTIONS
 from tests.engine.bombs import BOMBS, SECTIONS, SHAPES, Compiler, sized
 
-pytestmark = pytest.mark.skipif(
-    sys.platform != "linux", reason="peaks of memory are read from Linux's /proc; enable: run on Linux"
-)
+pytestmark = [
+    pytest.mark.address_space,
+    pytest.mark.skipif(
+        sys.platform != "linux", reason="peaks of memory are read from Linux's /proc; enable: run on Linux"
+    ),
+]
 
 UNITS = HEAVY / 150
 """Small: a tenth of a second for the dearest. `benchmarks/compile_work.py --share 1` is for the whole of it."""

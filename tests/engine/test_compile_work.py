@@ -14,10 +14,11 @@ from judicia_notebook.errors import CompileLimit, InvalidModule
 from judicia_notebook.wasm.binary_format import DEFAULT
 from judicia_notebook.wasm.compile_cost import HEAVY, check_locals, compile_work
 from judicia_notebook.wasm.info import ModuleInfo
+from judicia_notebook.wasm.memory_images import MAX_SEGMENTS
 from judicia_notebook.wasm.sections import read_module
 from tests.engine.bomb_instructions import INSTRUCTIONS
 from tests.engine.bomb_parts import MAGIC, NOTHING, bodies, leb, section, signature, vector
-from tests.engine.bombs import SECTIONS, SHAPES, joined_by_a_table, joined_locals
+from tests.engine.bombs import SECTIONS, SHAPES, data, joined_by_a_table, joined_locals
 
 
 def module(types: list[bytes], *functions: tuple[int, bytes]) -> bytes:
@@ -39,7 +40,7 @@ BOMBS = {
     "calls with many parameters": SHAPES["calls that hand 1000 on"](1000),
     "many locals in many loops": joined_locals(2000, 2000),
     "a table that hands many locals on": joined_by_a_table(20_000, 700),
-    "data segments, as a Go program has them": SECTIONS["data segments"](28_848),
+    "data segments that no image takes": SECTIONS["data segments"](28_848),
     "types": SECTIONS["types"](99_000),
     "functions that are elements": SECTIONS["functions that are elements"](29_000),
     "table.get": INSTRUCTIONS["table.get"](400_000),
@@ -59,6 +60,13 @@ def test_a_small_file_that_would_keep_the_compiler_busy_is_known_as_heavy(name: 
 def test_what_compilers_emit_is_not(name: str) -> None:
     path = Path(jn.__file__).parent / "plugins" / name / f"{name}.wasm"
     assert 0 < compile_work(read_module(path.read_bytes())) < HEAVY
+
+
+def test_data_segments_that_images_take_are_not() -> None:
+    go = SECTIONS["leading data segments"](28_848)
+    assert compile_work(read_module(go)) < HEAVY / 50
+    assert compile_work(read_module(SECTIONS["passive data segments"](MAX_SEGMENTS))) < HEAVY / 10
+    assert compile_work(read_module(data(MAX_SEGMENTS + 1))) == math.inf  # no engine takes it
 
 
 def test_a_module_without_code_is_no_work() -> None:

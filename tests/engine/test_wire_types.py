@@ -65,7 +65,7 @@ def test_a_payload_arrives_exactly_or_is_refused_as_the_page_says(heading: str, 
 def test_anything_else_is_refused(name: str) -> None:
     with pytest.raises(jn.InvalidPayload):
         encode({"a": ANYTHING_ELSE[name]})
-    assert page_rows("Python")["anything else"][0].startswith("refused")
+    assert page_rows("Python")["every other type"][0].startswith("refused")
 
 
 @pytest.mark.parametrize("name", COLUMNS)

@@ -22,9 +22,12 @@ from tests.engine.bomb_instructions import INSTRUCTIONS
 from tests.engine.bomb_parts import Make
 from tests.engine.bombs import SECTIONS, SHAPES
 
-pytestmark = pytest.mark.skipif(
-    sys.platform == "win32", reason="limits of a process are those of POSIX; enable: run on Linux or macOS"
-)
+pytestmark = [
+    pytest.mark.address_space,
+    pytest.mark.skipif(
+        sys.platform == "win32", reason="limits of a process are those of POSIX; enable: run on Linux or macOS"
+    ),
+]
 
 SHARE = 1 / 6
 MOST = 0.7  # seconds of CPU that this process may have: it reads the file, and counts what is in it

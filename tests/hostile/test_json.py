@@ -44,12 +44,13 @@ EVENT = b'{"type":"a.b","payload":%s}'
 PAGE = b'{"status":200,"body":"","x":%s}'
 
 FLOATS_AT_ONCE = pytest.mark.wall(
-    {"judicia_notebook.engine.wire:_decoder_of": "lambda numbers, look=None: _decoder"},
+    {"judicia_notebook.engine.wire:_decoder_of": "lambda report, look=None: _decoder"},
 )
 FILE_AT_ONCE = pytest.mark.wall(
     {"judicia_notebook.wasm.strict_parsing:parse_json": "lambda data, values=0: msgspec.json.decode(data)"},
 )
-UNMEASURED = pytest.mark.wall({"judicia_notebook.wasm.json_shape:check_shape": "lambda *_: None"})
+NO_GATE = {"judicia_notebook.engine.core.gate:measure": "lambda data, *_: Report(values=len(data))"}
+UNMEASURED = pytest.mark.wall({**NO_GATE, "judicia_notebook.wasm.json_shape:check_shape": "lambda *_: None"})
 NOBODY_LOOKS = pytest.mark.wall({"judicia_notebook.engine.invocation:Invocation._look": "lambda scope: None"})
 
 
@@ -486,9 +487,7 @@ def test_values_in_the_file_of_a_run_are_bounded(rt: jn.Runtime, tmp_path: Path)
     assert "values" in refused
 
 
-@pytest.mark.wall(
-    {"judicia_notebook.engine.room:check_room": "lambda size: None"},
-)
+@pytest.mark.address_space
 def test_values_for_which_there_is_no_memory_end_the_call_and_not_the_process(survives: Survives) -> None:
     said = survives(
         DEEP
@@ -524,18 +523,21 @@ def attempt(work):
 """
 
 
+@pytest.mark.address_space
 @NOTHING_TO_WRITE
 def test_a_text_that_there_is_no_memory_to_write_is_refused(survives: Survives) -> None:
     code = 'p, text = writer(b"1"), "x" * (40 << 20)\nattempt(lambda: p.call("answer", {"a": [text]}))\nalive()'
     assert survives(DEEP + SCARCE + code) == ["MemoryError", "alive"]
 
 
+@pytest.mark.address_space
 @NOTHING_TO_WRITE
 def test_bytes_that_there_is_no_memory_to_write_are_refused(survives: Survives) -> None:
     code = 'p, data = writer(b"1"), b"x" * (40 << 20)\nattempt(lambda: p.call("answer", data))\nalive()'
     assert survives(DEEP + SCARCE + code) == ["MemoryError", "alive"]
 
 
+@pytest.mark.address_space
 @NOTHING_TO_WRITE
 def test_numbers_that_there_is_no_memory_to_write_are_refused(survives: Survives) -> None:
     code = 'p, many = writer(b"1"), [1 / 3] * 3_000_000\nattempt(lambda: p.call("answer", many))\nalive()'
@@ -545,7 +547,7 @@ def test_numbers_that_there_is_no_memory_to_write_are_refused(survives: Survives
 # --- texts that only look small ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.wall({"judicia_notebook.engine.wire:has_long_number": "lambda data, look=None: False"})
+@pytest.mark.wall({"judicia_notebook.engine.core.gate:MAX_DIGITS": "UNBOUNDED"})
 def test_a_number_of_thousands_of_digits_is_not_read(rt: jn.Runtime) -> None:
     p = writer(rt, b"[" + b",".join([b"0." + b"1" * 4000] * 100) + b"]")
     assert isinstance(p.attempt("answer").error, jn.AbiViolation)
@@ -553,7 +555,7 @@ def test_a_number_of_thousands_of_digits_is_not_read(rt: jn.Runtime) -> None:
     assert p.call("answer") == ["1" * 4000]
 
 
-@pytest.mark.wall({"judicia_notebook.engine.wire:count_colons": "lambda data, look=None: 2"})
+@pytest.mark.wall(NO_GATE)
 def test_a_key_that_is_there_twice_does_not_hide_behind_escapes(rt: jn.Runtime) -> None:
     p = writer(rt, rb'[{"\":":1,"\u0061":2, "a":3}, "' + b"\\\\" * 40_000 + rb'"]')
     assert isinstance(p.attempt("answer").error, jn.AbiViolation)

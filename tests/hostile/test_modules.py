@@ -35,6 +35,7 @@ def wrong(pages, memory):
 """
 
 
+@pytest.mark.address_space
 @pytest.mark.skipif(sys.platform != "linux", reason="limits on address space hold on Linux; enable: run on Linux")
 @pytest.mark.parametrize(("gibibytes", "reserved"), [(None, 4096), (40, 1024), (9, 256), (3, 64)])
 def test_no_access_reaches_beyond_a_memory_however_it_is_guarded(

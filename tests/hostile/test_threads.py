@@ -378,14 +378,14 @@ from judicia_notebook.notebook.live.feed import Feed
 threading.excepthook = lambda _: None
 beats = []
 feed = Feed(lambda: beats.append(1), opened=lambda: None, closed=lambda: None, seconds=0.02)
-feed.heard("view")
+feed.hear("view")
 assert within(4, lambda: beats)
 thread, = ours("judicia-panel")
 throw(thread)
 thread.join(4)
 print(thread.is_alive(), feed.running)
 beats.clear()
-feed.heard("view")
+feed.hear("view")
 print(within(3, lambda: len(beats) > 3), flush=True)
 end()
 """

@@ -29,7 +29,7 @@ soak.PARTS["leak"] = 10, lambda rt, turns: kept.extend(os.open(os.devnull, os.O_
 soak.SETTLE_SECONDS = 0.1
 """
 LEAK_MEMORY = """
-soak.PARTS["book"] = 1, lambda rt, turns: rt._platform.pool.take(65_536)
+soak.PARTS["book"] = 1, lambda rt, turns: setattr(rt._platform.pool._pool, "used", rt._platform.pool.used + 65_536)
 soak.SETTLE_SECONDS = 0.1
 """
 LOSE_INTERRUPTS = """

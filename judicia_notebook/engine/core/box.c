@@ -5,19 +5,17 @@
  * Whatever a guest says is a number, and may be a lie. So each pointer and length is checked against the memory's size
  * as it is now: the guest may have grown it since.
  */
-#define _GNU_SOURCE
 #include "state.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 typedef struct extern_item { /* wasmtime_extern_t */
     uint8_t kind;
     uint64_t of[3];
 } extern_item;
 
-enum { EXTERN_MEMORY = 3, INSTANCES = 4, TABLES = 16, MEMORIES = JC_MEMORIES };
+enum { EXTERN_MEMORY = 3 };
 
 #define AS_POINTER(function, address) memcpy(&(address), &(function), sizeof(address))
 
@@ -27,8 +25,7 @@ enum { EXTERN_MEMORY = 3, INSTANCES = 4, TABLES = 16, MEMORIES = JC_MEMORIES };
  * the process would abort. So such a thread stays here until the process is gone. */
 static void stay(void *unused) {
     (void)unused;
-    for (;;)
-        pause();
+    jc_wait_for_the_end();
 }
 
 static int call_host(jc_box *box, uint64_t import, void *slots, uint64_t count) {
@@ -140,7 +137,7 @@ static void *on_tick(void *context, void *data, uint64_t *ticks, uint8_t *kind) 
 
 static void *stop_guest(jc_call *call, enum jc_stop reason) {
     if (call != NULL && call->stop == JC_GOES_ON)
-        call->stop = reason;
+        call->stop = (int32_t)reason;
     return jc_wt.wasmtime_trap_new("stopped", 7);
 }
 
@@ -177,7 +174,7 @@ static void *on_host_call(void *env, void *caller, void *slots, size_t count) {
 }
 
 void *jc_trampoline(void) {
-    void *(*function)(void *, void *, void *, size_t) = on_host_call;
+    jc_host_call_callback *function = on_host_call;
     void *address;
     AS_POINTER(function, address);
     return address;
@@ -186,7 +183,7 @@ void *jc_trampoline(void) {
 /* --- a box from its making to its end --- */
 
 jc_box *jc_box_new(void *engine, uint64_t key, jc_pool *pool, struct jc_samples *samples) {
-    void *(*tick)(void *, void *, uint64_t *, uint8_t *) = on_tick;
+    jc_tick_callback *tick = on_tick;
     void *address;
     if (jc_is_over())
         return NULL;
@@ -260,12 +257,16 @@ int64_t jc_fuel_used(jc_box *box) {
     return (int64_t)(box->fuel_set - left);
 }
 
+void jc_limit_elements(jc_box *box, int64_t elements) {
+    /* -1: memory is the business of our accounts */
+    jc_wt.wasmtime_store_limiter(box->store, -1, elements, JC_INSTANCES, JC_TABLES, JC_MEMORIES);
+}
+
 static int arm(jc_box *box, jc_call *call, int64_t elements) {
     jc_in_force found;
     jc_read_limits(call, &found);
     if (box->limited_elements != elements) {
-        /* -1: memory is the business of our accounts */
-        jc_wt.wasmtime_store_limiter(box->store, -1, elements, INSTANCES, TABLES, MEMORIES);
+        jc_limit_elements(box, elements);
         box->limited_elements = elements;
     }
     int64_t fuel = found.most[JC_FUEL];
@@ -274,7 +275,7 @@ static int arm(jc_box *box, jc_call *call, int64_t elements) {
     int status = jc_refuel(box, fuel);
     jc_call_start(call);
     if (status == JC_OK && box->held > found.most[JC_MEMORY]) { /* lowered below what it holds */
-        jc_exceed(call, &found, JC_MEMORY, box->held);
+        jc_note_excess(call, &found, JC_MEMORY, box->held);
         return JC_OVER_MEMORY;
     }
     return status;
@@ -319,7 +320,7 @@ static int run(jc_box *box, const uint64_t *func, void *slots, size_t count, enu
     void *trap = NULL, *error;
     if (box->call == NULL || func[0] != box->instance[0] || func[0] == 0) /* Wasmtime would end the process */
         return JC_FOREIGN;
-    box->phase = phase;
+    box->phase = (int32_t)phase;
     bool profiled = box->profile != NULL;
     if (profiled)
         jc_profile_enter(box);
@@ -336,19 +337,24 @@ static int run(jc_box *box, const uint64_t *func, void *slots, size_t count, enu
 }
 
 /* The last step of a function that runs unlocked: from here on its thread waits for Python's lock. */
-static int come_out(jc_box *box, int status) {
+int jc_come_out(jc_box *box, int status) {
     box->left_ns = box->in_host_call ? 0 : jc_now_ns();
     return status;
 }
 
+int jc_run_on(jc_box *box, const uint64_t *func, void *slots, size_t count) {
+    return run(box, func, slots, count, JC_IN_FUNCTION);
+}
+
 int jc_run(jc_box *box, const uint64_t *func, void *slots, size_t count) {
-    return come_out(box, run(box, func, slots, count, JC_IN_FUNCTION));
+    return jc_come_out(box, jc_run_on(box, func, slots, count));
 }
 
 static void find_memory(jc_box *box) {
     extern_item item;
     box->memory = NULL;
-    if (!jc_wt.wasmtime_instance_export_get(box->context, box->instance, "memory", 6, &item) || item.kind != EXTERN_MEMORY)
+    if (!jc_wt.wasmtime_instance_export_get(box->context, box->instance, "memory", 6, &item) ||
+        item.kind != EXTERN_MEMORY)
         return;
     uint8_t *base = jc_wt.wasmtime_memory_data(box->context, item.of);
     for (int64_t at = 0; at < box->memory_count; at++)
@@ -370,10 +376,10 @@ int jc_instantiate(jc_box *box, const void *pre, const jc_image *images, size_t 
         box->trap = trap;
         box->error = error;
         box->broken = 1;
-        return come_out(box, JC_TRAPPED);
+        return jc_come_out(box, JC_TRAPPED);
     }
     find_memory(box);
-    return come_out(box, box->call->stop == JC_GOES_ON ? JC_OK : JC_STOPPED);
+    return jc_come_out(box, box->call->stop == JC_GOES_ON ? JC_OK : JC_STOPPED);
 }
 
 /* --- ABI 1 --- */
@@ -417,7 +423,7 @@ static int write_request(jc_box *box, const uint8_t *data, uint64_t length) {
 }
 
 int jc_write(jc_box *box, const uint8_t *data, uint64_t length) {
-    return come_out(box, write_request(box, data, length));
+    return jc_come_out(box, write_request(box, data, length));
 }
 
 static int give_back(jc_box *box, uint64_t pointer, uint64_t length) {
@@ -445,7 +451,7 @@ static int end_exchange(jc_box *box) {
     return status;
 }
 
-int jc_exchange_end(jc_box *box) { return come_out(box, end_exchange(box)); }
+int jc_exchange_end(jc_box *box) { return jc_come_out(box, end_exchange(box)); }
 
 /* The answer: within its limit, inside the memory, apart from the request or the request itself. */
 static int check_answer(jc_box *box) {
@@ -454,7 +460,7 @@ static int check_answer(jc_box *box) {
     jc_read_limits(box->call, &found);
     if (box->answer_length > (uint64_t)found.most[JC_ANSWER]) {
         box->broken = 1; /* request and answer stay allocated in the guest */
-        jc_exceed(box->call, &found, JC_ANSWER, (int64_t)box->answer_length);
+        jc_note_excess(box->call, &found, JC_ANSWER, (int64_t)box->answer_length);
         return JC_ANSWER_LARGE;
     }
     if (box->answer_length == 0)
@@ -530,5 +536,5 @@ static int exchange(jc_box *box, const uint64_t *func, const uint8_t *request, u
 }
 
 int jc_exchange(jc_box *box, const uint64_t *func, const uint8_t *request, uint64_t length) {
-    return come_out(box, exchange(box, func, request, length));
+    return jc_come_out(box, exchange(box, func, request, length));
 }

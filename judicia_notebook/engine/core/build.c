@@ -34,5 +34,6 @@
 #endif
 
 const char *jc_build(void) {
-    return "judicia_core digest=" JC_DIGEST " variant=" JC_VARIANT " target=" MACHINE "-" SYSTEM " compiler=" COMPILER;
+    return "judicia_core digest=" JC_DIGEST " variant=" JC_VARIANT " target=" MACHINE "-" SYSTEM " compiler=" COMPILER
+           ";";
 }

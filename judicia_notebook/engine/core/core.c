@@ -1,5 +1,4 @@
 /* The process: its one state, what a fork and Python's exit do to it. */
-#define _GNU_SOURCE
 #include "state.h"
 
 jc_process jc_here;
@@ -10,7 +9,7 @@ static void after_fork_in_child(void) { atomic_store(&jc_here.forked, 1); }
 int jc_start(jc_host_function host, jc_signal_function signals) {
     if (jc_here.host_function != NULL)
         return 0;
-    if (pthread_atfork(NULL, NULL, after_fork_in_child) != 0)
+    if (!jc_at_fork(after_fork_in_child))
         return -1;
     jc_here.host_function = host;
     jc_here.signal_function = signals;

@@ -1,9 +1,9 @@
 /*
  * The contract of the core: what the library exports, and every struct that it shares with Python.
  *
- * Names begin with jc_. A struct that ctypes also declares has its table in layouts.c, and Python compares the two field
- * by field before it uses either. The functions of Wasmtime that C calls stand in wasmtime.h. Each exported function
- * says who may call it, on which thread, and whether the caller holds Python's lock.
+ * Names begin with jc_. A struct that ctypes also declares has its table in layouts.c, and Python compares the two
+ * field by field before it uses either. The functions of Wasmtime that C calls stand in wasmtime.h. Each exported
+ * function says who may call it, on which thread, and whether the caller holds Python's lock.
  */
 #ifndef JC_CORE_H
 #define JC_CORE_H
@@ -30,7 +30,8 @@ typedef struct jc_layout {
     const jc_field *fields; /* in order; the last one has no name */
 } jc_layout;
 
-/* One C function of Wasmtime that the core calls: its types as this library was compiled with them. */
+/* One C function of Wasmtime that the core calls, or one of the core that Wasmtime calls: its types as this library was
+ * compiled with them. */
 typedef struct jc_import {
     const char *name;
     const char *result;
@@ -47,8 +48,12 @@ JC_API const jc_layout *jc_layouts(void);
  * Any thread, with or without Python's lock. */
 JC_API const jc_import *jc_imports(void);
 
-/* Take the addresses of Wasmtime's functions, as many as jc_imports names. The importing thread, once; the same addresses
- * again are harmless. 0, or -1: another number of them, one of them null, or others than before. */
+/* Every kind of function that Wasmtime calls in the core, named by where wasmtime-py declares it; the last one has no
+ * name. Any thread, with or without Python's lock. */
+JC_API const jc_import *jc_callbacks(void);
+
+/* Take the addresses of Wasmtime's functions, as many as jc_imports names. The importing thread, once; the same
+ * addresses again are harmless. 0, or -1: another number of them, one of them null, or others than before. */
 JC_API int jc_bind(const void *const *addresses, size_t count);
 
 #endif

@@ -7,7 +7,7 @@ So the lock is released for guests, and for nothing else.
 from __future__ import annotations
 
 import ctypes
-from ctypes import CFUNCTYPE, POINTER, c_char_p, c_int, c_int32, c_int64, c_size_t, c_uint64, c_void_p
+from ctypes import CFUNCTYPE, POINTER, c_char_p, c_int, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
 from typing import Any
 
 from judicia_notebook.engine.core import CORE
@@ -41,7 +41,7 @@ limits_publish = _quick("jc_limits_publish", None, _P, POINTER(c_int64))
 limits_free = _quick("jc_limits_free", None, _P)
 pool_new = _quick("jc_pool_new", _P, c_int64)
 pool_release = _quick("jc_pool_release", None, _P)
-call_new = _quick("jc_call_new", _P, c_int64)
+call_new = _quick("jc_call_new", _P, c_int64, c_int64, _P, _P, _P, _P)
 call_free = _quick("jc_call_free", None, _P)
 call_limit = _quick("jc_call_limit", None, _P, c_int64, c_int32, _P)
 call_start = _quick("jc_call_start", None, _P)
@@ -61,6 +61,8 @@ run = _guest("jc_run", _P, _P, _P, c_size_t)
 exchange = _guest("jc_exchange", _P, _P, c_char_p, c_uint64)
 exchange_end = _guest("jc_exchange_end", _P)
 write = _guest("jc_write", _P, c_char_p, c_uint64)
+loop_make = _guest("jc_loop_make", _P, _P, _P)
+loop_run = _guest("jc_loop_run", _P, _P, _P, c_uint32)
 trampoline = _quick("jc_trampoline", _P)
 memory_creator = _quick("jc_memory_creator", _P)
 memory_recycled = _quick("jc_memory_recycled", c_int64)

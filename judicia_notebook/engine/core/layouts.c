@@ -1,5 +1,7 @@
 /* The layout of every struct that C shares with Python: as this library's compiler laid it out. */
 #include "calls.h"
+#include "core.h"
+#include "gate.h"
 
 #define FIELD(type, field) {#field, (uint32_t)offsetof(type, field), (uint32_t)sizeof(((type *)0)->field)}
 #define LAYOUT(type) {#type, (uint32_t)sizeof(type), type##_fields}
@@ -33,27 +35,13 @@ static const jc_field jc_limits_fields[] = {
 };
 
 static const jc_field jc_call_fields[] = {
-    FIELD(jc_call, limits),
-    FIELD(jc_call, outer),
-    FIELD(jc_call, box),
-    FIELD(jc_call, id),
-    FIELD(jc_call, token),
-    FIELD(jc_call, cancelled),
-    FIELD(jc_call, began_ns),
-    FIELD(jc_call, cpu_began_ns),
-    FIELD(jc_call, spent_wall_ns),
-    FIELD(jc_call, spent_cpu_ns),
-    FIELD(jc_call, spent_fuel),
-    FIELD(jc_call, host_ns),
-    FIELD(jc_call, allocator_ns),
-    FIELD(jc_call, signals),
-    FIELD(jc_call, limit),
-    FIELD(jc_call, used),
-    FIELD(jc_call, kind),
-    FIELD(jc_call, owner),
-    FIELD(jc_call, stop),
-    FIELD(jc_call, depth),
-    END,
+    FIELD(jc_call, limits),       FIELD(jc_call, outer),        FIELD(jc_call, box),
+    FIELD(jc_call, id),           FIELD(jc_call, token),        FIELD(jc_call, cancelled),
+    FIELD(jc_call, began_ns),     FIELD(jc_call, cpu_began_ns), FIELD(jc_call, spent_wall_ns),
+    FIELD(jc_call, spent_cpu_ns), FIELD(jc_call, spent_fuel),   FIELD(jc_call, host_ns),
+    FIELD(jc_call, allocator_ns), FIELD(jc_call, signals),      FIELD(jc_call, limit),
+    FIELD(jc_call, used),         FIELD(jc_call, kind),         FIELD(jc_call, owner),
+    FIELD(jc_call, stop),         FIELD(jc_call, depth),        END,
 };
 
 static const jc_field jc_pool_fields[] = {
@@ -64,14 +52,9 @@ static const jc_field jc_pool_fields[] = {
 };
 
 static const jc_field jc_memory_fields[] = {
-    FIELD(jc_memory, box),
-    FIELD(jc_memory, base),
-    FIELD(jc_memory, size),
-    FIELD(jc_memory, committed),
-    FIELD(jc_memory, reserved),
-    FIELD(jc_memory, mapped),
-    FIELD(jc_memory, next),
-    END,
+    FIELD(jc_memory, box),       FIELD(jc_memory, base),     FIELD(jc_memory, size),
+    FIELD(jc_memory, committed), FIELD(jc_memory, reserved), FIELD(jc_memory, mapped),
+    FIELD(jc_memory, ours),      FIELD(jc_memory, next),     END,
 };
 
 static const jc_field jc_box_fields[] = {
@@ -88,6 +71,7 @@ static const jc_field jc_box_fields[] = {
     FIELD(jc_box, memories),
     FIELD(jc_box, memory),
     FIELD(jc_box, memory_count),
+    FIELD(jc_box, loop_count),
     FIELD(jc_box, held),
     FIELD(jc_box, grows_refused),
     FIELD(jc_box, refused_wanted),
@@ -121,67 +105,63 @@ static const jc_field jc_box_fields[] = {
     END,
 };
 
-static const jc_field jc_profile_fields[] = {
-    FIELD(jc_profile, profiler),
-    FIELD(jc_profile, guest_ns),
-    FIELD(jc_profile, entered_ns),
-    FIELD(jc_profile, depth),
-    FIELD(jc_profile, samples),
-    FIELD(jc_profile, guest_samples),
-    FIELD(jc_profile, room),
-    FIELD(jc_profile, most_guest),
-    FIELD(jc_profile, most_host),
-    FIELD(jc_profile, function),
-    FIELD(jc_profile, took_ns),
-    FIELD(jc_profile, beyond_function),
-    FIELD(jc_profile, beyond_ns),
-    FIELD(jc_profile, beyond_count),
-    FIELD(jc_profile, beyond_room),
+static const jc_field jc_column_fields[] = {
+    FIELD(jc_column, offset),
+    FIELD(jc_column, size),
     END,
+};
+
+static const jc_field jc_loop_fields[] = {
+    FIELD(jc_loop, block), FIELD(jc_loop, columns),    FIELD(jc_loop, slots),    FIELD(jc_loop, func),
+    FIELD(jc_loop, table), FIELD(jc_loop, fixed_fuel), FIELD(jc_loop, row_fuel), FIELD(jc_loop, begun_fuel),
+    FIELD(jc_loop, rows),  FIELD(jc_loop, arguments),  FIELD(jc_loop, results),  END,
+};
+
+static const jc_field jc_profile_fields[] = {
+    FIELD(jc_profile, profiler),    FIELD(jc_profile, guest_ns),
+    FIELD(jc_profile, entered_ns),  FIELD(jc_profile, depth),
+    FIELD(jc_profile, samples),     FIELD(jc_profile, guest_samples),
+    FIELD(jc_profile, room),        FIELD(jc_profile, most_guest),
+    FIELD(jc_profile, most_host),   FIELD(jc_profile, function),
+    FIELD(jc_profile, took_ns),     FIELD(jc_profile, beyond_function),
+    FIELD(jc_profile, beyond_ns),   FIELD(jc_profile, beyond_count),
+    FIELD(jc_profile, beyond_room), END,
 };
 
 static const jc_field jc_image_fields[] = {
-    FIELD(jc_image, memory),
-    FIELD(jc_image, offset),
-    FIELD(jc_image, length),
-    FIELD(jc_image, bytes),
-    END,
+    FIELD(jc_image, memory), FIELD(jc_image, offset), FIELD(jc_image, length), FIELD(jc_image, bytes), END,
 };
 
 static const jc_field jc_sample_fields[] = {
-    FIELD(jc_sample, call_id),
-    FIELD(jc_sample, at_ns),
-    FIELD(jc_sample, cpu_ns),
-    FIELD(jc_sample, memory_bytes),
-    FIELD(jc_sample, event),
-    END,
+    FIELD(jc_sample, call_id),      FIELD(jc_sample, at_ns), FIELD(jc_sample, cpu_ns),
+    FIELD(jc_sample, memory_bytes), FIELD(jc_sample, event), END,
 };
 
 static const jc_field jc_ticker_fields[] = {
-    FIELD(jc_ticker, running),
-    FIELD(jc_ticker, parked),
-    FIELD(jc_ticker, turns),
-    FIELD(jc_ticker, ticks),
-    FIELD(jc_ticker, beat_ns),
-    FIELD(jc_ticker, interval_ns),
-    FIELD(jc_ticker, alive),
+    FIELD(jc_ticker, running), FIELD(jc_ticker, parked),      FIELD(jc_ticker, turns), FIELD(jc_ticker, ticks),
+    FIELD(jc_ticker, beat_ns), FIELD(jc_ticker, interval_ns), FIELD(jc_ticker, alive), END,
+};
+
+static const jc_field jc_gate_limits_fields[] = {
+    FIELD(jc_gate_limits, max_depth),
+    FIELD(jc_gate_limits, max_values),
+    FIELD(jc_gate_limits, max_digits),
+    FIELD(jc_gate_limits, seed),
     END,
 };
 
+static const jc_field jc_gate_report_fields[] = {
+    FIELD(jc_gate_report, verdict),  FIELD(jc_gate_report, offset),
+    FIELD(jc_gate_report, values),   FIELD(jc_gate_report, keys),
+    FIELD(jc_gate_report, depth),    FIELD(jc_gate_report, hard),
+    FIELD(jc_gate_report, doubtful), END,
+};
+
 static const jc_layout layouts[] = {
-    LAYOUT(jc_field),
-    LAYOUT(jc_layout),
-    LAYOUT(jc_import),
-    LAYOUT(jc_limits),
-    LAYOUT(jc_call),
-    LAYOUT(jc_pool),
-    LAYOUT(jc_memory),
-    LAYOUT(jc_box),
-    LAYOUT(jc_profile),
-    LAYOUT(jc_image),
-    LAYOUT(jc_sample),
-    LAYOUT(jc_ticker),
-    {NULL, 0, NULL},
+    LAYOUT(jc_field),       LAYOUT(jc_layout), LAYOUT(jc_import), LAYOUT(jc_limits), LAYOUT(jc_call),
+    LAYOUT(jc_pool),        LAYOUT(jc_memory), LAYOUT(jc_box),    LAYOUT(jc_column), LAYOUT(jc_loop),
+    LAYOUT(jc_profile),     LAYOUT(jc_image),  LAYOUT(jc_sample), LAYOUT(jc_ticker), LAYOUT(jc_gate_limits),
+    LAYOUT(jc_gate_report), {NULL, 0, NULL},
 };
 
 const jc_layout *jc_layouts(void) { return layouts; }

@@ -60,7 +60,8 @@ class Core:
         self.build = build
         self.free = free
         self.held = held
-        self._layouts = _read_layouts(held)
+        self._layouts = self._read_layouts()
+        self._kept: list[Any] = []
         for structure in (Field, Layout, Import):
             self.check_layout(structure)
 
@@ -102,9 +103,29 @@ class Core:
                 f"{self.build.path.name} has {len(theirs)} in {size}"
             )
 
+    def keep(self, thunk: Any) -> None:
+        """Keep a callback that C has got until the process ends, also if this module is imported anew meanwhile."""
+        _first(self)._kept.append(thunk)
+
     def imports(self) -> list[tuple[str, str, str]]:
         """The functions of Wasmtime that C calls, in ``jc_bind``'s order: name, result, arguments as written in C."""
-        rows = _until_nameless(self.function("jc_imports", POINTER(Import), held=True)())
+        return self._declarations("jc_imports")
+
+    def callbacks(self) -> list[tuple[str, str, str]]:
+        """The kinds of functions that Wasmtime calls: where wasmtime-py declares it, result, arguments."""
+        return self._declarations("jc_callbacks")
+
+    def _read_layouts(self) -> dict[str, tuple[int, list[tuple[str, int, int]]]]:
+        return {
+            layout.name.decode(): (
+                layout.size,
+                [(field.name.decode(), field.offset, field.size) for field in _until_nameless(layout.fields)],
+            )
+            for layout in _until_nameless(self.function("jc_layouts", POINTER(Layout), held=True)())
+        }
+
+    def _declarations(self, table: str) -> list[tuple[str, str, str]]:
+        rows = _until_nameless(self.function(table, POINTER(Import), held=True)())
         return [(row.name.decode(), row.result.decode(), row.arguments.decode()) for row in rows]
 
 
@@ -113,18 +134,6 @@ def _until_nameless(table: Any) -> list[Any]:
     while table[len(rows)].name is not None:
         rows.append(table[len(rows)])
     return rows
-
-
-def _read_layouts(library: ctypes.CDLL) -> dict[str, tuple[int, list[tuple[str, int, int]]]]:
-    function = library["jc_layouts"]
-    function.restype, function.argtypes = POINTER(Layout), ()
-    return {
-        layout.name.decode(): (
-            layout.size,
-            [(field.name.decode(), field.offset, field.size) for field in _until_nameless(layout.fields)],
-        )
-        for layout in _until_nameless(function())
-    }
 
 
 def _describe(structure: type[Structure], field: str) -> tuple[str, int, int]:
@@ -177,14 +186,17 @@ def _refuse_subinterpreters() -> None:
         raise ImportError("judicia_notebook's engine has one state a process: no subinterpreter can import it")
 
 
-KEPT = "_judicia_notebook_core"
+def _first(core: Core) -> Core:
+    """The first one that this process loaded. It hangs on `sys`, which outlives each copy of this module."""
+    first: Core = sys.__dict__.setdefault("_judicia_notebook_core", core)
+    return first
 
 
 def _only(core: Core) -> Core:
     """Refuse a second file in one process: each would have a ticker and a signal handler. The same file is harmless."""
-    first: Core = sys.__dict__.setdefault(KEPT, core)  # `sys` outlives each copy of this module
-    if first.build.path.resolve() != core.build.path.resolve():
-        raise ImportError(f"this process runs {first.build.path}; {core.build.path} would be a second core in it")
-    if first.build.digest != core.build.digest:
+    first = _first(core).build
+    if first.path.resolve() != core.build.path.resolve():
+        raise ImportError(f"this process runs {first.path}; {core.build.path} would be a second core in it")
+    if first.digest != core.build.digest:
         raise ImportError(f"{core.build.path} was built again since this process loaded it: start the process again")
     return core

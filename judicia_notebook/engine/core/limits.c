@@ -62,14 +62,16 @@ int64_t jc_call_least(jc_call *call, int32_t kind) {
     return kind >= 0 && kind < JC_KINDS ? found.most[kind] : JC_NO_LIMIT;
 }
 
-/* Memory of calls goes from call to call, and never back to the system: another thread may cancel one that just ended. */
+/* Memory of calls goes from call to call, and never back to the system: another thread may cancel one that just ended.
+ */
 static struct {
     pthread_mutex_t lock;
     jc_call *free; /* by `outer` */
     int64_t tokens;
 } calls = {PTHREAD_MUTEX_INITIALIZER, NULL, 0};
 
-jc_call *jc_call_new(int64_t id) {
+jc_call *jc_call_new(int64_t id, int64_t signals, jc_call *outer, jc_limits *plugin, jc_limits *own,
+                     jc_limits *former) {
     if (atomic_load(&jc_here.forked))
         return NULL;
     pthread_mutex_lock(&calls.lock);
@@ -84,7 +86,11 @@ jc_call *jc_call_new(int64_t id) {
         atomic_store(&call->cancelled, cancelled);
         call->id = id;
         call->token = ++calls.tokens;
-        call->signals = -1;
+        call->signals = signals;
+        call->outer = outer;
+        atomic_store(&call->limits[JC_PLUGIN], plugin);
+        atomic_store(&call->limits[JC_OWN], own);
+        atomic_store(&call->limits[JC_FORMER], former);
     }
     pthread_mutex_unlock(&calls.lock);
     return call;
@@ -123,13 +129,16 @@ void jc_call_start(jc_call *call) {
     }
 }
 
-int jc_exceed(jc_call *call, const jc_in_force *found, enum jc_kind kind, int64_t used) {
+void jc_note_excess(jc_call *call, const jc_in_force *found, enum jc_kind kind, int64_t used) {
     call->kind = (int32_t)kind;
     call->owner = found->owner[kind];
     call->limit = found->most[kind];
     call->used = used;
-    call->stop = JC_EXCEEDED;
-    return JC_EXCEEDED;
+}
+
+static int exceed(jc_call *call, const jc_in_force *found, enum jc_kind kind, int64_t used) {
+    jc_note_excess(call, found, kind, used);
+    return call->stop = JC_EXCEEDED;
 }
 
 static int look_at_clocks(jc_call *call, const jc_in_force *found) {
@@ -138,12 +147,12 @@ static int look_at_clocks(jc_call *call, const jc_in_force *found) {
     if (found->most[JC_WALL] != JC_NO_LIMIT) {
         int64_t used = jc_now_ns() - call->began_ns + call->spent_wall_ns;
         if (used > found->most[JC_WALL])
-            return jc_exceed(call, found, JC_WALL, used);
+            return exceed(call, found, JC_WALL, used);
     }
     if (found->most[JC_CPU] != JC_NO_LIMIT) {
         int64_t used = jc_cpu_ns() - call->cpu_began_ns + call->spent_cpu_ns;
         if (used > found->most[JC_CPU])
-            return jc_exceed(call, found, JC_CPU, used);
+            return exceed(call, found, JC_CPU, used);
     }
     return JC_GOES_ON;
 }
@@ -162,7 +171,7 @@ static int look(jc_call *call, bool at_memory) {
     if (look_at_clocks(call, &found) != JC_GOES_ON)
         return call->stop;
     if (at_memory && call->box != NULL && call->box->held > found.most[JC_MEMORY])
-        return jc_exceed(call, &found, JC_MEMORY, call->box->held);
+        return exceed(call, &found, JC_MEMORY, call->box->held);
     return JC_GOES_ON;
 }
 

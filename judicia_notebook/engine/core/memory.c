@@ -1,33 +1,23 @@
 /*
  * Linear memories: every grow is seen, counted and can be refused.
  *
- * Wasmtime asks for each memory and each grow, on the thread inside. Address space is reserved once, pages become usable
- * as the memory grows, and the base never moves. A memory that is over leaves its reservation to the next one: its
- * pages are given back as zeros, and those beyond a smaller successor's size are closed again, or it could read past
- * its end.
+ * Wasmtime asks for each memory and each grow, on the thread inside. Address space is reserved once, pages become
+ * usable as the memory grows, and the base never moves. A memory that is over leaves its reservation to the next one:
+ * its pages are given back as zeros, and those beyond a smaller successor's size are closed again, or it could read
+ * past its end.
  */
-#define _GNU_SOURCE
 #include "state.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
-enum { MOST_RECYCLED = 32 };
-
-#if defined(__linux__)
-static const bool zeroes = true;
-#define RESERVE_FLAGS (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
-#else
-static const bool zeroes = false; /* elsewhere MADV_DONTNEED may leave the old bytes */
-#define RESERVE_FLAGS (MAP_PRIVATE | MAP_ANON)
-#endif
+enum { MOST_RECYCLED = 32, POPULATE_FROM = 32 << 10 };
 
 typedef struct linear_memory { /* wasmtime_linear_memory_t */
     void *env;
-    uint8_t *(*get)(void *env, size_t *size, size_t *capacity);
-    void *(*grow)(void *env, size_t size);
-    void (*finalize)(void *env);
+    jc_get_memory_callback *get;
+    jc_grow_memory_callback *grow;
+    jc_finalize_callback *finalize;
 } linear_memory;
 
 static struct {
@@ -41,6 +31,7 @@ static _Thread_local struct {
     const jc_image *images;
     size_t count;
     uint64_t made; /* memories of the module's own so far */
+    bool ours;
 } making;
 
 void jc_memories_begin(jc_box *box, const jc_image *images, size_t count) {
@@ -48,6 +39,12 @@ void jc_memories_begin(jc_box *box, const jc_image *images, size_t count) {
     making.images = images;
     making.count = count;
     making.made = 0;
+    making.ours = false;
+}
+
+void jc_memories_begin_ours(jc_box *box) {
+    jc_memories_begin(box, NULL, 0);
+    making.ours = true;
 }
 
 void jc_memories_end(void) { making.box = NULL; }
@@ -114,8 +111,8 @@ static jc_memory *reserve(uint64_t mapped) {
     jc_memory *memory = calloc(1, sizeof *memory);
     if (memory == NULL)
         return NULL;
-    void *base = mmap(NULL, mapped, PROT_NONE, RESERVE_FLAGS, -1, 0);
-    if (base == MAP_FAILED) {
+    void *base = jc_pages_reserve(mapped);
+    if (base == NULL) {
         free(memory);
         return NULL;
     }
@@ -125,7 +122,7 @@ static jc_memory *reserve(uint64_t mapped) {
 }
 
 static void unmap(jc_memory *memory) {
-    munmap(memory->base, memory->mapped);
+    jc_pages_release(memory->base, memory->mapped);
     free(memory);
 }
 
@@ -138,9 +135,9 @@ static jc_memory *commit(uint64_t mapped, uint64_t size) {
         return NULL;
     bool failed = false;
     if (memory->committed > size)
-        failed = mprotect(memory->base + size, memory->committed - size, PROT_NONE) != 0;
+        failed = !jc_pages_close(memory->base + size, memory->committed - size);
     else if (memory->committed < size)
-        failed = mprotect(memory->base, size, PROT_READ | PROT_WRITE) != 0;
+        failed = !jc_pages_open(memory->base, size);
     if (failed) {
         unmap(memory);
         return NULL;
@@ -150,7 +147,7 @@ static jc_memory *commit(uint64_t mapped, uint64_t size) {
 }
 
 static void give_back(jc_memory *memory) {
-    bool keep = zeroes && madvise(memory->base, memory->committed, MADV_DONTNEED) == 0;
+    bool keep = jc_pages_clear(memory->base, memory->committed);
     if (keep) {
         pthread_mutex_lock(&recycled.lock);
         keep = recycled.count < MOST_RECYCLED;
@@ -167,7 +164,7 @@ static void give_back(jc_memory *memory) {
 
 /* --- what Wasmtime calls, on the thread inside --- */
 
-static uint8_t *get(void *env, size_t *size, size_t *capacity) {
+static void *get(void *env, size_t *size, size_t *capacity) {
     jc_memory *memory = env;
     *size = memory->size;
     *capacity = memory->reserved;
@@ -177,6 +174,8 @@ static uint8_t *get(void *env, size_t *size, size_t *capacity) {
 static void *grow(void *env, size_t size) {
     jc_memory *memory = env;
     jc_box *box = memory->box;
+    if (memory->ours)
+        return jc_wt.wasmtime_error_new("this memory does not grow");
     if (size < memory->size)
         return jc_wt.wasmtime_error_new("a memory cannot shrink");
     uint64_t more = size - memory->size;
@@ -188,7 +187,7 @@ static void *grow(void *env, size_t size) {
     if (!admit(box, more))
         return jc_wt.wasmtime_error_new("memory quota");
     if (size > memory->committed) {
-        if (mprotect(memory->base, size, PROT_READ | PROT_WRITE) != 0)
+        if (!jc_pages_open(memory->base, size))
             return refuse_by_system(box, more, "the system has no memory left");
         memory->committed = size;
     }
@@ -202,6 +201,11 @@ static void finalize(void *env) {
     jc_box *box = memory->box;
     if (jc_is_over()) /* in a forked child the list's lock may be held for ever */
         return;
+    if (memory->ours) {
+        jc_pool_give_back(box->pool, (int64_t)memory->size);
+        give_back(memory);
+        return;
+    }
     release(box, memory->size);
     if (box->memory == memory)
         box->memory = NULL;
@@ -221,12 +225,32 @@ static bool fill(const jc_memory *memory) {
             continue;
         if (image->offset > memory->size || image->length > memory->size - image->offset)
             return false;
+        if (image->length >= POPULATE_FROM)
+            jc_pages_touch(memory->base + image->offset, image->length);
         memcpy(memory->base + image->offset, image->bytes, image->length);
     }
     return true;
 }
 
-static void *new_memory(void *env, void *type, size_t minimum, size_t maximum, size_t reserved, size_t guard, void *out) {
+/* A memory of a generated loop: in the runtime's pool and in nobody's quota, and not among the guest's. */
+static void *new_memory_of_ours(size_t minimum, size_t reserved, size_t guard, void *out) {
+    jc_box *box = making.box;
+    if (minimum > INT64_MAX || !jc_pool_take(box->pool, (int64_t)minimum))
+        return jc_wt.wasmtime_error_new("memory of all instances");
+    jc_memory *memory = commit(reserved + guard, minimum);
+    if (memory == NULL) {
+        jc_pool_give_back(box->pool, (int64_t)minimum);
+        return jc_wt.wasmtime_error_new("the system has no memory left");
+    }
+    memory->box = box;
+    memory->reserved = reserved;
+    memory->ours = 1;
+    *(linear_memory *)out = (linear_memory){memory, get, grow, finalize};
+    return NULL;
+}
+
+static void *new_memory(void *env, void *type, size_t minimum, size_t maximum, size_t reserved, size_t guard,
+                        void *out) {
     jc_box *box = making.box;
     (void)env, (void)type, (void)maximum;
     if (box == NULL || jc_is_over())
@@ -237,6 +261,8 @@ static void *new_memory(void *env, void *type, size_t minimum, size_t maximum, s
         reserved = minimum;
     if (guard > SIZE_MAX - reserved)
         return jc_wt.wasmtime_error_new("address space");
+    if (making.ours)
+        return new_memory_of_ours(minimum, reserved, guard, out);
     if (!admit(box, minimum))
         return jc_wt.wasmtime_error_new("memory quota");
     jc_memory *memory = commit(reserved + guard, minimum);
@@ -244,10 +270,13 @@ static void *new_memory(void *env, void *type, size_t minimum, size_t maximum, s
         return refuse_by_system(box, minimum, "the system has no memory left");
     memory->box = box;
     memory->reserved = reserved;
+    memory->ours = 0;
     if (!fill(memory)) {
         release(box, minimum);
         unmap(memory);
-        return jc_wt.wasmtime_error_new("a data segment lies beyond its memory");
+        if (box->call != NULL && box->call->stop == JC_GOES_ON)
+            box->call->stop = JC_MISREAD;
+        return jc_wt.wasmtime_error_new("an image is larger than its memory");
     }
     making.made++;
     box->memories[box->memory_count++] = memory;
@@ -267,7 +296,7 @@ int64_t jc_memory_recycled(void) {
 }
 
 void *jc_memory_creator(void) {
-    void *(*function)(void *, void *, size_t, size_t, size_t, size_t, void *) = new_memory;
+    jc_new_memory_callback *function = new_memory;
     void *address;
     memcpy(&address, &function, sizeof address);
     return address;

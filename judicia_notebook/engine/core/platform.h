@@ -1,19 +1,70 @@
-/* Clocks, locks and pages of the system. */
+/*
+ * What the systems have each in their own words: clocks, pages, signals, what happens at a fork and at the end.
+ *
+ * Threads, locks and sleep are POSIX's everywhere: for Windows zig and mingw bring winpthreads. No other file asks
+ * which system it is compiled for.
+ */
 #ifndef JC_PLATFORM_H
 #define JC_PLATFORM_H
 
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <time.h>
 
+#if defined(_WIN32)
+#define WIN32_LEAN_AND_MEAN
+#include <windows.h>
+#else
+#include <sys/mman.h>
+#include <unistd.h>
 #if defined(__linux__)
 #include <sys/prctl.h>
 #endif
+#endif
+
+static inline void jc_yield(void) { sched_yield(); }
+
+/* The name of this thread, for those who look at the process; at most 15 characters. */
+static inline void jc_name_thread(const char *name) {
+#if defined(__linux__)
+    prctl(PR_SET_NAME, name);
+#elif defined(__APPLE__)
+    pthread_setname_np(name);
+#else
+    (void)name;
+#endif
+}
+
+/* --- clocks --- */
+
+#if defined(_WIN32)
+
+/* Nanoseconds since some moment; Python's perf_counter has the same clock. */
+static inline int64_t jc_now_ns(void) {
+    LARGE_INTEGER now, frequency;
+    QueryPerformanceCounter(&now);
+    QueryPerformanceFrequency(&frequency);
+    int64_t seconds = now.QuadPart / frequency.QuadPart, rest = now.QuadPart % frequency.QuadPart;
+    return seconds * 1000000000 + rest * 1000000000 / frequency.QuadPart;
+}
+
+/* CPU time of this thread; Windows counts in steps of about 16 ms. */
+static inline int64_t jc_cpu_ns(void) {
+    FILETIME created, ended, kernel, user;
+    if (!GetThreadTimes(GetCurrentThread(), &created, &ended, &kernel, &user))
+        return 0;
+    uint64_t in_kernel = (uint64_t)kernel.dwHighDateTime << 32 | kernel.dwLowDateTime;
+    uint64_t in_user = (uint64_t)user.dwHighDateTime << 32 | user.dwLowDateTime;
+    return (int64_t)(in_kernel + in_user) * 100;
+}
+
+#else
 
 #if defined(__APPLE__)
-/* Python's perf_counter has the same clock. */
 static inline int64_t jc_now_ns(void) { return (int64_t)clock_gettime_nsec_np(CLOCK_UPTIME_RAW); }
 #else
 static inline int64_t jc_now_ns(void) {
@@ -23,19 +74,168 @@ static inline int64_t jc_now_ns(void) {
 }
 #endif
 
-#if defined(__linux__)
-static inline void jc_name_thread(const char *name) { prctl(PR_SET_NAME, name); }
-#else
-static inline void jc_name_thread(const char *name) { pthread_setname_np(name); }
-#endif
-
-static inline void jc_yield(void) { sched_yield(); }
-
-/* CPU time of this thread. */
 static inline int64_t jc_cpu_ns(void) {
     struct timespec at;
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &at);
     return (int64_t)at.tv_sec * 1000000000 + at.tv_nsec;
+}
+
+#endif
+
+/* --- pages: sizes and addresses are multiples of a page, except where it is said --- */
+
+#if defined(_WIN32)
+
+/* Address space that cannot be used yet; NULL: there is none. */
+static inline void *jc_pages_reserve(size_t size) { return VirtualAlloc(NULL, size, MEM_RESERVE, PAGE_NOACCESS); }
+
+static inline void jc_pages_release(void *base, size_t size) {
+    (void)size;
+    VirtualFree(base, 0, MEM_RELEASE);
+}
+
+/* Make pages usable; those that are keep what they hold, new ones are zeros. Whether the system has so many. */
+static inline bool jc_pages_open(void *base, size_t size) {
+    return VirtualAlloc(base, size, MEM_COMMIT, PAGE_READWRITE) != NULL;
+}
+
+/* Make pages unusable. */
+static inline bool jc_pages_close(void *base, size_t size) { return VirtualFree(base, size, MEM_DECOMMIT) != 0; }
+
+/* Make usable pages zeros again, and give them back to the system; false where it does not promise that. */
+static inline bool jc_pages_clear(void *base, size_t size) {
+    return size == 0 || (VirtualFree(base, size, MEM_DECOMMIT) && VirtualAlloc(base, size, MEM_COMMIT, PAGE_READWRITE));
+}
+
+#else
+
+#if defined(MAP_NORESERVE)
+#define JC_RESERVED (MAP_PRIVATE | MAP_ANON | MAP_NORESERVE)
+#else
+#define JC_RESERVED (MAP_PRIVATE | MAP_ANON)
+#endif
+
+static inline void *jc_pages_reserve(size_t size) {
+    void *base = mmap(NULL, size, PROT_NONE, JC_RESERVED, -1, 0);
+    return base == MAP_FAILED ? NULL : base;
+}
+
+static inline void jc_pages_release(void *base, size_t size) { munmap(base, size); }
+
+static inline bool jc_pages_open(void *base, size_t size) { return mprotect(base, size, PROT_READ | PROT_WRITE) == 0; }
+
+static inline bool jc_pages_close(void *base, size_t size) { return mprotect(base, size, PROT_NONE) == 0; }
+
+static inline bool jc_pages_clear(void *base, size_t size) {
+#if defined(__linux__)
+    return madvise(base, size, MADV_DONTNEED) == 0;
+#else
+    (void)base, (void)size; /* elsewhere MADV_DONTNEED may leave the old bytes */
+    return false;
+#endif
+}
+
+#endif
+
+/* Fault usable pages in at once, which takes half the time for 1 MiB. Any address and size: the pages that they touch.
+ * Where the system does not know this, the first write does it. */
+static inline void jc_pages_touch(const void *start, size_t size) {
+#if defined(__linux__) && defined(MADV_POPULATE_WRITE)
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), first = (uintptr_t)start & ~(page - 1);
+    (void)madvise((void *)first, (uintptr_t)start + size - first, MADV_POPULATE_WRITE);
+#else
+    (void)start, (void)size;
+#endif
+}
+
+/* --- signals --- */
+
+typedef void (*jc_handler)(int);
+
+#if defined(_WIN32)
+
+/* The handler of a signal; NULL: it has none of this kind. */
+static inline jc_handler jc_handler_get(int number) {
+    jc_handler now = signal(number, SIG_GET);
+    return now == SIG_ERR ? NULL : now;
+}
+
+/* Replace it. Whether it was replaced. */
+static inline bool jc_handler_put(int number, jc_handler handler) { return signal(number, handler) != SIG_ERR; }
+
+/* A signal's handler with all that belongs to it, to be put back as it was. Whether it is known. */
+typedef jc_handler jc_action;
+
+static inline bool jc_action_get(int number, jc_action *action) { return (*action = jc_handler_get(number)) != NULL; }
+
+static inline void jc_action_put(int number, const jc_action *action) { signal(number, *action); }
+
+/* From inside a handler: Windows forgets it before it calls it, and Python's then puts itself there. */
+static inline void jc_handler_stays(int number, jc_handler handler) { signal(number, handler); }
+
+typedef int jc_signals; /* each comes on a thread of its own, or to whoever raises it */
+
+static inline void jc_signals_block(jc_signals *before) { *before = 0; }
+static inline void jc_signals_restore(const jc_signals *before) { (void)before; }
+
+#else
+
+static inline jc_handler jc_handler_get(int number) {
+    struct sigaction now;
+    return sigaction(number, NULL, &now) == 0 && (now.sa_flags & SA_SIGINFO) == 0 ? now.sa_handler : NULL;
+}
+
+static inline bool jc_handler_put(int number, jc_handler handler) {
+    struct sigaction now;
+    if (sigaction(number, NULL, &now) != 0)
+        return false;
+    now.sa_handler = handler;
+    now.sa_flags |= SA_ONSTACK;
+    return sigaction(number, &now, NULL) == 0;
+}
+
+typedef struct sigaction jc_action;
+
+static inline bool jc_action_get(int number, jc_action *action) { return sigaction(number, NULL, action) == 0; }
+
+static inline void jc_action_put(int number, const jc_action *action) { sigaction(number, action, NULL); }
+
+static inline void jc_handler_stays(int number, jc_handler handler) { (void)number, (void)handler; }
+
+typedef sigset_t jc_signals;
+
+/* Let this thread, and those that it starts, take no signal. */
+static inline void jc_signals_block(jc_signals *before) {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, before);
+}
+
+static inline void jc_signals_restore(const jc_signals *before) { pthread_sigmask(SIG_SETMASK, before, NULL); }
+
+#endif
+
+/* --- the end --- */
+
+/* Have a function called in each forked child; where there is no fork, never. Whether that is arranged. */
+static inline bool jc_at_fork(void (*in_child)(void)) {
+#if defined(_WIN32)
+    (void)in_child;
+    return true;
+#else
+    return pthread_atfork(NULL, NULL, in_child) == 0;
+#endif
+}
+
+/* Wait until the process is gone. */
+static inline void jc_wait_for_the_end(void) {
+    for (;;) {
+#if defined(_WIN32)
+        Sleep(INFINITE);
+#else
+        pause();
+#endif
+    }
 }
 
 #endif

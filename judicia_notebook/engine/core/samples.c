@@ -81,7 +81,8 @@ void jc_sample_now(jc_box *box, enum jc_event event) {
     jc_call *call = box->call;
     if (box->samples == NULL || call == NULL)
         return;
-    jc_sample sample = {call->id, jc_now_ns() - box->samples->began_ns, jc_cpu_ns() - call->cpu_began_ns, box->held, event};
+    jc_sample sample = {call->id, jc_now_ns() - box->samples->began_ns, jc_cpu_ns() - call->cpu_began_ns, box->held,
+                        event};
     jc_samples_add(box->samples, &sample);
 }
 

@@ -10,14 +10,9 @@
  * set since is counted from there on. Calls that are shorter than a tick need no count. A handler of others that stands
  * before Python's may call it or not: there Python is asked each eighth tick.
  */
-#define _GNU_SOURCE
 #include "state.h"
 
-#include <signal.h>
-
-typedef void (*handler)(int);
-
-static handler _Atomic pythons;
+static jc_handler _Atomic pythons;
 
 static struct {
     int numbers[64]; /* each is 1 to 64 */
@@ -29,22 +24,23 @@ static struct {
 enum { HIDDEN_TICKS = 8 };
 
 static struct {
-    struct sigaction action;
+    jc_action action;
     int number; /* 0: none is kept */
 } kept;
 
 static void count(int number) {
     atomic_fetch_add(&jc_here.signals, 1);
-    handler next = atomic_load(&pythons);
+    jc_handler next = atomic_load(&pythons);
     if (next != NULL)
         next(number);
+    jc_handler_stays(number, count);
 }
 
 /* A signal for which Python has just set a handler. The main thread. */
 void jc_signals_learn(int number) {
-    struct sigaction now;
-    if (sigaction(number, NULL, &now) == 0 && (now.sa_flags & SA_SIGINFO) == 0 && now.sa_handler != count)
-        atomic_store(&pythons, now.sa_handler);
+    jc_handler now = jc_handler_get(number);
+    if (now != NULL && now != count)
+        atomic_store(&pythons, now);
 }
 
 /* The main thread: these are the signals that Python may handle. */
@@ -55,10 +51,6 @@ void jc_signals_watch(const int *numbers, size_t length) {
             watched.numbers[watched.count++] = numbers[at];
 }
 
-static bool is_pythons(const struct sigaction *action) {
-    return (action->sa_flags & SA_SIGINFO) == 0 && action->sa_handler == atomic_load(&pythons);
-}
-
 /* The main thread: of those, the signals that it handles now; the lowest bit is signal 1. */
 void jc_signals_handled(uint64_t numbers) { watched.handled = numbers; }
 
@@ -66,21 +58,14 @@ void jc_signals_handled(uint64_t numbers) { watched.handled = numbers; }
  * it counts as come. So it does, now and then, where a handler of others stands before one of Python's. */
 void jc_signals_stand(void) {
     bool hidden = false;
-    if (atomic_load(&pythons) == NULL)
-        return;
-    for (size_t at = 0; at < watched.count; at++) {
-        struct sigaction now;
+    jc_handler python = atomic_load(&pythons);
+    for (size_t at = 0; at < watched.count && python != NULL; at++) {
         int number = watched.numbers[at];
-        if (sigaction(number, NULL, &now) != 0)
-            continue;
-        if (is_pythons(&now)) {
-            now.sa_handler = count;
-            now.sa_flags |= SA_ONSTACK;
-            if (sigaction(number, &now, NULL) == 0)
-                atomic_fetch_add(&jc_here.signals, 1);
-        } else if (now.sa_handler != count && now.sa_handler != SIG_IGN && now.sa_handler != SIG_DFL) {
+        jc_handler now = jc_handler_get(number);
+        if (now == python && jc_handler_put(number, count))
+            atomic_fetch_add(&jc_here.signals, 1);
+        else if (now != NULL && now != python && now != count && now != SIG_IGN && now != SIG_DFL)
             hidden = hidden || (watched.handled >> (number - 1) & 1) != 0;
-        }
     }
     if (hidden && ++watched.looks % HIDDEN_TICKS == 0)
         atomic_fetch_add(&jc_here.signals, 1);
@@ -88,18 +73,15 @@ void jc_signals_stand(void) {
 
 /* The main thread, before Python's handler is wrapped, which installs Python's C handler: keep the one of others. */
 void jc_signals_keep(int number) {
-    kept.number = 0;
-    if (sigaction(number, NULL, &kept.action) != 0)
-        return;
-    bool ours = (kept.action.sa_flags & SA_SIGINFO) == 0 && kept.action.sa_handler == count;
-    if (!ours && !is_pythons(&kept.action))
-        kept.number = number;
+    jc_handler now = jc_handler_get(number);
+    bool theirs = now != count && now != atomic_load(&pythons);
+    kept.number = theirs && jc_action_get(number, &kept.action) ? number : 0;
 }
 
 /* Behind it: put theirs in front again. */
 void jc_signals_put_back(void) {
     if (kept.number != 0)
-        sigaction(kept.number, &kept.action, NULL);
+        jc_action_put(kept.number, &kept.action);
     kept.number = 0;
 }
 

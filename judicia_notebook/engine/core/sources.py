@@ -13,6 +13,7 @@ from pathlib import Path
 FOLDER = Path(__file__).parent
 FLAGS = (
     "-std=c11",
+    "-D_GNU_SOURCE=",  # with -std=c11 Linux hides what POSIX and it add
     "-O2",
     "-fPIC",
     "-shared",
@@ -26,7 +27,7 @@ FLAGS = (
 )
 BUILD_LINE = re.compile(
     r"judicia_core digest=(?P<digest>[0-9a-f]{64}) variant=(?P<variant>[a-z]+) target=(?P<target>\S+) "
-    r"compiler=(?P<compiler>[ -~]+)"
+    r"compiler=(?P<compiler>[ -:<-~]+?) *;"
 )
 """What ``jc_build`` says, and what the file holds."""
 

@@ -6,7 +6,7 @@ A struct is C's memory: `from_address` looks at it in place, and never frees it.
 from __future__ import annotations
 
 import enum
-from ctypes import Structure, c_int32, c_int64, c_uint64, c_void_p
+from ctypes import Structure, c_char_p, c_int32, c_int64, c_uint32, c_uint64, c_void_p
 
 KINDS, OWNERS, MEMORIES = 5, 3, 24
 NO_LIMIT = (1 << 63) - 1
@@ -44,6 +44,7 @@ class Stop(enum.IntEnum):
     HOST_DIED = 6
     HOST_REFUSED = 7
     EXITED = 8
+    MISREAD = 9
 
 
 class Status(enum.IntEnum):
@@ -68,6 +69,7 @@ class Status(enum.IntEnum):
     NO_MEMORY = 16
     OVER_MEMORY = 17
     PENDING = 18
+    NO_ROOM = 19
 
 
 class Phase(enum.IntEnum):
@@ -139,6 +141,7 @@ class Memory(Structure):
         ("committed", c_uint64),
         ("reserved", c_uint64),
         ("mapped", c_uint64),
+        ("ours", c_int64),
         ("next", c_void_p),
     ]
 
@@ -161,6 +164,7 @@ class Box(Structure):
         ("memories", c_void_p * MEMORIES),
         ("memory", c_void_p),
         ("memory_count", c_int64),
+        ("loop_count", c_int64),
         ("held", c_int64),
         ("grows_refused", c_int64),
         ("refused_wanted", c_int64),
@@ -194,6 +198,32 @@ class Box(Structure):
     ]
 
 
+class Column(Structure):
+    """``jc_column``"""
+
+    c_name = "jc_column"
+    _fields_ = [("offset", c_uint32), ("size", c_uint32)]
+
+
+class Loop(Structure):
+    """``jc_loop``"""
+
+    c_name = "jc_loop"
+    _fields_ = [
+        ("block", c_void_p),
+        ("columns", c_void_p),
+        ("slots", c_void_p),
+        ("func", c_uint64 * 2),
+        ("table", c_uint64 * 3),
+        ("fixed_fuel", c_int64),
+        ("row_fuel", c_int64),
+        ("begun_fuel", c_int64),
+        ("rows", c_int64),
+        ("arguments", c_int32),
+        ("results", c_int32),
+    ]
+
+
 class Profile(Structure):
     """``jc_profile``"""
 
@@ -218,10 +248,10 @@ class Profile(Structure):
 
 
 class Image(Structure):
-    """``jc_image``"""
+    """``jc_image``. Its bytes are those of a Python object, which it keeps."""
 
     c_name = "jc_image"
-    _fields_ = [("memory", c_uint64), ("offset", c_uint64), ("length", c_uint64), ("bytes", c_void_p)]
+    _fields_ = [("memory", c_uint64), ("offset", c_uint64), ("length", c_uint64), ("bytes", c_char_p)]
 
 
 class Sample(Structure):
@@ -252,4 +282,4 @@ class Ticker(Structure):
     ]
 
 
-SHARED = (Limits, Call, Pool, Memory, Box, Profile, Image, Sample, Ticker)
+SHARED = (Limits, Call, Pool, Memory, Box, Column, Loop, Profile, Image, Sample, Ticker)

@@ -5,11 +5,9 @@
  * Parking and entering cannot miss each other: an entry writes `running`, then reads `parked`; the ticker writes
  * `parked`, then reads `running`, both sequentially consistent.
  */
-#define _GNU_SOURCE
 #include "state.h"
 
 #include <errno.h>
-#include <signal.h>
 
 enum { TICK_NS = 10000000, IDLE_TICKS = 5 };
 static const int64_t STALE_NS = 1000000000;
@@ -74,18 +72,17 @@ static void *tick_for_ever(void *unused) {
 
 /* With the lock held. */
 static bool start(void) {
-    sigset_t all, before;
+    jc_signals before;
     pthread_t thread;
     pthread_attr_t attributes;
     if (pthread_attr_init(&attributes) != 0)
         return false;
     pthread_attr_setstacksize(&attributes, (size_t)256 << 10);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &before);
+    jc_signals_block(&before);
     atomic_store(&jc_here.ticker.beat_ns, jc_now_ns());
     bool started = pthread_create(&thread, &attributes, tick_for_ever, NULL) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    jc_signals_restore(&before);
     pthread_attr_destroy(&attributes);
     return started;
 }

@@ -9,6 +9,10 @@
 
 static const jc_import imports[] = {JC_WASMTIME(JC_IMPORT){NULL, NULL, NULL}};
 
+#define JC_CALLBACK(result, name, arguments, place) {place, #result, #arguments},
+
+static const jc_import callbacks[] = {JC_CALLBACKS(JC_CALLBACK){NULL, NULL, NULL}};
+
 enum { IMPORTS = sizeof imports / sizeof imports[0] - 1 };
 
 _Static_assert(sizeof(jc_wasmtime) == IMPORTS * sizeof(void *), "one pointer for each function");
@@ -16,6 +20,8 @@ _Static_assert(sizeof(jc_wasmtime) == IMPORTS * sizeof(void *), "one pointer for
 jc_wasmtime jc_wt;
 
 const jc_import *jc_imports(void) { return imports; }
+
+const jc_import *jc_callbacks(void) { return callbacks; }
 
 int jc_bind(const void *const *addresses, size_t count) {
     static const jc_wasmtime unbound;

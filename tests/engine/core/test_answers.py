@@ -64,9 +64,7 @@ def test_no_answer_is_another_calls(load: Load, size: str) -> None:
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_no_answer_of_a_host_call_or_a_nested_call_is_anothers(
-    monkeypatch: pytest.MonkeyPatch, size: str
-) -> None:
+def test_no_answer_of_a_host_call_or_a_nested_call_is_anothers(monkeypatch: pytest.MonkeyPatch, size: str) -> None:
     """The guest hands its request to a service, which asks a second plugin; its answer is handed back to the guest."""
     inner: list[jn.Plugin] = []
 

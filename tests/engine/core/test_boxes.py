@@ -114,6 +114,7 @@ def test_one_thread_at_a_time_is_inside_and_the_store_goes_once(make: Make) -> N
     """Entries and leaves without Python's lock, so that two of them meet within the core."""
     enter = CORE.function("jc_enter", ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
     leave = CORE.function("jc_leave", None, ctypes.c_void_p)
+
     def work(sandbox: Sandbox, inside: list[int], most: set[int], statuses: set[int]) -> None:
         own = Invocation(FixedBudget(Limits()))
         pointer = own.attach()

@@ -60,6 +60,8 @@ def test_a_process_ends_well_while_daemon_threads_compute_and_make_host_calls(en
 
 
 IN_THE_CHILD = """
+from judicia_notebook.engine.core import functions
+from judicia_notebook.engine.core.structs import Status
 def tried(function):
     try: return function()
     except jn.ResourceExhausted as error: return "refused" if "spawn" in str(error) else str(error)
@@ -70,10 +72,13 @@ def child():
             tried(lambda: rt.load(b"(module)", name="late"))]
     done = [tried(lambda: p.policy.set_quota(cpu="1s")), tried(lambda: len(p.calls) > -1), tried(box.close),
             tried(box._delete), tried(lambda: handle.cancel()), tried(gc.collect)]
-    return set(said) == {"refused"} or said
+    said = set(said)
+    said |= {functions.enter(box.pointer, call.pointer, 0) == Status.FORKED, functions.call_new(1, -1, *[None] * 4) is None,
+             functions.ticker_wake() == Status.FORKED, bool(box.box.fields.store)}
+    return said == {"refused", True} or said
 handle = p.submit("spin")
 while not (running := [call for call in p._activity.running.values() if call.instance]): time.sleep(0.001)
-box = running[0].instance.sandbox
+box, call = running[0].instance.sandbox, running[0].scope
 results = []
 for _ in range(FORKS):
     pid = os.fork()

@@ -114,10 +114,9 @@ class Alone:
 
     def __init__(self) -> None:
         self.live = {owner: LiveLimits(Limits()) for owner in (Owner.PLUGIN, Owner.OWN)}
-        self.pointer = functions.call_new(1)
+        plugin, own = (self.live[owner].pointer for owner in (Owner.PLUGIN, Owner.OWN))
+        self.pointer = functions.call_new(1, -1, None, plugin, own, None)
         self.call = structs.Call.from_address(self.pointer)
-        for owner, live in self.live.items():
-            functions.call_limit(self.pointer, self.call.token, owner, live.pointer)
         functions.call_start(self.pointer)
         self.call.spent_wall_ns = self.call.spent_cpu_ns = 100 * 10**9
 

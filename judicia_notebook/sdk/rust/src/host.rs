@@ -84,7 +84,7 @@ macro_rules! imports {
 
         #[cfg(not(target_arch = "wasm32"))]
         mod imports {
-            $(pub use crate::host::absent as $function;)+
+            $(pub(crate) use crate::host::absent as $function;)+
         }
     };
 }
