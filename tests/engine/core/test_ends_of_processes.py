@@ -73,7 +73,8 @@ def child():
     done = [tried(lambda: p.policy.set_quota(cpu="1s")), tried(lambda: len(p.calls) > -1), tried(box.close),
             tried(box._delete), tried(lambda: handle.cancel()), tried(gc.collect)]
     said = set(said)
-    said |= {functions.enter(box.pointer, call.pointer, 0) == Status.FORKED, functions.call_new(1, -1, *[None] * 4) is None,
+    said |= {functions.enter(box.pointer, call.pointer, 0) == Status.FORKED,
+             functions.call_new(1, -1, *[None] * 4) is None,
              functions.ticker_wake() == Status.FORKED, bool(box.box.fields.store)}
     return said == {"refused", True} or said
 handle = p.submit("spin")
