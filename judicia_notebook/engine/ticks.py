@@ -45,8 +45,11 @@ def interval() -> float:
 
 
 def set_interval(seconds: float) -> float:
-    """Change the time between two ticks, behind the one that is due; the time before."""
-    before, _state.interval_ns = interval(), int(seconds * 1e9)
+    """Change the time between two ticks, also for the one that is due; the time before."""
+    before, turns, _state.interval_ns = interval(), _state.turns, int(seconds * 1e9)
+    until = monotonic() + before
+    while seconds < before and _state.turns == turns and not is_parked() and monotonic() < until:
+        time.sleep(seconds)  # the ticker still sleeps for as long as it was to
     return before
 
 

@@ -207,7 +207,7 @@ def test_a_saved_notebook_shows_how_the_call_ended(
         monkeypatch.setenv(name, value)
     first = f"{load}import judicia_notebook as jn\nrt = jn.Runtime()\np = rt.load('example:specimen')"
     first += "\np.policy.set_quota(wall='2min', cpu='1min')"
-    last = f"{wait}\nimport time; time.sleep(0.3)"
+    last = f"{wait}\nimport time; time.sleep(2)"
     book = new_notebook(cells=[new_code_cell(source) for source in (first, cell, last)])
     NotebookClient(book, timeout=60).execute()
     (shown,) = book.cells[1].outputs
