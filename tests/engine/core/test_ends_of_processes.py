@@ -73,8 +73,8 @@ def child():
     done = [tried(lambda: p.policy.set_quota(cpu="1s")), tried(lambda: len(p.calls) > -1), tried(box.close),
             tried(box._delete), tried(lambda: handle.cancel()), tried(gc.collect)]
     said = set(said)
-    said |= {functions.enter(box.pointer, call.pointer, 0) == Status.FORKED, functions.call_new(1, -1, *[None] * 4) is None,
-             functions.ticker_wake() == Status.FORKED, bool(box.box.fields.store)}
+    said |= {functions.enter(box.pointer, call.pointer, 0) == Status.FORKED, functions.ticker_wake() == Status.FORKED,
+             functions.call_new(1, -1, *[None] * 4) is None, bool(box.box.fields.store)}
     return said == {"refused", True} or said
 handle = p.submit("spin")
 while not (running := [call for call in p._activity.running.values() if call.instance]): time.sleep(0.001)
