@@ -102,6 +102,7 @@ def stopped_once(plugin: jn.Plugin, hog: Hog, quota: jn.Quota, end: Callable[[Ca
     plugin.call("echo", 1)  # it has an instance
     handle = plugin.submit("spin", quota=quota)
     box, began_ns = running(plugin)
+    time.sleep(0.01)  # its thread may have entered the box and not the guest yet, which takes Python's lock once more
     hog.wanted.set()
     asked_ns = began_ns + LIMIT_MS * 1_000_000
     if end is not None:
