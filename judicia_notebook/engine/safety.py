@@ -200,7 +200,7 @@ def _unraisable(unraisable: Any) -> None:
 
 
 def guard_callbacks(functions: set[Any], on_lost: Callable[[BaseException, FunctionType], None]) -> None:
-    """Have `on_lost(error, function)` called when one of these, called by Wasmtime, dies before its own ``try``."""
+    """Have `on_lost(error, function)` called when one of these functions, called by C, dies before its own ``try``."""
     global _on_lost
     _ours.update(functions)
     _on_lost = on_lost

@@ -315,8 +315,8 @@ JC_API void jc_signals_learn(int number); /* main thread: Python has just set a 
 JC_API void jc_signals_watch(const int *numbers, size_t count); /* main thread: those that Python may handle */
 JC_API void jc_signals_handled(uint64_t numbers); /* main thread: for which it has a handler; bit 0 is signal 1 */
 JC_API void jc_signals_keep(int number); /* main thread: a handler that is not Python's, while Python sets another */
-JC_API void jc_signals_put_back(void);   /* main thread: that handler */
-JC_API void jc_signals_stand(void);      /* main thread: count those of Python's that are not counted yet */
+JC_API void jc_signals_put_back(void); /* main thread: that handler */
+JC_API void jc_signals_stand(void); /* main thread: count those of Python's that are not counted yet */
 JC_API int64_t jc_signals_seen(void);
 
 #endif
