@@ -10,7 +10,13 @@ import pytest
 import judicia_notebook as jn
 from tests.support.guests import forwarder, wat
 
-MAY_ALWAYS = pytest.mark.wall({"judicia_notebook.policy.policy:PolicyState.allows": "lambda state, capability: True"})
+MAY_ALWAYS = pytest.mark.wall(
+    {
+        "judicia_notebook.policy.policy:PolicyState.allows": "lambda state, capability: True",
+        "judicia_notebook.host.dispatcher:_ServiceCall.__init__": "lambda call, *rest: "
+        "(original(call, *rest), setattr(call, 'capability', ''))[0]",  # the look just before the service
+    }
+)
 
 CLOCK = forwarder(now="clock.now")
 WISH = r'(@custom "judicia.manifest" "{\"name\": \"wishful\", \"capabilities\": [\"wall_clock\"]}")'

@@ -25,21 +25,24 @@ BUDGETS_OF_THEIR_OWN = pytest.mark.wall(
     }
 )
 AT_EACH_ENTRY = {
-    "judicia_notebook.engine.invocation:Invocation.start": "lambda call: call.__dict__.update("
-    "started_ns=perf_counter_ns(), cpu_started_ns=thread_time_ns())"
+    "judicia_notebook.engine.invocation:Invocation.attach": "lambda call: (call.release(), original(call))[1]"
 }
 CLOCKS_ANEW = pytest.mark.wall(AT_EACH_ENTRY)
 CLOCKS_OF_THEIR_OWN = pytest.mark.wall(
     {"judicia_notebook.host.scope:CallScope.share_budget": "lambda scope, part: None", **AT_EACH_ENTRY}
 )
 NOTHING_OUTSIDE = pytest.mark.wall(
-    {"judicia_notebook.engine.invocation:Invocation.ends_with_outer": "lambda call: False"}
+    {
+        "judicia_notebook.engine.invocation:Invocation.attach": "lambda call: "
+        "(setattr(call, 'outer', None), original(call))[1]",
+        "judicia_notebook.engine.invocation:Invocation.ends_with_outer": "lambda call: False",
+    }
 )
 TIME_ANEW = pytest.mark.wall({"judicia_notebook.runtime.plugin:_seconds_left": "lambda until: 1.0"})
 TABLES_OF_THE_BEGINNING = pytest.mark.wall(
     {
-        "judicia_notebook.engine.sandbox:Sandbox._limit": "lambda sandbox, memory, elements: "
-        "sandbox._limited or original(sandbox, memory, elements)"
+        "judicia_notebook.engine.core.functions:enter": "lambda box, call, elements, first={}: "
+        "original(box, call, first.setdefault(box.value, elements))"
     }
 )
 ROOM_OF_ITS_OWN = pytest.mark.wall(
@@ -203,6 +206,7 @@ def test_a_calls_own_cpu_limit_holds_on_initialize(rt: jn.Runtime) -> None:
     error = stopped(p, quota={"cpu": "20ms"})
     assert (error.quota, error.per_call, error.limit) == ("cpu", True, 0.02)
     assert p.calls["function"].tolist() == ["on_initialize", "go"]
+    assert p.calls["outcome"].tolist() == ["quota_cpu", "quota_cpu"]  # and not only behind on_initialize
 
 
 @CLOCKS_OF_THEIR_OWN

@@ -37,9 +37,6 @@ AS_IT_IS = pytest.mark.wall({"judicia_notebook.analysis.style:AS_IT_IS": "{}"})
 WITHOUT_LATEX = pytest.mark.wall({"judicia_notebook.analysis.style:AS_IT_IS": "{'parse_math': False}"})
 DRAWABLE = pytest.mark.wall({"judicia_notebook.analysis.style:drawable": "lambda text: text"})
 ESCAPED = pytest.mark.wall({"judicia_notebook.__main__:as_json": "lambda value: json.dumps(value, ensure_ascii=False)"})
-GUEST_TIME = pytest.mark.wall(
-    {"judicia_notebook.engine.abi:Exchange._run_allocator": "lambda self, export, invocation: self.sandbox.run(export)"}
-)
 SENDER_FIRST = pytest.mark.wall(
     {"judicia_notebook.host.notifications.notification:Notification.body":
      "property(lambda self: f'{self.message}\\n\\n{self.origin}')"}
@@ -379,7 +376,6 @@ def test_every_view_of_a_runtime_is_made_and_shows_the_good_plugin(
 # --- numbers and notices that tell the wrong story -------------------------------------------------------------------
 
 
-@GUEST_TIME
 def test_time_in_the_allocator_is_the_guests(rt: jn.Runtime) -> None:
     burn = "(call $burn (i32.const 20000000))"
     cell = f"""(module (memory (export "memory") 2)
@@ -407,7 +403,6 @@ ASKING = """(module
     (global.set $asked (i32.const 0)) (i64.const 0)))"""
 
 
-@GUEST_TIME
 def test_time_in_the_allocator_for_the_answer_to_a_host_call_is_not_the_hosts(rt: jn.Runtime) -> None:
     guest = rt.load(ASKING.encode(), name="guest", grant=["wall_clock"])
     guest.call("go", 1)
@@ -416,7 +411,6 @@ def test_time_in_the_allocator_for_the_answer_to_a_host_call_is_not_the_hosts(rt
     assert row.guest_ms > row.host_ms
 
 
-@GUEST_TIME
 def test_the_row_of_a_host_call_has_no_time_of_the_guest(rt: jn.Runtime) -> None:
     guest = rt.load(ASKING.encode(), name="guest", grant=["wall_clock"])
     guest.call("go", 1)

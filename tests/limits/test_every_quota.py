@@ -43,7 +43,7 @@ GUEST = rf"""
 (func (export "nap") (param i32 i32) (result i64)
   (drop (call $poll (i32.const 1024) (i32.const 512) (i32.const 1) (i32.const 600))) (i64.const 0))
 (func (export "spin") (param i32 i32) (result i64) (local $left i32)
-  (local.set $left (i32.const 60000000))
+  (local.set $left (i32.const 400000000))
   (loop $next (br_if $next (local.tee $left (i32.sub (local.get $left) (i32.const 1))))) (i64.const 0))
 (func (export "grow") (param i32 i32) (result i64)
   (if (i32.eq (memory.grow (i32.const 100)) (i32.const -1)) (then unreachable)) (i64.const 0))

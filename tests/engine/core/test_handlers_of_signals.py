@@ -17,13 +17,17 @@ SPIN = '''(func (export "spin") (param i32 i32) (result i64) (loop $on (br $on))
 LONG = {"cpu": "20s", "wall": "20s"}
 def pressed(call, after=0.05, number=signal.SIGINT):
     "How a call ends while another thread sends a signal, and within what: seconds."
+    going = threading.Event()
     def send():
+        going.wait()  # or the signal may come while this thread is being started
         time.sleep(after)
         os.kill(os.getpid(), number)
     thread = threading.Thread(target=send)
     began = time.monotonic()
     thread.start()
-    try: ended = type(call().error).__name__
+    try:
+        going.set()
+        ended = type(call().error).__name__
     except BaseException as error: ended = type(error).__name__
     thread.join()
     return ended, "at once" if time.monotonic() - began < 5 else "late"
@@ -43,7 +47,7 @@ def test_faulthandler_may_be_put_before_pythons_handler_at_any_time(survives: Su
 p = load(SPIN, quota=LONG)
 p.call("echo", 1)
 before = handler_of(signal.SIGINT)
-faulthandler.register(signal.SIGINT, chain=True, file=open(os.devnull, "w"))
+faulthandler.register(signal.SIGINT, chain=True, all_threads=False, file=open(os.devnull, "w"))
 theirs = handler_of(signal.SIGINT)
 assert theirs != before
 p.call("echo", 1)
@@ -64,7 +68,7 @@ def test_faulthandler_that_was_there_before_us_stays_in_front(survives: Survives
     said = survives(
         SPIN
         + """
-faulthandler.register(signal.SIGINT, chain=True, file=open(os.devnull, "w"))
+faulthandler.register(signal.SIGINT, chain=True, all_threads=False, file=open(os.devnull, "w"))
 theirs = handler_of(signal.SIGINT)
 p = load(SPIN, quota=LONG)
 print(*pressed(lambda: p.attempt("spin")), p.last.outcome)
