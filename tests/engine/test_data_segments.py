@@ -299,6 +299,7 @@ def test_thirty_thousand_segments_load_at_once(load: Load) -> None:
     assert time.process_time() - began < LONG
 
 
+@pytest.mark.address_space
 def test_segments_that_no_image_can_take_are_ended_apart(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(linking, "CompileLimits", lambda: CompileLimits(wall_seconds=1.0))
     began = time.process_time()
@@ -310,6 +311,7 @@ def test_segments_that_no_image_can_take_are_ended_apart(load: Load, monkeypatch
 # --- with and without the cache, here and apart ----------------------------------------------------------------------
 
 
+@pytest.mark.address_space
 @pytest.mark.parametrize("apart", [False, True])
 def test_what_comes_from_the_cache_has_its_data(apart: bool) -> None:
     for from_cache in (False, True, True):

@@ -143,6 +143,7 @@ def test_one_thread_at_a_time_is_inside_and_the_store_goes_once(make: Make) -> N
         assert not sandbox.box.fields.store
 
 
+@pytest.mark.address_space
 @pytest.mark.skipif(sys.platform != "linux", reason="mlock as Linux has it; enable: run on Linux")
 def test_a_memory_that_could_not_be_zeroed_is_no_next_instances(make: Make, call: Invocation) -> None:
     """The system gives no pages back that are locked. Such a memory is unmapped."""
