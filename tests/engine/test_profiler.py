@@ -176,7 +176,9 @@ def test_functions_have_the_names_people_know_them_by(symbol: str, name: str) ->
 
 def named(names: dict[str, str]) -> str:
     """A module with a function for each of these identifiers of WAT, each under its name; `both` calls them all."""
-    functions = "\n".join(f"(func {one} (@name {json.dumps(name)}) {count_to(2_000_000)})" for one, name in names.items())
+    functions = "\n".join(
+        f"(func {one} (@name {json.dumps(name)}) {count_to(2_000_000)})" for one, name in names.items()
+    )
     calls = " ".join(f"(call {one})" for one in names)
     return f"""(module (import "judicia:clock" "now" (func $now (param i32 i32) (result i64)))
         (memory (export "memory") 1)
