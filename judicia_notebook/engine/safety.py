@@ -2,13 +2,13 @@
 
 - *Fork*: a forked child has the engine but not its threads; the first compile would hang for ever.
 - *Stack*: guests may use 512 KiB of native stack; on a thread with less than a megabyte that is a segfault.
-- *Recursion*: a callback entered without a frame to spare dies before its ``try``, ctypes prints the error and
-  Wasmtime goes on with a stale answer. So a few frames are asked for before the guest is entered.
+- *Recursion*: a host function entered without a frame to spare dies before its ``try``. The core stops the guest then;
+  but settling the call takes frames, too. So a few are asked for before the guest is entered.
 - *Signals*: Wasmtime turns SIGSEGV and its kin into traps. ``faulthandler.enable()`` or ``disable()`` after the
   engine was built replaces its handlers, and the next out-of-bounds access ends the process. So the handler is looked
   at before each entry, and put back.
-- *Unraisable errors*: should a callback of ours still die at its entry, `sys.unraisablehook` marks the call, and it
-  raises instead of believing the answer.
+- *Unraisable errors*: where a host function dies at its entry, the core knows that it did, and `sys.unraisablehook`
+  what it died of: the call raises that.
 """
 
 from __future__ import annotations

@@ -203,7 +203,7 @@ jc_box *jc_box_new(void *engine, uint64_t key, jc_pool *pool, struct jc_samples 
     box->samples = samples;
     if (samples != NULL)
         jc_samples_hold(samples);
-    box->limited_memory = box->limited_elements = -2;
+    box->limited_elements = -2;
     AS_POINTER(tick, address);
     jc_wt.wasmtime_store_epoch_deadline_callback(box->store, address, box, NULL);
     jc_wt.wasmtime_context_set_epoch_deadline(box->context, 1);
@@ -245,7 +245,7 @@ static void vacate(jc_box *box) {
 
 /* --- entering and leaving --- */
 
-int jc_refuel(jc_box *box, int64_t fuel) {
+static int refuel(jc_box *box, int64_t fuel) {
     box->fuel_set = fuel < 0 ? 0 : (uint64_t)fuel > JC_UNLIMITED_FUEL ? JC_UNLIMITED_FUEL : (uint64_t)fuel;
     return jc_wt.wasmtime_context_set_fuel(box->context, box->fuel_set) == NULL ? JC_OK : JC_FOREIGN;
 }
@@ -272,7 +272,7 @@ static int arm(jc_box *box, jc_call *call, int64_t elements) {
     int64_t fuel = found.most[JC_FUEL];
     if (fuel != JC_NO_LIMIT)
         fuel = fuel > call->spent_fuel ? fuel - call->spent_fuel : 0;
-    int status = jc_refuel(box, fuel);
+    int status = refuel(box, fuel);
     jc_call_start(call);
     if (status == JC_OK && box->held > found.most[JC_MEMORY]) { /* lowered below what it holds */
         jc_note_excess(call, &found, JC_MEMORY, box->held);

@@ -99,7 +99,6 @@ typedef struct jc_call {
     int32_t kind;
     int32_t owner;
     int32_t stop;
-    int32_t depth; /* of calls inside host calls, 0 for the outermost */
 } jc_call;
 
 /* The bytes that all instances of a runtime hold, and their ceiling. */
@@ -148,7 +147,6 @@ typedef struct jc_box {
     int32_t phase;
     int32_t broken; /* it did not return once, and is not entered again */
     uint64_t fuel_set;
-    int64_t limited_memory; /* what Wasmtime's own limiter was told */
     int64_t limited_elements;
     void *trap; /* of JC_TRAPPED; Python takes them */
     void *error;
@@ -237,7 +235,6 @@ typedef void (*jc_signal_function)(uint64_t box);
 JC_API int jc_start(jc_host_function host, jc_signal_function signals); /* once; again is harmless */
 JC_API int jc_watch_engine(void *engine); /* tick it for ever; 0, or -1: too many */
 JC_API int64_t jc_close_door(void); /* at Python's exit: no entry, no callback; how many are inside callbacks */
-JC_API int jc_forked(void);
 
 /* --- limits, pools, calls (limits.c) --- */
 
@@ -254,7 +251,6 @@ JC_API void jc_cancel(jc_call *call, int64_t token); /* any thread, also from a 
 JC_API int jc_look(jc_call *call); /* on the thread of the call: enum jc_stop */
 JC_API int jc_look_at_time(jc_call *call); /* the same without the memory, which may be another call's by now */
 JC_API void jc_call_start(jc_call *call); /* start its clocks, unless they run */
-JC_API int64_t jc_call_least(jc_call *call, int32_t kind); /* the limit in force */
 
 /* --- boxes (box.c) --- */
 
@@ -265,7 +261,6 @@ JC_API int jc_enter(jc_box *box, jc_call *call, int64_t elements);
 JC_API void jc_leave(jc_box *box); /* inside */
 JC_API int jc_instantiate(jc_box *box, const void *pre, const jc_image *images, size_t count); /* inside, unlocked */
 JC_API int jc_run(jc_box *box, const uint64_t *func, void *slots, size_t count); /* inside, unlocked */
-JC_API int jc_refuel(jc_box *box, int64_t fuel); /* inside */
 JC_API int64_t jc_fuel_used(jc_box *box); /* inside */
 JC_API int jc_exchange(jc_box *box, const uint64_t *func, const uint8_t *request,
                        uint64_t length); /* inside, unlocked */

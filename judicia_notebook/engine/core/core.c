@@ -30,5 +30,3 @@ int64_t jc_close_door(void) {
     atomic_store(&jc_here.door, 1);
     return atomic_load(&jc_here.inside);
 }
-
-int jc_forked(void) { return atomic_load(&jc_here.forked); }

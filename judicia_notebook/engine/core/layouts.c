@@ -35,13 +35,16 @@ static const jc_field jc_limits_fields[] = {
 };
 
 static const jc_field jc_call_fields[] = {
-    FIELD(jc_call, limits),       FIELD(jc_call, outer),        FIELD(jc_call, box),
-    FIELD(jc_call, id),           FIELD(jc_call, token),        FIELD(jc_call, cancelled),
-    FIELD(jc_call, began_ns),     FIELD(jc_call, cpu_began_ns), FIELD(jc_call, spent_wall_ns),
-    FIELD(jc_call, spent_cpu_ns), FIELD(jc_call, spent_fuel),   FIELD(jc_call, host_ns),
-    FIELD(jc_call, allocator_ns), FIELD(jc_call, signals),      FIELD(jc_call, limit),
-    FIELD(jc_call, used),         FIELD(jc_call, kind),         FIELD(jc_call, owner),
-    FIELD(jc_call, stop),         FIELD(jc_call, depth),        END,
+    FIELD(jc_call, limits),        FIELD(jc_call, outer),
+    FIELD(jc_call, box),           FIELD(jc_call, id),
+    FIELD(jc_call, token),         FIELD(jc_call, cancelled),
+    FIELD(jc_call, began_ns),      FIELD(jc_call, cpu_began_ns),
+    FIELD(jc_call, spent_wall_ns), FIELD(jc_call, spent_cpu_ns),
+    FIELD(jc_call, spent_fuel),    FIELD(jc_call, host_ns),
+    FIELD(jc_call, allocator_ns),  FIELD(jc_call, signals),
+    FIELD(jc_call, limit),         FIELD(jc_call, used),
+    FIELD(jc_call, kind),          FIELD(jc_call, owner),
+    FIELD(jc_call, stop),          END,
 };
 
 static const jc_field jc_pool_fields[] = {
@@ -58,21 +61,28 @@ static const jc_field jc_memory_fields[] = {
 };
 
 static const jc_field jc_box_fields[] = {
-    FIELD(jc_box, claimed),       FIELD(jc_box, closing),        FIELD(jc_box, references),
-    FIELD(jc_box, key),           FIELD(jc_box, store),          FIELD(jc_box, context),
-    FIELD(jc_box, call),          FIELD(jc_box, pool),           FIELD(jc_box, samples),
-    FIELD(jc_box, profile),       FIELD(jc_box, memories),       FIELD(jc_box, memory),
-    FIELD(jc_box, memory_count),  FIELD(jc_box, loop_count),     FIELD(jc_box, held),
-    FIELD(jc_box, grows_refused), FIELD(jc_box, refused_wanted), FIELD(jc_box, refused_limit),
-    FIELD(jc_box, refused_owner), FIELD(jc_box, in_host_call),   FIELD(jc_box, starting),
-    FIELD(jc_box, verdict),       FIELD(jc_box, phase),          FIELD(jc_box, broken),
-    FIELD(jc_box, fuel_set),      FIELD(jc_box, limited_memory), FIELD(jc_box, limited_elements),
-    FIELD(jc_box, trap),          FIELD(jc_box, error),          FIELD(jc_box, instance),
-    FIELD(jc_box, alloc),         FIELD(jc_box, free_),          FIELD(jc_box, written),
-    FIELD(jc_box, request),       FIELD(jc_box, request_length), FIELD(jc_box, packed),
-    FIELD(jc_box, answer),        FIELD(jc_box, answer_length),  FIELD(jc_box, staging),
-    FIELD(jc_box, staging_room),  FIELD(jc_box, write_ns),       FIELD(jc_box, run_ns),
-    FIELD(jc_box, read_ns),       FIELD(jc_box, left_ns),        END,
+    FIELD(jc_box, claimed),        FIELD(jc_box, closing),
+    FIELD(jc_box, references),     FIELD(jc_box, key),
+    FIELD(jc_box, store),          FIELD(jc_box, context),
+    FIELD(jc_box, call),           FIELD(jc_box, pool),
+    FIELD(jc_box, samples),        FIELD(jc_box, profile),
+    FIELD(jc_box, memories),       FIELD(jc_box, memory),
+    FIELD(jc_box, memory_count),   FIELD(jc_box, loop_count),
+    FIELD(jc_box, held),           FIELD(jc_box, grows_refused),
+    FIELD(jc_box, refused_wanted), FIELD(jc_box, refused_limit),
+    FIELD(jc_box, refused_owner),  FIELD(jc_box, in_host_call),
+    FIELD(jc_box, starting),       FIELD(jc_box, verdict),
+    FIELD(jc_box, phase),          FIELD(jc_box, broken),
+    FIELD(jc_box, fuel_set),       FIELD(jc_box, limited_elements),
+    FIELD(jc_box, trap),           FIELD(jc_box, error),
+    FIELD(jc_box, instance),       FIELD(jc_box, alloc),
+    FIELD(jc_box, free_),          FIELD(jc_box, written),
+    FIELD(jc_box, request),        FIELD(jc_box, request_length),
+    FIELD(jc_box, packed),         FIELD(jc_box, answer),
+    FIELD(jc_box, answer_length),  FIELD(jc_box, staging),
+    FIELD(jc_box, staging_room),   FIELD(jc_box, write_ns),
+    FIELD(jc_box, run_ns),         FIELD(jc_box, read_ns),
+    FIELD(jc_box, left_ns),        END,
 };
 
 static const jc_field jc_column_fields[] = {

@@ -56,12 +56,6 @@ void jc_read_limits(jc_call *call, jc_in_force *found) {
     }
 }
 
-int64_t jc_call_least(jc_call *call, int32_t kind) {
-    jc_in_force found;
-    jc_read_limits(call, &found);
-    return kind >= 0 && kind < JC_KINDS ? found.most[kind] : JC_NO_LIMIT;
-}
-
 /* Memory of calls goes from call to call, and never back to the system: another thread may cancel one that just ended.
  */
 static struct {

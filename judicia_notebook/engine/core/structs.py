@@ -119,7 +119,6 @@ class Call(Structure):
         ("kind", c_int32),
         ("owner", c_int32),
         ("stop", c_int32),
-        ("depth", c_int32),
     ]
 
 
@@ -176,7 +175,6 @@ class Box(Structure):
         ("phase", c_int32),
         ("broken", c_int32),
         ("fuel_set", c_uint64),
-        ("limited_memory", c_int64),
         ("limited_elements", c_int64),
         ("trap", c_void_p),
         ("error", c_void_p),
