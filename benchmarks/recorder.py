@@ -16,7 +16,7 @@ from judicia_notebook.records import frames
 from judicia_notebook.records.record import EndedCall, LimitsInForce, Subject
 from judicia_notebook.records.recorder import Recorder
 
-SUBJECT = Subject("checker", "9f" * 32, "check", "judicia-1")
+SUBJECT = Subject("checker", "9f" * 32, "check", "judicia-1", "full")
 LIMITS = LimitsInForce(1.0, 10.0, 64 << 20, None)
 
 

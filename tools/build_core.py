@@ -18,19 +18,27 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import tomllib
 from pathlib import Path
 from types import ModuleType
 
 ROOT = Path(__file__).resolve().parent.parent
 CORE = ROOT / "judicia_notebook" / "engine" / "core"
-ZIGLANG = "ziglang==0.17.1"
+ZIGLANG: str = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]["c"][0]
 """Its clang is the compiler where there is none, and the one that compiles for other machines."""
 MACOS = "11.0"
 """The oldest macOS that a library built here runs on."""
 SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-fno-omit-frame-pointer", "-g")
-TARGETS = ("x86_64-macos", "aarch64-macos", "x86_64-windows-gnu", "aarch64-linux-gnu.2.17", "x86_64-linux-gnu.2.17")
-"""What ``make cross`` compiles for, in zig's words."""
-
+TARGETS = {
+    "x86_64-linux-gnu.2.17": "manylinux_2_17_x86_64",
+    "aarch64-linux-gnu.2.17": "manylinux_2_17_aarch64",
+    "x86_64-linux-musl": "musllinux_1_2_x86_64",
+    "aarch64-linux-musl": "musllinux_1_2_aarch64",
+    f"x86_64-macos.{MACOS}": f"macosx_{MACOS.replace('.', '_')}_x86_64",
+    f"aarch64-macos.{MACOS}": f"macosx_{MACOS.replace('.', '_')}_arm64",
+    "x86_64-windows-gnu": "win_amd64",
+}
+"""What ``make cross`` compiles for, in zig's words, and the platform in the tag of a wheel with that library."""
 
 NO_COMPILER = 3
 """The exit code that asks the Makefile for ziglang."""
@@ -129,7 +137,8 @@ def build(
             f"({sys.executable} -m pip install {ZIGLANG})"
         )
     defined = (f'-DJC_DIGEST="{sources.digest(CORE)}"', f'-DJC_VARIANT="{variant}"')
-    system = (f"-mmacosx-version-min={MACOS}",) if sys.platform == "darwin" else ()
+    foreign = any(word.startswith("--target=") for word in compiler)
+    system = (f"-mmacosx-version-min={MACOS}",) if sys.platform == "darwin" and not foreign else ()
     library.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=library.parent, prefix=".judicia_core-") as folder:
         made = Path(folder) / library.name
@@ -171,15 +180,32 @@ def analyze() -> None:
         build(Path(folder) / LIBRARY.name, ["gcc"], variant="analyzed", flags=("-O0", "-fanalyzer"))
 
 
-def cross(folder: Path, targets: tuple[str, ...] = TARGETS) -> None:
-    """Compile for machines that are not this one; nothing of it runs here."""
+def build_for(target: str, folder: Path) -> Path:
+    """Compile for a machine that is not this one, with zig, into a folder; the library's path.
+
+    Raises
+    ------
+    CannotBuildError
+        If `target` is none of `TARGETS`, or the compiler refuses.
+    NoCompilerError
+        Without ziglang.
+    """
+    if target not in TARGETS:
+        raise CannotBuildError(f"no wheel is made for {target}: it is one of {', '.join(TARGETS)}")
     compiler = zig()
     if compiler is None:
         raise NoCompilerError(f"for other machines it takes {ZIGLANG}: {sys.executable} -m pip install {ZIGLANG}")
-    for target in targets:
-        name = sources.library_name({"macos": "darwin", "windows": "win32"}.get(target.split("-")[1], "linux"))
-        build(folder / target / name, [*compiler, f"--target={target}"], flags=("-s",))
-        print(f"core: {target}, {(folder / target / name).stat().st_size} bytes", flush=True)
+    system = re.split(r"[-.]", target)[1]
+    library: Path = folder / sources.library_name({"macos": "darwin", "windows": "win32"}.get(system, "linux"))
+    build(library, [*compiler, f"--target={target}"], flags=("-s",))
+    return library
+
+
+def cross(folder: Path) -> None:
+    """Compile for machines that are not this one; nothing of it runs here."""
+    for target in TARGETS:
+        library = build_for(target, folder / target)
+        print(f"core: {target}, {library.stat().st_size} bytes", flush=True)
 
 
 def main() -> int:

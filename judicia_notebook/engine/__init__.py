@@ -7,7 +7,9 @@ errors and counters on an `Invocation`.
 From a module to an engine:
 
 - `capi`          Wasmtime's C API through ctypes: the fast call path and the host-function path
+- `settings`      what the compiler adds to a guest's code: fuel, epochs, one NaN
 - `compiler`      WebAssembly's features, compiling, and compiled modules as bytes
+- `child_process` what the child processes of ours have in common
 - `compile_apart` compiling in a child process, within limits
 - `cache`         compiled modules on disk
 - `engine`        a compiler with the cache and the ticker: guests run in it
@@ -35,6 +37,11 @@ One call:
 Around it:
 
 - `memory`        linear memories of our own: the core sees every grow, and can refuse it
+- `guest_memory`  a linear memory as a person reads and writes it, within bounds
+- `touched_pages` which pages of a memory hold anything but zeros, as the system knows
+- `memory_dump`   the memory of a guest that trapped or was stopped, as it was then
+- `exported_globals` the globals of an instance, as numbers
+- `memory_view`   a table of its bytes, and a picture of its pages
 - `ticks`         the one ticker, which runs only while calls run, as Python sees it
 - `threads`       threads whose starter learns whether they reached their work
 - `workers`       threads for calls in the background

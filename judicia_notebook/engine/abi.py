@@ -9,14 +9,14 @@ from __future__ import annotations
 import ctypes
 from ctypes import memmove
 from time import perf_counter_ns
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from judicia_notebook.engine.core import functions
+from judicia_notebook.engine.core.builtin import write
 from judicia_notebook.engine.core.structs import Phase, Status
 from judicia_notebook.errors import (
     AbiViolation,
     CallError,
-    Cancelled,
     GuestTrap,
     JudiciaError,
     QuotaExceeded,
@@ -24,10 +24,12 @@ from judicia_notebook.errors import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from judicia_notebook.engine.invocation import Invocation
     from judicia_notebook.engine.sandbox import Sandbox
     from judicia_notebook.engine.slots import Export
-    from judicia_notebook.wasm.sections import ModuleInfo
+    from judicia_notebook.wasm.info import FuncType, ModuleInfo
 
 NAME = "judicia-v1"
 CALL = (("i32", "i32"), ("i64",))
@@ -76,6 +78,12 @@ def misshapen_hooks(module: ModuleInfo) -> list[str]:
     ]
 
 
+def has_allocator(types: Mapping[str, FuncType]) -> bool:
+    """Whether a module's exported functions, by their types, are an allocator for requests and answers."""
+    found = ((kind.params, kind.results) if (kind := types.get(name)) else None for name in (ALLOC, FREE))
+    return tuple(found) == (ALLOC_TYPE, FREE_TYPE)
+
+
 class Exchange:
     """Requests and answers of one sandbox. The core does the work: ``core/box.c``.
 
@@ -84,20 +92,22 @@ class Exchange:
     host call; the rest of a host call is the host's.
     """
 
-    __slots__ = ("_fields", "read_ns", "run_ns", "sandbox", "write_ns")
+    __slots__ = ("_box", "_fields", "read_ns", "run_ns", "sandbox", "write_ns")
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
+        self._box: int = sandbox.box.pointer
         self._fields = fields = sandbox.box.fields
-        types = sandbox.linkage.export_types
-        fits = tuple((kind.params, kind.results) if (kind := types.get(name)) else None for name in (ALLOC, FREE)) == (
-            ALLOC_TYPE,
-            FREE_TYPE,
-        )
-        if fits:
+        # In an instance that the core made, the core has looked for them.
+        if not fields.known and has_allocator(sandbox.linkage.export_types):
             for name, field in ((ALLOC, fields.alloc), (FREE, fields.free_)):
                 memmove(field, sandbox.export(name).function, ctypes.sizeof(field))
         self.write_ns = self.run_ns = self.read_ns = 0
+
+    def note_times(self) -> None:
+        """Take the times of an exchange that the core made alone."""
+        fields = self._fields
+        self.write_ns, self.run_ns, self.read_ns = fields.write_ns, fields.run_ns, fields.read_ns
 
     def reset(self) -> None:
         """Forget the times of the exchange before."""
@@ -119,14 +129,14 @@ class Exchange:
             if status == Status.PENDING:
                 return self._take_large(invocation)
             if status:
-                raise self._failure(status, invocation, length)
+                raise self.failure(status, invocation, length)
         finally:
-            invocation.packed = fields.packed
+            invocation.note_answer(fields.packed)
             self.write_ns, self.run_ns, read_ns = fields.write_ns, fields.run_ns, fields.read_ns
             self.read_ns += read_ns
         if not fields.packed:
             return None
-        return ctypes.string_at(fields.staging, fields.answer_length) if fields.answer_length else b""
+        return ctypes.string_at(invocation.staging, fields.answer_length) if fields.answer_length else b""
 
     def _take_large(self, invocation: Invocation) -> bytes:
         """Copy an answer once, out of the guest's memory, and have it freed there."""
@@ -137,11 +147,14 @@ class Exchange:
         self.read_ns += perf_counter_ns() - began
         status = self.sandbox.inside(functions.exchange_end)
         if status:
-            raise self._failure(status, invocation, length)
+            raise self.failure(status, invocation, length)
         return answer
 
-    def _failure(self, status: int, invocation: Invocation, length: int) -> JudiciaError:
-        """The error for an exchange that did not come to its end."""
+    def failure(self, status: int, invocation: Invocation, length: int) -> JudiciaError:
+        """The error for an exchange that did not come to its end; with a dump of the guest's memory."""
+        return self.sandbox.with_dump(self._explain(status, invocation, length))
+
+    def _explain(self, status: int, invocation: Invocation, length: int) -> JudiciaError:
         fields, sandbox = self._fields, self.sandbox
         if status in (Status.TRAPPED, Status.STOPPED):
             return self._failed_run(status, invocation, length)
@@ -184,29 +197,36 @@ class Exchange:
         fields = self._fields
         phase, pointer, freed = fields.phase, fields.answer, fields.answer_length
         error = self.sandbox.failure(status)
-        if (
-            phase == Phase.IN_FUNCTION
-            or not isinstance(error, CallError)
-            or isinstance(error, QuotaExceeded | Cancelled)
-        ):
-            return error
+        if phase == Phase.IN_FUNCTION or not isinstance(error, GuestTrap | AbiViolation):
+            return error  # a limit, a cancel, or what a service raised in a host call of the allocator's
         asked = f"{ALLOC}({length})" if phase == Phase.IN_ALLOC else f"{FREE}({pointer:#x}, {freed})"
         refused = violation(invocation, f"{asked} did not return{_why(error)}")
         refused.__cause__ = error
+        refused.memory, refused.fault = error.memory, error.fault
+        refused._take_backtrace(error)
         return refused
 
     def write(self, data: bytes, invocation: Invocation) -> int:
-        """Copy bytes into memory that the guest allocates; returns their address there.
+        """Copy bytes into memory that the guest allocates; returns their address there. In a host call.
 
         Raises
         ------
         AbiViolation
             judicia_alloc trapped, or answered 0 or an address outside the memory.
         """
-        status = self.sandbox.inside(functions.write, data, len(data))
-        if status:
-            raise self._failure(status, invocation, len(data))
-        return int(self._fields.written)
+        written = write(self._box, data)
+        if written < 0:
+            raise self.failure(-written, invocation, len(data))
+        return written
+
+    def raise_unwritten(self, invocation: Invocation, length: int, status: int) -> NoReturn:
+        """Raise the error where the core could not write bytes as `write` does."""
+        sandbox = self.sandbox
+        before, sandbox.invocation = sandbox.invocation, invocation
+        try:
+            raise self.failure(status, invocation, length)
+        finally:
+            sandbox.invocation = before
 
     def read(self, pointer: int, length: int, invocation: Invocation, what: str) -> bytes:
         """Copy bytes out of the guest's memory.

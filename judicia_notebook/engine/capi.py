@@ -25,7 +25,7 @@ from ctypes import (
     c_void_p,
 )
 from importlib.metadata import version as installed_version
-from typing import Any
+from typing import Any, NamedTuple
 
 from wasmtime import _bindings
 
@@ -66,7 +66,13 @@ class Extern(Structure):
     _fields_ = [("kind", c_uint8), ("of", c_uint64 * 3)]
 
 
-EXTERN_FUNC, EXTERN_MEMORY = 0, 3
+EXTERN_FUNC, EXTERN_GLOBAL, EXTERN_TABLE, EXTERN_MEMORY = range(4)
+
+
+class Value(Structure):
+    """``wasmtime_val_t``: a kind and a union whose largest members are 24 bytes."""
+
+    _fields_ = [("kind", c_uint8), ("of", c_uint64 * 3)]
 
 
 class LinearMemory(Structure):
@@ -87,20 +93,6 @@ class ProfiledModule(Structure):
     _fields_ = [("name", c_void_p), ("module", c_void_p)]
 
 
-CALLBACKS: set[Any] = set()
-"""Every Python function that Wasmtime calls: `safety` tells by them our lost errors from those of other code."""
-
-
-def callback(kind: Any) -> Callable[[Callable[..., Any]], Any]:
-    """Make a Python function callable from C. It must keep its exceptions to itself."""
-
-    def wrap(function: Callable[..., Any]) -> Any:
-        CALLBACKS.add(function)
-        return kind(function)
-
-    return wrap
-
-
 def check_library() -> None:
     """Refuse an installed wasmtime whose C API is not the one that this file and the core were written for.
 
@@ -113,6 +105,7 @@ def check_library() -> None:
         "wasmtime_func": Func,
         "wasmtime_instance": Instance,
         "wasmtime_extern": Extern,
+        "wasmtime_val": Value,
         "wasmtime_linear_memory": LinearMemory,
         "wasmtime_memory_creator": MemoryCreator,
         "wasm_byte_vec_t": ByteVector,
@@ -145,7 +138,10 @@ config_new = _function_of("wasm_config_new", _P)
 engine_new = _function_of("wasm_engine_new_with_config", _P, _P)
 memory_creator_set = _function_of("wasmtime_config_host_memory_creator_set", None, _P, _P)
 module_new = _function_of("wasmtime_module_new", _P, _P, c_char_p, _N, POINTER(_P))
+module_validate = _function_of("wasmtime_module_validate", _P, _P, c_char_p, _N)
+module_clone = _function_of("wasmtime_module_clone", _P, _P)
 module_delete = _function_of("wasmtime_module_delete", None, _P)
+module_image_range = _function_of("wasmtime_module_image_range", None, _P, POINTER(_P), POINTER(_P))
 module_serialize = _function_of("wasmtime_module_serialize", _P, _P, POINTER(ByteVector))
 module_deserialize = _function_of("wasmtime_module_deserialize", _P, _P, c_char_p, _N, POINTER(_P))
 module_deserialize_file = _function_of("wasmtime_module_deserialize_file", _P, _P, c_char_p, POINTER(_P))
@@ -161,6 +157,10 @@ instance_pre_module = _function_of("wasmtime_instance_pre_module", _P, _P)
 instance_export = _function_of(
     "wasmtime_instance_export_get", c_bool, _P, POINTER(Instance), c_char_p, _N, POINTER(Extern)
 )
+global_get = _function_of("wasmtime_global_get", None, _P, _P, POINTER(Value))
+_global_set = _function_of("wasmtime_global_set", _P, _P, _P, POINTER(Value))
+_value_unroot = _function_of("wasmtime_val_unroot", None, POINTER(Value))
+memory_data = _function_of("wasmtime_memory_data", _P, _P, _P)
 error_delete = _function_of("wasmtime_error_delete", None, _P)
 _error_message = _function_of("wasmtime_error_message", None, _P, POINTER(ByteVector))
 _error_trace = _function_of("wasmtime_error_wasm_trace", None, _P, POINTER(PointerVector))
@@ -169,6 +169,7 @@ _trap_code = _function_of("wasmtime_trap_code", c_bool, _P, POINTER(c_uint8))
 _trap_message = _function_of("wasm_trap_message", None, _P, POINTER(ByteVector))
 _trap_trace = _function_of("wasm_trap_trace", None, _P, POINTER(PointerVector))
 _frame_index = _function_of("wasm_frame_func_index", c_uint32, _P)
+_frame_offset = _function_of("wasm_frame_module_offset", _N, _P)
 _frame_name = _function_of("wasmtime_frame_func_name", POINTER(ByteVector), _P)
 _frames_delete = _function_of("wasm_frame_vec_delete", None, POINTER(PointerVector))
 _bytes_delete = _function_of("wasm_byte_vec_delete", None, POINTER(ByteVector))
@@ -184,6 +185,8 @@ guestprofiler_delete = _function_of("wasmtime_guestprofiler_delete", None, _P)
 guestprofiler_finish = _function_of("wasmtime_guestprofiler_finish", _P, _P, POINTER(ByteVector))
 
 VALUE_KINDS = {"i32": 0, "i64": 1, "f32": 2, "f64": 3}
+REFERENCE_KINDS = {"externref": 128, "funcref": 129}
+_KINDS = {**VALUE_KINDS, **REFERENCE_KINDS}
 
 
 def config_set(config: int, name: str, value: bool | int) -> None:
@@ -217,18 +220,27 @@ def _read_name(name: ByteVector) -> str:
     return ctypes.string_at(name.data, min(name.size, 1000)).decode("utf-8", "replace")
 
 
-def _take_frames(frames: PointerVector) -> list[tuple[int, str | None]]:
-    found: list[tuple[int, str | None]] = []
+class Frame(NamedTuple):
+    """A function of the guest's that was running: its index, its name, and the byte of the module where it was."""
+
+    function: int
+    name: str | None
+    offset: int
+
+
+def _take_frames(frames: PointerVector) -> list[Frame]:
+    found: list[Frame] = []
     for position in range(min(frames.size, 64)):
         frame = frames.data[position]
         name = _frame_name(frame)
-        found.append((_frame_index(frame), _read_name(name.contents) if name else None))
+        read = _read_name(name.contents) if name else None
+        found.append(Frame(_frame_index(frame), read, _frame_offset(frame)))
     _frames_delete(byref(frames))
     return found
 
 
-def take_trap(trap: int) -> tuple[int | None, str, list[tuple[int, str | None]]]:
-    """Code (None for a host's own), message and frames (function index, name), innermost first; the trap is freed."""
+def take_trap(trap: int) -> tuple[int | None, str, list[Frame]]:
+    """Code (None for a host's own), message and frames, innermost first; the trap is freed."""
     code, message, frames = c_uint8(), ByteVector(), PointerVector()
     has_code = _trap_code(trap, byref(code))
     _trap_message(trap, byref(message))
@@ -238,7 +250,7 @@ def take_trap(trap: int) -> tuple[int | None, str, list[tuple[int, str | None]]]
     return (code.value if has_code else None), take_bytes(message).decode("utf-8", "replace"), found
 
 
-def take_error_frames(error: int) -> tuple[str, list[tuple[int, str | None]]]:
+def take_error_frames(error: int) -> tuple[str, list[Frame]]:
     """Message and frames of an error that is ours; it is freed."""
     frames = PointerVector()
     _error_trace(error, byref(frames))
@@ -246,11 +258,28 @@ def take_error_frames(error: int) -> tuple[str, list[tuple[int, str | None]]]:
     return take_error(error), found
 
 
+def read_global(context: int, item: Extern) -> tuple[int, bytes]:
+    """The kind of a global's value, as in `VALUE_KINDS`, and the value's 16 bytes; a reference is let go of."""
+    value = Value()
+    global_get(context, ctypes.addressof(item) + Extern.of.offset, byref(value))
+    data = bytes(value.of)[:16]
+    if value.kind not in VALUE_KINDS.values():
+        _value_unroot(byref(value))
+    return value.kind, data
+
+
+def write_global(context: int, item: Extern, kind: int, data: bytes) -> str:
+    """Set a global; empty, or the reason why Wasmtime refuses it."""
+    value = Value(kind, (c_uint64 * 3).from_buffer_copy(data.ljust(24, b"\0")))
+    error = _global_set(context, ctypes.addressof(item) + Extern.of.offset, byref(value))
+    return take_error(error) if error else ""
+
+
 def new_functype(params: tuple[str, ...], results: tuple[str, ...]) -> int:
-    """A ``wasm_functype_t`` that is ours, from ``i32 i64 f32 f64``."""
+    """A ``wasm_functype_t`` that is ours, from ``i32 i64 f32 f64 externref funcref``."""
 
     def vector(kinds: tuple[str, ...]) -> PointerVector:
-        array = (c_void_p * len(kinds))(*[_valtype_new(VALUE_KINDS[kind]) for kind in kinds])
+        array = (c_void_p * len(kinds))(*[_valtype_new(_KINDS[kind]) for kind in kinds])
         made = PointerVector()
         _valtypes_new(byref(made), len(kinds), array)
         return made

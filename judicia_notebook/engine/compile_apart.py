@@ -18,9 +18,10 @@ import struct
 import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
+from judicia_notebook.engine.child_process import be_expendable, lower_limit, python_command
 from judicia_notebook.engine.compiler import Compiler
+from judicia_notebook.engine.settings import FULL, EngineSettings, settings_named
 from judicia_notebook.errors import CompileError, CompileLimit
 from judicia_notebook.units import format_size, format_time
 
@@ -32,8 +33,8 @@ WAY_OUT = (
     "kept, the next load is quick. Fewer data segments, fewer types and shorter functions take less."
 )
 
-_CHILD = "import sys; sys.path[:] = {path!r}; from judicia_notebook.engine import compile_apart; compile_apart.child()"
-_HEADER = struct.Struct("<QQQQ")
+_CHILD = "from judicia_notebook.engine import compile_apart; compile_apart.child()"
+_HEADER = struct.Struct("<QQQQ128s")
 _REFUSED = "refused: "
 _THREAD_BYTES = 256 << 20
 _OVER = 3  # the child's exit code for a limit it hit and noticed
@@ -50,13 +51,15 @@ class CompileLimits:
     wall_seconds: float = 180.0
 
 
-def compile_apart(wasm: bytes, reservation: int, limits: CompileLimits) -> bytes:
+def compile_apart(wasm: bytes, reservation: int, limits: CompileLimits, settings: EngineSettings = FULL) -> bytes:
     """Compile in a child; the serialized module.
 
     Parameters
     ----------
     reservation : int
-        Bytes of address space for each memory: the engine's settings must be the same on both sides.
+        Bytes of address space for each memory.
+    settings : EngineSettings
+        Of the engine that will run it: both must be the same on both sides.
 
     Raises
     ------
@@ -70,11 +73,13 @@ def compile_apart(wasm: bytes, reservation: int, limits: CompileLimits) -> bytes
             "this system cannot limit what a compiler's process takes, so it is not compiled",
             hint=WAY_OUT,
         )
-    command = [sys.executable, "-c", _CHILD.format(path=[entry or str(Path.cwd()) for entry in sys.path])]
+    command = python_command(_CHILD)
     # Each of the compiler's threads sets address space aside, 64 MiB and more: sixty-four would take all of a gigabyte.
     threads = min(os.cpu_count() or 1, max(1, limits.memory_bytes // _THREAD_BYTES))
     environment = {**os.environ, "RUST_BACKTRACE": "0", "RAYON_NUM_THREADS": str(threads)}
-    header = _HEADER.pack(reservation, limits.memory_bytes, limits.compiled_bytes, limits.cpu_seconds)
+    header = _HEADER.pack(
+        reservation, limits.memory_bytes, limits.compiled_bytes, limits.cpu_seconds, settings.name.encode()
+    )
     try:
         child = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
@@ -108,29 +113,18 @@ def _ended(limit: str) -> CompileLimit:
     return CompileLimit(f"compiling it took more than {limit}, and the compiler was ended", hint=WAY_OUT)
 
 
-def _lower(kind: int, soft: int, hard: int) -> None:
-    """Set a limit of this process, unless it is lower already: only root may raise one."""
-    import resource
-
-    most = resource.getrlimit(kind)[1]
-    if most != resource.RLIM_INFINITY:
-        soft, hard = min(soft, most), min(hard, most)
-    resource.setrlimit(kind, (soft, hard))
-
-
 def child() -> None:
     """The child's whole life: limits, a module from stdin, a compiled module to stdout."""
-    reservation, memory_bytes, compiled_bytes, cpu_seconds = _HEADER.unpack(sys.stdin.buffer.read(_HEADER.size))
-    compiler = Compiler(reservation)
+    header = _HEADER.unpack(sys.stdin.buffer.read(_HEADER.size))
+    reservation, memory_bytes, compiled_bytes, cpu_seconds, name = header
+    compiler = Compiler(reservation, settings_named(name.rstrip(b"\0").decode()))
     import resource  # not on every system; `compile_apart` has looked
 
     # macOS takes no limit of address space.
     with contextlib.suppress(ValueError) if sys.platform == "darwin" else contextlib.nullcontext():
-        _lower(resource.RLIMIT_AS, memory_bytes, memory_bytes)
-    _lower(resource.RLIMIT_CPU, cpu_seconds, cpu_seconds + 1)
-    _lower(resource.RLIMIT_CORE, 0, 0)
-    with contextlib.suppress(OSError):  # where memory ends, the system ends this process, not the notebook's kernel
-        Path("/proc/self/oom_score_adj").write_text("1000")
+        lower_limit(resource.RLIMIT_AS, memory_bytes, memory_bytes)
+    lower_limit(resource.RLIMIT_CPU, cpu_seconds, cpu_seconds + 1)
+    be_expendable()
     try:
         module = compiler.compile_here(sys.stdin.buffer.read())
         compiled = compiler.serialize(module)

@@ -4,23 +4,26 @@ Where memories are ours, Wasmtime makes code of each data segment; so `Compiler.
 `memory` can copy in, and a compiled module carries those images until `Linkage` has them.
 
 Every WebAssembly feature is set here, not left to a default that changes with a release. The features that plugins'
-compilers emit are on; all others are attack surface, and off. The settings are part of the key under which compiled
-modules are kept.
+compilers emit are on; all others are attack surface, and off, unless the engine's settings switch them on. The settings
+are part of the key under which compiled modules are kept.
 
 The child process of `compile_apart` uses a `Compiler` alone. Guests run in an `Engine`, which is a `Compiler`, too.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import platform
 from ctypes import byref, c_void_p
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from judicia_notebook.engine import capi, memory
+from judicia_notebook.engine.features import OPTIONAL
 from judicia_notebook.engine.finalizers import leave
 from judicia_notebook.engine.interrupts import deferred
+from judicia_notebook.engine.settings import FULL, EngineSettings
 from judicia_notebook.errors import CompileError, InvalidModule, ResourceExhausted
 from judicia_notebook.wasm import memory_images
 from judicia_notebook.wasm.memory_images import Image, ImagedModule
@@ -38,6 +41,7 @@ FEATURES = {
     "wasm_reference_types": True,
     "wasm_simd": True,
     "wasm_multi_memory": True,  # safe here, since all memories of an instance share one account
+    "gc_support": True,  # for externref alone: the heap behind it is one of our memories, and stays empty
     # Off: nothing a plugin needs.
     "wasm_threads": False,  # a shared memory would bypass our memories
     "shared_memory": False,
@@ -47,22 +51,19 @@ FEATURES = {
     "wasm_relaxed_simd": False,
     "wasm_function_references": False,
     "wasm_gc": False,
-    "gc_support": False,
     "wasm_exceptions": False,
     "wasm_stack_switching": False,
     "wasm_wide_arithmetic": False,
     "wasm_branch_hinting": False,
     "wasm_compact_imports": False,
     "wasm_component_model": False,
-    # One answer on every machine, for the same input.
+    # One answer on every machine, for the same input; NaNs are a matter of the engine's settings.
     "wasm_relaxed_simd_deterministic": True,
-    "cranelift_nan_canonicalization": True,
-    # Metering.
-    "consume_fuel": True,
-    "epoch_interruption": True,
     "parallel_compilation": True,
     "native_unwind_info": True,
 }
+
+_OF_WASM = frozenset(name for name in FEATURES if name.startswith("wasm_")) - {"wasm_relaxed_simd_deterministic"}
 
 _RESERVATIONS = (4 << 30, 1 << 30, 256 << 20, 64 << 20)
 _GUARDS = {4 << 30: 32 << 20, 1 << 30: 32 << 20, 256 << 20: 1 << 20, 64 << 20: 64 << 10}
@@ -81,6 +82,23 @@ def _reservation() -> int:
     )
 
 
+def describe(settings: EngineSettings) -> dict[str, Any]:
+    """What a method section says of an engine with these settings, as plain values."""
+    switches = FEATURES | settings.switches()
+    return {
+        "metering": settings.metering,
+        "fuel": settings.fuel,
+        "epochs": settings.epochs,
+        "nan_canonicalization": settings.canonical_nans,
+        "compiler": "Cranelift",
+        "optimization": "speed",
+        "features": [name.removeprefix("wasm_") for name, on in switches.items() if on and name in _OF_WASM],
+        "simd": f"128 bits, relaxed SIMD {'on and deterministic' if switches['wasm_relaxed_simd'] else 'off'}",
+        "memory": "of our own: reserved at once, committed as it grows" if memory.AVAILABLE else "Wasmtime's own",
+        "most_wasm_stack_bytes": MAX_WASM_STACK,
+    }
+
+
 class Module:
     """A compiled module, held by a pointer of Wasmtime's until `close` or until the last reference to it goes.
 
@@ -89,9 +107,13 @@ class Module:
     images : tuple of Image
         What its memories hold when they are made, apart from what the compiled code writes. They belong to these very
         bytes that were compiled, so both go together.
+    cached_bytes : int
+        The size of its file in the cache; 0 where it has none.
+    compile_ms : float or None
+        What compiling it took; None where its code came from the cache.
     """
 
-    __slots__ = ("__weakref__", "_pointer", "_remains", "digest", "from_cache", "images")
+    __slots__ = ("__weakref__", "_pointer", "_remains", "cached_bytes", "compile_ms", "digest", "from_cache", "images")
 
     def __init__(self, pointer: int, digest: str, from_cache: bool) -> None:
         self._pointer: int | None = pointer
@@ -99,6 +121,8 @@ class Module:
         self.digest = digest
         self.from_cache = from_cache
         self.images: tuple[Image, ...] = ()
+        self.cached_bytes = 0
+        self.compile_ms: float | None = None
 
     @property
     def pointer(self) -> int:
@@ -119,6 +143,8 @@ class Compiler:
     ----------
     reservation : int, optional
         Bytes of address space for each memory; by default as many as the system gives.
+    settings : EngineSettings
+        What is added to the guests' code. Modules that were compiled with other settings have another `key`.
 
     Raises
     ------
@@ -126,10 +152,12 @@ class Compiler:
         Address space is too small.
     """
 
-    def __init__(self, reservation: int | None = None) -> None:
+    def __init__(self, reservation: int | None = None, settings: EngineSettings = FULL) -> None:
         self.reservation = reservation or _reservation()
+        self.settings = settings
         config = capi.config_new()
-        for name, value in FEATURES.items():
+        self._features = FEATURES | settings.switches()
+        for name, value in self._features.items():
             capi.config_set(config, name, value)
         capi.config_set_choice(config, "strategy", 1)  # Cranelift
         capi.config_set_choice(config, "cranelift_opt_level", 1)  # for speed
@@ -144,6 +172,14 @@ class Compiler:
         self.pointer: int = capi.engine_new(config)
         self.key = f"wasmtime-{capi.VERSION}-{platform.system()}-{platform.machine()}-{self._settings_key()}"
 
+    def describe(self) -> dict[str, Any]:
+        """What a method section says of it, as plain values."""
+        return describe(self.settings) | {
+            "memory_reservation_bytes": self.reservation,
+            "memory_guard_bytes": _GUARDS[self.reservation],
+            "checks_each_access": self.checks_each_access,
+        }
+
     @property
     def checks_each_access(self) -> bool:
         """Whether address space is too small for guards to catch every access out of bounds."""
@@ -152,7 +188,9 @@ class Compiler:
     def _settings_key(self) -> str:
         # A module compiled without its images must not run without them, nor one with all its segments get them again.
         images = memory_images.VERSION if memory.AVAILABLE else 0
-        text = repr((sorted(FEATURES.items()), self.reservation, _GUARDS[self.reservation], MAX_WASM_STACK, images))
+        text = repr(
+            (sorted(self._features.items()), self.reservation, _GUARDS[self.reservation], MAX_WASM_STACK, images)
+        )
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     @staticmethod
@@ -164,6 +202,18 @@ class Compiler:
     def read_images(module: ModuleInfo) -> tuple[Image, ...]:
         """The images alone."""
         return memory_images.read_images(module) if memory.AVAILABLE else ()
+
+    def validate(self, wasm: bytes) -> None:
+        """Have the engine validate a module, with the features that are on; nothing is compiled.
+
+        Raises
+        ------
+        CompileError
+            It is not valid, or needs a feature that is off.
+        """
+        error = capi.module_validate(self.pointer, wasm, len(wasm))
+        if error:
+            raise CompileError(_refusal(capi.take_error(error)))
 
     def compile_here(self, wasm: bytes, digest: str = "") -> Module:
         """Compile these bytes, all their data segments included, in this process.
@@ -222,6 +272,29 @@ def _refusal(message: str) -> str:
     lines = [line.strip() for line in message.splitlines() if line.strip() and line.strip() != "Caused by:"]
     causes = [line.split(": ", 1)[1] if line[:1].isdigit() and ": " in line else line for line in lines]
     return ": ".join(dict.fromkeys(causes))
+
+
+@functools.cache
+def _validator() -> int:
+    """An engine that compiles nothing: it knows which features there are, those that are off by default among them."""
+    config = capi.config_new()
+    for name, value in (FEATURES | FULL.with_features(tuple(OPTIONAL)).switches()).items():
+        capi.config_set(config, name, value)
+    engine: int = capi.engine_new(config)
+    return engine
+
+
+def validate(wasm: bytes) -> None:
+    """Check a module as Wasmtime does before it compiles one, with all features that a load can switch on.
+
+    Raises
+    ------
+    InvalidModule
+        The message names a byte of the module.
+    """
+    error = capi.module_validate(_validator(), wasm, len(wasm))
+    if error:
+        raise InvalidModule(_refusal(capi.take_error(error)))
 
 
 def assemble(text: str | bytes) -> bytes:

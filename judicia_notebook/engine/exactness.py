@@ -130,7 +130,8 @@ def _check_key(key: Any) -> None:
 
 def _refuse_bytes(what: str) -> None:
     raise TypeError(
-        f"{what}, and JSON has no bytes: .decode() makes text of them where they are text, jn.base64(data) base64 text"
+        f"{what}, and JSON has no bytes: call_bytes(function, data) sends bytes as they are, .decode() makes text "
+        "of them where they are text, jn.base64(data) base64 text"
     )
 
 

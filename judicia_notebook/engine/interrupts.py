@@ -1,10 +1,10 @@
 """Signals on the main thread, during a call or a step that is done whole or not: Ctrl-C, the stop button, an alarm.
 
 Python runs a signal handler at the first bytecode it gets. While a guest runs there is none: so the core counts the
-signals that Python handles (``core/signals.c``), and a tick that finds the count moved calls into Python, which runs
-the handlers. That is the first bytecode of a callback, *before* any ``try`` in it; ctypes prints what a handler raises
-there, and loses it. So while a call runs on the main thread, what handlers raise is kept: the tick ends the call, and
-the exception goes on from there, once everything is recorded.
+signals that Python handles (``core/signals.c``), and a tick that finds the count moved has Python run the handlers
+(``core/host.c``). In the steps of a call that is Python's, a handler may come in at any bytecode, and what it raises
+there would leave steps undone. So while a call runs on the main thread, what handlers raise is kept: the tick ends the
+call, and the exception goes on from there, once everything is recorded.
 
 - The next call wraps each handler that is a Python function in a `_Deferring`. The wrapper stays between calls, since
   setting a handler costs more than a call, and passes signals through. ipykernel sets its own handler around every
@@ -34,9 +34,13 @@ class Call(Protocol):
     """A running call, as far as signals are concerned."""
 
     signals: int
+    interrupted: BaseException | None
 
     @property
     def where(self) -> str: ...
+
+    @property
+    def pool(self) -> object: ...
 
     def interrupt(self, raised: BaseException) -> None:
         """End with what a signal handler raised."""
@@ -57,6 +61,7 @@ _OFTEN = tuple(
 """Each call looks whether these have new handlers. The others are looked at when one of these has, and by loads."""
 
 _seen_often: list[Any] = []
+_seen_sigint: Any = None
 _seen: list[Any] = []  # the handlers as they were left, in the order of _HANDLED
 _running: list[Call] = []  # on the main thread, outermost first
 _blocks = 0  # of `deferred`, around what the main thread does now
@@ -180,7 +185,7 @@ class Changed(type(threading.RLock())):  # type: ignore[misc]  # the class has n
 
 
 def enter(invocation: Call) -> bool:
-    """Keep signals' exceptions out of this call's callbacks, if it is on the main thread; whether `leave` is due."""
+    """Keep signals' exceptions out of this call's steps, if it is on the main thread; whether `leave` is due."""
     if threading.get_ident() != _MAIN:
         return False
     if list(map(_signal.getsignal, _OFTEN)) != _seen_often:
@@ -190,7 +195,75 @@ def enter(invocation: Call) -> bool:
     return True
 
 
+class Owner(Protocol):
+    """What makes calls through the core."""
+
+    where: str
+
+    @property
+    def pool(self) -> object: ...
+
+
+class Passing:
+    """A call that the core makes alone on the main thread, as far as signals are concerned; see `enter_passing`."""
+
+    signals = 0
+    interrupted: BaseException | None = None
+    half: Call | None = None
+    """Python's half of the call, once there is one."""
+
+    def __init__(self, owner: Owner) -> None:
+        self.owner = owner
+
+    @property
+    def where(self) -> str:
+        """``plugin.function``"""
+        return self.owner.where
+
+    @property
+    def pool(self) -> object:
+        """The instances of which it has one."""
+        return self.owner.pool
+
+    def interrupt(self, raised: BaseException) -> None:
+        """Keep what a signal handler raised, and end the call."""
+        if self.interrupted is None:
+            self.interrupted = raised
+        if self.half is not None:
+            self.half.interrupt(raised)
+
+
+def enter_passing(passing: Passing) -> None:
+    """`enter`, for a call that the core makes alone. On the main thread; `leave_passing` is due, come what may."""
+    if _signal.getsignal(_signal.SIGINT) is not _seen_sigint:
+        _wrap_all()
+    _running.append(passing)
+
+
+def note_half(half: Call) -> None:
+    """Let interrupts reach Python's half of the innermost call, if this is the main thread and it has one now."""
+    if _running and threading.get_ident() == _MAIN and isinstance(_running[-1], Passing):
+        _running[-1].half = half
+
+
+def leave_passing(passing: Passing) -> None:
+    """Let signals go where they went before that call, if it was entered: another thread may send an exception."""
+    if _running and _running[-1] is passing:
+        _running.pop()
+
+
+def is_within(pool: object, call: Call) -> bool:
+    """Whether this is the main thread, and has another call with this pool, which a signal's handler interrupts."""
+    return threading.get_ident() == _MAIN and any(other.pool is pool for other in tuple(_running) if other is not call)
+
+
+def is_interrupted() -> bool:
+    """Whether the innermost call of the main thread is to end for what a signal handler raised."""
+    return bool(_running) and _running[-1].interrupted is not None
+
+
 def _wrap_all() -> None:
+    global _seen_sigint
     _learn_pythons_handler()
     found: list[Any] = []
     for number in _HANDLED:
@@ -204,6 +277,7 @@ def _wrap_all() -> None:
                 functions.signals_put_back()
         found.append(handler)  # not read back: what a handler sets meanwhile has to look new to the next call
     _seen[:] = found
+    _seen_sigint = found[_HANDLED.index(signal.SIGINT)]
     _seen_often[:] = map(dict(zip(_HANDLED, found, strict=True)).__getitem__, _OFTEN)
     handled = (number for number, handler in zip(_HANDLED, found, strict=True) if handler.__class__ is _Deferring)
     functions.signals_handled(sum(1 << (number - 1) for number in handled))

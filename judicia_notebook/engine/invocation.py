@@ -12,8 +12,9 @@ import threading
 from time import perf_counter_ns, thread_time_ns
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from judicia_notebook.engine import wire
+from judicia_notebook.engine import interrupts, wire
 from judicia_notebook.engine.core import functions, structs
+from judicia_notebook.engine.core.builtin import take_raised
 from judicia_notebook.engine.core.structs import Kind, Owner, Stop
 from judicia_notebook.errors import Cancelled, JudiciaError, QuotaExceeded
 from judicia_notebook.units import format_quantity
@@ -79,7 +80,6 @@ _KINDS = {
 }
 """Name, unit and scale of the limits that the core holds a guest to."""
 
-_LOST = frozenset({Stop.INTERRUPTED, Stop.HOST_DIED})
 _NOT_ENTERED = structs.Call()
 
 
@@ -106,14 +106,12 @@ class Invocation:
         The memories of the instance it is in.
     lock_ns : int
         How long it waited for Python's lock when it came back from the core.
-    packed : int
-        Where the answer lay, as the guest returned it.
     ended : JudiciaError or None
         Why the call was stopped from outside the guest; the first reason wins.
     interrupted : BaseException or None
         What a signal handler raised, KeyboardInterrupt for one, on its way to the caller.
     failure : BaseException or None
-        A Python exception raised inside a callback, on its way to the caller.
+        A Python exception raised inside a host function, on its way to the caller.
     """
 
     # Defaults stand on the class: what a call never touches costs it nothing.
@@ -122,8 +120,10 @@ class Invocation:
     signals = -1
     spent = Spent()
     outer: Invocation | None = None
+    pool: object = None
+    """The instances of which it has one, or waits for one."""
     account: MemoryAccount | None = None
-    lock_ns = packed = 0
+    lock_ns = 0
     ended: JudiciaError | None = None
     failure: BaseException | None = None
     interrupted: BaseException | None = None
@@ -163,9 +163,7 @@ class Invocation:
             )
             if not pointer:
                 raise MemoryError
-            self._fields = structs.Call.from_address(pointer)
-            self._token = self._fields.token
-            self.pointer = pointer
+            self.take(pointer)
             if live is not self.budget.live:  # it was exchanged before there was a pointer that `hold_to` could see
                 self._limit()
             if self.ended is not None:  # before there was a pointer that `stop` could see
@@ -175,12 +173,28 @@ class Invocation:
             fields.spent_wall_ns, fields.spent_cpu_ns, fields.spent_fuel = spent.wall_ns, spent.cpu_ns, spent.fuel
         return self.pointer
 
+    def take(self, pointer: int, token: int = 0) -> None:
+        """Make this the half in the core. Threads other than the call's give its token: it may just have ended."""
+        self._fields = structs.Call.from_address(pointer)
+        self._token = token or self._fields.token
+        self.pointer = pointer
+
     def release(self) -> None:
-        """Give the half in the core back, when the call is over."""
+        """Give the half in the core back, when the call is over; its numbers stay."""
         pointer, self.pointer = self.pointer, 0
         if pointer:
-            self._fields = _NOT_ENTERED
+            self._fields = structs.Call.from_buffer_copy(self._fields)
             functions.call_free(pointer)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing has happened to it that its end would have to say."""
+        return self.ended is None and self.failure is None and self.interrupted is None
+
+    def part(self) -> None:
+        """Let the core end its half alone; the numbers of now stay."""
+        self.pointer = 0
+        self._fields = structs.Call.from_buffer_copy(self._fields)
 
     def hold_to(self, budget: Budget) -> None:
         """Look the limits up elsewhere from now on; from any thread, also while the guest runs."""
@@ -197,6 +211,8 @@ class Invocation:
         """Take over why the core stopped the guest, unless a reason is known already. On the thread inside."""
         fields = self._fields
         stop = fields.stop
+        if fields.raised and self.pointer:
+            self._take_raised()
         if stop == Stop.GOES_ON or self.ended is not None:
             return
         if stop == Stop.EXCEEDED:
@@ -205,11 +221,23 @@ class Invocation:
             self.outer.note_stop()
             self.stop(Cancelled(f"{self.outer.where} was stopped", plugin=self.plugin, function=self.function))
         elif stop == Stop.EXITED:
-            self.stop(Cancelled("Python is exiting", plugin=self.plugin, function=self.function))
-        elif stop in _LOST and self.failure is None:
-            self.failure = RuntimeError("a Python function died at its entry")
+            why = "Python is exiting, or this is a forked child"
+            self.stop(Cancelled(why, plugin=self.plugin, function=self.function))
         elif stop == Stop.MISREAD and self.failure is None:
             self.failure = RuntimeError("an image is larger than its memory")
+
+    def _take_raised(self) -> None:
+        """Take over what a host function or a signal's handler raised inside."""
+        raised = take_raised(self.pointer)
+        if raised is None:
+            return
+        if self._fields.by_signal:
+            interrupts.keep(raised)
+        elif self.failure is None:
+            if isinstance(raised, KeyboardInterrupt):
+                self.interrupt(raised)
+            else:
+                self.failure = raised
 
     @property
     def was_refused_a_host_call(self) -> bool:
@@ -240,6 +268,30 @@ class Invocation:
     @host_ns.setter
     def host_ns(self, nanoseconds: int) -> None:
         self._fields.host_ns = nanoseconds
+
+    @property
+    def fields(self) -> structs.Call:
+        """Its half in the core; the numbers of one that has none are zeros."""
+        return self._fields
+
+    @property
+    def packed(self) -> int:
+        """Where the answer lay, as the guest returned it."""
+        return int(self._fields.packed)
+
+    def note_answer(self, packed: int) -> None:
+        """Keep where the answer lay."""
+        self._fields.packed = packed
+
+    @property
+    def staging(self) -> int:
+        """The address of a small answer that was copied; only inside."""
+        return int(self._fields.staging or 0)
+
+    @property
+    def host_calls(self) -> int:
+        """Host calls begun so far."""
+        return int(self._fields.host_calls)
 
     @property
     def wall_used_ns(self) -> int:

@@ -51,7 +51,15 @@ class LiveLimits:
 
     def publish(self, limits: Limits) -> None:
         """Let these hold from the next look on, all in one step. One thread at a time publishes."""
-        most = (limits.cpu_ns, limits.wall_ns, limits.memory_bytes, limits.fuel, limits.answer_bytes)
+        most = (
+            limits.cpu_ns,
+            limits.wall_ns,
+            limits.memory_bytes,
+            limits.fuel,
+            limits.answer_bytes,
+            limits.payload_bytes,
+            limits.table_elements,
+        )
         numbers = [NO_LIMIT if number is None else min(number, NO_LIMIT) for number in most]
         functions.limits_publish(self.pointer, (c_int64 * KINDS)(*numbers))
 

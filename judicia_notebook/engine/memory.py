@@ -12,6 +12,7 @@ Wasmtime's own limiter takes five numbers, limits each memory by itself and has 
 from __future__ import annotations
 
 import ctypes
+import functools
 import mmap
 import sys
 from ctypes import CDLL, c_int, c_long, c_size_t, c_void_p
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from judicia_notebook.engine import capi
 from judicia_notebook.engine.core import functions, structs
-from judicia_notebook.engine.core.structs import Owner
+from judicia_notebook.engine.core.structs import Number, Owner
 from judicia_notebook.engine.finalizers import leave
 
 if TYPE_CHECKING:
@@ -87,16 +88,38 @@ class MemoryPool:
 
 
 class Box:
-    """The core's memory of one sandbox. It stays as long as this object, also when the store is gone."""
+    """The core's memory of one sandbox. It stays as long as this object, also when the store is gone.
+
+    Parameters
+    ----------
+    pointer : int
+        Of a ``jc_box`` that is held for this object; 0 where there was no memory for one.
+    """
 
     __slots__ = ("__weakref__", "_remains", "fields", "pointer")
 
-    def __init__(self, engine: int, key: int, pool: MemoryPool, samples: int | None) -> None:
-        self.pointer: int = functions.box_new(engine, key, pool.pointer, samples)
-        if not self.pointer:
+    def __init__(self, pointer: int) -> None:
+        if not pointer:
             raise MemoryError
-        self.fields = structs.Box.from_address(self.pointer)
-        self._remains = leave(self, partial(functions.box_release, self.pointer))
+        self.pointer = pointer
+        self.fields = structs.Box.from_address(pointer)
+        self._remains = leave(self, partial(functions.box_release, pointer))
+
+    @classmethod
+    def make(cls, engine: int, pool: MemoryPool, samples: int | None) -> Box:
+        """A new one, with a store and no instance in it yet.
+
+        Raises
+        ------
+        MemoryError
+        """
+        return cls(functions.box_new(engine, pool.pointer, samples))
+
+    @classmethod
+    def hold(cls, pointer: int) -> Box:
+        """One that the core has made for a call of its own. On the thread inside."""
+        functions.box_hold(pointer)
+        return cls(pointer)
 
 
 _OWNERS = {Owner.RUNTIME: "runtime", Owner.SYSTEM: "system"}
@@ -132,6 +155,18 @@ class MemoryAccount:
         return (wanted, fields.refused_limit, _OWNERS.get(fields.refused_owner, "plugin")) if wanted else None
 
 
+class EndedAccount:
+    """What a `MemoryAccount` said when a call left its instance, which may serve another one by now."""
+
+    __slots__ = ("refused", "used")
+
+    def __init__(self, call: structs.Call) -> None:
+        self.used = int(call.numbers[Number.MEMORY_PEAK_BYTES])
+        wanted = call.refused_wanted
+        owner = _OWNERS.get(call.refused_owner, "plugin")
+        self.refused: tuple[int, int, str] | None = (wanted, call.refused_limit, owner) if wanted else None
+
+
 class Memory:
     """One linear memory: where it lies and how large it is now (bytes)."""
 
@@ -142,15 +177,26 @@ class Memory:
         self.base: int = self._fields.base  # it never moves
 
     @property
+    def is_like_a_heap(self) -> bool:
+        """Whether it could be the engine's heap: the first of an instance, which began empty."""
+        return bool(self._fields.heap)
+
+    @property
     def size(self) -> int:
         """Bytes that the guest may use."""
         return int(self._fields.size)
 
 
+@functools.lru_cache(maxsize=64)
+def _array_type(length: int) -> type[ctypes.Array[structs.Image]]:
+    """Kept, because ctypes makes the class of an array anew once its last array is gone, and that takes 30 us."""
+    return structs.Image * length
+
+
 def images_of(images: Sequence[Image]) -> tuple[ctypes.Array[structs.Image], int]:
     """The images of an instance's memories, one after the other, as the core copies them into new memories."""
     runs = [(number, offset, content) for number, image in enumerate(images) for offset, content in image]
-    array = (structs.Image * len(runs))()
+    array = _array_type(len(runs))()
     for place, (number, offset, content) in enumerate(runs):
         array[place] = structs.Image(number, offset, len(content), content)
     return array, len(runs)

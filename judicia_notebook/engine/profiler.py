@@ -28,11 +28,13 @@ from judicia_notebook.engine.core import structs
 from judicia_notebook.engine.finalizers import leave
 from judicia_notebook.errors import JudiciaError
 from judicia_notebook.text import printable
+from judicia_notebook.wasm.address_map import AddressMap
 from judicia_notebook.wasm.rust_symbols import demangle
 from judicia_notebook.wasm.symbols import function_starts
 
 if TYPE_CHECKING:
-    from judicia_notebook.engine.sandbox import Linkage, Sandbox
+    from judicia_notebook.engine.linkage import Linkage
+    from judicia_notebook.engine.sandbox import Sandbox
 
 INTERVAL = 0.001
 """Seconds between two ticks while a profiler runs."""
@@ -43,6 +45,17 @@ MOST_DEPTH, _OUTERMOST = 200, 150
 _NAME_LIMIT = 200
 _LEFT_OUT = "… {} frames …"
 _MANGLED: Final = ("_Z", "__Z")  # no author writes these; any other name is meant as it stands
+
+
+class CodePlace(NamedTuple):
+    """Where in a module a frame is: the number of its function, and the byte of the file that its code was made from.
+
+    Ticks come at the head of a loop and at the start of a function, so of the innermost frame it is one of these; of
+    others it is a call.
+    """
+
+    function: int
+    at: int
 
 
 class Sampled(NamedTuple):
@@ -58,12 +71,15 @@ class Sampled(NamedTuple):
         The host function that ended at this moment, such as ``judicia:clock now``; empty for a sample of the guest.
     host_ns : int
         The wall time that it took.
+    places : tuple of CodePlace or None
+        Of each function of the stack; None where it is not known.
     """
 
     at_ns: int
     stack: tuple[str, ...]
     host: str
     host_ns: int
+    places: tuple[CodePlace | None, ...] = ()
 
 
 class Samples(NamedTuple):
@@ -159,7 +175,8 @@ class GuestProfiler:
         events = zip(self._function[: fields.samples], self._took_ns[: fields.samples], strict=True)
         for delta, stack, (key, took) in zip(table["timeDeltas"], table["stack"], events, strict=True):
             at_ms += delta
-            samples.append(Sampled(round(at_ms * 1e6), read(stack), names[key], took))
+            found = read(stack)
+            samples.append(Sampled(round(at_ms * 1e6), found.names, names[key], took, found.places))
         beyond = range(fields.beyond_count)
         return Samples(
             tuple(samples),
@@ -171,7 +188,7 @@ class GuestProfiler:
 def _new(linkage: Linkage, name: str) -> int:
     text = name.encode("ascii", "replace")
     label = capi.ByteVector(len(text), ctypes.cast(ctypes.c_char_p(text), c_void_p).value)
-    module = capi.instance_pre_module(linkage.pre)
+    module = linkage.clone_module()
     try:
         modules = (capi.ProfiledModule * 1)(capi.ProfiledModule(ctypes.addressof(label), module))
         interval = int(INTERVAL * 1e9)
@@ -181,43 +198,70 @@ def _new(linkage: Linkage, name: str) -> int:
     return pointer
 
 
-def _stacks(thread: dict[str, Any], linkage: Linkage) -> Callable[[int | None], tuple[str, ...]]:
-    """Reads a stack of Wasmtime's tables: an index in, the names of its functions out."""
-    table, frames = thread["stackTable"], thread["frameTable"]["func"]
-    names = _function_names(thread, linkage)
-    known: dict[int | None, tuple[str, ...]] = {None: ()}
+class _Stack(NamedTuple):
+    names: tuple[str, ...] = ()
+    places: tuple[CodePlace | None, ...] = ()
 
-    def read(stack: int | None) -> tuple[str, ...]:
+
+def _stacks(thread: dict[str, Any], linkage: Linkage) -> Callable[[int | None], _Stack]:
+    """Reads a stack of Wasmtime's tables: an index in, its functions out, outermost first."""
+    table, functions = thread["stackTable"], thread["frameTable"]["func"]
+    compiled = _serialized(linkage)
+    numbers = _function_numbers(thread, compiled)
+    names = _function_names(thread, linkage, numbers)
+    places = _places(thread, compiled, numbers)
+    known: dict[int | None, _Stack] = {None: _Stack()}
+
+    def read(stack: int | None) -> _Stack:
         if stack not in known:
-            found, at = [], stack
+            found: list[str] = []
+            at_places: list[CodePlace | None] = []
+            at = stack
             while at is not None:
-                found.append(names[frames[table["frame"][at]]])
+                frame = table["frame"][at]
+                found.append(names[functions[frame]])
+                at_places.append(places[frame])
                 at = table["prefix"][at]
             found.reverse()
+            at_places.reverse()
             if len(found) > MOST_DEPTH:
                 innermost = MOST_DEPTH - _OUTERMOST
                 left_out = len(found) - MOST_DEPTH
                 found[_OUTERMOST:-innermost] = [_LEFT_OUT.format(left_out)]
-            known[stack] = tuple(found)
+                at_places[_OUTERMOST:-innermost] = [None]
+            known[stack] = _Stack(tuple(found), tuple(at_places))
         return known[stack]
 
     return read
 
 
-def _function_names(thread: dict[str, Any], linkage: Linkage) -> list[str]:
-    """The names of the functions of Wasmtime's table, in its order."""
-    texts, functions, frames = thread["stringArray"], thread["funcTable"]["name"], thread["frameTable"]
-    addresses = thread["nativeSymbols"]["address"]
-    starts = function_starts(_serialized(linkage))
-    numbers = {
+def _function_numbers(thread: dict[str, Any], compiled: bytes) -> dict[int, int]:
+    """The number of a function in its module, by its place in Wasmtime's table, where it is known."""
+    frames, addresses, starts = thread["frameTable"], thread["nativeSymbols"]["address"], function_starts(compiled)
+    return {
         function: starts[addresses[symbol]]
         for function, symbol in zip(frames["func"], frames["nativeSymbol"], strict=True)
         if symbol is not None and addresses[symbol] in starts
     }
+
+
+def _places(thread: dict[str, Any], compiled: bytes, numbers: dict[int, int]) -> list[CodePlace | None]:
+    """Where each frame of Wasmtime's table is in the module's file."""
+    frames, table = thread["frameTable"], AddressMap(compiled)
+    found: list[CodePlace | None] = []
+    for function, address in zip(frames["func"], frames["address"], strict=True):
+        at = table.place(address) if isinstance(address, int) else None
+        found.append(CodePlace(numbers[function], at) if at is not None and function in numbers else None)
+    return found
+
+
+def _function_names(thread: dict[str, Any], linkage: Linkage, numbers: dict[int, int]) -> list[str]:
+    """The names of the functions of Wasmtime's table, in its order."""
+    texts, functions = thread["stringArray"], thread["funcTable"]["name"]
     found = []
     for function, name in enumerate(functions):
         symbol = texts[name]
-        written = linkage.function_names.get(numbers.get(function, -1))
+        written = linkage.function_names.get(numbers[function], "") if function in numbers else None
         if written is not None and not written.startswith(_MANGLED):  # Wasmtime has demangled the others
             symbol = written or f"<wasm function {numbers[function]}>"
         found.append(function_name(symbol, linkage.export_names))
@@ -225,7 +269,7 @@ def _function_names(thread: dict[str, Any], linkage: Linkage) -> list[str]:
 
 
 def _serialized(linkage: Linkage) -> bytes:
-    module = capi.instance_pre_module(linkage.pre)
+    module = linkage.clone_module()
     try:
         vector = capi.ByteVector()
         error = capi.module_serialize(module, byref(vector))

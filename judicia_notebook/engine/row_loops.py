@@ -1,7 +1,7 @@
 """Loops over rows: what calls a function of an instance once for each row of a block, without Python in between.
 
-- `wasm/row_loop.py` writes a module for each type of function. It is compiled once a process, and its own fuel is
-  measured then: of a run, of a row, and of a run that does not end.
+- `wasm/row_loop.py` writes a module for each type of function. It is compiled once for each engine, and its own fuel
+  is measured then: of a run, of a row, and of a run that does not end.
 - Beside an instance the module gets an instance of its own, in the same store. The runtime's memory pays for it, no
   quota of the plugin. It goes with the store.
 - Where there is none the core calls row by row, which takes some times as long: for few rows, under a limit of fuel
@@ -22,14 +22,16 @@ from judicia_notebook.engine.core import functions, structs
 from judicia_notebook.engine.core.structs import Status
 from judicia_notebook.engine.invocation import Invocation
 from judicia_notebook.engine.limits import FixedBudget, Limits
+from judicia_notebook.engine.linkage import Linkage
 from judicia_notebook.engine.memory import MemoryPool
-from judicia_notebook.engine.sandbox import Linkage, Sandbox
+from judicia_notebook.engine.sandbox import Sandbox
 from judicia_notebook.engine.startup import get_engine
 from judicia_notebook.errors import ResourceExhausted
 from judicia_notebook.wasm.row_loop import write_row_loop
 from judicia_notebook.wasm.sections import read_module
 
 if TYPE_CHECKING:
+    from judicia_notebook.engine.settings import EngineSettings
     from judicia_notebook.engine.slots import Export
     from judicia_notebook.wasm.info import FuncType
     from judicia_notebook.wasm.row_loop import RowLoop
@@ -51,8 +53,8 @@ class LoopCode:
         Of a run; of a row; of a run that ends in its first row, inside the function.
     """
 
-    def __init__(self, params: tuple[str, ...], results: tuple[str, ...]) -> None:
-        engine = get_engine()
+    def __init__(self, params: tuple[str, ...], results: tuple[str, ...], settings: EngineSettings) -> None:
+        engine = get_engine(settings)
         self.layout = write_row_loop(params, results)
         info = read_module(self.layout.wasm)
         module = engine.compile(info, hashlib.sha256(self.layout.wasm).hexdigest())
@@ -64,7 +66,7 @@ class LoopCode:
         self.fuel = self._measure()
 
     def _measure(self) -> tuple[int, int, int]:
-        """The loop's own fuel: what is left of a run without what the function takes alone."""
+        """The loop's own fuel: what is left of a run without what the function takes alone; zeros without fuel."""
         sandbox, invocation = Sandbox(self.linkage, MemoryPool(1 << 30)), Invocation(FixedBudget(Limits()))
         try:
             sandbox.enter(invocation)
@@ -101,14 +103,14 @@ class LoopCode:
 
 
 @functools.lru_cache(maxsize=64)
-def loop_code(params: tuple[str, ...], results: tuple[str, ...]) -> LoopCode:
-    """The compiled loop for functions of this type.
+def loop_code(params: tuple[str, ...], results: tuple[str, ...], settings: EngineSettings) -> LoopCode:
+    """The compiled loop for functions of this type, for stores of the engine with these settings.
 
     Raises
     ------
     CompileError, ResourceExhausted
     """
-    return LoopCode(params, results)
+    return LoopCode(params, results, settings)
 
 
 class Loop:
@@ -187,5 +189,7 @@ def loop_of(sandbox: Sandbox, loops: dict[FuncType, Loop], kind: FuncType, rows:
     generated = rows > FEW_ROWS and sandbox.box.fields.fuel_set >= _UNLIMITED_FUEL
     if known is None or (generated and not known.was_tried):
         layout = write_row_loop(kind.params, kind.results)
-        known = loops[kind] = Loop(layout, sandbox, loop_code(kind.params, kind.results) if generated else None)
+        settings = sandbox.engine.settings
+        code = loop_code(kind.params, kind.results, settings) if generated else None
+        known = loops[kind] = Loop(layout, sandbox, code)
     return known

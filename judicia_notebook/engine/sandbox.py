@@ -1,54 +1,44 @@
 """One instance of a module, in a store of its own, with its limits armed.
 
-- `Linkage` is what all instances of a plugin share: the compiled module and its host functions, resolved once.
-- `Sandbox` is one store and instance. One thread at a time is inside it; others may only mark it.
+- `Sandbox` is one store and instance of a `Linkage`. One thread at a time is inside it; others may only mark it.
 - The core, ``core/box.c``, enters and leaves it, runs it, and stops it at a tick: all without Python's lock.
-- The core calls two functions of ours on the thread that is inside: `_on_host_call` for an import, and `_on_signal`
-  when a signal came that Python handles. Neither lets an exception out: the invocation keeps it, Wasmtime unwinds the
-  guest, and `Sandbox.run` raises it. What such a function returns is never believed: its last line writes a verdict
-  into the core's memory. Whatever ends it before that stops the guest.
+- The core calls Python on the thread that is inside: `entry.py` for an import, and the handlers of signals. What they
+  raise, also before their first line, it keeps with the call; Wasmtime unwinds the guest, and `Sandbox.run` raises it
+  (`Invocation.note_stop`).
 - The owner closes a store. While a thread is inside, that thread closes it when it leaves. A store that its owner never
   closed goes with the last reference to it; the thread inside holds one.
 """
 
 from __future__ import annotations
 
-import atexit
-import ctypes
-import itertools
+import contextlib
 import re
-import threading
-import time
 import weakref
-from collections.abc import Callable, Iterable
-from ctypes import byref, c_double, c_float, c_uint32, c_uint64, c_void_p
+from collections.abc import Callable
+from ctypes import addressof, byref, c_void_p
 from functools import partial
 from time import perf_counter_ns
-from types import FunctionType
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from judicia_notebook.engine import capi, safety, ticks, traps
-from judicia_notebook.engine.core import CORE, functions, structs
-from judicia_notebook.engine.core.structs import Status, Verdict
+from judicia_notebook.engine.core import functions, structs
+from judicia_notebook.engine.core.structs import Status
+from judicia_notebook.engine.entry import sandboxes
 from judicia_notebook.engine.finalizers import leave, sweep
-from judicia_notebook.engine.interrupts import keep
-from judicia_notebook.engine.memory import Box, Memory, MemoryAccount, images_of
-from judicia_notebook.engine.slots import Export, Slots, layout
-from judicia_notebook.errors import AbiViolation, CompileError, JudiciaError, ResourceExhausted
+from judicia_notebook.engine.memory import Box, Memory, MemoryAccount
+from judicia_notebook.engine.memory_dump import MemoryDump, fault_address
+from judicia_notebook.engine.slots import Export, Slots
+from judicia_notebook.errors import AbiViolation, CallError, GuestError, JudiciaError, ResourceExhausted
 from judicia_notebook.wasm.row_loop import NAME as ROW_LOOP
 
 if TYPE_CHECKING:
-    from judicia_notebook.engine.compiler import Module
-    from judicia_notebook.engine.engine import Engine
     from judicia_notebook.engine.invocation import Invocation
+    from judicia_notebook.engine.linkage import Linkage
     from judicia_notebook.engine.memory import MemoryPool
     from judicia_notebook.engine.samples import SampleTable
-    from judicia_notebook.wasm.info import ModuleInfo
 
-_RESULTS = {"i32": c_uint32, "i64": c_uint64, "f32": c_float, "f64": c_double}
 _TABLE_TOO_LARGE = re.compile(r"table minimum size of (\d+) elements exceeds table limits")
 _USUAL_NUMBERS = 4  # most functions take and give no more
-_EXIT_SECONDS = 1.0
 
 
 class Watcher(Protocol):
@@ -58,207 +48,9 @@ class Watcher(Protocol):
     """Of a ``jc_profile``."""
 
 
-def enclosing() -> Invocation | None:
-    """The call whose host call this thread is in, if it is in any."""
-    sandbox = _entered.sandbox
-    return None if sandbox is None else sandbox.invocation
-
-
-class HostFunction(NamedTuple):
-    """An import: its name, its type, and its answer, ``call(sandbox, invocation, *numbers) -> number``."""
-
-    module: str
-    name: str
-    params: tuple[str, ...]
-    results: tuple[str, ...]
-    call: Callable[..., Any]
-
-
-class _Bound(NamedTuple):
-    """A host function as the trampoline wants it."""
-
-    name: str
-    call: Callable[..., Any]
-    read: Callable[[bytes], tuple[Any, ...]]
-    size: int
-    result: Any
-
-
-class _Entered(threading.local):
-    sandbox: Sandbox | None = None
-    levels: int = 0  # sandboxes this thread is inside of: a service may call another plugin
-
-
-_entered = _Entered()
-_bound: dict[int, _Bound] = {}
-_bound_keys = itertools.count(1)
-_sandboxes: dict[int, weakref.ref[Sandbox]] = {}  # no weakref callbacks: what a signal raises in one would be lost
-_sandbox_keys = itertools.count(1)
-
-
-@capi.callback(functions.HOST_FUNCTION)
-def _on_host_call(box: int, key: int, slots: int, count: int) -> None:
-    """Answer an import. The core calls this on the thread inside the guest."""
-    sandbox: Sandbox | None = None
-    try:
-        sandbox = _sandboxes[box]()
-        if sandbox is None or (invocation := sandbox.invocation) is None:
-            raise RuntimeError("a host call outside any call")
-        if invocation.ended is not None:  # a cancel or an interrupt came while this thread waited for Python's lock
-            raise invocation.ended
-        bound = _bound[key]
-        result = bound.call(sandbox, invocation, *bound.read(ctypes.string_at(slots, bound.size)))
-        if bound.result is not None:
-            bound.result.from_address(slots).value = result
-        sandbox.box.fields.verdict = Verdict.DONE if invocation.failure is None else Verdict.FAILED
-    except BaseException as error:  # a Python exception must not cross into C
-        if sandbox is not None:
-            _remember(sandbox, error)
-            sandbox.box.fields.verdict = Verdict.FAILED
-
-
-def _run_handlers(box: int) -> None:
-    """Let Python run the handlers of signals that came: it has, before it comes to the only line of this function."""
-    _sandboxes[box]().box.fields.verdict = Verdict.DONE  # type: ignore[union-attr]  # its thread holds a reference
-
-
-_on_signal = capi.callback(functions.SIGNAL_FUNCTION)(_run_handlers)
-
-
-def _remember(sandbox: Sandbox, error: BaseException) -> None:
-    invocation = sandbox.invocation
-    if invocation is not None and invocation.failure is None:
-        if isinstance(error, KeyboardInterrupt):
-            invocation.interrupt(error)
-        else:
-            invocation.failure = error
-
-
-def _on_lost(error: BaseException, function: FunctionType) -> None:
-    """Keep the error of a function above that died before its own ``try``."""
-    sandbox = _entered.sandbox
-    if function is _run_handlers:
-        keep(error)
-    elif sandbox is not None:
-        _remember(sandbox, error)
-
-
-def _at_exit() -> None:
-    """Let no thread into Python any more, and stop every guest; wait a moment for those that are in a host function."""
-    until = time.monotonic() + _EXIT_SECONDS
-    while functions.close_door() and time.monotonic() < until:
-        time.sleep(0.005)
-
-
-safety.guard_callbacks(capi.CALLBACKS, _on_lost)
-functions.bind(capi.library)
-CORE.keep(_on_host_call)
-CORE.keep(_on_signal)
-if functions.start(_on_host_call, _on_signal):
-    raise ImportError("the core could not be started: the system has no memory left")
-atexit.register(_at_exit)
-
-
-class Linkage:
-    """A compiled module with its imports resolved: what every instance of a plugin starts from.
-
-    Parameters
-    ----------
-    module : Module
-        Its images are what each instance's memories begin with.
-    info : ModuleInfo
-        The same module as our reader saw it: the types of its exports, which the call path must not get wrong.
-    functions : iterable of HostFunction
-        The answers to its imports.
-    trap_unknown : bool
-        Whether other function imports trap when called, instead of refusing the module.
-
-    Raises
-    ------
-    CompileError
-        An import's type is not the one its name has here.
-    """
-
-    def __init__(
-        self,
-        engine: Engine,
-        module: Module,
-        info: ModuleInfo,
-        functions: Iterable[HostFunction],
-        *,
-        trap_unknown: bool = False,
-    ) -> None:
-        exported = [export for export in info.exports if export.kind == "func"]
-        self.engine = engine
-        self.export_names = {export.index: export.name for export in exported}
-        self.function_names = info.names
-        self.images = images_of(module.images)
-        self.export_types = {export.name: export.type for export in exported if export.type is not None}
-        self._keys: list[int] = []
-        pre = c_void_p()
-        # Instances share it and calls begin while plugins are replaced, so it goes when the last of them lets go.
-        sweep()
-        self.close = leave(self, partial(_close_linkage, pre, self._keys)).free
-        linker = capi.linker_new(engine.pointer)
-        try:
-            for function in functions:
-                self._define(linker, function)
-            if trap_unknown:
-                _raise_if(capi.linker_unknown_as_traps(linker, module.pointer))
-            _raise_if(capi.linker_instantiate_pre(linker, module.pointer, byref(pre)))
-            self._pre = pre
-        except BaseException:
-            self.close()
-            raise
-        finally:
-            capi.linker_delete(linker)
-
-    def _define(self, linker: int, function: HostFunction) -> None:
-        key = next(_bound_keys)
-        slots = layout(function.params, signed=False)
-        result = _RESULTS[function.results[0]] if function.results else None
-        _bound[key] = _Bound(f"{function.module} {function.name}", function.call, slots.unpack, slots.size, result)
-        self._keys.append(key)
-        functype = capi.new_functype(function.params, function.results)
-        module, name = function.module.encode(), function.name.encode()
-        try:
-            _raise_if(
-                capi.linker_define_func(
-                    linker, module, len(module), name, len(name), functype, functions.trampoline(), key, None
-                )
-            )
-        finally:
-            capi.functype_delete(functype)
-
-    @property
-    def import_names(self) -> dict[int, str]:
-        """The host functions by their keys, such as ``judicia:clock now``."""
-        return {key: _bound[key].name for key in self._keys if key in _bound}
-
-    @property
-    def pre(self) -> int:
-        """The prepared instantiation."""
-        if not self._pre.value:
-            raise ResourceExhausted("This plugin's code is already closed.")
-        return self._pre.value
-
-
-def _close_linkage(pre: c_void_p, keys: list[int]) -> None:
-    pointer, pre.value = pre.value, None
-    if pointer:
-        capi.instance_pre_delete(pointer)
-    for key in keys:
-        _bound.pop(key, None)
-
-
-def _raise_if(error: int | None) -> None:
-    if error:
-        raise CompileError(capi.take_error(error))
-
-
 def _close(box: Box, key: int) -> None:
     functions.box_close(box.pointer)
-    _sandboxes.pop(key, None)  # it is not there where an exception ended the making
+    sandboxes.pop(key, None)  # it is not there where an exception ended the making
 
 
 class Sandbox:
@@ -274,25 +66,48 @@ class Sandbox:
         The call that is inside now.
     back_ns : int
         When the thread inside last came back from the core (``perf_counter_ns``).
+    stopped_in : tuple of Frame
+        Where the guest was when it did not return, the innermost function first.
+    stopped_by : int or None
+        The code of the trap that was, if it was one.
     """
 
     def __init__(self, linkage: Linkage, pool: MemoryPool, samples: SampleTable | None = None) -> None:
         sweep()
+        self._begin(linkage, Box.make(linkage.engine.pointer, pool, None if samples is None else samples.pointer))
+
+    @classmethod
+    def around(cls, linkage: Linkage, pointer: int) -> Sandbox:
+        """Python's half of a ``jc_box`` that the core made for a call of its own; on the thread inside."""
+        sweep()
+        made = cls.__new__(cls)
+        made._begin(linkage, Box.hold(pointer))
+        made._fields.known = 1
+        return made
+
+    def _begin(self, linkage: Linkage, box: Box) -> None:
         self.engine = linkage.engine
         self.linkage = linkage
-        self.key = next(_sandbox_keys)
+        self.box = box
+        self._fields = box.fields
+        if linkage.counters is not None:
+            box.fields.counters_size = linkage.counters
+            box.fields.meter = linkage.meter
+        self.key: int = box.fields.key
         self.invocation: Invocation | None = None
         self._watcher: Watcher | None = None
         self.back_ns = 0
+        self.stopped_in: tuple[capi.Frame, ...] = ()
+        self.stopped_by: int | None = None
         self._exports: dict[str, Export] = {}
         self._memory: Memory | None = None
-        self.box = Box(self.engine.pointer, self.key, pool, None if samples is None else samples.pointer)
+        self._only: Memory | None = None
+        self._only_memory: Memory | None = None
         self._delete = leave(self, partial(_close, self.box, self.key)).free
-        self._fields = self.box.fields
         self.pointer = c_void_p(self.box.pointer)
         self.account = MemoryAccount(self.box)
         self._slots = Slots(_USUAL_NUMBERS)
-        _sandboxes[self.key] = weakref.ref(self)
+        sandboxes[self.key] = weakref.ref(self)
 
     # Entering and leaving -----------------------------------------------------------------------------------
 
@@ -308,15 +123,19 @@ class Sandbox:
         RecursionError
             Too few Python frames are left.
         """
-        safety.check_thread(_entered.levels)
-        call, elements = invocation.attach(), invocation.budget.limits.table_elements
-        status = functions.enter(self.pointer, call, elements)
+        safety.check_thread()
+        call = invocation.attach()
+        status = functions.enter(self.pointer, call)
         while status == Status.STALE:
             ticks.wait_for_beat()
-            status = functions.enter(self.pointer, call, elements)
+            status = functions.enter(self.pointer, call)
         if status:
             raise self._refusal(status, invocation)
-        _entered.levels += 1
+        self.invocation = invocation
+        invocation.account = self.account
+
+    def adopt(self, invocation: Invocation) -> None:
+        """Take over an entry of this thread that the core made alone. `leave` must follow."""
         self.invocation = invocation
         invocation.account = self.account
 
@@ -329,6 +148,11 @@ class Sandbox:
             return ResourceExhausted("This instance is in use.")
         if status == Status.SHUT:
             return ResourceExhausted("This instance is closed.")
+        if status == Status.UNCOUNTED:
+            return ResourceExhausted(
+                "A limit of fuel is in force, and this code was compiled to count none.",
+                hint='metering="full" counts fuel; quota fuel=None takes the limit away.',
+            )
         if status == Status.EXITING:
             return ResourceExhausted("Python is exiting: no plugin can run any more.")
         return ticks.no_thread() if status == Status.NO_TICKER else _foreign()
@@ -343,6 +167,11 @@ class Sandbox:
         self._fields.broken = broken
 
     @property
+    def context(self) -> int:
+        """The store's context; 0 where the store is gone."""
+        return int(self._fields.context or 0)
+
+    @property
     def in_host_call(self) -> bool:
         """Whether the thread inside is in a host function now."""
         return bool(self._fields.in_host_call)
@@ -350,21 +179,56 @@ class Sandbox:
     @property
     def memory(self) -> Memory | None:
         """The memory exported as ``memory``."""
-        return self._memory if self._fields.memory else None
+        there = self._fields.memory
+        if there and self._memory is None:
+            self._memory = Memory(there)
+        return self._memory if there else None
 
-    def _inside(self) -> Invocation:
+    @property
+    def counters(self) -> Memory | None:
+        """The memory of the counters that were written into the module, also after a trap; None where it has none."""
+        there = self._fields.counters
+        return Memory(there) if there else None
+
+    @property
+    def is_out_of_fuel(self) -> bool:
+        """Whether the guest, which counts its own fuel, has ended the call for want of it."""
+        counters, meter = self.counters, self.linkage.meter
+        return bool(counters and meter and structs.Meter.from_address(counters.base + meter).ended)
+
+    @property
+    def main_memory(self) -> Memory | None:
+        """The memory to look at, or the only one that there is; None where neither is there."""
+        if (found := self.shown_memory) is not None:
+            return found
+        if self._only is None and len(memories := self._memories()) == 1:
+            self._only = memories[0]
+        return self._only
+
+    def _memories(self) -> list[Memory]:
+        """The memories that the module has or imports, without the engine's heap of exceptions and references.
+
+        A memory of the module's own may look like that heap; then it is not the heap where there are no more of them
+        than the module says.
+        """
+        fields = self._fields
+        found = [Memory(there) for there in fields.memories[: fields.memory_count] if there]
+        return found if len(found) == self.linkage.memory_count else [each for each in found if not each.is_like_a_heap]
+
+    @property
+    def inside_now(self) -> Invocation:
+        """The call that is inside; for those who know that there is one."""
         if self.invocation is None:
             raise RuntimeError("no thread is inside this sandbox")
         return self.invocation
 
     def fuel_used(self) -> int:
-        """Fuel since the entry."""
+        """Fuel since the entry; -1 where the code counts none."""
         return int(functions.fuel_used(self.pointer))
 
     def leave(self) -> None:
         """The other half of `enter`; closes the store if `close` was called meanwhile."""
         self.invocation = None
-        _entered.levels -= 1
         functions.leave(self.pointer)
 
     def expel(self, invocation: Invocation) -> None:
@@ -388,10 +252,9 @@ class Sandbox:
         GuestTrap, AbiViolation
             From the start function.
         """
-        status = self.inside(functions.instantiate, self.linkage.pre, *self.linkage.images)
+        status = self.inside(functions.instantiate, *self.linkage.origin, *self.linkage.images)
         if status:
             raise self.failure(status, starting=True)
-        self._memory = Memory(self._fields.memory) if self._fields.memory else None
 
     def export(self, name: str) -> Export:
         """The exported function of this name.
@@ -404,16 +267,41 @@ class Sandbox:
         known = self._exports.get(name)
         if known is not None:
             return known
-        kind = self.linkage.export_types.get(name)
-        found, encoded, fields = capi.Extern(), name.encode(), self._fields
-        instance = capi.Instance.from_buffer(fields, structs.Box.instance.offset)
-        there = fields.context and capi.instance_export(
-            fields.context, byref(instance), encoded, len(encoded), byref(found)
-        )
-        if kind is None or not there or found.kind != capi.EXTERN_FUNC:
+        kind, found = self.linkage.export_types.get(name), self.item(name, capi.EXTERN_FUNC)
+        if kind is None or found is None:
             raise LookupError(name)
         made = self._exports[name] = Export(self.pointer, found, kind.params, kind.results, self._slots)
         return made
+
+    def item(self, name: str, kind: int) -> capi.Extern | None:
+        """The export of this name and kind, as Wasmtime knows it. Inside, or while no thread can enter."""
+        found, encoded, fields = capi.Extern(), name.encode(), self._fields
+        if not fields.context or not fields.instance[0]:  # Wasmtime would end the process
+            return None
+        instance = capi.Instance.from_buffer(fields, structs.Box.instance.offset)
+        there = capi.instance_export(fields.context, byref(instance), encoded, len(encoded), byref(found))
+        return found if there and found.kind == kind else None
+
+    @property
+    def shown_memory(self) -> Memory | None:
+        """The memory to look at: the one exported as ``memory``, otherwise the only exported one, whatever its name.
+
+        Where none is exported, the only one that the module imports: the host has supplied it. Inside, or while no
+        thread can enter.
+        """
+        fields, names = self._fields, self.linkage.memory_names
+        if fields.memory:
+            return self.memory
+        if self._only_memory is None and len(names) == 1:
+            item = self.item(next(iter(names.values())), capi.EXTERN_MEMORY)
+            base = item and capi.memory_data(fields.context, addressof(item) + capi.Extern.of.offset)
+            found = self._memories()
+            if item is None:  # imported; or the start function runs, or ended the instance
+                index = next(iter(names))
+                self._only_memory = found[index] if index < len(found) else None
+            else:
+                self._only_memory = next((each for each in found if each.base == base), None)
+        return self._only_memory
 
     def run(self, export: Export) -> None:
         """Enter the guest with the numbers in the export's slots; its results are there afterwards.
@@ -423,12 +311,10 @@ class Sandbox:
         CallError
             The guest did not return; `traps.explain` chooses the error.
         """
-        previous, _entered.sandbox = _entered.sandbox, self
         try:
             status = functions.run(*export.arguments)
         finally:
             self._note_wait()
-            _entered.sandbox = previous
         if status:
             raise self.failure(status)
 
@@ -441,12 +327,10 @@ class Sandbox:
 
     def inside(self, function: Callable[..., int], *arguments: Any) -> int:
         """Call a function of the core that runs the guest; its status."""
-        previous, _entered.sandbox = _entered.sandbox, self
         try:
             return function(self.pointer, *arguments)
         finally:
             self._note_wait()
-            _entered.sandbox = previous
 
     def _note_wait(self) -> None:
         """Keep apart how long this thread, back from the core, waited for Python's lock."""
@@ -456,30 +340,48 @@ class Sandbox:
             invocation.lock_ns += self.back_ns - left_ns
 
     def failure(self, status: int, *, starting: bool = False) -> JudiciaError:
-        """The error for a guest that did not return, or that is to stop."""
+        """The error for a guest that did not return, or that is to stop; with a dump of its memory."""
         self.broken = True
         code: int | None = None
-        message, frames = "", list[tuple[int, str | None]]()
-        fields, invocation = self._fields, self._inside()
+        message, frames = "", list[capi.Frame]()
+        fields, invocation = self._fields, self.inside_now
         trap, error = fields.trap, fields.error
         fields.trap = fields.error = None
         if trap:
             code, message, frames = capi.take_trap(trap)
         elif error:
             message, frames = capi.take_error_frames(error)
-        if frames and frames[-1][1] == ROW_LOOP:
+        if frames and frames[-1].name == ROW_LOOP:
             frames.pop()
+        if not self.stopped_in:  # of a call in a host call, the inner one comes first
+            self.stopped_in, self.stopped_by = tuple(frames), code
         if status not in (Status.TRAPPED, Status.STOPPED):
             return _foreign()
+        if self.is_out_of_fuel:
+            code = traps.OUT_OF_FUEL
         invocation.note_stop()
         if invocation.was_refused_a_host_call and invocation.failure is None:
             invocation.failure = _refused_host_call(invocation, starting)
         if starting and invocation.ended is None and (table := _TABLE_TOO_LARGE.search(message)):
             limit = invocation.budget.limits.table_elements
             return invocation.exceeded("table_elements", limit, int(table.group(1)), "table elements")
-        return traps.explain(
+        error = traps.explain(
             code, message, frames, invocation=invocation, account=self.account, exports=self.linkage.export_names
         )
+        if isinstance(error, CallError) and error.record is None and frames:
+            trapped = code is not None and code not in traps.AT_A_TICK
+            error.set_backtrace(self.linkage.stopped(frames, trapped=trapped))
+        return self.with_dump(error, fault_address(message) if code == traps.OUT_OF_BOUNDS else None)
+
+    def with_dump(self, error: JudiciaError, fault: int | None = None) -> JudiciaError:
+        """An error of the guest that is inside, with a dump of its memory, unless it has one."""
+        if not isinstance(error, CallError) or isinstance(error, GuestError) or error.memory is not None:
+            return error
+        if (memory := self.shown_memory) is not None:
+            error.fault = fault
+            with contextlib.suppress(MemoryError, RecursionError):  # of this process: the error comes first
+                error.memory = MemoryDump.of(memory, fault)
+        return error
 
     # Looking on ---------------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ import pytest
 import judicia_notebook as jn
 from judicia_notebook.engine import cache
 from judicia_notebook.engine.engine import Engine
+from tests.support.waiting import PATIENCE
 
 WAT = b'(module (func (export "answer") (result i32) (i32.const 42)))'
 
@@ -42,7 +43,8 @@ def load() -> bool:
 
 
 def only_file(folder: Path) -> Path:
-    (path,) = folder.iterdir()
+    """The compiled module; beside it lies what is known of the file it is from."""
+    (path,) = folder.glob("*.cwasm")
     return path
 
 
@@ -122,7 +124,7 @@ def test_a_pipe_in_place_of_a_file_is_not_waited_for(folder: Path) -> None:
         waited.set()
         os.close(os.open(path, os.O_RDWR | os.O_NONBLOCK))
 
-    watch = threading.Timer(5, release)
+    watch = threading.Timer(PATIENCE / 2, release)
     watch.start()
     try:
         assert load() is False
@@ -171,6 +173,7 @@ def test_what_another_user_owns_is_not_used(folder: Path) -> None:
 def test_another_engine_has_another_key(folder: Path) -> None:
     load()
     path = only_file(folder)
+    next(folder.glob("*.info")).unlink()
     digest, key = path.stem.split("-", 1)
     for other in (f"{'0' * 64}-{key}", f"{digest}-other-{key}", f"{digest}-{key}".replace("wasmtime-", "wasmtime-9")):
         path = path.rename(path.with_stem(other))
@@ -182,7 +185,7 @@ def test_another_engine_has_another_key(folder: Path) -> None:
 
 def test_nothing_but_whole_files_is_left_in_the_folder(folder: Path) -> None:
     load()
-    assert [path.suffix for path in folder.iterdir()] == [".cwasm"]
+    assert sorted(path.suffix for path in folder.iterdir()) == [".cwasm", ".info"]
 
 
 def test_the_oldest_go_first_when_it_is_full(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,6 +194,16 @@ def test_the_oldest_go_first_when_it_is_full(folder: Path, monkeypatch: pytest.M
         cache.keep(folder, f"{number:064}", "key", bytes(1000))
         os.utime(next(folder.glob(f"{number:064}-*")), (number, number))
     assert sorted(path.name[63] for path in folder.iterdir()) == ["2", "3"]
+
+
+@pytest.mark.parametrize(("minutes", "touched"), [(10, False), (70, True)])
+def test_what_is_used_is_young_again_and_not_touched_at_each_use(folder: Path, minutes: int, touched: bool) -> None:
+    load()
+    before = int(time.time()) - 60 * minutes
+    for path in folder.iterdir():
+        os.utime(path, (before, before))
+    assert load() is True
+    assert {path.stat().st_mtime > before for path in folder.iterdir()} == {touched}
 
 
 def test_two_processes_at_once_do_not_disturb_each_other(folder: Path) -> None:
@@ -235,7 +248,7 @@ def test_whatever_the_file_system_refuses_a_load_only_takes_longer(
     with jn.Runtime() as rt, monkeypatch.context() as patch:
         patch.setattr(call, refuse)
         assert rt.load(WAT.replace(b"42", b"43"), name="guest").raw("answer")() == 43
-    assert [path.suffix for path in folder.iterdir()] == [".cwasm"] * len(list(folder.iterdir()))
+    assert {path.suffix for path in folder.iterdir()} == {".cwasm", ".info"}
     assert load() is True
 
 

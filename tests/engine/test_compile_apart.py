@@ -20,7 +20,7 @@ from judicia_notebook.engine import compile_apart, startup
 from judicia_notebook.engine.compile_apart import DEFAULT_ABOVE, CompileLimits
 from judicia_notebook.engine.compiler import assemble
 from judicia_notebook.runtime import linking
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import PATIENCE, until
 
 WAT = b'(module (func (export "answer") (result i32) (i32.const 42)))'
 WAT_BYTES = assemble(WAT)
@@ -261,17 +261,25 @@ def test_what_comes_back_from_the_compiler_is_bounded() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="it asks Linux who goes first; enable: run on Linux")
-def test_where_memory_ends_the_compiler_goes_first(rt: jn.Runtime, compilers: list[int]) -> None:
-    seen: set[str] = set()
-    loader = threading.Thread(target=lambda: rt.load(SLOW, name="guest", isolate_compile=True))
+def test_where_memory_ends_the_compiler_goes_first(
+    rt: jn.Runtime, compilers: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load() -> None:
+        with contextlib.suppress(jn.CompileError):
+            rt.load(WAT, name="guest", isolate_compile=True)
+
+    stays = "import time; compile_apart.Compiler.compile_here = lambda *_: time.sleep(600); compile_apart.child()"
+    monkeypatch.setattr(compile_apart, "_CHILD", f"from judicia_notebook.engine import compile_apart; {stays}")
+    loader = threading.Thread(target=load)
     loader.start()
-    while loader.is_alive() and "1000" not in seen:
+    try:
+        until(lambda: compilers)
+        score = Path(f"/proc/{compilers[0]}/oom_score_adj")
+        until(lambda: score.read_text().strip() == "1000")
+    finally:
         for one in compilers:
-            with contextlib.suppress(OSError):
-                seen.add(Path(f"/proc/{one}/oom_score_adj").read_text().strip())
-        time.sleep(0.005)
-    loader.join()
-    assert "1000" in seen
+            os.kill(one, signal.SIGKILL)
+        loader.join()
 
 
 def test_limits_that_are_lower_already_are_kept(folder: Path) -> None:
@@ -307,7 +315,7 @@ def test_a_compiler_that_cannot_be_started_is_a_load_error(rt: jn.Runtime, monke
 def test_a_compiler_that_breaks_for_another_reason_is_not_called_a_limit(
     rt: jn.Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(compile_apart, "_CHILD", "{path!r}; import no_such_module_here")
+    monkeypatch.setattr(compile_apart, "_CHILD", "import no_such_module_here")
     with pytest.raises(jn.CompileError, match="no_such_module_here") as error:
         rt.load(WAT, name="guest", isolate_compile=True)
     assert not isinstance(error.value, jn.CompileLimit)
@@ -319,7 +327,7 @@ def test_a_compiler_that_breaks_for_another_reason_is_not_called_a_limit(
 @pytest.fixture
 def slow_child(monkeypatch: pytest.MonkeyPatch) -> None:
     """A compiler that would take a minute."""
-    monkeypatch.setattr(compile_apart, "_CHILD", "{path!r}; import sys, time; sys.stdin.buffer.read(); time.sleep(60)")
+    monkeypatch.setattr(compile_apart, "_CHILD", "import sys, time; sys.stdin.buffer.read(); time.sleep(60)")
 
 
 def test_ctrl_c_ends_the_compiler(rt: jn.Runtime, compilers: list[int], slow_child: None) -> None:

@@ -21,8 +21,9 @@ from judicia_notebook.engine.compile_apart import CompileLimits
 from judicia_notebook.engine.engine import Engine
 from judicia_notebook.engine.invocation import Invocation
 from judicia_notebook.engine.limits import FixedBudget, Limits
+from judicia_notebook.engine.linkage import Linkage
 from judicia_notebook.engine.memory import Memory, MemoryPool
-from judicia_notebook.engine.sandbox import Linkage, Sandbox
+from judicia_notebook.engine.sandbox import Sandbox
 from judicia_notebook.engine.slots import pack_numbers
 from judicia_notebook.engine.startup import get_engine
 from judicia_notebook.errors import CallError, CompileError, HostFailure

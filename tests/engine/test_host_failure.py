@@ -10,6 +10,8 @@ import pytest
 
 import judicia_notebook as jn
 from judicia_notebook.host.clock import ClockService
+from tests.support.guests import wat
+from tests.support.waiting import PATIENCE
 
 Load = Callable[..., jn.Plugin]
 
@@ -116,7 +118,7 @@ def test_an_answer_that_has_no_json_form_is_a_failure_of_the_host(
 
 def test_threads_get_their_own_errors(serving: Serving, rt: jn.Runtime, load: Load) -> None:
     def handle(scope: Any) -> Any:
-        barrier.wait(10)  # all of them raise while all of them are inside
+        barrier.wait(PATIENCE)  # all of them raise while all of them are inside
         raise ValueError(scope.plugin)
 
     serving.handle = handle
@@ -230,7 +232,41 @@ def test_a_hook_that_raises_does_not_keep_a_cancel_from_arriving(
     outcomes: list[jn.Outcome] = []
     thread = threading.Thread(target=lambda: outcomes.append(plugin.attempt("now")))
     thread.start()
-    assert inside.wait(10)
+    assert inside.wait(PATIENCE)
     rt.unload("guest")
-    thread.join(10)
+    thread.join(PATIENCE)
     assert [type(outcome.error) for outcome in outcomes] == [jn.Cancelled]
+
+
+ASKING_ALLOCATOR = """(module
+  (import "judicia:clock" "now" (func $now (param i32 i32) (result i64)))
+  (memory (export "memory") 1)
+  (func $ask (drop (call $now (i32.const 0) (i32.const 0))))
+  (func (export "judicia_alloc") (param i32) (result i32) {alloc} (i32.const 1024))
+  (func (export "judicia_free") (param i32 i32) {free})
+  (func (export "take") (param i32 i32) (result i64) (i64.const 0)))"""
+
+ASKERS = {"judicia_alloc": {"alloc": "(call $ask)", "free": ""}, "judicia_free": {"alloc": "", "free": "(call $ask)"}}
+
+
+@pytest.mark.parametrize("asker", ASKERS)
+def test_what_a_service_raises_is_not_blamed_on_the_allocator_that_asked(
+    serving: Serving, rt: jn.Runtime, asker: str
+) -> None:
+    serving.handle = raising(ValueError("a bug"))
+    plugin = rt.load(wat(ASKING_ALLOCATOR.format(**ASKERS[asker])), name="guest", grant=["wall_clock"])
+    with pytest.raises(jn.HostFailure) as caught:
+        plugin.call("take", 1)
+    assert str(caught.value.__cause__) == "a bug"
+    assert plugin.calls.outcome.tolist() == ["host_failure"]
+    assert plugin.host_calls.decision.tolist() == ["failed"]
+
+
+@pytest.mark.parametrize("asker", ASKERS)
+def test_a_denial_that_ends_the_call_is_not_blamed_on_the_allocator_that_asked(rt: jn.Runtime, asker: str) -> None:
+    plugin = rt.load(wat(ASKING_ALLOCATOR.format(**ASKERS[asker])), name="guest")
+    plugin.policy.on_denied = "trap"
+    with pytest.raises(jn.CapabilityDenied):
+        plugin.call("take", 1)
+    assert plugin.calls.outcome.tolist() == ["denied"]
+    assert plugin.host_calls.decision.tolist() == ["denied"]

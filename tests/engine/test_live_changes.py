@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import judicia_notebook as jn
-from tests.support.waiting import PATIENCE, until
+from tests.support.waiting import PATIENCE, in_some_try, until
 
 PAGE = 1 << 16
 
@@ -23,7 +23,6 @@ class Running:
 
     def __init__(self, plugin: jn.Plugin, function: str, payload: Any = None, **options: Any) -> None:
         self.outcome: jn.Outcome | None = None
-        self.began = time.monotonic()
 
         def call() -> None:
             self.outcome = plugin.attempt(function, payload, **options)
@@ -58,33 +57,36 @@ def test_lowering_cpu_ends_a_running_call(load: Load) -> None:
     error = call.result().error
     assert isinstance(error, jn.QuotaExceeded)
     assert (error.quota, error.limit) == ("cpu", 0.01)
-    assert error.used < 10
-    assert plugin.call("echo", 1) == 1
+    assert error.used < 15
+    until(lambda: plugin.attempt("echo", 1).value == 1)
 
 
 def test_raising_cpu_lets_a_running_call_go_on(specimen: jn.Plugin) -> None:
+    def attempt() -> None:
+        specimen.policy.set_quota(cpu="150ms")
+        with running(specimen, "spin", {"ms": 400}) as call:
+            specimen.policy.set_quota(cpu="15s")
+        assert call.result().error is None  # or this thread had its turn too late
+        record = call.result().record
+        assert record is not None
+        assert record.cpu_ms is not None
+        assert record.cpu_ms > 150
+        assert record.limit_cpu_ms == 15_000
+
     specimen.call("echo")
-    work = {"ms": 400}
-    specimen.policy.set_quota(cpu="150ms")
-    with running(specimen, "spin", work) as call:
-        specimen.policy.set_quota(cpu="15s")
-    assert call.result().error is None
-    record = call.result().record
-    assert record is not None
-    assert record.cpu_ms is not None
-    assert record.cpu_ms > 150
-    assert record.limit_cpu_ms == 15_000
+    in_some_try(attempt)
 
 
 def test_lowering_wall_wakes_a_guest_that_sleeps(specimen: jn.Plugin) -> None:
     specimen.call("echo")
-    call = Running(specimen, "sleep", {"ms": 9_000})
+    specimen.policy.set_quota(wall="300s")
+    call = Running(specimen, "sleep", {"ms": 2e6 * PATIENCE})  # longer than its result is waited for
+    until(lambda: specimen._deployment.running_calls)
     time.sleep(0.1)
     specimen.policy.set_quota(wall="50ms")
     error = call.result().error
     assert isinstance(error, jn.QuotaExceeded)
     assert error.quota == "wall"
-    assert error.used < 10
 
 
 def test_lowering_memory_below_what_is_held_ends_a_running_call(load: Load) -> None:
@@ -103,14 +105,14 @@ def test_lowering_memory_below_what_is_held_ends_a_running_call(load: Load) -> N
 
 def test_lowering_memory_ends_a_call_that_sleeps_on_it(specimen: jn.Plugin) -> None:
     specimen.call("grow", {"bytes": 100 * PAGE})
-    call = Running(specimen, "sleep", {"ms": 5_000})
+    specimen.policy.set_quota(wall="300s")
+    call = Running(specimen, "sleep", {"ms": 2e6 * PATIENCE})
+    until(lambda: specimen._deployment.running_calls)
     time.sleep(0.1)
     specimen.policy.set_quota(memory=50 * PAGE)
     error = call.result().error
     assert isinstance(error, jn.QuotaExceeded)
     assert error.quota == "memory"
-    assert error.record is not None
-    assert error.record.wall_ms < 4_000
 
 
 def test_raising_memory_lets_the_next_grow_through(load: Load) -> None:
@@ -152,7 +154,7 @@ def test_a_grant_holds_from_the_next_host_call_on(specimen: jn.Plugin, granted_f
         policy.grant("wall_clock")
     specimen.call("echo")
     assert specimen.host_calls.empty  # pandas is imported now, which takes longer than the call
-    call = Running(specimen, "call_host", {"service": "clock", "n": 40, "every_ms": 10})
+    call = Running(specimen, "call_host", {"service": "clock", "n": 150, "every_ms": 10})
     until(lambda: len(specimen.host_calls) >= 10)
     (policy.revoke if granted_first else policy.grant)("wall_clock")
     outcome = call.result()
@@ -160,8 +162,8 @@ def test_a_grant_holds_from_the_next_host_call_on(specimen: jn.Plugin, granted_f
     seen = decisions(specimen, outcome.record.call_id)
     first, second = ("allowed", "denied") if granted_first else ("denied", "allowed")
     turn = seen.index(second)
-    assert 0 < turn < 40
-    assert seen == [first] * turn + [second] * (40 - turn)  # never back
+    assert 0 < turn < 150
+    assert seen == [first] * turn + [second] * (150 - turn)  # never back
     assert outcome.value["ok"] == seen.count("allowed")
     assert outcome.record.denied == seen.count("denied")
     assert outcome.record.outcome == "ok"
@@ -169,9 +171,9 @@ def test_a_grant_holds_from_the_next_host_call_on(specimen: jn.Plugin, granted_f
 
 def test_on_denied_trap_holds_for_a_running_call(specimen: jn.Plugin) -> None:
     specimen.call("echo")
-    call = Running(specimen, "call_host", {"service": "clock", "n": 1000, "every_ms": 10})
-    time.sleep(0.1)
-    specimen.policy.on_denied = "trap"
+    specimen.policy.set_quota(wall="60s")
+    with running(specimen, "call_host", {"service": "clock", "n": 3000, "every_ms": 10}) as call:
+        specimen.policy.on_denied = "trap"
     error = call.result().error
     assert isinstance(error, jn.CapabilityDenied)
     assert error.capability == "wall_clock"

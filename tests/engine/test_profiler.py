@@ -45,9 +45,13 @@ DEEP = """
 
 
 def watch(plugin: jn.Plugin, function: str, request: bytes = b"{}", watched: jn.Plugin | None = None) -> Any:
-    """One call under the profiler, of `watched` if that is another plugin."""
-    target = plugin._target(function, plugin.abi)
-    linkage = (watched or plugin)._target(function, plugin.abi).code.linkage
+    """One call under the profiler, of `watched` if that is another plugin.
+
+    The guests count so and so far, for as long as a machine takes: under a sanitizer more than the usual second.
+    """
+    plugin.policy.set_quota(cpu="30s", wall="1min")
+    target = plugin._deployment.target(function, plugin.abi)
+    linkage = (watched or plugin)._deployment.target(function, plugin.abi).code.linkage
     profiler = GuestProfiler(linkage, plugin.name)
 
     def body(call: Any) -> None:
@@ -101,7 +105,8 @@ def test_time_in_the_guest_is_the_threads_cpu_time(load: Load) -> None:
 
 def test_a_call_that_is_ended_is_profiled_up_to_there(load: Load) -> None:
     plugin = load('(func (export "spin") (param i32 i32) (result i64) (loop (br 0)) (i64.const 0))')
-    target = plugin._target("spin", plugin.abi)
+    plugin.call("echo", 1)  # the making of an instance is CPU time of the first call
+    target = plugin._deployment.target("spin", plugin.abi)
     profiler = GuestProfiler(target.code.linkage, plugin.name)
 
     def body(call: Any) -> None:
@@ -142,7 +147,7 @@ def test_a_profiler_that_is_never_finished_is_freed(load: Load, monkeypatch: pyt
         delete(pointer)
 
     monkeypatch.setattr(capi, "guestprofiler_delete", note)
-    profiler = GuestProfiler(load()._target("echo", "judicia-v1").code.linkage, "guest")
+    profiler = GuestProfiler(load()._deployment.target("echo", "judicia-v1").code.linkage, "guest")
     pointer = profiler._fields.profiler
     del profiler
     sweep()
@@ -150,7 +155,7 @@ def test_a_profiler_that_is_never_finished_is_freed(load: Load, monkeypatch: pyt
 
 
 def test_a_profiler_is_finished_once(load: Load) -> None:
-    profiler = GuestProfiler(load()._target("echo", "judicia-v1").code.linkage, "guest")
+    profiler = GuestProfiler(load()._deployment.target("echo", "judicia-v1").code.linkage, "guest")
     profiler.finish()
     with pytest.raises(RuntimeError):
         profiler.finish()

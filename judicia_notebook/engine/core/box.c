@@ -10,50 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct extern_item { /* wasmtime_extern_t */
-    uint8_t kind;
-    uint64_t of[3];
-} extern_item;
-
-enum { EXTERN_MEMORY = 3 };
-
 #define AS_POINTER(function, address) memcpy(&(address), &(function), sizeof(address))
-
-/* --- Python, called from inside a guest --- */
-
-/* At exit Python ends threads that wait for its lock, by unwinding their stack; a guest's frames cannot be unwound and
- * the process would abort. So such a thread stays here until the process is gone. */
-static void stay(void *unused) {
-    (void)unused;
-    jc_wait_for_the_end();
-}
-
-static int call_host(jc_box *box, uint64_t import, void *slots, uint64_t count) {
-    box->verdict = JC_DIED;
-    atomic_fetch_add(&jc_here.inside, 1);
-    if (!atomic_load(&jc_here.door)) {
-        pthread_cleanup_push(stay, NULL);
-        jc_here.host_function(box->key, import, slots, count);
-        pthread_cleanup_pop(0);
-    }
-    atomic_fetch_sub(&jc_here.inside, 1);
-    return box->verdict;
-}
-
-static int call_signal_handlers(jc_box *box) {
-    int verdict = box->verdict;
-    box->verdict = JC_DIED;
-    atomic_fetch_add(&jc_here.inside, 1);
-    if (!atomic_load(&jc_here.door)) {
-        pthread_cleanup_push(stay, NULL);
-        jc_here.signal_function(box->key);
-        pthread_cleanup_pop(0);
-    }
-    atomic_fetch_sub(&jc_here.inside, 1);
-    int found = box->verdict;
-    box->verdict = verdict; /* the tick may have come inside a host function's allocation */
-    return found;
-}
 
 /* --- the profiler's times --- */
 
@@ -107,14 +64,6 @@ static void profile_host_call(jc_box *box, uint64_t import, int64_t took_ns) {
 
 /* --- what Wasmtime calls, on the thread inside --- */
 
-/* The main thread. */
-static bool signals_came(jc_call *call) {
-    jc_signals_stand();
-    int64_t before = call->signals;
-    call->signals = atomic_load(&jc_here.signals);
-    return call->signals != before;
-}
-
 static void *on_tick(void *context, void *data, uint64_t *ticks, uint8_t *kind) {
     jc_box *box = data;
     jc_call *call = box->call;
@@ -124,10 +73,15 @@ static void *on_tick(void *context, void *data, uint64_t *ticks, uint8_t *kind) 
     jc_sample_now(box, JC_TICK);
     if (box->profile != NULL && !box->in_host_call)
         profile_tick(box);
-    /* What is to stop does so without Python's lock, which may be long in coming. */
-    if (jc_look(call) == JC_GOES_ON && call->signals >= 0 && signals_came(call) &&
-        call_signal_handlers(box) != JC_DONE && call->stop == JC_GOES_ON)
-        call->stop = JC_INTERRUPTED;
+    jc_walk_ticked(call);
+    /* What is to stop does so without Python's lock, which may be long in coming. The guest does not run while its
+     * thread waits for it, but its wall clock does: so the limits are looked at again at once. */
+    if (jc_look(call) == JC_GOES_ON && call->signals >= 0 && jc_signals_came(call)) {
+        bool goes_on = jc_run_signal_handlers(call);
+        jc_signals_asked();
+        if (!goes_on && call->stop == JC_GOES_ON)
+            call->stop = JC_INTERRUPTED;
+    }
     if (jc_look(call) != JC_GOES_ON)
         return jc_wt.wasmtime_error_new("stopped");
     *ticks = 1; /* call again at the next tick, and go on without yielding */
@@ -143,7 +97,8 @@ static void *stop_guest(jc_call *call, enum jc_stop reason) {
 
 static void *on_host_call(void *env, void *caller, void *slots, size_t count) {
     int64_t began = jc_now_ns();
-    uint64_t import = (uint64_t)(uintptr_t)env;
+    const jc_host *host = env;
+    (void)count;
     jc_box *box = jc_wt.wasmtime_context_get_data(jc_wt.wasmtime_caller_context(caller));
     if (box == NULL || box->call == NULL)
         return stop_guest(NULL, JC_HOST_REFUSED);
@@ -154,16 +109,17 @@ static void *on_host_call(void *env, void *caller, void *slots, size_t count) {
     if (profiled)
         box->profile->guest_ns += jc_cpu_ns() - box->profile->entered_ns;
     int64_t before = call->host_ns;
+    call->host_calls++;
     box->in_host_call = 1;
-    int verdict = call_host(box, import, slots, count);
+    bool has_answered = jc_call_host(box, host, slots, began);
     box->in_host_call = 0;
     call->host_ns += jc_now_ns() - began;
     if (profiled && box->profile != NULL) {
-        profile_host_call(box, import, call->host_ns - before);
+        profile_host_call(box, jc_host_key(host), call->host_ns - before);
         box->profile->entered_ns = jc_cpu_ns();
     }
-    if (verdict != JC_DONE)
-        return stop_guest(call, verdict == JC_FAILED ? JC_HOST_FAILED : JC_HOST_DIED);
+    if (!has_answered || atomic_load(&jc_here.forked)) /* nothing ticks in a child that the function has forked */
+        return stop_guest(call, jc_is_over() ? JC_EXITED : JC_HOST_FAILED);
     if (jc_look(call) != JC_GOES_ON)
         return stop_guest(call, JC_CANCELLED); /* the look has noted its reason */
     if (profiled && box->profile != NULL) {
@@ -182,7 +138,14 @@ void *jc_trampoline(void) {
 
 /* --- a box from its making to its end --- */
 
-jc_box *jc_box_new(void *engine, uint64_t key, jc_pool *pool, struct jc_samples *samples) {
+static struct {
+    _Atomic uint64_t key;
+    _Atomic int64_t number;
+} last;
+
+int64_t jc_instance_number(void) { return atomic_fetch_add(&last.number, 1) + 1; }
+
+jc_box *jc_box_new(void *engine, jc_pool *pool, struct jc_samples *samples) {
     jc_tick_callback *tick = on_tick;
     void *address;
     if (jc_is_over())
@@ -195,20 +158,24 @@ jc_box *jc_box_new(void *engine, uint64_t key, jc_pool *pool, struct jc_samples 
         free(box);
         return NULL;
     }
-    atomic_store(&box->references, 2); /* Python's, and the store's */
+    atomic_store(&box->references, 2); /* the caller's, and the store's */
     box->context = jc_wt.wasmtime_store_context(box->store);
-    box->key = key;
+    box->key = atomic_fetch_add(&last.key, 1) + 1;
     box->pool = pool;
     jc_pool_hold(pool);
     box->samples = samples;
     if (samples != NULL)
         jc_samples_hold(samples);
     box->limited_elements = -2;
+    box->fuel_set = jc_engine_has_fuel(engine) ? 0 : JC_NO_FUEL;
+    box->throws = jc_engine_has_exceptions(engine);
     AS_POINTER(tick, address);
     jc_wt.wasmtime_store_epoch_deadline_callback(box->store, address, box, NULL);
     jc_wt.wasmtime_context_set_epoch_deadline(box->context, 1);
     return box;
 }
+
+void jc_box_hold(jc_box *box) { atomic_fetch_add(&box->references, 1); }
 
 void jc_box_release(jc_box *box) {
     if (jc_is_over() || atomic_fetch_sub(&box->references, 1) != 1)
@@ -216,7 +183,7 @@ void jc_box_release(jc_box *box) {
     jc_pool_release(box->pool);
     if (box->samples != NULL)
         jc_samples_release(box->samples);
-    free(box->staging);
+    free(box->functions);
     free(box);
 }
 
@@ -246,12 +213,29 @@ static void vacate(jc_box *box) {
 /* --- entering and leaving --- */
 
 static int refuel(jc_box *box, int64_t fuel) {
+    if (box->meter != 0) {
+        box->meter_limit = fuel;
+        jc_meter_begin(box);
+        return JC_OK;
+    }
+    if (box->fuel_set == JC_NO_FUEL) /* a limit that cannot hold is no limit to run under */
+        return fuel == JC_NO_LIMIT ? JC_OK : JC_UNCOUNTED;
     box->fuel_set = fuel < 0 ? 0 : (uint64_t)fuel > JC_UNLIMITED_FUEL ? JC_UNLIMITED_FUEL : (uint64_t)fuel;
     return jc_wt.wasmtime_context_set_fuel(box->context, box->fuel_set) == NULL ? JC_OK : JC_FOREIGN;
 }
 
 int64_t jc_fuel_used(jc_box *box) {
     uint64_t left = 0;
+    if (box->meter != 0) {
+        jc_meter meter = {0, 0, 0};
+        if (box->counters != NULL)
+            memcpy(&meter, box->counters->base + box->meter, sizeof meter);
+        /* Wasmtime's tank ends at 0: what a block takes beyond the limit, before the guest looks, is in no row. */
+        int64_t spent = (int64_t)meter.spent, most = box->meter_limit > 0 ? box->meter_limit : 0;
+        return spent < most ? spent : most;
+    }
+    if (box->fuel_set == JC_NO_FUEL)
+        return -1;
     if (box->context == NULL || jc_wt.wasmtime_context_get_fuel(box->context, &left) != NULL || left > box->fuel_set)
         return 0;
     return (int64_t)(box->fuel_set - left);
@@ -262,9 +246,10 @@ void jc_limit_elements(jc_box *box, int64_t elements) {
     jc_wt.wasmtime_store_limiter(box->store, -1, elements, JC_INSTANCES, JC_TABLES, JC_MEMORIES);
 }
 
-static int arm(jc_box *box, jc_call *call, int64_t elements) {
+static int arm(jc_box *box, jc_call *call) {
     jc_in_force found;
     jc_read_limits(call, &found);
+    int64_t elements = found.most[JC_ELEMENTS] == JC_NO_LIMIT ? -1 : found.most[JC_ELEMENTS];
     if (box->limited_elements != elements) {
         jc_limit_elements(box, elements);
         box->limited_elements = elements;
@@ -281,7 +266,7 @@ static int arm(jc_box *box, jc_call *call, int64_t elements) {
     return status;
 }
 
-int jc_enter(jc_box *box, jc_call *call, int64_t elements) {
+int jc_enter(jc_box *box, jc_call *call) {
     int32_t nobody = 0;
     if (atomic_load(&jc_here.forked))
         return JC_FORKED;
@@ -299,15 +284,23 @@ int jc_enter(jc_box *box, jc_call *call, int64_t elements) {
     atomic_fetch_add(&jc_here.ticker.running, 1);
     int status = jc_entry_needs(jc_now_ns());
     if (status == JC_OK)
-        status = arm(box, call, elements);
-    if (status != JC_OK)
+        status = arm(box, call);
+    if (status == JC_OK)
+        jc_watch_enter(call, box);
+    else
         jc_leave(box);
     return status;
+}
+
+int jc_rearm(jc_box *box) {
+    box->refused_wanted = 0;
+    return arm(box, box->call);
 }
 
 void jc_leave(jc_box *box) {
     if (atomic_load(&jc_here.forked) || box->call == NULL)
         return;
+    jc_watch_leave();
     box->call->box = NULL;
     box->call = NULL;
     atomic_fetch_sub(&jc_here.ticker.running, 1);
@@ -362,24 +355,34 @@ static void find_memory(jc_box *box) {
             box->memory = box->memories[at];
 }
 
-int jc_instantiate(jc_box *box, const void *pre, const jc_image *images, size_t count) {
+static void *instantiate(jc_box *box, const void *pre, const jc_image *images, size_t count, void **trap) {
+    jc_memories_begin_module(box, images, count);
+    void *error = jc_wt.wasmtime_instance_pre_instantiate(pre, box->context, box->instance, trap);
+    jc_memories_end();
+    return error;
+}
+
+int jc_instantiate_on(jc_box *box, const void *pre, const jc_supplied *supplied, const jc_image *images, size_t count) {
     void *trap = NULL, *error;
     if (box->call == NULL)
         return JC_FOREIGN;
     box->phase = JC_IN_FUNCTION;
     box->starting = 1;
-    jc_memories_begin(box, images, count);
-    error = jc_wt.wasmtime_instance_pre_instantiate(pre, box->context, box->instance, &trap);
-    jc_memories_end();
+    error = supplied == NULL ? instantiate(box, pre, images, count, &trap)
+                             : jc_instantiate_from(box, supplied, images, count, &trap);
     box->starting = 0;
     if (error != NULL || trap != NULL) {
         box->trap = trap;
         box->error = error;
         box->broken = 1;
-        return jc_come_out(box, JC_TRAPPED);
+        return JC_TRAPPED;
     }
     find_memory(box);
-    return jc_come_out(box, box->call->stop == JC_GOES_ON ? JC_OK : JC_STOPPED);
+    return box->call->stop == JC_GOES_ON ? JC_OK : JC_STOPPED;
+}
+
+int jc_instantiate(jc_box *box, const void *pre, const jc_supplied *supplied, const jc_image *images, size_t count) {
+    return jc_come_out(box, jc_instantiate_on(box, pre, supplied, images, count));
 }
 
 /* --- ABI 1 --- */
@@ -400,11 +403,11 @@ static int run_allocator(jc_box *box, const uint64_t *func, uint64_t *slots, siz
     return status;
 }
 
-static bool within(const jc_memory *memory, uint64_t pointer, uint64_t length) {
+bool jc_is_within(const jc_memory *memory, uint64_t pointer, uint64_t length) {
     return memory != NULL && pointer <= memory->size && length <= memory->size - pointer;
 }
 
-static int write_request(jc_box *box, const uint8_t *data, uint64_t length) {
+int jc_write_request(jc_box *box, const uint8_t *data, uint64_t length) {
     uint64_t slots[2] = {length, 0};
     if (box->call == NULL)
         return JC_FOREIGN;
@@ -416,14 +419,10 @@ static int write_request(jc_box *box, const uint8_t *data, uint64_t length) {
     box->written = (uint32_t)slots[0];
     if (box->written == 0)
         return JC_ALLOC_ZERO;
-    if (!within(box->memory, box->written, length))
+    if (!jc_is_within(box->memory, box->written, length))
         return JC_ALLOC_BEYOND;
     memcpy(box->memory->base + box->written, data, length);
     return JC_OK;
-}
-
-int jc_write(jc_box *box, const uint8_t *data, uint64_t length) {
-    return jc_come_out(box, write_request(box, data, length));
 }
 
 static int give_back(jc_box *box, uint64_t pointer, uint64_t length) {
@@ -439,7 +438,7 @@ static bool is_request(const jc_box *box) {
     return box->answer == box->request && box->answer_length == box->request_length;
 }
 
-static int end_exchange(jc_box *box) {
+int jc_end_exchange(jc_box *box) {
     int status = JC_OK;
     uint64_t request = box->request, length = box->request_length;
     if (box->call == NULL)
@@ -451,7 +450,7 @@ static int end_exchange(jc_box *box) {
     return status;
 }
 
-int jc_exchange_end(jc_box *box) { return jc_come_out(box, end_exchange(box)); }
+int jc_exchange_end(jc_box *box) { return jc_come_out(box, jc_end_exchange(box)); }
 
 /* The answer: within its limit, inside the memory, apart from the request or the request itself. */
 static int check_answer(jc_box *box) {
@@ -465,7 +464,7 @@ static int check_answer(jc_box *box) {
     }
     if (box->answer_length == 0)
         return JC_OK;
-    if (!within(box->memory, box->answer, box->answer_length))
+    if (!jc_is_within(box->memory, box->answer, box->answer_length))
         return JC_ANSWER_BEYOND;
     bool apart = box->answer >= request + length || request >= box->answer + box->answer_length;
     return length == 0 || apart || is_request(box) ? JC_OK : JC_ANSWER_OVERLAPS;
@@ -475,15 +474,11 @@ static int check_answer(jc_box *box) {
 static int stage(jc_box *box) {
     if (box->answer_length > JC_STAGED)
         return JC_PENDING;
-    if (box->staging_room < box->answer_length) {
-        uint8_t *room = realloc(box->staging, JC_STAGED);
-        if (room == NULL)
-            return JC_NO_MEMORY;
-        box->staging = room;
-        box->staging_room = JC_STAGED;
-    }
+    jc_call *call = box->call;
+    if (!jc_call_make_staging(call, box->answer_length))
+        return JC_NO_MEMORY;
     if (box->answer_length != 0)
-        memcpy(box->staging, box->memory->base + box->answer, box->answer_length);
+        memcpy(call->staging, box->memory->base + box->answer, box->answer_length);
     return JC_OK;
 }
 
@@ -496,7 +491,7 @@ static int take_answer(jc_box *box) {
     if (status != JC_OK)
         return status;
     uint64_t answer = box->answer, length = box->answer_length;
-    status = end_exchange(box);
+    status = jc_end_exchange(box);
     if (status == JC_OK) { /* of a failed one the region stays, for the error */
         box->answer = answer;
         box->answer_length = length;
@@ -509,7 +504,7 @@ static int64_t own_time(const jc_call *call, int64_t began, int64_t host, int64_
     return jc_now_ns() - began - (call->host_ns - host) - (call->allocator_ns - allocator);
 }
 
-static int exchange(jc_box *box, const uint64_t *func, const uint8_t *request, uint64_t length) {
+int jc_exchange_on(jc_box *box, const uint64_t *func, const uint8_t *request, uint64_t length) {
     jc_call *call = box->call;
     if (call == NULL)
         return JC_FOREIGN;
@@ -517,7 +512,7 @@ static int exchange(jc_box *box, const uint64_t *func, const uint8_t *request, u
     box->write_ns = box->run_ns = box->read_ns = 0;
     box->request = box->answer = box->answer_length = box->packed = 0;
     box->request_length = length;
-    int status = length == 0 ? JC_OK : write_request(box, request, length);
+    int status = length == 0 ? JC_OK : jc_write_request(box, request, length);
     box->write_ns = own_time(call, began, host, allocator);
     if (status != JC_OK)
         return status;
@@ -536,5 +531,5 @@ static int exchange(jc_box *box, const uint64_t *func, const uint8_t *request, u
 }
 
 int jc_exchange(jc_box *box, const uint64_t *func, const uint8_t *request, uint64_t length) {
-    return jc_come_out(box, exchange(box, func, request, length));
+    return jc_come_out(box, jc_exchange_on(box, func, request, length));
 }

@@ -11,6 +11,8 @@
  */
 #include "gate.h"
 
+#include "words.h"
+
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,9 +39,9 @@ typedef struct masks {
     uint64_t quote, backslash, open, close, colon, comma, number, exponent;
 } masks;
 
-typedef struct jc_key {
+typedef struct gate_key {
     uint64_t hash, start; /* of the text of the key, behind its quote */
-} jc_key;
+} gate_key;
 
 struct jc_gate_pass {
     const uint8_t *data;
@@ -61,7 +63,7 @@ struct jc_gate_pass {
     /* Open arrays and objects: where on the stack of keys each began. */
     int64_t level;
     size_t *starts, start_room;
-    jc_key *keys;
+    gate_key *keys;
     size_t key_count, key_room;
     uint64_t *table;
     size_t table_room, checked; /* keys of the object that ends, in the table already */
@@ -69,18 +71,8 @@ struct jc_gate_pass {
     jc_gate_report report;
     uint64_t first[JC_GATE_INTEGER + 1]; /* of the verdicts that do not end the pass: offset + 1 */
     size_t starts_inside[LEVELS_INSIDE];
-    jc_key keys_inside[KEYS_INSIDE];
+    gate_key keys_inside[KEYS_INSIDE];
 };
-
-/* Eight bytes, the first one lowest. */
-static inline uint64_t load_word(const uint8_t *at) {
-    uint64_t word;
-    memcpy(&word, at, sizeof word);
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    word = __builtin_bswap64(word);
-#endif
-    return word;
-}
 
 /* --- masks --- */
 
@@ -144,7 +136,7 @@ static inline uint64_t equal(uint64_t word, uint8_t byte) {
 static inline void find_text_marks(const uint8_t *at, masks *found) {
     found->quote = found->backslash = 0;
     for (unsigned from = 0; from < BLOCK; from += 8) {
-        const uint64_t word = load_word(at + from);
+        const uint64_t word = jc_load_word(at + from);
         found->quote |= equal(word, '"') << from;
         found->backslash |= equal(word, '\\') << from;
     }
@@ -233,7 +225,8 @@ static inline unsigned is_digit(uint8_t byte) { return (uint8_t)(byte - '0') < 1
 static inline size_t count_digits(const uint8_t *at, const uint8_t *end, uint64_t most) {
     const uint8_t *const from = at;
     for (; end - at >= 8 && (uint64_t)(at - from) <= most; at += 8) {
-        const uint64_t word = load_word(at), high = UINT64_C(0xF0F0F0F0F0F0F0F0), zeros = UINT64_C(0x3030303030303030);
+        const uint64_t word = jc_load_word(at), high = UINT64_C(0xF0F0F0F0F0F0F0F0),
+                       zeros = UINT64_C(0x3030303030303030);
         const uint64_t others = ((word & high) ^ zeros) | (((word + UINT64_C(0x0606060606060606)) & high) ^ zeros);
         if (others)
             return (size_t)(at - from) + lowest(others) / 8;
@@ -423,16 +416,16 @@ static inline uint64_t hash_plain(const jc_gate_pass *pass, size_t start, size_t
     uint64_t hash = seed[0];
     size_t left = length;
     for (; left > 16; left -= 16, at += 16)
-        hash = mix(seed, hash, load_word(at), load_word(at + 8));
+        hash = mix(seed, hash, jc_load_word(at), jc_load_word(at + 8));
     if (pass->length - (size_t)(at - pass->data) >= 16) { /* no branch on the length, which is hard to foretell */
         const uint64_t some = ~UINT64_C(0);
         const uint64_t low = left >= 8 ? some : ~(some << 8 * left);
         const uint64_t high = left >= 16 ? some : left <= 8 ? 0 : ~(some << 8 * (left - 8));
-        return finish(seed, mix(seed, hash, load_word(at) & low, load_word(at + 8) & high), length);
+        return finish(seed, mix(seed, hash, jc_load_word(at) & low, jc_load_word(at + 8) & high), length);
     }
     uint8_t last[16] = {0};
     memcpy(last, at, left);
-    return finish(seed, mix(seed, hash, load_word(last), load_word(last + 8)), length);
+    return finish(seed, mix(seed, hash, jc_load_word(last), jc_load_word(last + 8)), length);
 }
 
 /* Of a key with escapes: the same as that of the text it stands for. */
@@ -444,13 +437,13 @@ static uint64_t hash_escaped(const jc_gate_pass *pass, size_t start, size_t end)
     uint8_t bytes[16] = {0};
     for (int byte; (byte = next_byte(&from)) >= 0; length++) {
         if (held == sizeof bytes) {
-            hash = mix(seed, hash, load_word(bytes), load_word(bytes + 8));
+            hash = mix(seed, hash, jc_load_word(bytes), jc_load_word(bytes + 8));
             memset(bytes, 0, sizeof bytes);
             held = 0;
         }
         bytes[held++] = (uint8_t)byte;
     }
-    return finish(seed, mix(seed, hash, load_word(bytes), load_word(bytes + 8)), length);
+    return finish(seed, mix(seed, hash, jc_load_word(bytes), jc_load_word(bytes + 8)), length);
 }
 
 /* --- scratch memory --- */
@@ -477,7 +470,7 @@ static bool make_room_for_levels(jc_gate_pass *pass) {
 }
 
 static bool make_room_for_keys(jc_gate_pass *pass) {
-    jc_key *const larger = grow(pass->keys, pass->keys_inside, &pass->key_room, sizeof *larger);
+    gate_key *const larger = grow(pass->keys, pass->keys_inside, &pass->key_room, sizeof *larger);
     if (larger)
         pass->keys = larger;
     return larger;
@@ -498,13 +491,13 @@ static bool make_room_in_table(jc_gate_pass *pass, size_t wanted) {
 
 /* --- the keys of an object that ends --- */
 
-static void compare(jc_gate_pass *pass, const jc_key *earlier, const jc_key *later_one) {
+static void compare(jc_gate_pass *pass, const gate_key *earlier, const gate_key *later_one) {
     if (earlier->hash == later_one->hash && are_same_keys(pass, (size_t)earlier->start, (size_t)later_one->start))
         note(pass, JC_GATE_DUPLICATE, (size_t)later_one->start);
 }
 
 /* Two sets of 64 places say of most objects at once that their keys differ: each key then has a place of its own. */
-static inline void compare_few(jc_gate_pass *pass, const jc_key *keys, size_t many) {
+static inline void compare_few(jc_gate_pass *pass, const gate_key *keys, size_t many) {
     uint64_t places = 0, others = 0;
     for (size_t i = 0; i < many; i++) {
         places |= UINT64_C(1) << (keys[i].hash >> 58);
@@ -518,7 +511,7 @@ static inline void compare_few(jc_gate_pass *pass, const jc_key *keys, size_t ma
 }
 
 /* A slot of the table holds the number of a key, from 1, and above it the upper half of the key's hash. */
-static enum jc_gate_verdict compare_many(jc_gate_pass *pass, const jc_key *keys, size_t many) {
+static enum jc_gate_verdict compare_many(jc_gate_pass *pass, const gate_key *keys, size_t many) {
     if (many >= UINT32_MAX / 4)
         return JC_GATE_NO_MEMORY;
     size_t slots = 4 * FEW_KEYS;
@@ -550,7 +543,7 @@ static enum jc_gate_verdict compare_many(jc_gate_pass *pass, const jc_key *keys,
 /* --- the marks of a block --- */
 
 /* The last string before the colon at `bit`, as a key. False if there is none, which is an error of syntax. */
-static inline bool read_key(const jc_gate_pass *pass, uint64_t bit, jc_key *key) {
+static inline bool read_key(const jc_gate_pass *pass, uint64_t bit, gate_key *key) {
     const uint64_t quotes = pass->quote & (bit - 1), backslashes = pass->backslash & (bit - 1);
     size_t close = pass->last_quote, open = pass->quote_before;
     if (quotes) {

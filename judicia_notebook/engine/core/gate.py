@@ -12,7 +12,7 @@ from collections.abc import Callable
 from ctypes import POINTER, Structure, byref, c_char_p, c_int, c_size_t, c_uint64, c_void_p
 from typing import Final
 
-from judicia_notebook.engine.core import CORE
+from judicia_notebook.engine.core import CORE, builtin
 from judicia_notebook.wasm.json_shape import MAX_DIGITS, TooManyValues
 
 Look = Callable[[], object]
@@ -73,7 +73,14 @@ _go_on = CORE.function("jc_gate_go_on", c_int, c_void_p, c_uint64, POINTER(Repor
 _end = CORE.function("jc_gate_end", None, c_void_p, held=True)
 
 _seed = (c_uint64 * 4).from_buffer_copy(os.urandom(32))
-_UNREMARKABLE = Report(values=SMALL)  # there is no room for more
+
+UNREMARKABLE: Final = Report(values=SMALL)  # there is no room for more
+"""The report of a small text that is ordinary."""
+
+is_ordinary: Final[Callable[[bytes, int, int], bool]] = builtin.make(
+    "is_ordinary", bytes(Limits(max_digits=MAX_DIGITS, seed=_seed))
+)
+"""``(data, max_depth, max_values)``: whether `measure` would find no fault in a text. False may also mean unknown."""
 
 
 class _Pass:
@@ -133,10 +140,10 @@ def measure(data: bytes, max_depth: int, max_values: int, look: Look | None = No
     Traceback (most recent call last):
     ValueError: JSON nested deeper than 2
     """
-    limits, length = _limits(max_depth, max_values), len(data)
-    if length < SMALL and not _gate(data, length, limits, None, None, None):
-        return _UNREMARKABLE
-    report = Report()
+    length = len(data)
+    if length < SMALL and is_ordinary(data, max_depth, max_values):
+        return UNREMARKABLE
+    limits, report = _limits(max_depth, max_values), Report()
     if length < _UNDER_THE_LOCK:
         if look is not None:
             look()

@@ -1,6 +1,8 @@
 /* Live limits, the bytes of a runtime, and a running call held against both. */
 #include "state.h"
 
+#include "python.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,8 +78,12 @@ jc_call *jc_call_new(int64_t id, int64_t signals, jc_call *outer, jc_limits *plu
         call = calloc(1, sizeof *call);
     if (call != NULL) {
         int64_t cancelled = atomic_load(&call->cancelled); /* of an earlier one, so below the token */
-        memset(call, 0, sizeof *call);
+        uint8_t *staging = call->staging;
+        uint64_t room = call->staging_room;
+        memset(call, 0, offsetof(jc_call, numbers));
         atomic_store(&call->cancelled, cancelled);
+        call->staging = staging;
+        call->staging_room = room;
         call->id = id;
         call->token = ++calls.tokens;
         call->signals = signals;
@@ -90,9 +96,26 @@ jc_call *jc_call_new(int64_t id, int64_t signals, jc_call *outer, jc_limits *plu
     return call;
 }
 
+bool jc_call_make_staging(jc_call *call, uint64_t length) {
+    if (length <= call->staging_room)
+        return true;
+    uint64_t wanted = length <= JC_STAGED / 16 ? JC_STAGED / 16 : JC_STAGED;
+    uint8_t *room = realloc(call->staging, wanted);
+    if (room == NULL)
+        return false;
+    call->staging = room;
+    call->staging_room = wanted;
+    return true;
+}
+
 void jc_call_free(jc_call *call) {
     if (jc_is_over())
         return;
+    void *raised = call->raised, *half = call->python;
+    call->raised = call->python = NULL;
+    jc_drop(raised); /* before the lock: what Python does then may make or free calls */
+    jc_drop(half);
+    jc_forget_refusals(call);
     pthread_mutex_lock(&calls.lock);
     call->token = 0;
     call->outer = calls.free;
@@ -135,15 +158,21 @@ static int exceed(jc_call *call, const jc_in_force *found, enum jc_kind kind, in
     return call->stop = JC_EXCEEDED;
 }
 
+enum { CLOCKS_APART_NS = 1000000 };
+
 static int look_at_clocks(jc_call *call, const jc_in_force *found) {
     if (call->began_ns == 0)
         return JC_GOES_ON;
+    int64_t wall = jc_now_ns() - call->began_ns;
     if (found->most[JC_WALL] != JC_NO_LIMIT) {
-        int64_t used = jc_now_ns() - call->began_ns + call->spent_wall_ns;
+        int64_t used = wall + call->spent_wall_ns;
         if (used > found->most[JC_WALL])
             return exceed(call, found, JC_WALL, used);
     }
-    if (found->most[JC_CPU] != JC_NO_LIMIT) {
+    /* A thread has no more CPU time than time has passed. The clock of CPU time is a system call, so it is not read
+     * where it cannot matter yet. Of two clocks one may run a little faster, and was read a little later. */
+    if (found->most[JC_CPU] != JC_NO_LIMIT &&
+        wall + wall / 64 + CLOCKS_APART_NS >= found->most[JC_CPU] - call->spent_cpu_ns) {
         int64_t used = jc_cpu_ns() - call->cpu_began_ns + call->spent_cpu_ns;
         if (used > found->most[JC_CPU])
             return exceed(call, found, JC_CPU, used);

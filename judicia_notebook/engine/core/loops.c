@@ -17,7 +17,7 @@ typedef struct item { /* wasmtime_extern_t; a wasmtime_val_t looks the same */
     uint64_t of[3];
 } item;
 
-enum { EXTERN_FUNC = 0, EXTERN_TABLE = 2, EXTERN_MEMORY = 3, VALUE_FUNC = 5 };
+enum { VALUE_FUNC = 5 };
 
 static bool find(jc_box *box, const uint64_t *instance, const char *name, uint8_t kind, item *found) {
     return jc_wt.wasmtime_instance_export_get(box->context, instance, name, strlen(name), found) && found->kind == kind;
@@ -37,20 +37,21 @@ static bool take_exports(jc_box *box, const uint64_t *instance, jc_loop *loop) {
 static int make(jc_box *box, const void *pre, jc_loop *loop) {
     void *trap = NULL, *error;
     uint64_t instance[2], left = 0;
+    bool counts = box->fuel_set != JC_NO_FUEL;
     if (box->call == NULL)
         return JC_FOREIGN;
     if (box->loop_count == JC_LOOPS)
         return JC_NO_ROOM;
     box->loop_count++; /* also of one that cannot be made: Wasmtime may have counted its instance */
-    if (jc_wt.wasmtime_context_get_fuel(box->context, &left) != NULL ||
-        jc_wt.wasmtime_context_set_fuel(box->context, JC_UNLIMITED_FUEL) != NULL)
+    if (counts && (jc_wt.wasmtime_context_get_fuel(box->context, &left) != NULL ||
+                   jc_wt.wasmtime_context_set_fuel(box->context, JC_UNLIMITED_FUEL) != NULL))
         return JC_FOREIGN;
     jc_limit_elements(box, -1);
     jc_memories_begin_ours(box);
     error = jc_wt.wasmtime_instance_pre_instantiate(pre, box->context, instance, &trap);
     jc_memories_end();
     jc_limit_elements(box, box->limited_elements);
-    if (jc_wt.wasmtime_context_set_fuel(box->context, left) != NULL)
+    if (counts && jc_wt.wasmtime_context_set_fuel(box->context, left) != NULL)
         return JC_FOREIGN;
     if (error == NULL && trap == NULL)
         return take_exports(box, instance, loop) ? JC_OK : JC_FOREIGN;
@@ -64,6 +65,8 @@ int jc_loop_make(jc_box *box, const void *pre, jc_loop *loop) { return jc_come_o
 /* Give fuel back that was the loop's own. */
 static void give_fuel(jc_box *box, int64_t fuel) {
     uint64_t left = 0;
+    if (box->fuel_set == JC_NO_FUEL)
+        return;
     if (jc_wt.wasmtime_context_get_fuel(box->context, &left) == NULL && left <= JC_UNLIMITED_FUEL && fuel > 0)
         (void)jc_wt.wasmtime_context_set_fuel(box->context, left + (uint64_t)fuel);
 }

@@ -5,6 +5,11 @@
  * usable as the memory grows, and the base never moves. A memory that is over leaves its reservation to the next one:
  * its pages are given back as zeros, and those beyond a smaller successor's size are closed again, or it could read
  * past its end.
+ *
+ * The heap in which Wasmtime keeps a guest's exceptions, and would keep other objects that references refer to, is such
+ * a memory, too: one for a store that has such references, in the same account. There it counts twice. The collector
+ * has lists of its own, of what is free and of what it still has to visit: a guest can make either as large as the heap
+ * (a chain of exceptions that hold a thousand others each), and they are in memory that nobody asks us for.
  */
 #include "state.h"
 
@@ -31,6 +36,8 @@ static _Thread_local struct {
     const jc_image *images;
     size_t count;
     uint64_t made; /* memories of the module's own so far */
+    size_t counters; /* bytes of one that has counters of ours; 0: there is none */
+    bool began; /* Wasmtime has asked for the first one */
     bool ours;
 } making;
 
@@ -39,7 +46,13 @@ void jc_memories_begin(jc_box *box, const jc_image *images, size_t count) {
     making.images = images;
     making.count = count;
     making.made = 0;
-    making.ours = false;
+    making.counters = 0;
+    making.began = making.ours = false;
+}
+
+void jc_memories_begin_module(jc_box *box, const jc_image *images, size_t count) {
+    jc_memories_begin(box, images, count);
+    making.counters = box->counters_size;
 }
 
 void jc_memories_begin_ours(jc_box *box) {
@@ -77,6 +90,11 @@ static bool admit(jc_box *box, uint64_t size) {
     }
     box->held = wanted;
     return true;
+}
+
+/* What so many bytes of a memory count as. */
+static uint64_t weight(const jc_memory *memory, uint64_t size) {
+    return memory->heap == JC_HEAP_OF_EXCEPTIONS ? 2 * size : size;
 }
 
 static void release(jc_box *box, uint64_t size) {
@@ -178,7 +196,7 @@ static void *grow(void *env, size_t size) {
         return jc_wt.wasmtime_error_new("this memory does not grow");
     if (size < memory->size)
         return jc_wt.wasmtime_error_new("a memory cannot shrink");
-    uint64_t more = size - memory->size;
+    uint64_t more = weight(memory, size - memory->size); /* a heap has 32-bit addresses, so this is small */
     if (size > memory->reserved) {
         int64_t wanted = more > (uint64_t)(INT64_MAX - box->held) ? INT64_MAX : box->held + (int64_t)more;
         refuse(box, wanted, (int64_t)memory->reserved, JC_SYSTEM);
@@ -202,11 +220,13 @@ static void finalize(void *env) {
     if (jc_is_over()) /* in a forked child the list's lock may be held for ever */
         return;
     if (memory->ours) {
+        if (box->counters == memory)
+            box->counters = NULL;
         jc_pool_give_back(box->pool, (int64_t)memory->size);
         give_back(memory);
         return;
     }
-    release(box, memory->size);
+    release(box, weight(memory, memory->size));
     if (box->memory == memory)
         box->memory = NULL;
     for (int64_t at = 0; at < box->memory_count; at++)
@@ -232,8 +252,8 @@ static bool fill(const jc_memory *memory) {
     return true;
 }
 
-/* A memory of a generated loop: in the runtime's pool and in nobody's quota, and not among the guest's. */
-static void *new_memory_of_ours(size_t minimum, size_t reserved, size_t guard, void *out) {
+/* A memory of a generated loop, or of counters: in the runtime's pool and in no quota, and not among the guest's. */
+static void *new_memory_of_ours(size_t minimum, size_t reserved, size_t guard, jc_memory **kept, void *out) {
     jc_box *box = making.box;
     if (minimum > INT64_MAX || !jc_pool_take(box->pool, (int64_t)minimum))
         return jc_wt.wasmtime_error_new("memory of all instances");
@@ -245,14 +265,37 @@ static void *new_memory_of_ours(size_t minimum, size_t reserved, size_t guard, v
     memory->box = box;
     memory->reserved = reserved;
     memory->ours = 1;
+    memory->heap = JC_NO_HEAP;
+    *kept = memory;
     *(linear_memory *)out = (linear_memory){memory, get, grow, finalize};
     return NULL;
+}
+
+/* Where nothing is left of a limit, the guest ends where it begins: a limit of 0 would be none. */
+void jc_meter_begin(jc_box *box) {
+    jc_meter meter = {0, 0, 0};
+    if (box->counters == NULL || box->meter + sizeof meter > box->counters->size)
+        return;
+    if (box->meter_limit != JC_NO_LIMIT) {
+        meter.limit = box->meter_limit > 0 ? (uint64_t)box->meter_limit : 1;
+        meter.spent = box->meter_limit > 0 ? 0 : 1;
+    }
+    memcpy(box->counters->base + box->meter, &meter, sizeof meter);
+}
+
+/* Whether this may be the heap of a module that has references or exceptions. Wasmtime asks for it before all memories
+ * of the module's own: it begins empty, and has no maximum but that of its addresses. A memory of the module's own can
+ * look the same. Then it begins empty, and no module whose first memory does has images: so none goes astray. */
+static bool may_be_heap(size_t minimum, size_t maximum) {
+    bool first = !making.began;
+    making.began = true;
+    return first && minimum == 0 && maximum == (size_t)UINT32_MAX + 1;
 }
 
 static void *new_memory(void *env, void *type, size_t minimum, size_t maximum, size_t reserved, size_t guard,
                         void *out) {
     jc_box *box = making.box;
-    (void)env, (void)type, (void)maximum;
+    (void)env, (void)type;
     if (box == NULL || jc_is_over())
         return jc_wt.wasmtime_error_new("a linear memory was asked for outside an instantiation");
     if (box->memory_count == JC_MEMORIES)
@@ -261,8 +304,19 @@ static void *new_memory(void *env, void *type, size_t minimum, size_t maximum, s
         reserved = minimum;
     if (guard > SIZE_MAX - reserved)
         return jc_wt.wasmtime_error_new("address space");
+    jc_memory *kept;
     if (making.ours)
-        return new_memory_of_ours(minimum, reserved, guard, out);
+        return new_memory_of_ours(minimum, reserved, guard, &kept, out);
+    bool heap = may_be_heap(minimum, maximum);
+    /* Not by its number: whether the heap is among the memories that were made is not known for certain. */
+    if (making.counters != 0 && minimum == making.counters && maximum == making.counters) {
+        void *error = new_memory_of_ours(minimum, reserved, guard, &box->counters, out);
+        if (error != NULL)
+            refuse(box, box->held + (int64_t)minimum, atomic_load(&box->pool->ceiling), JC_RUNTIME);
+        else if (box->meter != 0)
+            jc_meter_begin(box);
+        return error;
+    }
     if (!admit(box, minimum))
         return jc_wt.wasmtime_error_new("memory quota");
     jc_memory *memory = commit(reserved + guard, minimum);
@@ -271,14 +325,18 @@ static void *new_memory(void *env, void *type, size_t minimum, size_t maximum, s
     memory->box = box;
     memory->reserved = reserved;
     memory->ours = 0;
-    if (!fill(memory)) {
+    if (heap) /* it begins with no bytes, so nothing more is due yet */
+        memory->heap = box->throws ? JC_HEAP_OF_EXCEPTIONS : JC_LIKE_A_HEAP;
+    else
+        memory->heap = JC_NO_HEAP;
+    if (!heap && !fill(memory)) {
         release(box, minimum);
         unmap(memory);
         if (box->call != NULL && box->call->stop == JC_GOES_ON)
             box->call->stop = JC_MISREAD;
         return jc_wt.wasmtime_error_new("an image is larger than its memory");
     }
-    making.made++;
+    making.made += !heap;
     box->memories[box->memory_count++] = memory;
     *(linear_memory *)out = (linear_memory){memory, get, grow, finalize};
     return NULL;

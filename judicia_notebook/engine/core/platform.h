@@ -19,12 +19,17 @@
 #define WIN32_LEAN_AND_MEAN
 #include <windows.h>
 #else
+#include <fcntl.h>
+#include <poll.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #if defined(__linux__)
 #include <sys/prctl.h>
 #endif
 #endif
+
+enum { JC_ENDED = 3 }; /* the exit code of a process that its watch has ended */
 
 static inline void jc_yield(void) { sched_yield(); }
 
@@ -148,6 +153,18 @@ static inline void jc_pages_touch(const void *start, size_t size) {
 #endif
 }
 
+/* Whether the system lets this process have so much memory and no more. */
+static inline bool jc_memory_is_limited(void) {
+#if defined(_WIN32)
+    return false;
+#else
+    struct rlimit space, data;
+    if (getrlimit(RLIMIT_AS, &space) != 0 || getrlimit(RLIMIT_DATA, &data) != 0)
+        return true; /* unknown: the careful way */
+    return space.rlim_cur != RLIM_INFINITY || data.rlim_cur != RLIM_INFINITY;
+#endif
+}
+
 /* --- signals --- */
 
 typedef void (*jc_handler)(int);
@@ -212,6 +229,101 @@ static inline void jc_signals_block(jc_signals *before) {
 }
 
 static inline void jc_signals_restore(const jc_signals *before) { pthread_sigmask(SIG_SETMASK, before, NULL); }
+
+#endif
+
+/* --- this thread, before it enters a guest --- */
+
+#if defined(_WIN32)
+
+/* Where its stack ends, below; NULL: that is not known. */
+static inline char *jc_stack_low(void) {
+    ULONG_PTR low, high;
+    GetCurrentThreadStackLimits(&low, &high);
+    return (char *)low;
+}
+
+/* What handles its memory faults; NULL where the system has no signal for them. */
+static inline const void *jc_trap_handler(void) { return NULL; }
+
+#else
+
+#if defined(__APPLE__)
+static inline char *jc_stack_low(void) {
+    pthread_t here = pthread_self();
+    return (char *)pthread_get_stackaddr_np(here) - pthread_get_stacksize_np(here);
+}
+#else
+/* In libc, but not in every header without _GNU_SOURCE. */
+extern int pthread_getattr_np(pthread_t thread, pthread_attr_t *attributes);
+
+static inline char *jc_stack_low(void) {
+    pthread_attr_t attributes;
+    void *low = NULL;
+    size_t size = 0;
+    if (pthread_getattr_np(pthread_self(), &attributes) != 0)
+        return NULL;
+    int failed = pthread_attr_getstack(&attributes, &low, &size);
+    pthread_attr_destroy(&attributes);
+    return failed ? NULL : low;
+}
+#endif
+
+static inline const void *jc_trap_handler(void) {
+    struct sigaction now;
+    if (sigaction(SIGSEGV, NULL, &now) != 0)
+        return NULL;
+    const void *handler;
+    _Static_assert(sizeof handler == sizeof now.sa_handler, "a function's address fits");
+    __builtin_memcpy(&handler, &now.sa_handler, sizeof handler); /* shares its place with sa_sigaction */
+    return handler;
+}
+
+#endif
+
+/* --- a child process of ours: the watch that ends it --- */
+
+#if defined(_WIN32)
+
+static inline bool jc_can_watch(void) { return false; } /* a pipe does not tell that its other end is closed */
+static inline int64_t jc_process_cpu_ns(void) { return jc_cpu_ns(); }
+
+static inline bool jc_is_orphan(int pipe, int64_t parent) {
+    (void)pipe, (void)parent;
+    return false;
+}
+
+static inline void jc_end_process(int pipe, const void *words, size_t length) {
+    (void)pipe, (void)words, (void)length;
+    ExitProcess(JC_ENDED);
+}
+
+#else
+
+static inline bool jc_can_watch(void) { return true; }
+
+/* CPU time of all threads. */
+static inline int64_t jc_process_cpu_ns(void) {
+    struct timespec at;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &at);
+    return (int64_t)at.tv_sec * 1000000000 + at.tv_nsec;
+}
+
+/* Whether the other end of a pipe is closed, or this process has another parent by now. */
+static inline bool jc_is_orphan(int pipe, int64_t parent) {
+    struct pollfd asked = {.fd = pipe, .events = 0, .revents = 0};
+    return (int64_t)getppid() != parent || (poll(&asked, 1, 0) == 1 && (asked.revents & (POLLHUP | POLLERR)) != 0);
+}
+
+/* End this process, whatever its threads do; `words` go into the pipe before, if there is room for them at once. */
+static inline void jc_end_process(int pipe, const void *words, size_t length) {
+    if (length != 0) {
+        fcntl(pipe, F_SETFL, fcntl(pipe, F_GETFL) | O_NONBLOCK);
+        ssize_t written = write(pipe, words, length);
+        (void)written;
+    }
+    _exit(JC_ENDED);
+}
 
 #endif
 

@@ -8,7 +8,9 @@
  *
  * Each tick of a call on the main thread looks where Python's own stands: whatever the program or a host service has
  * set since is counted from there on. Calls that are shorter than a tick need no count. A handler of others that stands
- * before Python's may call it or not: there Python is asked each eighth tick.
+ * before Python's may call it or not: there Python is asked now and then, though no signal may have come. To ask takes
+ * Python's lock, which another thread may hold for long, and the call's wall clock goes on: so a call is asked for only
+ * once it has run for a while, and has run for a while since it was last asked for.
  */
 #include "state.h"
 
@@ -18,10 +20,10 @@ static struct {
     int numbers[64]; /* each is 1 to 64 */
     size_t count;
     uint64_t handled;
-    uint64_t looks;
+    int64_t asked_ns; /* when Python had last run handlers for a tick */
 } watched;
 
-enum { HIDDEN_TICKS = 8 };
+static const int64_t HIDDEN_NS = 80000000;
 
 static struct {
     jc_action action;
@@ -55,8 +57,8 @@ void jc_signals_watch(const int *numbers, size_t length) {
 void jc_signals_handled(uint64_t numbers) { watched.handled = numbers; }
 
 /* The main thread, which alone sets Python's handlers. Where one is new, a signal may have come that was not counted:
- * it counts as come. So it does, now and then, where a handler of others stands before one of Python's. */
-void jc_signals_stand(void) {
+ * it counts as come. Whether a handler of others stands before one of Python's. */
+static bool stand(void) {
     bool hidden = false;
     jc_handler python = atomic_load(&pythons);
     for (size_t at = 0; at < watched.count && python != NULL; at++) {
@@ -67,9 +69,21 @@ void jc_signals_stand(void) {
         else if (now != NULL && now != python && now != count && now != SIG_IGN && now != SIG_DFL)
             hidden = hidden || (watched.handled >> (number - 1) & 1) != 0;
     }
-    if (hidden && ++watched.looks % HIDDEN_TICKS == 0)
-        atomic_fetch_add(&jc_here.signals, 1);
+    return hidden;
 }
+
+void jc_signals_stand(void) { (void)stand(); }
+
+bool jc_signals_came(jc_call *call) {
+    bool hidden = stand();
+    int64_t before = call->signals, now = jc_now_ns();
+    call->signals = atomic_load(&jc_here.signals);
+    if (call->signals != before)
+        return true;
+    return hidden && now - call->began_ns >= HIDDEN_NS && now - watched.asked_ns >= HIDDEN_NS;
+}
+
+void jc_signals_asked(void) { watched.asked_ns = jc_now_ns(); }
 
 /* The main thread, before Python's handler is wrapped, which installs Python's C handler: keep the one of others. */
 void jc_signals_keep(int number) {

@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 from ctypes import Structure, c_char_p, c_int32, c_int64, c_uint32, c_uint64, c_void_p
 
-KINDS, OWNERS, MEMORIES = 5, 3, 24
+KINDS, OWNERS, MEMORIES = 7, 3, 25
 NO_LIMIT = (1 << 63) - 1
 
 
@@ -20,6 +20,8 @@ class Kind(enum.IntEnum):
     MEMORY = 2
     FUEL = 3
     ANSWER = 4
+    PAYLOAD = 5
+    ELEMENTS = 6
 
 
 class Owner(enum.IntEnum):
@@ -41,10 +43,9 @@ class Stop(enum.IntEnum):
     OUTER_STOPPED = 3
     INTERRUPTED = 4
     HOST_FAILED = 5
-    HOST_DIED = 6
-    HOST_REFUSED = 7
-    EXITED = 8
-    MISREAD = 9
+    HOST_REFUSED = 6
+    EXITED = 7
+    MISREAD = 8
 
 
 class Status(enum.IntEnum):
@@ -70,6 +71,7 @@ class Status(enum.IntEnum):
     OVER_MEMORY = 17
     PENDING = 18
     NO_ROOM = 19
+    UNCOUNTED = 20
 
 
 class Phase(enum.IntEnum):
@@ -80,12 +82,71 @@ class Phase(enum.IntEnum):
     IN_FREE = 2
 
 
-class Verdict(enum.IntEnum):
-    """``jc_verdict``: how a Python function that the core called ended."""
+class Given(enum.IntFlag):
+    """``jc_given``: what became of an instance that was given back, and what is due then."""
 
-    DIED = 0
-    DONE = 1
+    KEPT = 1
+    NEXT = 2
+    SURPLUS = 4
+
+
+class Start(enum.IntFlag):
+    """``jc_start_bits``: what is known of the instances of a plugin's code."""
+
+    STARTED = 1
     FAILED = 2
+
+
+class Step(enum.IntEnum):
+    """``jc_step``: how far the making of an instance has come."""
+
+    MADE = 0
+    STARTS = 1
+    INITIALIZES = 2
+
+
+class WayKind(enum.IntEnum):
+    """``jc_way_kind``: what a way gives to the guest."""
+
+    TAKES_NUMBERS = 0
+    TAKES_REQUEST = 1
+
+
+class HostNumber(enum.IntEnum):
+    """The numbers of a host call's row (``enum jc_host_number``), by their names in the recorder's layout."""
+
+    CALL_ID = 0
+    SEQ = enum.auto()
+    AT_NS = enum.auto()
+    WALL_NS = enum.auto()
+    BYTES_IN = enum.auto()
+    BYTES_OUT = enum.auto()
+
+
+class Number(enum.IntEnum):
+    """``jc_number``: the numbers of a call's row."""
+
+    CALL_ID = 0
+    PARENT_CALL_ID = 1
+    INSTANCE_ID = 2
+    INSTANCE_CALL = 3
+    STARTED_NS = 4
+    QUEUE_NS = 5
+    SETUP_NS = 6
+    ENCODE_NS = 7
+    GUEST_NS = 8
+    HOST_NS = 9
+    DECODE_NS = 10
+    LOCK_NS = 11
+    CPU_NS = 12
+    FUEL_USED = 13
+    MEMORY_BYTES = 14
+    MEMORY_PEAK_BYTES = 15
+    GROWS_REFUSED = 16
+    BYTES_IN = 17
+    BYTES_OUT = 18
+    HOST_CALLS = 19
+    DENIED = 20
 
 
 class Limits(Structure):
@@ -119,7 +180,46 @@ class Call(Structure):
         ("kind", c_int32),
         ("owner", c_int32),
         ("stop", c_int32),
+        ("status", c_int32),
+        ("half", c_int32),
+        ("ended", c_int32),
+        ("fresh", c_int32),
+        ("step", c_int32),
+        ("host_calls", c_int64),
+        ("denied", c_int64),
+        ("refused_wanted", c_int64),
+        ("refused_limit", c_int64),
+        ("refused_owner", c_int32),
+        ("packed", c_uint64),
+        ("staging", c_void_p),
+        ("staging_room", c_uint64),
+        ("thread", c_void_p),
+        ("keeps_lock", c_int32),
+        ("by_signal", c_int32),
+        ("raised", c_void_p),
+        ("python", c_void_p),
+        ("refusals", c_void_p),
+        ("way", c_void_p),
+        ("next", c_void_p),
+        ("before", c_void_p),
+        ("entered_ns", c_int64),
+        ("ended_ns", c_int64),
+        ("numbers", c_int64 * len(Number)),
     ]
+
+
+class Key(Structure):
+    """``jc_key``"""
+
+    c_name = "jc_key"
+    _fields_ = [("place", c_int64), ("version", c_uint64), ("object", c_void_p), ("own", c_void_p)]
+
+
+class Walker(Structure):
+    """``jc_walker``"""
+
+    c_name = "jc_walker"
+    _fields_ = [("id", c_int64), ("token", c_int64), ("call", c_void_p), ("way", c_void_p)]
 
 
 class Pool(Structure):
@@ -141,8 +241,16 @@ class Memory(Structure):
         ("reserved", c_uint64),
         ("mapped", c_uint64),
         ("ours", c_int64),
+        ("heap", c_int64),
         ("next", c_void_p),
     ]
+
+
+class Meter(Structure):
+    """``jc_meter``"""
+
+    c_name = "jc_meter"
+    _fields_ = [("spent", c_uint64), ("limit", c_uint64), ("ended", c_uint64)]
 
 
 class Box(Structure):
@@ -162,6 +270,10 @@ class Box(Structure):
         ("profile", c_void_p),
         ("memories", c_void_p * MEMORIES),
         ("memory", c_void_p),
+        ("counters", c_void_p),
+        ("meter", c_uint64),
+        ("meter_limit", c_int64),
+        ("counters_size", c_uint64),
         ("memory_count", c_int64),
         ("loop_count", c_int64),
         ("held", c_int64),
@@ -171,9 +283,10 @@ class Box(Structure):
         ("refused_owner", c_int32),
         ("in_host_call", c_int32),
         ("starting", c_int32),
-        ("verdict", c_int32),
         ("phase", c_int32),
         ("broken", c_int32),
+        ("known", c_int32),
+        ("throws", c_int32),
         ("fuel_set", c_uint64),
         ("limited_elements", c_int64),
         ("trap", c_void_p),
@@ -187,8 +300,13 @@ class Box(Structure):
         ("packed", c_uint64),
         ("answer", c_uint64),
         ("answer_length", c_uint64),
-        ("staging", c_void_p),
-        ("staging_room", c_uint64),
+        ("code", c_int64),
+        ("number", c_int64),
+        ("calls", c_int64),
+        ("generation", c_int64),
+        ("idle", c_void_p),
+        ("functions", c_void_p),
+        ("function_room", c_int64),
         ("write_ns", c_int64),
         ("run_ns", c_int64),
         ("read_ns", c_int64),
@@ -252,6 +370,51 @@ class Image(Structure):
     _fields_ = [("memory", c_uint64), ("offset", c_uint64), ("length", c_uint64), ("bytes", c_char_p)]
 
 
+class Template(Structure):
+    """``jc_template``. What it points to is kept by who makes it."""
+
+    c_name = "jc_template"
+    _fields_ = [
+        ("engine", c_void_p),
+        ("pre", c_void_p),
+        ("images", c_void_p),
+        ("image_count", c_uint64),
+        ("pool", c_void_p),
+        ("samples", c_void_p),
+        ("has_allocator", c_int32),
+        ("is_reactor", c_int32),
+    ]
+
+
+class Supply(Structure):
+    """``jc_supply``"""
+
+    c_name = "jc_supply"
+    _fields_ = [
+        ("module", c_char_p),
+        ("module_length", c_uint64),
+        ("name", c_char_p),
+        ("name_length", c_uint64),
+        ("exported", c_char_p),
+        ("exported_length", c_uint64),
+    ]
+
+
+class Supplied(Structure):
+    """``jc_supplied``. What it points to is kept by who makes it."""
+
+    c_name = "jc_supplied"
+    _fields_ = [
+        ("linker", c_void_p),
+        ("module", c_void_p),
+        ("provider", c_void_p),
+        ("images", c_void_p),
+        ("image_count", c_uint64),
+        ("supplies", c_void_p),
+        ("count", c_uint64),
+    ]
+
+
 class Sample(Structure):
     """``jc_sample``"""
 
@@ -280,4 +443,43 @@ class Ticker(Structure):
     ]
 
 
-SHARED = (Limits, Call, Pool, Memory, Box, Column, Loop, Profile, Image, Sample, Ticker)
+class Verdict(Structure):
+    """``jc_verdict``: why a child process ended itself, and what its call had used."""
+
+    c_name = "jc_verdict"
+    _fields_ = [
+        ("kind", c_int64),
+        ("owner", c_int64),
+        ("limit", c_int64),
+        ("used", c_int64),
+        ("setup_ns", c_int64),
+        ("inside_ns", c_int64),
+        ("cpu_ns", c_int64),
+        ("host_ns", c_int64),
+        ("host_calls", c_int64),
+        ("denied", c_int64),
+        ("memory_before", c_int64),
+        ("memory", c_int64),
+        ("grows_refused", c_int64),
+    ]
+
+
+SHARED = (
+    Limits,
+    Call,
+    Key,
+    Walker,
+    Pool,
+    Memory,
+    Box,
+    Column,
+    Loop,
+    Profile,
+    Image,
+    Template,
+    Supply,
+    Supplied,
+    Sample,
+    Ticker,
+    Verdict,
+)

@@ -27,6 +27,16 @@ static void sleep_ns(int64_t ns) {
         ;
 }
 
+/* Sleep until one interval after the last turn was due; when this one was. A turn that came late is followed by one in
+ * time, so that delays do not add up. Turns that were missed are left out. */
+static int64_t sleep_until_due(int64_t last, int64_t interval) {
+    if (interval <= 0)
+        interval = TICK_NS;
+    int64_t now = jc_now_ns(), due = last + interval > now ? last + interval : now + interval;
+    sleep_ns(due - now);
+    return due;
+}
+
 static void park(jc_ticker *ticker) {
     atomic_store(&ticker->parked, 1);
     if (atomic_load(&ticker->running) == 0) {
@@ -50,16 +60,18 @@ static void *tick_for_ever(void *unused) {
     jc_ticker *ticker = &jc_here.ticker;
     (void)unused;
     jc_name_thread("judicia-ticker"); /* for `top -H`; the system has room for 15 characters */
+    int64_t due = jc_now_ns();
     for (int idle = 0;;) {
         if (idle >= IDLE_TICKS) {
             park(ticker);
             idle = 0;
+            due = jc_now_ns();
         }
-        int64_t interval = atomic_load(&ticker->interval_ns);
-        sleep_ns(interval > 0 ? interval : TICK_NS);
+        due = sleep_until_due(due, atomic_load(&ticker->interval_ns));
         if (atomic_load(&ticker->running) > 0) {
             idle = 0;
             advance();
+            jc_watch_look();
             atomic_fetch_add(&ticker->ticks, 1);
         } else {
             idle++;

@@ -15,6 +15,8 @@
 
 #define JC_WASMTIME(X)                                                                                                 \
     X(void *, wasmtime_func_call_unchecked, (void *context, const void *func, void *slots, size_t count, void **trap)) \
+    X(void, wasm_trap_delete, (void *trap))                                                                            \
+    X(void, wasmtime_error_delete, (void *error))                                                                      \
     X(void *, wasmtime_context_set_fuel, (void *context, uint64_t fuel))                                               \
     X(void *, wasmtime_context_get_fuel, (const void *context, uint64_t *fuel))                                        \
     X(void *, wasmtime_context_get_data, (const void *context))                                                        \
@@ -28,6 +30,13 @@
       (void *store, int64_t memory, int64_t elements, int64_t instances, int64_t tables, int64_t memories))            \
     X(void, wasmtime_store_epoch_deadline_callback, (void *store, void *callback, void *data, void *finalizer))        \
     X(void *, wasmtime_instance_pre_instantiate, (const void *pre, void *context, void *instance, void **trap))        \
+    X(void *, wasmtime_linker_clone, (void *linker))                                                                   \
+    X(void, wasmtime_linker_delete, (void *linker))                                                                    \
+    X(void *, wasmtime_linker_define,                                                                                  \
+      (void *linker, void *context, const void *module, size_t module_length, const void *name, size_t name_length,    \
+       const void *item))                                                                                              \
+    X(void *, wasmtime_linker_instantiate,                                                                             \
+      (const void *linker, void *context, const void *module, void *instance, void **trap))                            \
     X(bool, wasmtime_instance_export_get,                                                                              \
       (void *context, const void *instance, const void *name, size_t length, void *item))                              \
     X(void *, wasmtime_memory_data, (const void *context, const void *memory))                                         \
@@ -55,6 +64,7 @@ extern jc_wasmtime jc_wt;
       "wasmtime_store_epoch_deadline_callback 1")                                                                      \
     X(void *, jc_host_call_callback, (void *env, void *caller, void *slots, size_t count),                             \
       "wasmtime_linker_define_func_unchecked 6")                                                                       \
+    X(void, jc_let_go_callback, (void *env), "wasmtime_linker_define_func_unchecked 8")                                \
     X(void *, jc_new_memory_callback,                                                                                  \
       (void *env, void *type, size_t minimum, size_t maximum, size_t reserved, size_t guard, void *memory),            \
       "wasmtime_memory_creator new_memory")                                                                            \

@@ -12,11 +12,14 @@ import pytest
 
 import judicia_notebook as jn
 from judicia_notebook.engine.core import CORE, functions
+from judicia_notebook.engine.core.builtin import write
 from judicia_notebook.engine.core.structs import Status
 from judicia_notebook.engine.invocation import Invocation
 from judicia_notebook.engine.limits import FixedBudget, Limits
 from judicia_notebook.engine.memory import recycled_bytes
 from judicia_notebook.engine.sandbox import Sandbox
+from tests.support.guests import wat
+from tests.support.waiting import until
 
 Load = Callable[..., jn.Plugin]
 Make = Callable[[], Sandbox]
@@ -27,6 +30,19 @@ CELL = """(memory (export "memory") 4)
 (func (export "add") (param i32) (result i32) (i32.add (local.get 0) (i32.const 1)))
 (func (export "fill") (param i32) (result i32)
   (memory.fill (i32.const 0) (i32.const 0xAB) (i32.const 0x40000)) (i32.const 0))"""
+
+ASK = """(func (export "ask") (param i32 i32) (result i64)
+  (call $judicia:clock.now (i32.const 0) (i32.const 0)))"""
+ASK_AND_STAY = """(module
+  (import "judicia:clock" "now" (func $now (param i32 i32) (result i64)))
+  (memory (export "memory") 1)
+  (global $stays (mut i32) (i32.const 0))
+  (func (export "judicia_alloc") (param i32) (result i32)
+    (loop $on (br_if $on (global.get $stays)))
+    (i32.const 1024))
+  (func (export "judicia_free") (param i32 i32))
+  (func (export "stay") (global.set $stays (i32.const 1)))
+  (func (export "ask") (param i32 i32) (result i64) (call $now (i32.const 0) (i32.const 0))))"""
 
 
 @pytest.fixture
@@ -65,11 +81,50 @@ def test_a_function_of_another_store_is_refused(make: Make, call: Invocation) ->
     assert functions.run(one.pointer, *theirs.arguments[1:]) == Status.FOREIGN
     assert functions.exchange(one.pointer, theirs.function, b"", 0) == Status.FOREIGN
     ctypes.memmove(one.box.fields.alloc, theirs.function, 16)
-    assert functions.write(one.pointer, b"abc", 3) == Status.FOREIGN
+    assert write(one.box.pointer, b"abc") == -Status.FOREIGN
     one.export("add").write((41).to_bytes(16, "little"))
     one.run(one.export("add"))
     assert one.export("add").read() == (42,)
     one.leave()
+
+
+def test_a_host_function_of_code_that_is_closed_ends_the_call(rt: jn.Runtime, load: Load, call: Invocation) -> None:
+    """Wasmtime still has it, for the instances that are there; Python does not."""
+    linkage = load(ASK)._code.linkage
+    sandbox = Sandbox(linkage, rt._platform.pool)
+    sandbox.enter(call)
+    sandbox.instantiate()
+    linkage.close()
+    with pytest.raises(jn.HostFailure) as caught:
+        sandbox.run_pair(sandbox.export("ask"), 0, 0)
+    assert str(caught.value.__cause__) == "a host call outside any call"
+    sandbox.leave()
+    sandbox.close()
+
+
+def test_an_allocator_that_goes_on_for_long_in_a_host_call_gives_the_lock_away(rt: jn.Runtime) -> None:
+    """Short calls keep Python's lock. A thread that needs it to cancel this one gets it at a tick."""
+    plugin = rt.load(wat(ASK_AND_STAY), name="guest", grant=["wall_clock"], quota={"cpu": "5s", "wall": "20s"})
+    for _ in range(3):
+        assert "ok" in plugin.call("ask")
+    plugin.raw("stay")()
+    is_over = threading.Event()
+
+    def cancel() -> None:
+        while not is_over.is_set():
+            for running in plugin._deployment.running_calls:
+                running.scope.cancel()
+
+    thread = threading.Thread(target=cancel)
+    thread.start()
+    try:
+        outcome = plugin.attempt("ask")
+    finally:
+        is_over.set()
+        thread.join()
+    assert isinstance(outcome.error, jn.Cancelled)
+    assert outcome.record is not None
+    assert outcome.record.cpu_ms < 5000  # or the limit of CPU time has stopped it, and the cancel came behind that
 
 
 def test_a_box_that_no_thread_is_inside_of_runs_nothing(make: Make) -> None:
@@ -78,8 +133,8 @@ def test_a_box_that_no_thread_is_inside_of_runs_nothing(make: Make) -> None:
     assert functions.run(*export.arguments) == Status.FOREIGN
     assert functions.exchange(sandbox.pointer, export.function, b"", 0) == Status.FOREIGN
     assert functions.exchange_end(sandbox.pointer) == Status.FOREIGN
-    assert functions.write(sandbox.pointer, b"abc", 3) == Status.FOREIGN
-    assert functions.instantiate(sandbox.pointer, sandbox.linkage.pre, None, 0) == Status.FOREIGN
+    assert write(sandbox.box.pointer, b"abc") == -Status.FOREIGN
+    assert functions.instantiate(sandbox.pointer, sandbox.linkage.pre, None, None, 0) == Status.FOREIGN
     sandbox.close()
     assert functions.run(*export.arguments) == Status.FOREIGN
 
@@ -134,6 +189,7 @@ def test_one_thread_at_a_time_is_inside_and_the_store_goes_once(make: Make) -> N
         threads = [threading.Thread(target=work, args=(sandbox, inside, most, statuses)) for _ in range(4)]
         for thread in threads:
             thread.start()
+        until(lambda most=most: most)  # type: ignore[misc]
         time.sleep(0.1)
         sandbox.close()
         for thread in threads:

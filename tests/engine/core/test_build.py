@@ -135,3 +135,31 @@ def test_ziglang_is_a_build_requirement_only_where_nothing_else_helps(
     builder.find_compiler.cache_clear()
     monkeypatch.setenv("CC", "cc")
     assert hook.dependencies() == []
+
+
+@POSIX
+@pytest.mark.parametrize("target", builder.TARGETS)
+def test_a_wheel_for_another_machine_has_its_library_and_its_tag(
+    target: str, hook: Any, no_compiler: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a compiler that writes down what it was asked for."""
+    script = 'words="$*"; while [ "$1" != -o ]; do shift; done; echo "$words" >"$2"'
+    monkeypatch.setattr(builder, "zig", lambda: [str(add_compiler(no_compiler, "zig", script))])
+    monkeypatch.setenv("JUDICIA_CORE_TARGET", target)
+    data: dict[str, Any] = {"force_include": {}}
+    assert hook.dependencies() == [builder.ZIGLANG]
+    hook.initialize("standard", data)
+    assert data["tag"] == f"py3-none-{builder.TARGETS[target]}"
+    ((library, inside),) = data["force_include"].items()
+    assert f"--target={target}" in Path(library).read_text().split()
+    ending = {"linux": "so", "macos": "dylib", "windows": "dll"}[target.split("-")[1].partition(".")[0]]
+    assert inside == f"judicia_notebook/engine/core/judicia_core.{ending}"
+    hook.finalize("standard", data, "")
+    assert not Path(library).exists()
+
+
+def test_a_wheel_for_an_unknown_machine_is_refused_by_the_names_of_those_known(tmp_path: Path) -> None:
+    with pytest.raises(
+        builder.CannotBuildError, match="no wheel is made for riscv64-linux-musl: it is one of x86_64-linux-gnu"
+    ):
+        builder.build_for("riscv64-linux-musl", tmp_path)

@@ -1,6 +1,6 @@
 """A Python function that the core called and that did not come to its last line: the guest stops, the error is raised.
 
-Whatever ends such a function before its ``try``, ctypes prints it, and would let the guest go on with a stale answer.
+Also what ends such a function before its first line: a tracer, an exception that waited for its thread, a handler.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ DEATHS = {
         """
 class Struck(Exception): pass
 def strike(frame, event, argument):
-    if frame.f_code.co_name == "_on_host_call" and served: raise Struck
+    if frame.f_code.co_name == "_answer" and served: raise Struck
 def first(): sys.settrace(strike) if len(served) == 1 else None
 """,
         "HostFailure by Struck, served 1, host_failure",
@@ -50,12 +50,12 @@ def first(): sys.settrace(strike) if len(served) == 1 else None
         """
 class Struck(Exception): pass
 def strike(frame, event, argument):
-    if frame.f_code.co_name == "_on_host_call" and served: raise Struck
+    if frame.f_code.co_name == "_answer" and served: raise Struck
 def first():
     sys.unraisablehook = lambda _: None
     if len(served) == 1: sys.settrace(strike)
 """,
-        "HostFailure by RuntimeError, served 1, host_failure",
+        "HostFailure by Struck, served 1, host_failure",
     ),
     "an exception waits for its thread": (
         """
@@ -89,11 +89,11 @@ signal.signal(signal.SIGALRM, signal.default_int_handler)
         "KeyboardInterrupt by KeyboardInterrupt, served 1, cancelled",
     ),
 }
-"""What a service does in its first call, so that the second callback dies before its ``try``; and how the call ends."""
+"""What a service does in its first call, so that the second one dies before its first line; and how the call ends."""
 
 
 @pytest.mark.parametrize("death", DEATHS)
-def test_a_host_callback_that_dies_before_its_try_is_never_believed(survives: Survives, death: str) -> None:
+def test_a_host_function_that_dies_before_its_first_line_is_never_believed(survives: Survives, death: str) -> None:
     program, expected = DEATHS[death]
     said = survives(
         SERVING
@@ -116,13 +116,13 @@ alive(p)
     assert said == [expected, "alive"]
 
 
-def test_the_function_that_runs_signal_handlers_is_not_believed_either(survives: Survives) -> None:
+def test_the_function_that_is_asked_behind_signal_handlers_is_not_believed_either(survives: Survives) -> None:
     said = survives(
         SERVING
         + """
 class Struck(Exception): pass
 def strike(frame, event, argument):
-    if frame.f_code.co_name == "_run_handlers": raise Struck
+    if frame.f_code.co_name == "is_interrupted": raise Struck
 signal.signal(signal.SIGALRM, lambda *_: None)
 p = load('(func (export "spin") (param i32 i32) (result i64) (loop $on (br $on)) unreachable)',
          quota={"cpu": "20s", "wall": "20s"})

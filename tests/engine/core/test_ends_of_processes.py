@@ -12,6 +12,8 @@ from tests.support.programs import DEADLINE, PRELUDE
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="it forks; enable: run on Linux or macOS")
 
+EXITS, FORKS = (40, 100) if os.environ.get("SOAK") else (3, 12)
+
 RUNNING = """
 from judicia_notebook.host.clock import ClockService
 def inner(self, scope, request):  # a plugin inside a plugin's host call
@@ -55,10 +57,11 @@ ENDINGS = {
 }
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_a_process_ends_well_while_daemon_threads_compute_and_make_host_calls(ending: str) -> None:
     program = RUNNING + "print('leaving', flush=True)\n" + ENDINGS[ending]
-    for _ in range(int(os.environ.get("EXITS", "7"))):
+    for _ in range(EXITS):
         assert run(program) == (0, "leaving\n", "")
 
 
@@ -81,7 +84,7 @@ def child():
              functions.ticker_wake() == Status.FORKED, bool(box.box.fields.store)}
     return said == {"refused", True} or said
 handle = p.submit("spin")
-while not (running := [call for call in p._activity.running.values() if call.instance]): time.sleep(0.001)
+while not (running := [call for call in p._deployment.running_calls if call.instance]): time.sleep(0.001)
 box, call = running[0].instance.sandbox, running[0].scope
 results = []
 for _ in range(FORKS):
@@ -101,18 +104,19 @@ print(results)
 """
 
 
+@pytest.mark.soak
 def test_a_forked_child_is_refused_at_once_whatever_ran_at_the_fork() -> None:
     """At some of the forks another thread has a lock of the core's: in the child it is held for ever."""
-    forks = int(os.environ.get("FORKS", "12"))
-    code, said, errors = run(RUNNING + f"FORKS = {forks}\n" + IN_THE_CHILD)
-    assert (said, errors, code) == (f"{[0] * forks}\n", "", 0)
+    code, said, errors = run(RUNNING + f"FORKS = {FORKS}\n" + IN_THE_CHILD)
+    assert (said, errors, code) == (f"{[0] * FORKS}\n", "", 0)
 
 
+@pytest.mark.soak
 def test_a_forked_child_ends_as_any_process_does() -> None:
     program = """
 pid = os.fork()
 if pid == 0: sys.exit(0)  # with all finalizers
 print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
 """
-    for _ in range(3):
+    for _ in range(EXITS):
         assert run(RUNNING + program) == (0, "0\n", "")

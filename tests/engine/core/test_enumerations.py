@@ -19,12 +19,15 @@ SHARED = {
     "jc_stop": structs.Stop,
     "jc_status": structs.Status,
     "jc_phase": structs.Phase,
-    "jc_verdict": structs.Verdict,
+    "jc_step": structs.Step,
+    "jc_number": structs.Number,
+    "jc_host_number": structs.HostNumber,
 }
+COUNTS = {"JC_KINDS", "JC_OWNERS", "JC_NUMBERS", "JC_HOST_NUMBERS"}
 
 
 def members_of(body: str) -> dict[str, int]:
-    """The numbers of an enumeration's members; one that only counts the others (``JC_KINDS``) is left out."""
+    """The numbers of an enumeration's members; those that only count the others are left out."""
     found: dict[str, int] = {}
     number = count()
     for member in re.sub(r"/\*.*?\*/", "", body, flags=re.DOTALL).split(","):
@@ -34,7 +37,7 @@ def members_of(body: str) -> dict[str, int]:
         if value:  # ``JC_RUNTIME = JC_OWNERS``: the count before it
             number = count(found[value])
         found[name] = next(number)
-    return {name.removeprefix("JC_"): at for name, at in found.items() if name not in {"JC_KINDS", "JC_OWNERS"}}
+    return {re.sub("^JC_(OF_)?", "", name): at for name, at in found.items() if name not in COUNTS}
 
 
 @pytest.mark.parametrize("name", SHARED)

@@ -6,6 +6,7 @@ import ctypes
 import random
 import time
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 import psutil
@@ -54,6 +55,15 @@ def test_the_gate_finds_what_a_slow_reader_finds(text: bytes, limits: tuple[int,
     assert report.verdict == expected
     if report.verdict in {OK, *gate.FAULTS}:
         assert {name: getattr(report, name) for name in NAMES} == {name: getattr(shape, name) for name in NAMES}
+    assert gate.is_ordinary(text, max_depth, max_values) is (expected == OK)
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), (b"1",), ("1", 9, 9), (bytearray(b"1"), 9, 9), (b"1", -1, 9), (b"1", 9, -1), (b"1", 1 << 70, 9)]
+)
+def test_what_it_cannot_measure_at_once_is_not_called_ordinary(arguments: tuple[Any, ...]) -> None:
+    assert gate.is_ordinary(b"1", 9, 9)
+    assert gate.is_ordinary(*arguments) is False  # and no error is left behind
 
 
 @given(TEXTS, st.integers(PIECE - 200, PIECE + 200))

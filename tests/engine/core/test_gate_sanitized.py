@@ -1,4 +1,5 @@
-"""The gate under AddressSanitizer and UBSan, with and without SSE2: no text makes it look beside it or overflow."""
+"""The gate and the proof of exactness under AddressSanitizer and UBSan, with and without SSE2: no text makes them look
+beside it or overflow."""
 
 from __future__ import annotations
 
@@ -21,14 +22,15 @@ BUILDS = {"ordinary": (), "portable": ("-DJC_GATE_PORTABLE",), "without_int128":
 
 @pytest.fixture(scope="module")
 def libraries(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """The gate alone, built in each way."""
+    """What reads texts, built in each way."""
     if shutil.which("gcc") is None:
         pytest.skip("no C compiler; enable: apt-get install gcc")
     folder = tmp_path_factory.mktemp("sanitized")
     made = []
     for name, flags in BUILDS.items():
         made.append(folder / f"gate_{name}.so")
-        command = ["gcc", *sources.FLAGS, *SANITIZED, *flags, "-o", made[-1], sources.FOLDER / "gate.c"]
+        files = [sources.FOLDER / name for name in ("gate.c", "exact.c", "python.c")]
+        command = ["gcc", *sources.FLAGS, *SANITIZED, *flags, "-o", made[-1], *files]
         done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
         if "asan" in done.stderr and "find" in done.stderr:
             pytest.skip("no AddressSanitizer; enable: apt-get install gcc libasan8")
@@ -36,7 +38,9 @@ def libraries(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return made
 
 
-def fuzz(texts: int, libraries: list[Path], options: str = "") -> subprocess.CompletedProcess[str]:
+def fuzz(
+    texts: int, libraries: list[Path], options: str = "", module: str = "gate_fuzz"
+) -> subprocess.CompletedProcess[str]:
     runtime = subprocess.run(["gcc", "-print-file-name=libasan.so"], capture_output=True, text=True).stdout.strip()
     environment = {
         **os.environ,
@@ -45,12 +49,17 @@ def fuzz(texts: int, libraries: list[Path], options: str = "") -> subprocess.Com
         "PYTHONMALLOC": "malloc",
         "PYTHONPATH": str(ROOT),
     }
-    command = [sys.executable, "-m", "tests.engine.core.gate_fuzz", str(texts), *map(str, libraries)]
+    command = [sys.executable, "-m", f"tests.engine.core.{module}", str(texts), *map(str, libraries)]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=LONG_PATIENCE)
 
 
 def test_no_text_makes_it_look_beside_the_text(libraries: list[Path]) -> None:
     done = fuzz(TEXTS, libraries)
+    assert done.returncode == 0, done.stderr[-5000:]
+
+
+def test_no_text_makes_the_proof_look_beside_the_text(libraries: list[Path]) -> None:
+    done = fuzz(TEXTS, libraries, module="exact_fuzz")
     assert done.returncode == 0, done.stderr[-5000:]
 
 

@@ -1,11 +1,15 @@
 """Limits and cancels hold while another Python thread has Python's lock: by the core's clocks, in error and row.
 
-The deadlines are wide. How late a guest is stopped, ``benchmarks/limits_under_load.py`` measures.
+A guest that waited for the lock would take as long as the other thread has it: its time is compared with that, in a few
+tries, since the machine may pause in one. How late a guest is stopped, ``benchmarks/limits_under_load.py`` measures.
 """
 
 from __future__ import annotations
 
 import ctypes
+import faulthandler
+import functools
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +22,7 @@ from judicia_notebook.engine.core import CORE, functions, structs
 from judicia_notebook.engine.core.structs import Kind, Owner, Stop
 from judicia_notebook.engine.limits import Limits, LiveLimits
 from judicia_notebook.runtime.handle import CallHandle
+from tests.support.waiting import in_some_try
 
 Load = Callable[..., jn.Plugin]
 
@@ -29,20 +34,31 @@ SPIN = '(func (export "spin") (param i32 i32) (result i64) (loop $on (br $on)) u
 def plugin(load: Load) -> jn.Plugin:
     plugin = load(SPIN, quota={"cpu": "60s", "wall": "60s", "memory": "8MiB"})
     plugin.call("echo", 1)  # it has an instance
+    turns()
     return plugin
 
 
-def hold() -> None:
-    """Keep Python's lock for more than a second, in one step of the interpreter."""
+@functools.cache
+def turns() -> int:
+    """What takes so long; found out before there is a call, or the lock would be free for a moment meanwhile."""
     began = time.perf_counter()
     sum(range(5_000_000))
-    sum(range(int(5_000_000 * HELD_SECONDS / (time.perf_counter() - began))))
+    return int(5_000_000 * HELD_SECONDS / (time.perf_counter() - began))
+
+
+def hold() -> float:
+    """Keep Python's lock for more than a second, in one step of the interpreter; how many seconds."""
+    began = time.perf_counter()
+    sum(range(turns()))
+    return time.perf_counter() - began
 
 
 def begun(plugin: jn.Plugin, **quota: Any) -> CallHandle:
     """A call whose guest computes in another thread."""
+    plugin.policy.set_quota(memory="8MiB")
+    assert plugin.call("echo", 1) == 1
     handle = plugin.submit("spin", quota=quota)
-    while not (running := tuple(plugin._activity.running.values())) or running[0].scope.started_ns == 0:
+    while not (running := plugin._deployment.running_calls) or running[0].scope.started_ns == 0:
         time.sleep(0.001)
     time.sleep(0.02)
     return handle
@@ -57,42 +73,125 @@ def ended(handle: CallHandle) -> jn.CallError:
 @pytest.mark.alone
 @pytest.mark.parametrize("kind", ["cpu", "wall"])
 def test_a_limit_of_time_holds_while_another_thread_has_the_lock(plugin: jn.Plugin, kind: str) -> None:
-    handle = begun(plugin, **{kind: "200ms"})
-    hold()
-    error = ended(handle)
-    assert isinstance(error, jn.QuotaExceeded)
-    assert (error.quota, error.limit, error.per_call) == (kind, 0.2, True)
-    assert 0.2 < error.used < HELD_SECONDS / 2
+    def attempt() -> None:
+        handle = begun(plugin, **{kind: "200ms"})
+        held = hold()
+        error = ended(handle)
+        assert isinstance(error, jn.QuotaExceeded)
+        assert (error.quota, error.limit, error.per_call) == (kind, 0.2, True)
+        assert 0.2 < error.used < held / 2
+
+    in_some_try(attempt)
 
 
 @pytest.mark.alone
 def test_the_wait_for_the_lock_behind_a_guest_is_not_the_guests(plugin: jn.Plugin) -> None:
-    before = time.perf_counter()
-    handle = begun(plugin, wall="200ms")
-    hold()
-    record = ended(handle).record
-    outside_ms = (time.perf_counter() - before) * 1e3
-    assert record is not None
-    assert 150 < record.guest_ms < HELD_SECONDS * 500
-    assert record.wall_ms < HELD_SECONDS * 500
-    assert record.lock_ms > HELD_SECONDS * 250
-    assert record.wall_ms + record.lock_ms <= outside_ms
+    def attempt() -> None:
+        before = time.perf_counter()
+        handle = begun(plugin, wall="200ms")
+        held_ms = hold() * 1e3
+        record = ended(handle).record
+        outside_ms = (time.perf_counter() - before) * 1e3
+        assert record is not None
+        assert 150 < record.guest_ms < held_ms / 2
+        assert record.wall_ms < held_ms / 2
+        assert record.lock_ms > held_ms / 4
+        assert record.wall_ms + record.lock_ms <= outside_ms
+
+    in_some_try(attempt)
 
 
 @pytest.mark.alone
 @pytest.mark.parametrize("way", ["cancel", "memory"])
 def test_a_running_guest_is_stopped_while_another_thread_has_the_lock(plugin: jn.Plugin, way: str) -> None:
-    handle = begun(plugin)
-    if way == "cancel":
-        handle.cancel()
-    else:
-        plugin.policy.set_quota(memory="1KiB")
-    hold()
-    error = ended(handle)
-    assert isinstance(error, jn.Cancelled if way == "cancel" else jn.QuotaExceeded)
-    record = error.record
-    assert record is not None
-    assert record.guest_ms < HELD_SECONDS * 500
+    def attempt() -> None:
+        handle = begun(plugin)
+        if way == "cancel":
+            handle.cancel()
+        else:
+            plugin.policy.set_quota(memory="1KiB")
+        held = hold()
+        error = ended(handle)
+        assert isinstance(error, jn.Cancelled if way == "cancel" else jn.QuotaExceeded)
+        record = error.record
+        assert record is not None
+        assert record.guest_ms < held * 500
+
+    in_some_try(attempt)
+
+
+def held_up(
+    plugin: jn.Plugin, quota: dict[str, str], tell: Callable[[], object] = lambda: None
+) -> tuple[jn.CallError, float]:
+    """How a call on this thread ends, whose guest computes while another thread has the lock, and for how long."""
+    held: list[float] = []
+
+    def meanwhile() -> None:
+        while not (running := plugin._deployment.running_calls) or running[0].scope.started_ns == 0:
+            time.sleep(0.001)
+        time.sleep(0.02)
+        tell()
+        held.append(hold())
+
+    plugin.policy.set_quota(memory="8MiB")
+    assert plugin.call("echo", 1) == 1
+    thread = threading.Thread(target=meanwhile)
+    thread.start()
+    try:
+        error = plugin.attempt("spin", quota=quota).error
+    finally:
+        thread.join()
+    assert isinstance(error, jn.CallError)
+    return error, held[0]
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize("kind", ["cpu", "wall"])
+def test_a_limit_of_time_holds_on_the_main_thread_while_another_one_has_the_lock(plugin: jn.Plugin, kind: str) -> None:
+    assert threading.current_thread() is threading.main_thread()  # whose ticks look for signals
+
+    def attempt() -> None:
+        error, held = held_up(plugin, {kind: "200ms"})
+        assert isinstance(error, jn.QuotaExceeded)
+        assert error.quota == kind
+        assert 0.2 < error.used < held / 2
+
+    in_some_try(attempt)
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize("way", ["cancel", "memory"])
+def test_a_guest_on_the_main_thread_is_stopped_while_another_one_has_the_lock(plugin: jn.Plugin, way: str) -> None:
+    def tell() -> None:
+        if way == "cancel":
+            plugin.cancel_calls()
+        else:
+            plugin.policy.set_quota(memory="1KiB")
+
+    def attempt() -> None:
+        error, held = held_up(plugin, {}, tell)
+        assert isinstance(error, jn.Cancelled if way == "cancel" else jn.QuotaExceeded)
+        assert error.record is not None
+        assert error.record.guest_ms < held * 500
+
+    in_some_try(attempt)
+
+
+@pytest.mark.alone
+def test_a_short_call_is_not_held_up_by_a_handler_that_stands_before_pythons(plugin: jn.Plugin) -> None:
+    """There Python is asked for signals now and then, which takes the lock."""
+    faulthandler.register(signal.SIGINT, chain=True)
+
+    def attempt() -> None:
+        error, held = held_up(plugin, {"wall": "60ms"})
+        assert isinstance(error, jn.QuotaExceeded)
+        assert error.used < held / 2
+
+    try:
+        for _ in range(4):
+            in_some_try(attempt)
+    finally:
+        faulthandler.unregister(signal.SIGINT)
 
 
 def test_all_limits_of_one_change_are_one_version(plugin: jn.Plugin) -> None:
