@@ -25,9 +25,13 @@ CAPABILITIES: Final[Mapping[str, str]] = MappingProxyType(
         "write_shared_memory": "write shared memory regions; scope: their names",
         "wall_clock": "read the time of day",
         "random": "draw random bytes",
+        "imports": "call Python functions that the notebook supplies; scope: module.name; without a scope, all of them",
     }
 )
 """Every capability and what it allows, in the order people read them."""
+
+IMPORTS: Final = "imports"
+"""What a Python function takes that answers an import; its scope is the import's name."""
 
 ALIASES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({"file_storage": ("read_files", "write_files")})
 """Names that stand for several capabilities: accepted wherever one is named, and stored as the parts."""

@@ -63,6 +63,21 @@ def printable(text: str, limit: int = 500) -> str:
     return clean[:limit] + "…" if len(clean) > limit else clean
 
 
+def short_place(file: str, line: int) -> str:
+    """A line of a file, such as ``kernel.c:12``, printable; of a long path the end, which tells more.
+
+    Examples
+    --------
+    >>> short_place("kernel.c", 12), short_place("/code/" + "deep/" * 20 + "kernel.c", 3)
+    ('kernel.c:12', '…p/deep/deep/deep/deep/deep/deep/deep/deep/deep/kernel.c:3')
+    """
+    shown = printable(file, len(file))
+    return f"{shown if len(shown) <= _MOST_PATH else f'…{shown[1 - _MOST_PATH :]}'}:{line}"
+
+
+_MOST_PATH: Final = 56
+
+
 def printable_json(value: Any) -> Any:
     """A value of JSON whose texts, and the names in it, are printable: pandas shows them as they stand.
 

@@ -13,6 +13,7 @@ import judicia_notebook as jn
 from judicia_notebook import errors
 from judicia_notebook.errors import describe
 from judicia_notebook.policy.quotas import KINDS
+from judicia_notebook.records.guest_frames import Backtrace, GuestFrame
 from judicia_notebook.text import did_you_mean, printable
 
 WHERE: dict[str, Any] = {"plugin": "checker", "function": "check"}
@@ -105,6 +106,33 @@ def test_a_deep_recursion_is_told_in_one_frame() -> None:
     ]
 
 
+FRAMES = (
+    *[GuestFrame("grow", "deep.c", 7, 3, is_inlined=False, function_index=2, offset=90)] * 3,
+    GuestFrame("step", "/" + "long/" * 30 + "kernel.c", 12, 5, is_inlined=True, function_index=1, offset=70),
+    GuestFrame("run", "", None, None, is_inlined=False, function_index=1, offset=70),
+)
+
+
+def test_a_trap_names_lines_where_they_are_known_and_a_repeated_frame_once() -> None:
+    error = jn.GuestTrap(trap="unreachable", backtrace=("grow", "grow", "grow", "run"), **WHERE)
+    error.set_backtrace(lambda: Backtrace(FRAMES))
+    path = "…g/" + "long/" * 9 + "kernel.c"
+    assert describe(error) == [
+        f"checker.check stopped at `unreachable` in grow (deep.c:7) (x3) <- step ({path}:12, inlined) <- run."
+    ]
+    error.set_backtrace(Backtrace())  # what was said first stays
+    assert error.frames == FRAMES
+
+
+def test_a_quota_names_the_line_it_stopped_at() -> None:
+    error = jn.QuotaExceeded(quota="cpu", limit=0.05, used=0.0501, unit="s", **WHERE)
+    plain = describe(error)
+    error.set_backtrace(Backtrace(FRAMES))
+    first, *rest = describe(error)
+    assert first.startswith(f"{plain[0][:-1]} in grow (deep.c:7) (x3) <- step (")
+    assert rest == plain[1:]
+
+
 # Deeper JSON breaks the ABI, and is no QuotaExceeded: how deep it may be is bounded below the numbers here.
 @pytest.mark.parametrize("kind", sorted(KINDS.keys() - {"json_depth"}))
 def test_what_a_quota_error_suggests_can_be_set_and_is_enough(kind: str) -> None:
@@ -133,6 +161,9 @@ def test_the_other_ends_of_a_call_take_one_line() -> None:
         "checker.check was ended by an error of the host: ValueError: 5."
     ]
     assert describe(jn.AbiViolation("a wild pointer", **WHERE)) == ["checker.check broke the ABI: a wild pointer."]
+    assert describe(jn.Killed("signal 9 ended it", **WHERE)) == [
+        "checker.check was lost with its process: signal 9 ended it."
+    ]
     assert describe(jn.Cancelled("unloaded", **WHERE)) == ["checker.check was cancelled: unloaded."]
     assert describe(jn.Cancelled(**WHERE)) == ["checker.check was cancelled."]
 
@@ -166,6 +197,7 @@ def test_a_notebook_shows_the_class_and_the_sentences_instead_of_a_traceback() -
         (jn.QuotaExceeded(quota="cpu", limit=1, used=2, unit="s"), "quota_cpu"),
         (jn.HostFailure(), "host_failure"),
         (jn.AbiViolation(), "abi_violation"),
+        (jn.Killed(), "killed"),
         (jn.Cancelled(), "cancelled"),
     ],
 )
@@ -188,11 +220,19 @@ def test_a_long_text_is_cut_and_says_so() -> None:
     assert printable("x" * 500) == "x" * 500
 
 
+def told_of(error: jn.CallError) -> jn.CallError:
+    error.set_backtrace(
+        Backtrace((GuestFrame(NASTY, NASTY, 1, 1, is_inlined=True, function_index=0, offset=0),), NASTY)
+    )
+    return error
+
+
 @pytest.mark.parametrize(
     "error",
     [
         jn.GuestError(NASTY, code=NASTY, **WHERE),
         jn.GuestTrap(trap="unreachable", backtrace=(NASTY, NASTY), **WHERE),
+        told_of(jn.GuestTrap(trap="unreachable", **WHERE)),
         jn.HostFailure(NASTY, **WHERE),
         jn.AbiViolation(NASTY, **WHERE),
         jn.InvalidModule(NASTY, source=NASTY),

@@ -6,8 +6,10 @@ import copy
 import copyreg
 import multiprocessing
 import pickle
+import re
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime
 from multiprocessing import resource_tracker
 from typing import Any
 
@@ -18,6 +20,9 @@ from joblib.externals.loky.backend import resource_tracker as lokys_resource_tra
 
 import judicia_notebook as jn
 from judicia_notebook.errors import describe
+from judicia_notebook.records.diagnostics import Diagnostic
+from judicia_notebook.records.findings import Finding
+from judicia_notebook.records.guest_frames import Backtrace, GuestFrame
 from tests.support.waiting import LONG_PATIENCE
 
 TRAVELS = {
@@ -27,12 +32,20 @@ TRAVELS = {
     "deepcopy": copy.deepcopy,
 }
 
+
+def told(error: jn.CallError) -> jn.CallError:
+    """The error with a backtrace that is looked up when it is asked for, which no pickle takes along."""
+    frame = GuestFrame("a", "a.c", 3, 1, is_inlined=True, function_index=0, offset=40)
+    error.set_backtrace(lambda: Backtrace((frame,), "a note"))
+    return error
+
+
 SAMPLES: dict[str, Callable[[], jn.JudiciaError]] = {
     **{
         name: lambda name=name: getattr(jn, name)("said", hint="try this")  # type: ignore[misc]
         for name in (
             *("JudiciaError", "PolicyError", "PluginNotReady", "InvalidPayload", "NoSuchPlugin", "NoSuchFunction"),
-            *("NoSuchExample", "ResourceExhausted"),
+            *("NoSuchExport", "NoSuchExample", "ResourceExhausted", "DebugInfoError"),
         )
     },
     **{
@@ -41,11 +54,23 @@ SAMPLES: dict[str, Callable[[], jn.JudiciaError]] = {
     },
     **{
         name: lambda name=name: getattr(jn, name)("said", plugin="p", function="f")  # type: ignore[misc]
-        for name in ("CallError", "HostFailure", "AbiViolation", "Cancelled")
+        for name in ("CallError", "HostFailure", "AbiViolation", "Killed", "Cancelled")
     },
+    "BuildError": lambda: jn.BuildError(
+        "clang found 1 error",
+        rows=[Diagnostic(3, 5, "error", "no", "line 1: here", "    int", 5)],
+        source="a.c",
+        unchanged="a",
+    ),
+    "RewriteError": lambda: jn.RewriteError("said", function=3, offset=70, source="a.wasm", hint="try this"),
+    "PolicyLocked": lambda: jn.PolicyLocked("said", by="Ada", since=datetime(2026, 11, 30, tzinfo=UTC), hint="none"),
+    "InvalidCheck": lambda: jn.InvalidCheck("said", criterion="denied", hint="try this"),
+    "CheckFailed": lambda: jn.CheckFailed(
+        "p.f", findings=[Finding("denied", False, "1 host call was denied, expected 0")], worth=2.5
+    ),
     "UnknownImport": lambda: jn.UnknownImport("env", "x", kind="table", known=["judicia:log"]),
     "GuestError": lambda: jn.GuestError("said", code="bad", data={"deep": [1, None]}, plugin="p", function="f"),
-    "GuestTrap": lambda: jn.GuestTrap(trap="unreachable", backtrace=("a", "b"), plugin="p", function="f"),
+    "GuestTrap": lambda: told(jn.GuestTrap(trap="unreachable", backtrace=("a", "b"), plugin="p", function="f")),
     "QuotaExceeded": lambda: jn.QuotaExceeded(
         quota="cpu", limit=0.1, used=0.2, unit="s", per_call=True, ceiling=60.0, plugin="p", function="f"
     ),
@@ -85,6 +110,36 @@ def test_an_error_of_a_real_call_brings_its_record(rt: jn.Runtime, travel: Calla
         assert str(again.error) == str(outcome.error)
         assert again.error.where == f"specimen.{function}"
         assert again.error.outcome == again.record.outcome
+
+
+# One of an error with a group of imports, by its protocol 0, from when all errors were in one file.
+EARLIER = rb"""cjudicia_notebook.errors
+_revived
+(cjudicia_notebook.errors
+UnknownImport
+(Vimports env.x
+ttR(dVmessage
+Vimports env.x
+sVmodule
+Venv
+sVname
+Vx
+sVgroups
+(cjudicia_notebook.errors
+ImportGroup
+(VEmscripten's
+Vfunc
+I1
+(Venv.x
+t(Vdo this
+ttRtsb."""
+
+
+def test_a_pickle_names_no_file_within_the_errors() -> None:
+    error = pickle.loads(EARLIER)
+    assert (type(error), error.module, error.groups[0].title) == (jn.UnknownImport, "env", "1 function, Emscripten's")
+    assert set(re.findall(rb"judicia_notebook[\w.]*", pickle.dumps(error, 0))) == {b"judicia_notebook.errors"}
+    assert str(jn.PolicyLocked) == "<class 'judicia_notebook.errors.PolicyLocked'>"
 
 
 class Stubborn(Exception):

@@ -26,7 +26,8 @@ MOST_FRAMES = 12
 
 _MOST_CODE = 80  # characters of a line of code
 _DEFAULT_MODE, _MINIMAL_MODE = "Context", "Minimal"
-_MAGIC_CALL = ("get_ipython().run_line_magic", "get_ipython().run_cell_magic")
+_CELL_MAGIC = "get_ipython().run_cell_magic"
+_MAGIC_CALL = ("get_ipython().run_line_magic", _CELL_MAGIC)
 
 _OURS = f"{Path(__file__).parents[1]}{os.sep}"
 _LIBRARIES = tuple(
@@ -59,9 +60,15 @@ def render(error: BaseException, sentences: Iterable[str]) -> list[str]:
 
 
 def frame_lines(trace: TracebackType | None) -> list[str]:
-    """One line for each frame of the user: which line of which cell or file, in which function."""
+    """One line for each frame of the user: which line of which cell or file, in which function.
+
+    A cell that is one magic has no line of Python in it, and would always be said to fail in its first.
+    """
     frames = [
-        (frame, number) for frame, number in traceback.walk_tb(trace) if not _is_library(frame.f_code.co_filename)
+        (frame, number)
+        for frame, number in traceback.walk_tb(trace)
+        if not _is_library(frame.f_code.co_filename)
+        and not linecache.getline(frame.f_code.co_filename, number).startswith(_CELL_MAGIC)
     ]
     lines = [_frame_line(frame, number) for frame, number in frames]
     if len(lines) > MOST_FRAMES:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,9 @@ import judicia_notebook as jn
 from judicia_notebook.engine import memory, startup
 from judicia_notebook.host.displays import show_with
 from judicia_notebook.host.files.beneath import StepByStep
+from judicia_notebook.notebook.live.activity import calls_waiting
 from judicia_notebook.reporting import notices
+from judicia_notebook.runtime import pool
 from tests.support.guests import wat
 from tests.support.waiting import until
 
@@ -38,57 +39,85 @@ def nothing_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(notices, "_fallbacks", set())
 
 
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The lines that are said, once they are."""
+    lines: list[str] = []
+    say = notices.say
+
+    def note(line: str) -> None:
+        say(line)
+        lines.append(line)
+
+    monkeypatch.setattr(notices, "say", note)
+    return lines
+
+
 # --- waiting ---------------------------------------------------------------------------------------------------------
 
 
+def cancel_once_said(busy: jn.CallHandle, said: list[str]) -> threading.Thread:
+    """End the call that has the instance, once it is said that another one waits for it."""
+
+    def watch() -> None:
+        until(lambda: said)
+        busy.cancel()
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    return thread
+
+
 def test_a_call_that_waits_for_longer_than_a_second_says_for_what(
-    p: jn.Plugin, capsys: pytest.CaptureFixture[str]
+    p: jn.Plugin, said: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     busy = p.submit("spin", {})
     until(busy.running)
-    timer = threading.Timer(1.8, busy.cancel)
-    timer.start()
+    thread = cancel_once_said(busy, said)
     assert p.call("echo", 1) == 1
-    timer.join()
-    said = capsys.readouterr().err.splitlines()
+    thread.join()
+    assert capsys.readouterr().err.splitlines() == said
     assert len(said) == 2, said
     number = busy.call.scope.call_id
     assert said[0] == f"guest.echo waits for an instance of guest, held by call {number} (guest.spin) ..."
     assert said[1].startswith("... guest.echo waited ")
 
 
-def test_whoever_waits_for_a_call_in_the_background_is_told_too(
-    p: jn.Plugin, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_whoever_waits_for_a_call_in_the_background_is_told_too(p: jn.Plugin, said: list[str]) -> None:
     busy, waiting = p.submit("spin", {}), p.submit("echo", 1)
     until(busy.running)
     with pytest.raises(TimeoutError):
         waiting.result(0.1)
-    timer = threading.Timer(1.8, busy.cancel)
-    timer.start()
+    thread = cancel_once_said(busy, said)
     assert waiting.result(SOON) == 1
-    timer.join()
-    said = capsys.readouterr().err
-    assert f"guest.echo waits for an instance of guest, held by call {busy.call.scope.call_id} (guest.spin) ..." in said
-    assert "... guest.echo waited " in said
+    thread.join()
+    text = "\n".join(said)
+    assert f"guest.echo waits for an instance of guest, held by call {busy.call.scope.call_id} (guest.spin) ..." in text
+    assert "... guest.echo waited " in text
 
 
-def test_of_many_calls_that_wait_one_says_so(p: jn.Plugin, capsys: pytest.CaptureFixture[str]) -> None:
+def test_of_many_calls_that_wait_one_says_so(p: jn.Plugin, said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "TOLD_AFTER", 3600.0)  # nothing is said before all of them wait
     busy = p.submit("spin", {})
     until(busy.running)
     threads = [threading.Thread(target=p.call, args=("echo", number)) for number in range(5)]
     for thread in threads:
         thread.start()
-    time.sleep(2.2)
+    until(lambda: calls_waiting(p) == 5)
+    monkeypatch.setattr(pool, "TOLD_AFTER", 0.0)
+    until(lambda: said)
+    monkeypatch.setattr(pool, "TOLD_AFTER", 3600.0)  # nor once the first one waits no more
     busy.cancel()
     for thread in threads:
         thread.join(SOON)
-    said = capsys.readouterr().err
-    assert said.count("waits for an instance") == 1
-    assert "5 calls wait" in said
+    (first,) = [line for line in said if "waits for an instance" in line]
+    assert "5 calls wait" in first
 
 
-def test_a_call_that_waits_a_moment_says_nothing(p: jn.Plugin, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_call_that_waits_a_moment_says_nothing(
+    p: jn.Plugin, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "TOLD_AFTER", 3600.0)  # on a busy machine the moment may last longer than a second
     busy = p.submit("spin", {})
     until(busy.running)
     threading.Timer(0.2, busy.cancel).start()
