@@ -7,9 +7,9 @@ either, a run can be repeated exactly.
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from time import perf_counter_ns, time_ns
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from judicia_notebook.errors import PolicyError
 from judicia_notebook.host.dispatcher import Operation
@@ -21,6 +21,7 @@ START_UNIX_MS = 1_735_689_600_000
 """Where the clocks that are not real begin: 2025-01-01, midnight UTC."""
 
 _MS = 1_000_000  # nanoseconds
+_made: Final = tuple.__new__  # half the time of calling the class
 
 
 class Reading(NamedTuple):
@@ -31,8 +32,8 @@ class Reading(NamedTuple):
 
 
 def _real() -> Callable[[], Reading]:
-    began = time.perf_counter_ns()
-    return lambda: Reading(time.time_ns(), time.perf_counter_ns() - began)
+    began = perf_counter_ns()
+    return lambda: _made(Reading, (time_ns(), perf_counter_ns() - began))
 
 
 def _frozen() -> Callable[[], Reading]:
@@ -68,8 +69,8 @@ class ClockService:
 
     def now(self, _scope: CallScope, _request: Any) -> dict[str, float]:
         """Milliseconds since 1970 (UTC), and on a clock that never goes back, to the microsecond."""
-        reading = self.read()
-        return {"unix_ms": reading.unix_ns // _MS, "monotonic_ms": reading.monotonic_ns // 1000 / 1000}
+        unix_ns, monotonic_ns = self.read()
+        return {"unix_ms": unix_ns // _MS, "monotonic_ms": monotonic_ns // 1000 / 1000}
 
     @property
     def resolution_ns(self) -> int:

@@ -17,23 +17,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec
 
 from judicia_notebook.capabilities import CAPABILITIES
 from judicia_notebook.engine import abi, wire
-from judicia_notebook.engine.sandbox import HostFunction, Sandbox
+from judicia_notebook.engine.linkage import HostFunction
+from judicia_notebook.engine.sandbox import Sandbox
 from judicia_notebook.host.host_call import HostCall, RateMeter
+from judicia_notebook.host.imports.registry import ImportRegistry
 from judicia_notebook.wasm.json_shape import TooManyValues
 
 if TYPE_CHECKING:
-    from judicia_notebook.engine.invocation import Invocation
     from judicia_notebook.host.scope import CallScope
 
 Code = Literal["capability_denied", "quota_exceeded", "bad_request", "not_found", "conflict", "timeout", "failed"]
 
 _MAX_REQUEST = 16 << 20
+_NO_FIELDS = b"{}"
 
 
 class ServiceError(Exception):
@@ -41,15 +44,17 @@ class ServiceError(Exception):
 
     With the code ``capability_denied`` it is a denial like the policy's own: counted, audited, and the end of the call
     under ``on_denied="trap"``. `scope` is the scope that the user would have to grant, and `capability` its capability
-    if that is not the operation's own. Only the user sees them.
+    if that is not the operation's own. `escape` is set where the request would have left the sandbox, and says by what
+    and what stopped it: a text of ours, none of the guest's. Only the user sees these three.
     """
 
-    def __init__(self, code: Code, message: str, *, scope: str = "", capability: str = "") -> None:
+    def __init__(self, code: Code, message: str, *, scope: str = "", capability: str = "", escape: str = "") -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.scope = scope
         self.capability = capability
+        self.escape = escape
 
 
 class Empty(msgspec.Struct, forbid_unknown_fields=True):
@@ -95,6 +100,12 @@ class Service(Protocol):
 class Dispatcher:
     """The host functions of one runtime.
 
+    Attributes
+    ----------
+    rates : RateMeter
+    imports : ImportRegistry
+        The Python functions that answer imports which the platform does not offer.
+
     Raises
     ------
     ValueError
@@ -105,6 +116,7 @@ class Dispatcher:
         self._functions: dict[tuple[str, str], HostFunction] = {}
         self._capabilities: dict[tuple[str, str], str | None] = {}
         self.rates = RateMeter()
+        self.imports = ImportRegistry(self.rates, lambda module, name: self.find(module, name) is not None)
         for service in services:
             for operation in service.operations():
                 key = (service.module, operation.name)
@@ -113,7 +125,9 @@ class Dispatcher:
                 if operation.capability not in (None, *CAPABILITIES):
                     raise ValueError(f"{service.module} {operation.name} takes {operation.capability}, no capability")
                 self._capabilities[key] = operation.capability
-                self._functions[key] = HostFunction(*key, *abi.CALL, self._entry(service.module, operation))
+                self._functions[key] = HostFunction(
+                    *key, *abi.CALL, self._entry(service.module, operation), takes_bytes=True
+                )
 
     def add_functions(self, functions: Iterable[tuple[HostFunction, str | None]]) -> None:
         """Offer host functions whose types are not the ABI's own, such as WASI's, with the capability each takes."""
@@ -136,74 +150,114 @@ class Dispatcher:
         return self._functions.get((module, name))
 
     def _entry(self, module: str, operation: Operation) -> Callable[..., int]:
-        function = f"{module} {operation.name}"
+        offer = _Offer(operation, f"{module} {operation.name}", self.rates)
+        make = _ServiceCall
 
-        def entry(_: Sandbox, invocation: Invocation, pointer: int, length: int) -> int:
-            call = _ServiceCall(cast("CallScope", invocation), operation, function, self.rates)
-            return call.answer(pointer, length)
+        def entry(_: Sandbox, scope: CallScope, request: bytes | None, pointer: int, length: int) -> int:
+            return make(scope, offer, request, pointer, length).take()
 
         return entry
+
+
+class _Offer:
+    """An operation with all that its calls have in common.
+
+    Attributes
+    ----------
+    empty : Empty or None
+        What a request without fields is read as; None where the operation's request has fields.
+    """
+
+    __slots__ = ("capability", "empty", "function", "operation", "rates", "request")
+
+    def __init__(self, operation: Operation, function: str, rates: RateMeter) -> None:
+        self.operation = operation
+        self.function = function
+        self.request = f"its request to {function}"
+        self.capability = operation.capability or ""
+        self.rates = rates
+        self.empty = Empty() if operation.request is Empty else None
 
 
 class _ServiceCall(HostCall):
     """A host call that a service answers, on its way through the steps."""
 
-    __slots__ = ("operation",)
-
-    def __init__(self, scope: CallScope, operation: Operation, function: str, rates: RateMeter) -> None:
-        super().__init__(scope, function, operation.capability, rates)
-        self.operation = operation
-
-    def answer(self, pointer: int, length: int) -> int:
-        """Take all steps; the packed answer."""
+    def __init__(self, scope: CallScope, offer: _Offer, request: bytes | None, pointer: int, length: int) -> None:
+        self.scope = scope
+        self.function = offer.function
+        self.capability = offer.capability
+        self.rates = offer.rates
+        self.offer = offer
+        self.request = request
+        self.pointer = pointer
         self.bytes_in = length
-        return self.take(self._serve, pointer, length)
 
-    def _serve(self, pointer: int, length: int) -> int:
-        value = self._decide(pointer, length)
-        return self._write(value) if self.operation.answers else 0
-
-    def _decide(self, pointer: int, length: int) -> dict[str, Any]:
-        """Steps 2 to 5: the answer for the guest."""
+    def answer(self) -> int:
+        """Steps 2 to 6; the packed answer."""
+        scope, capability, operation = self.scope, self.capability, self.offer.operation
         try:
             refusal = self.ask_policy()
             if refusal is not None:
                 raise ServiceError(*refusal)
-            request = self._read(pointer, length)
+            request = self._read()
             # Another thread may have revoked it while a long request was read. Between this look and the service no
             # thread of Python comes in: keep the two side by side.
-            if self.capability and self.capability not in self.scope.policy.state.capabilities:
-                raise ServiceError(*self.deny(self._needs))
-            value = self.operation.handle(self.scope, request)
-            if self.scope.noted:
+            if capability and capability not in scope.policy.state.capabilities:
+                raise ServiceError(*self.deny(self.needs))
+            answer = {"ok": operation.handle(scope, request)}
+            if scope.noted:
                 self.detail = self._noted()
-            return {"ok": value}
         except ServiceError as error:
-            if error.code == "capability_denied" and self.decision == "allowed":
-                self.deny(error.message, error.scope, error.capability)
-            if self.decision == "allowed":
-                self.decision = "limited" if error.code == "quota_exceeded" else "failed"
-            self.detail = f"{error.message} ({self._noted()})" if self.scope.noted else error.message
-            if not self.operation.answers:  # without an answer the guest would take this for success
-                raise abi.violation(self.scope, f"its request to {self.function}: {error.message}") from None
-            return {"error": {"code": error.code, "message": error.message}}
+            answer = self._refuse(error)
+        if not operation.answers:
+            return 0
+        data = wire.encode(answer, "the answer")
+        self.bytes_out = length = len(data)
+        if scope.recorder.captures.limit:
+            self.capture("answer", data)
+        if scope.ended is not None:  # not `check`: time and memory are checked when the call is done
+            raise scope.ended
+        if self.refused_until_ns:
+            self.refuse_again(data, partial(scope.exchange.raise_unwritten, scope, length))
+        return (scope.exchange.write(data, scope) << 32) | length
+
+    def _refuse(self, error: ServiceError) -> dict[str, Any]:
+        """The answer that says so to the guest."""
+        if error.code == "capability_denied" and self.decision == "allowed":
+            self.deny(error.message, error.scope, error.capability)
+        if self.decision == "allowed":
+            self.decision = "limited" if error.code == "quota_exceeded" else "failed"
+        if error.escape:
+            self.note_escape(error.escape)
+        self.detail = f"{error.message} ({self._noted()})" if self.scope.noted else error.message
+        if not self.offer.operation.answers:  # without an answer the guest would take this for success
+            raise abi.violation(self.scope, f"{self.offer.request}: {error.message}") from None
+        return {"error": {"code": error.code, "message": error.message}}
 
     def _noted(self) -> str:
         """The service's remark, which is read once."""
         noted, self.scope.noted = self.scope.noted, ""
         return noted
 
-    def _read(self, pointer: int, length: int) -> Any:
+    def _fetch(self) -> bytes:
+        """A request that the core left where it is: too long, or not there at all."""
+        length = self.bytes_in
         if length > _MAX_REQUEST:
             raise ServiceError("quota_exceeded", f"a request of {length} bytes; at most {_MAX_REQUEST}")
-        data = (
-            self.scope.exchange.read(pointer, length, self.scope, f"its request to {self.function}")
-            if length
-            else b"{}"
-        )
-        self.capture("request", data)
+        return self.scope.exchange.read(self.pointer, length, self.scope, self.offer.request)
+
+    def _read(self) -> Any:
+        """The request, checked field by field."""
+        scope, offer, length = self.scope, self.offer, self.bytes_in
+        data = self.request
+        if not data:
+            data = self._fetch() if data is None else _NO_FIELDS
+        if scope.recorder.captures.limit:
+            self.capture("request", data)
+        if data == _NO_FIELDS and offer.empty is not None and scope.budget.limits.json_values > 1:
+            return offer.empty  # what it would be read as: an empty object counts as two values
         try:
-            request = msgspec.convert(self.scope.read_json(data), self.operation.request)
+            request = msgspec.convert(scope.read_json(data), offer.operation.request)
         except TooManyValues as error:
             raise ServiceError("quota_exceeded", str(error)) from None
         except MemoryError:
@@ -211,19 +265,11 @@ class _ServiceCall(HostCall):
         except msgspec.ValidationError as error:
             raise ServiceError("bad_request", _without_offsets(str(error))) from None
         except ValueError as error:
-            doubt = abi.suspicion(pointer, length) if length else ""
+            doubt = abi.suspicion(self.pointer, length) if length else ""
             raise ServiceError("bad_request", f"{_without_offsets(str(error))}{doubt}") from None
-        if self.operation.target is not None:
-            self.target = self.operation.target(request)
+        if offer.operation.target is not None:
+            self.target = offer.operation.target(request)
         return request
-
-    def _write(self, value: dict[str, Any]) -> int:
-        data = wire.encode(value, "the answer")
-        self.bytes_out = len(data)
-        self.capture("answer", data)
-        if self.scope.ended is not None:  # not `check`: time and memory are checked when the call is done
-            raise self.scope.ended
-        return (self.scope.exchange.write(data, self.scope) << 32) | len(data)
 
 
 def _without_offsets(text: str) -> str:

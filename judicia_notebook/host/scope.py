@@ -30,8 +30,6 @@ class CallScope(Invocation):
         Live: ask `policy.state` again each time.
     digest : str
         Of the code it runs in, as `Plugin.digest`.
-    host_calls, denied : int
-        Of this call, so far.
     last_error : str
         The last line of level ``error`` that the guest wrote to its log.
     noted : str
@@ -46,9 +44,8 @@ class CallScope(Invocation):
 
     exchange: Exchange  # set on the way in
     digest = ""
-    host_calls = 0
-    denied = 0
     denials: Mapping[str, str] = MappingProxyType({})
+    escapes: frozenset[tuple[str, str]] = frozenset()
     log_bytes = 0
     last_error = ""
     noted = ""
@@ -67,28 +64,44 @@ class CallScope(Invocation):
         self.function = function
         self.call_id = call_id
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing has happened to it that its end would have to say."""
+        return self.reported is None and self.process is None and super().is_plain
+
+    @property
+    def denied(self) -> int:
+        """Host calls that the policy denied so far."""
+        return int(self._fields.denied)
+
     def note_denial(self, function: str, capability: str) -> bool:
         """Count a denied host call; whether it is the first of this function."""
-        self.denied += 1
+        self._fields.denied += 1
         if function in self.denials:
             return False
         self.denials = {**self.denials, function: capability}
         return True
 
+    def note_escape(self, function: str, reason: str) -> bool:
+        """Whether this is the call's first attempt to leave the sandbox by this function for this reason."""
+        if (function, reason) in self.escapes:
+            return False
+        self.escapes |= {(function, reason)}
+        return True
+
     def count_host_call(self) -> int:
-        """Count a host call. Returns its number in this call.
+        """Hold a host call, which the core has counted, against its limit. Returns its number in this call.
 
         Raises
         ------
         QuotaExceeded
             The call may make no more.
         """
-        self.host_calls += 1
+        count: int = self._fields.host_calls
         limit = self.budget.limits.host_calls
-        used = self.host_calls + self.spent.host_calls
-        if limit is not None and used > limit:
+        if limit is not None and (used := count + self.spent.host_calls) > limit:
             raise self.exceeded("host_calls", limit, used, "host calls")
-        return self.host_calls
+        return count
 
     def log_room(self) -> int | None:
         """Bytes of log that the call may still write; None for no limit."""

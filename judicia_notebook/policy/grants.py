@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from judicia_notebook.capabilities import CAPABILITIES, expand
 from judicia_notebook.errors import PolicyError
@@ -21,6 +21,7 @@ from judicia_notebook.text import did_you_mean, printable
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _PATTERN = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*(\.\*{1,2})?|\*{1,2}")
+_IMPORT = re.compile(r"(?=.{2,600}$)[A-Za-z0-9_.:/@%~-]*\.[A-Za-z0-9_.:/@%~-]*")
 _ALIAS = re.compile(r"(/[^\0@]*)@([a-z][a-z0-9_-]*)")
 
 
@@ -47,6 +48,7 @@ _SCOPES: Final[Mapping[str, tuple[str, Callable[[str], object]]]] = {
     **dict.fromkeys(("read_files", "write_files"), ("/host/folder@alias", _ALIAS.fullmatch)),
     **dict.fromkeys(("read_shared_memory", "write_shared_memory"), ("region names", _IDENTIFIER.fullmatch)),
     "register_routes": ("path prefixes such as /scores", re.compile(r"/[^\s?#]*").fullmatch),
+    "imports": ("module.name, such as env.now", _IMPORT.fullmatch),
 }
 SCOPE_SHAPES: Final[Mapping[str, str]] = {name: shape for name, (shape, _) in _SCOPES.items()}
 """The form of a scope, for each capability that takes one."""
@@ -130,6 +132,21 @@ def capability_of(grant: str) -> str:
     ('read_database', 'random')
     """
     return grant.partition("=")[0]
+
+
+def import_scope(module: str, name: str) -> str:
+    """The scope of a function that a module imports, and of no other: the first dot ends the module's name.
+
+    What could not stand in a grant is percent-encoded, and so are the dots of the module's name.
+
+    Examples
+    --------
+    >>> import_scope("env", "now"), import_scope("a.b", "c"), import_scope("a", "b.c")
+    ('env.now', 'a%2Eb.c', 'a.b.c')
+    >>> import_scope("rb-js", "eval(code: string)")
+    'rb-js.eval%28code%3A%20string%29'
+    """
+    return f"{quote(module, safe='/@').replace('.', '%2E')}.{quote(name, safe='./@')}"
 
 
 def is_unscoped(grant: str) -> bool:

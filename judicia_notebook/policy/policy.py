@@ -23,21 +23,23 @@ from judicia_notebook.capabilities import CAPABILITIES
 from judicia_notebook.context import current_way
 from judicia_notebook.engine.interrupts import deferred
 from judicia_notebook.engine.limits import Limits, Live, LiveLimits
-from judicia_notebook.errors import PolicyError, stays_in_process
+from judicia_notebook.engine.settings import FULL, EngineSettings
+from judicia_notebook.errors import PolicyError, PolicyLocked, stays_in_process
 from judicia_notebook.policy import changes
+from judicia_notebook.policy.bounds import Bounds, Lock
 from judicia_notebook.policy.changes import OnDenied, Snapshot
 from judicia_notebook.policy.grants import capability_of, parse_grants
 from judicia_notebook.policy.quotas import (
-    NOT_GIVEN,
     Quota,
     as_quota,
-    check_within,
+    check_countable,
     least_of,
     limits_of,
     make_quota,
     overlay,
 )
 from judicia_notebook.reporting.notices import callback_failed
+from judicia_notebook.text import listed
 
 MOST_REMEMBERED = 1000  # changes; all subjects count as narrowed before them
 _TAKES_BACK: Final = frozenset({"restore", "undo"})  # a grant that goes away by these was not revoked
@@ -91,21 +93,33 @@ class Policy:
     ----------
     plugin : str
     ledger : Ledger
-    ceiling : Quota
+    bounds : Bounds
         What the runtime allows at most; asking for more is an error, never cut in silence.
     initial : Snapshot, optional
         Where to start from, and what `reset` goes back to.
+    settings : EngineSettings, optional
+        Of the engine that the plugin's code is compiled for: where it counts no fuel, no limit of fuel is taken.
     """
 
-    def __init__(self, plugin: str, ledger: Ledger, *, ceiling: Quota, initial: Snapshot | None = None) -> None:
+    def __init__(
+        self,
+        plugin: str,
+        ledger: Ledger,
+        *,
+        bounds: Bounds,
+        initial: Snapshot | None = None,
+        settings: EngineSettings = FULL,
+    ) -> None:
         self.plugin = plugin
         self._ledger = ledger
-        self._ceiling = ceiling
+        self._bounds = bounds
         self._lock = threading.Lock()
         self._observers: list[Callable[[Policy], object]] = []
         self._initial = initial or Snapshot()
         self._last: dict[str, tuple[str, ...]] = {}
-        check_within(ceiling, self._initial.quota)
+        self._settings = settings
+        bounds.check(self._initial)
+        check_countable(settings, self._initial.quota)
         self._state = self._make(self._initial)
         self._live = Live(LiveLimits(self._state.limits))
         self._narrowings = deque([Narrowing(self.version, changes.SUBJECTS)], MOST_REMEMBERED)
@@ -113,7 +127,7 @@ class Policy:
     def _make(self, wanted: Snapshot) -> PolicyState:
         version = self._ledger.add_policy(self.plugin, wanted.granted, wanted.quota.given(), wanted.on_denied)
         capabilities = frozenset(capability_of(grant) for grant in wanted.granted)
-        limits = limits_of(wanted.quota, self._ceiling)
+        limits = limits_of(wanted.quota, self.ceiling)
         return PolicyState(version, wanted.granted, wanted.quota, wanted.on_denied, limits, capabilities)
 
     # Reading ------------------------------------------------------------------------------------------------
@@ -126,7 +140,7 @@ class Policy:
     @property
     def limits(self) -> Limits:
         """The limits in force, ceiling included."""
-        return self._state.limits
+        return self.state.limits
 
     @property
     def live(self) -> Live:
@@ -147,7 +161,7 @@ class Policy:
 
     def ceiling_of(self, kind: str, /) -> float | None:
         """What the runtime allows at most of this kind; seconds, bytes or a count."""
-        most = getattr(self._ceiling, kind)
+        most = getattr(self.ceiling, kind)
         return most if isinstance(most, int | float) else None
 
     @property
@@ -158,27 +172,27 @@ class Policy:
     @property
     def version(self) -> int:
         """The version of the state in force, as in `Runtime.policies`."""
-        return self._state.version
+        return self.state.version
 
     @property
     def quota(self) -> Quota:
         """The quotas in force, all of them given."""
-        return self._state.quota
+        return self.state.quota
 
     @property
     def ceiling(self) -> Quota:
         """What the runtime allows at most."""
-        return self._ceiling
+        return self._bounds.ceiling
 
     @property
     def granted(self) -> frozenset[str]:
         """The grants as text, such as ``read_database=submissions``."""
-        return frozenset(self._state.granted)
+        return frozenset(self.state.granted)
 
     @property
     def grants(self) -> dict[str, tuple[str, ...]]:
         """Capability to the scopes it is granted with; a grant without scope adds none."""
-        state = self._state
+        state = self.state
         return {name: state.scopes(name) for name in CAPABILITIES if name in state.capabilities}
 
     def last_grants(self, capability: str) -> tuple[str, ...]:
@@ -204,7 +218,7 @@ class Policy:
     @property
     def on_denied(self) -> str:  # typed as a Literal it would end jedi's completion of the whole object
         """``error``: a denied host call is answered with an error value. ``trap``: it ends the call."""
-        return self._state.on_denied
+        return self.state.on_denied
 
     @on_denied.setter
     def on_denied(self, value: str) -> None:
@@ -238,28 +252,56 @@ class Policy:
         unwanted = parse_grants(grants)
         self._change("revoke", ", ".join(sorted(unwanted)), lambda now: changes.revoking(now, unwanted))
 
+    def check_settings(self, settings: EngineSettings) -> None:
+        """Refuse an engine whose code cannot be held to the limits in force, those of the ceiling included.
+
+        Raises
+        ------
+        PolicyError
+        """
+        check_countable(settings, least_of(self.quota, self.ceiling))
+
+    def compile_with(self, settings: EngineSettings) -> None:
+        """Note that the plugin's code is exchanged for code of another engine.
+
+        Raises
+        ------
+        PolicyError
+            As `check_settings`.
+        """
+        with deferred(), self._lock:
+            self.check_settings(settings)
+            self._settings = settings
+
     def set_quota(self, quota: Quota | None = None, **kinds: Any) -> None:
         """Change quotas; what is not named stays. ``None`` means no limit of its own.
 
         Raises
         ------
         PolicyError
-            A bad value, or one above the runtime's ceiling; nothing is changed then.
+            A bad value, one above the runtime's ceiling, or fuel where none is counted; nothing is changed then.
         """
         wanted = make_quota({**as_quota(quota).given(), **kinds})
-        check_within(self._ceiling, wanted)
         detail = ", ".join(f"{kind}={value}" for kind, value in wanted.given().items())
         self._change("quota", detail, lambda now: changes.limiting(now, wanted.given()))
 
     def snapshot(self) -> Snapshot:
         """What can be brought back with `restore`."""
-        state = self._state
+        state = self.state
         return Snapshot(state.granted, state.quota, state.on_denied)
 
     def merge(
-        self, grants: Iterable[str], quota: Quota, on_denied: OnDenied | None = None, *, what: str = "merge"
+        self,
+        grants: Iterable[str],
+        quota: Quota,
+        on_denied: OnDenied | None = None,
+        *,
+        what: str = "merge",
+        without: Collection[str] = (),
     ) -> bool:
         """Add grants and change quotas in one step; `what` is its name in the audit. Returns whether anything changed.
+
+        Grants of `without` go, unless they are among those that are added.
 
         It does not tell observers: the caller does, with `tell`, once its own locks are free.
 
@@ -268,11 +310,11 @@ class Policy:
         PolicyError
             Nothing is changed then.
         """
-        check_within(self._ceiling, quota)
         wanted = parse_grants(grants)
 
         def add(now: Snapshot) -> Snapshot:
-            granted = changes.granting(now, wanted).granted
+            kept = dataclasses.replace(now, granted=tuple(grant for grant in now.granted if grant not in without))
+            granted = changes.granting(kept, wanted).granted
             return Snapshot(granted, overlay(now.quota, quota.given()), on_denied or now.on_denied)
 
         return self._exchange(what, ", ".join(wanted), add)[1]
@@ -290,7 +332,6 @@ class Policy:
 
         def checked(now: Snapshot) -> Snapshot:
             wanted = update(now)
-            check_within(self._ceiling, wanted.quota)
             return dataclasses.replace(wanted, granted=parse_grants(wanted.granted))
 
         return self._change(what, detail, checked)
@@ -321,7 +362,6 @@ class Policy:
         meanwhile stay so.
         """
         given, taken, wanted = parse_grants(_names(grant)), parse_grants(_names(revoke)), make_quota(kinds).given()
-        check_within(self._ceiling, Quota(**wanted))
         seen: list[Snapshot] = []
 
         def begin(now: Snapshot) -> Snapshot:
@@ -331,7 +371,8 @@ class Policy:
 
         def end(now: Snapshot) -> Snapshot:
             before, inside = seen
-            return changes.taken_back(before, inside, now, self.narrowed_since(began, passing=False))
+            narrowed = self.narrowed_since(began, passing=False)
+            return self._bounds.trimmed(changes.taken_back(before, inside, now, narrowed))  # it may be locked by now
 
         quotas = (f"{kind}={value}" for kind, value in wanted.items())
         detail = ", ".join((*given, *(f"no {item}" for item in taken), *quotas))
@@ -370,6 +411,8 @@ class Policy:
             wanted = update(before)
             if wanted == before:
                 return self.version, False
+            self._check_within(what, detail, wanted)
+            check_countable(self._settings, wanted.quota)
             self._hold(self._make(wanted))
             version = self.version
             self._narrowings.append(Narrowing(version, changes.widened(wanted, before), passing))
@@ -377,6 +420,39 @@ class Policy:
                 self._remember(before, wanted)
             self._ledger.add_audit(what, self.plugin, detail, current_way())
             return version, True
+
+    def _check_within(self, what: str, detail: str, wanted: Snapshot) -> None:
+        try:
+            (self._bounds.check_locked if what == "restore" else self._bounds.check)(wanted)
+        except PolicyLocked:
+            self._ledger.add_audit("refused", self.plugin, f"{what} {detail}".rstrip(), current_way())
+            raise
+
+    def check_lock(self, lock: Lock) -> None:
+        """Refuse a lock that this policy's plugin cannot be held to.
+
+        Raises
+        ------
+        PolicyError
+            Its code counts no fuel, and the lock limits it.
+        """
+        check_countable(self._settings, lock.ceiling)
+
+    def keep_within(self) -> None:
+        """Give up what lies beyond the bounds, which a lock has just narrowed, also of what `reset` goes back to.
+
+        It does not tell observers: the caller does, with `tell`.
+        """
+        with deferred(), self._lock:
+            before = self.snapshot()
+            wanted = self._bounds.trimmed(before)
+            self._initial = self._bounds.trimmed(self._initial)
+            self._hold(self._make(wanted))  # also where nothing goes: the ceiling is part of the limits in force
+            subjects = changes.widened(wanted, before)
+            self._narrowings.append(Narrowing(self.version, subjects))
+            self._remember(before, wanted)
+            if subjects:
+                self._ledger.add_audit("locked", self.plugin, f"no more {listed(sorted(subjects))}", current_way())
 
     def tell(self) -> None:
         """Call all observers."""
@@ -399,16 +475,20 @@ def _names(grants: Iterable[str]) -> Iterable[str]:
 class FormerPolicy(Policy):
     """The rights of replaced code that still runs: no more than it had, and no more than the plugin has now.
 
-    The grants of the load, and all later ones, are for the new code. A revoked grant is revoked for both.
+    The grants of the load, and all later ones, are for the new code. A revoked grant is revoked for both. It is only
+    read: what is changed is the plugin's own policy.
     """
 
     def __init__(self, policy: Policy, most: Snapshot) -> None:  # it is a view, and has no state of its own
         self.plugin = policy.plugin
-        self._ceiling = policy.ceiling
         self._policy = policy
         self._most = most
         self._seen: tuple[PolicyState, PolicyState] | None = None
         self._live = policy.live._replace(former=LiveLimits(limits_of(most.quota, policy.ceiling)))
+
+    @property
+    def ceiling(self) -> Quota:
+        return self._policy.ceiling
 
     @property
     def state(self) -> PolicyState:
@@ -423,55 +503,6 @@ class FormerPolicy(Policy):
             now,
             granted=granted,
             quota=least_of(now.quota, self._most.quota),
-            limits=limits_of(now.quota, self._most.quota, self._ceiling),
+            limits=limits_of(now.quota, self._most.quota, self.ceiling),
             capabilities=frozenset(map(capability_of, granted)),
         )
-
-    @property
-    def limits(self) -> Limits:
-        return self.state.limits
-
-    @property
-    def quota(self) -> Quota:
-        return self.state.quota
-
-
-class CappedBudget:
-    """A plugin's live limits, and a call's own beneath them: in force is the least of both."""
-
-    __slots__ = ("_limits", "_own", "_policy", "_seen", "live")
-
-    def __init__(self, policy: Policy, own: Quota) -> None:
-        self._policy = policy
-        self._own = own
-        self.live = policy.live._replace(own=LiveLimits(limits_of(own)))
-        self._seen = policy.state
-        self._limits = limits_of(own, self._seen.quota, policy.ceiling)
-
-    def is_own(self, kind: str, /) -> bool:
-        """Whether it is the call's own limit of this kind that is in force."""
-        own = getattr(self._own, kind)
-        others = (getattr(self._policy.quota, kind), getattr(self._policy.ceiling, kind))
-        return own not in (None, NOT_GIVEN) and all(other in (None, NOT_GIVEN) or own <= other for other in others)
-
-    def cut_from(self, kind: str, /) -> float | None:
-        """The call's own limit of this kind, where the plugin's is less."""
-        own, other = getattr(self._own, kind), getattr(self._policy.quota, kind)
-        given = own not in (None, NOT_GIVEN) and other not in (None, NOT_GIVEN)
-        return own if given and own > other else None
-
-    def ceiling_of(self, kind: str, /) -> float | None:
-        """What the runtime allows at most of this kind."""
-        return self._policy.ceiling_of(kind)
-
-    def under(self, policy: Policy) -> CappedBudget:
-        """The call's own limits, beneath those of another policy."""
-        return CappedBudget(policy, self._own)
-
-    @property
-    def limits(self) -> Limits:
-        state = self._policy.state
-        if state is not self._seen:
-            self._limits = limits_of(self._own, state.quota, self._policy.ceiling)
-            self._seen = state  # last: a thread that sees the new state here finds its limits
-        return self._limits

@@ -6,12 +6,14 @@ into the numbers that the engine looks at.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
 from judicia_notebook.engine.limits import Limits
+from judicia_notebook.engine.settings import EngineSettings
 from judicia_notebook.errors import PolicyError
 from judicia_notebook.policy.limits import LimitTable, limit
 from judicia_notebook.wasm.json_shape import MAX_DEPTH, MAX_VALUES, MOST_DEPTH
@@ -94,19 +96,18 @@ KINDS: Final = LimitTable(Quota)
 """Every kind of quota, in the order people read them. Times are seconds, sizes bytes."""
 
 
-def call_quota(quota: Quota | Mapping[str, Any], ceiling: Quota) -> Quota:
-    """A quota for one call.
+def call_quota(quota: Quota | Mapping[str, Any]) -> Quota:
+    """A quota for one call. Whether it is within the ceiling is for `policy.bounds` to say.
 
     Raises
     ------
     PolicyError
-        A kind that does not count by call or instance, or a value above the ceiling.
+        A kind that does not count by call or instance.
     """
     own = as_quota(quota)
     for kind in own.given():
         if KINDS[kind].per not in ("call", "instance"):
             raise PolicyError(f"quota {kind} holds for the whole plugin, not for one call; set it with set_quota.")
-    check_within(ceiling, own)
     return own
 
 
@@ -118,6 +119,8 @@ def make_quota(kinds: Mapping[str, Any]) -> Quota:
     PolicyError
         An unknown kind or a bad value.
     """
+    if not kinds:
+        return NOTHING_GIVEN
     KINDS.check_names(kinds)
     return Quota(**kinds)
 
@@ -137,12 +140,19 @@ def as_quota(quota: Quota | Mapping[str, Any] | None) -> Quota:
     return quota
 
 
+NOTHING_GIVEN: Final = Quota()
 DEFAULTS: Final = Quota(**{kind: info.default for kind, info in KINDS.items()})  # type: ignore[arg-type]
 
 
 def overlay(below: Quota, above: Mapping[str, Any]) -> Quota:
     """A quota with some kinds exchanged."""
-    return Quota(**{**below.given(), **above})
+    if not above:
+        return below
+    exchanged, made = Quota(**above), object.__new__(Quota)
+    for kind in KINDS:  # what is below was read before
+        value = getattr(exchanged, kind)
+        object.__setattr__(made, kind, getattr(below, kind) if value is NOT_GIVEN else value)
+    return made
 
 
 def check_within(ceiling: Quota, quota: Quota) -> None:
@@ -162,6 +172,20 @@ def check_within(ceiling: Quota, quota: Quota) -> None:
             )
 
 
+def check_countable(settings: EngineSettings, quota: Quota) -> None:
+    """Refuse a limit of fuel for code that counts none: it would be said to hold, and would not.
+
+    Raises
+    ------
+    PolicyError
+    """
+    if not settings.fuel and quota.fuel not in (NOT_GIVEN, None):
+        raise PolicyError(
+            f"quota fuel: code with metering={settings.metering!r} counts no fuel, so no limit of fuel can hold.",
+            hint='metering="full" counts it; a limit of cpu or wall holds with either, and fuel=None is no limit.',
+        )
+
+
 def _least(*values: Any) -> Any:
     present = [value for value in values if value is not None and value is not NOT_GIVEN]
     return min(present) if present else None
@@ -172,6 +196,7 @@ def least_of(quota: Quota, other: Quota) -> Quota:
     return Quota(**{kind: _least(getattr(quota, kind), getattr(other, kind)) for kind in KINDS})
 
 
+@functools.lru_cache(maxsize=256)  # most loads and changes come to the limits of an earlier one
 def limits_of(quota: Quota, *others: Quota) -> Limits:
     """The least of several quotas, as the engine wants it."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from judicia_notebook.text import printable, with_plugin_text
 
@@ -74,14 +74,29 @@ class Columns(Generic[K]):
         import numpy as np
 
         texts = [text_of(key) for key in self.keys]
-        used = np.bincount(self._which, minlength=len(texts)) > 0
-        in_use = {text for text, is_used in zip(texts, used, strict=True) if is_used}
+        in_use = {texts[code] for code in self._used()}
         shown = {text: printable(text, limit) for text in in_use}
         names = sorted(set(shown.values()) - {""})
         code_of_name = {name: code for code, name in enumerate(names)}
         code_of = {text: code_of_name.get(name, -1) for text, name in shown.items()}
         codes = np.array([code_of.get(text, -1) for text in texts], np.min_scalar_type(-len(names) - 1))
         return categories(codes[self._which], names)
+
+    def keys_in_use(self) -> list[K]:
+        """The keys that a row has, in the order in which they come first in the table."""
+        return [self.keys[code] for code in self._used()]
+
+    def places_of_keys(self) -> Array:
+        """For each row the place of its key in `keys_in_use`."""
+        import numpy as np
+
+        return np.searchsorted(self._used(), self._which)
+
+    def _used(self) -> Array:
+        import numpy as np
+
+        used: Array = np.bincount(self._which, minlength=len(self.keys)).nonzero()[0]
+        return used
 
     def values(self, value_of: Callable[[K], Any], dtype: str) -> Any:
         """Any other part of the key, as an array of `dtype`; None becomes NA where the dtype has it."""
@@ -91,7 +106,7 @@ class Columns(Generic[K]):
         values = np.empty(len(self.keys), object)
         values[:] = [value_of(key) for key in self.keys]
         if dtype in {"object", "str"}:  # as a Series: in pandas 2 an array of "str" is one of fixed width
-            return pd.Series(values[self._which], dtype=dtype)
+            return pd.Series(values, dtype=dtype).take(self._which).reset_index(drop=True)
         return pd.array(values, dtype=dtype).take(self._which)
 
 
@@ -144,6 +159,51 @@ def categories(codes: Array, names: Sequence[str]) -> pd.Categorical:
     import pandas as pd
 
     return pd.Categorical.from_codes(codes, categories=pd.Index(np.array(names, object), dtype="str"))
+
+
+def array_of(values: Sequence[Any], mixed: Literal["str", "object"] = "str") -> Any:
+    """An array in the dtype of its values, also where some are None.
+
+    Values of several kinds are texts, or objects where `mixed` says so.
+
+    Examples
+    --------
+    >>> [str(array_of(values).dtype) for values in ([1, None], [1, 2.5], [True], ["a", 1, None])]
+    ['Int64', 'float64', 'bool', 'str']
+    """
+    import pandas as pd
+
+    plain = [None if value != value else value for value in values]  # noqa: PLR0124  # NaN is NA
+    present = [value for value in plain if value is not None]
+    dtypes = _DTYPES.get(_kind_of(present))
+    if dtypes is not None:
+        return pd.Series(plain, dtype=dtypes[len(present) < len(plain)]).array  # as `values` above
+    if mixed == "object":
+        return pd.array(objects(plain), dtype="object")
+    return texts(None if value is None else str(value) for value in plain).array
+
+
+_DTYPES = {
+    "bool": ("bool", "boolean"), "int64": ("int64", "Int64"), "uint64": ("uint64", "UInt64"),
+    "float": ("float64", "Float64"), "text": ("str", "str"),
+}  # fmt: skip
+"""For each kind the dtype without and with values missing."""
+
+
+def _kind_of(present: Sequence[Any]) -> str:
+    """The kind of some values of JSON, none of which is None; empty where they are of several, or of none of these."""
+    kinds = set(map(type, present))
+    if kinds == {bool}:
+        return "bool"
+    if kinds == {str}:
+        return "text"
+    if kinds == {int}:
+        low, high = min(present), max(present)
+        return "int64" if low >= -(1 << 63) and high < 1 << 63 else "uint64" if low >= 0 and high < 1 << 64 else ""
+    if kinds and kinds <= {int, float} and all(abs(value) < 1 << 64 or isinstance(value, float) for value in present):
+        exact = all(float(value) == value for value in present)
+        return "float" if exact else ""
+    return ""
 
 
 def texts(values: Iterable[str | None]) -> pd.Series:

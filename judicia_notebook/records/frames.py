@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from judicia_notebook.records import labels
 from judicia_notebook.records.columns import Columns, categories, frame, nullable
+from judicia_notebook.records.columns import texts as text_column
 from judicia_notebook.records.record import CALLS, WALL_PARTS, CallKey, CallRecord
 from judicia_notebook.records.rows import AUDIT, EVENTS, HOST_CALLS, LOGS, POLICIES, SAMPLES
 from judicia_notebook.records.schema import TEXT_LIMIT
@@ -54,12 +56,18 @@ def of_values(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     import pandas as pd
 
     columns: dict[str, Any] = {}
-    for name, dtype in CALLS.dtypes.items():
-        values = [row.get(name) for row in rows]
+    for name, column in CALLS.columns.items():
+        if not column.is_fixed:
+            read = [row.get(name) or {} for row in rows]
+            columns |= labels.columns([{key: labels.shown(value) for key, value in row.items()} for row in read])
+            continue
+        dtype, values = column.dtype, [row.get(name) for row in rows]
         if dtype == "category":
             texts = [None if value is None else printable(value, TEXT_LIMIT) for value in values]
             known = pd.Index(sorted({text for text in texts if text is not None}), dtype="str")
             columns[name] = pd.Categorical(texts, categories=known)
+        elif dtype == "str":
+            columns[name] = text_column(None if value is None else printable(value, TEXT_LIMIT) for value in values)
         elif dtype.startswith("datetime64"):
             columns[name] = pd.DatetimeIndex(pd.to_datetime(values, utc=True, format="ISO8601")).as_unit("ns")
         elif dtype == "float64":
@@ -123,7 +131,7 @@ def logs(recorder: Recorder, *, plugin: str | None = None, start: int = 0, stop:
 
 
 def audit(recorder: Recorder, *, plugin: str | None = None) -> pd.DataFrame:
-    """One row an event of the runtime in the order of time: loads, grants, revokes, quota changes, denials."""
+    """One row an event of the runtime in the order of time: loads, grants, revokes, quota changes, denials, escapes."""
     runs = [*recorder.audit.rows(), *recorder.denials.rows()]
     rows = Columns(AUDIT.layout, runs, AUDIT.reads, _of_plugin(plugin))
     rows.keep(rows["at_ns"].argsort(kind="stable"))

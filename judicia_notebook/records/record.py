@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import msgspec
 
+from judicia_notebook.records.labels import LabelColumns, LabelText
 from judicia_notebook.records.schema import (
     KEPT,
     Anonymous,
     Instant,
     KeyNumber,
+    Message,
     Milliseconds,
     Number,
     RunId,
@@ -34,6 +36,8 @@ class Subject(NamedTuple):
     digest: str
     function: str
     abi: str
+    metering: str
+    monitored: str = ""
 
 
 class LimitsInForce(NamedTuple):
@@ -46,12 +50,12 @@ class LimitsInForce(NamedTuple):
 
 
 class CallKey(NamedTuple):
-    """What the rows of `Recorder.calls` say beyond numbers."""
+    """What the rows of `Recorder.calls` say beyond numbers; `labels` is JSON, empty for none."""
 
     subject: Subject
     origin: str
     thread: str
-    label: str
+    labels: str
     limits: LimitsInForce
     policy_version: int
     outcome: str
@@ -83,9 +87,30 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
         str, Text("the export", source="subject.function", anonymous=Anonymous("unless_told", "function"))
     ]
     abi: Annotated[str, Text("how it was called", source="subject.abi", anonymous=KEPT)]
+    metering: Annotated[
+        str,
+        Text(
+            "what its code meters: `full`, `epochs` (no fuel) or `none`; see [metering.md](metering.md)",
+            source="subject.metering",
+            anonymous=KEPT,
+        ),
+    ]
+    monitored: Annotated[
+        str | None,
+        Text(
+            "the monitors whose counters its code had, such as `coverage, functions`; its times are theirs, too",
+            source="subject.monitored",
+            na="no monitor counted",
+            anonymous=KEPT,
+        ),
+    ] = None
     origin: Annotated[
         str,
-        Text("the caller: `user`, `event`, `http`, `lifecycle`, `bench`, `profile`, `sweep`, `panel`", anonymous=KEPT),
+        Text(
+            "the caller: `user`, `event`, `http`, `lifecycle`, `bench`, `profile`, `sweep`, `panel`; "
+            "`warmup` of a bench's calls before it measures, `monitor` of calls that a monitor counted in",
+            anonymous=KEPT,
+        ),
     ]
     instance_id: Annotated[int | None, Number("the instance that was entered", **_ENTERED)]
     instance_call: Annotated[
@@ -96,8 +121,21 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
         str, Text("the Python thread's name", na="it has no name", anonymous=Anonymous("numbered", "thread"))
     ]
     label: Annotated[
-        str | None, Text("`jn.label`", na="outside of a label", anonymous=Anonymous("unless_told", "label"))
+        str | None,
+        LabelText(
+            "all labels of `jn.label` as one text: `variant=A, size=3`",
+            na="outside of a label",
+            anonymous=Anonymous("unless_told", "label"),
+        ),
     ]
+    labels: Annotated[
+        dict[str, Any],
+        LabelColumns(
+            "one column for each label of `jn.label` there is, `label_variant`, with the dtype of its values",
+            na="the call has no such label",
+            anonymous=Anonymous("unless_told", "label"),
+        ),
+    ] = {}
     started: Annotated[
         datetime,
         Instant(
@@ -159,8 +197,10 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
             "Wasmtime's fuel, with that of `judicia_alloc` and `judicia_free`",
             least=0,
             unit="fuel",
+            error="exact; where it is `limit_fuel` the call took that or more",
             na="the call ended in a way after which Wasmtime does not tell it: a quota other than fuel, a cancel, "
-            "a trap other than `unreachable`",
+            "a trap other than `unreachable`; or its `metering` is not `full`, but for a monitored call with a limit "
+            "of fuel",
         ),
     ]
     memory_bytes: Annotated[
@@ -205,7 +245,7 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Annotated[str, Text("`ok`, or what ended it", anonymous=KEPT)]
     error: Annotated[
         str | None,
-        Text("its first 200 characters", na="it ended ok", anonymous=Anonymous("class_alone")),
+        Message("its first 200 characters", na="it ended ok", anonymous=Anonymous("class_alone")),
     ]
 
     def cost_line(self) -> str:

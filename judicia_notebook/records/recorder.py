@@ -7,8 +7,8 @@ in `judicia_notebook.records.record` for calls, and in `judicia_notebook.records
   is `Recorder.began_utc` plus that, so a clock set back during a run never turns rows around.
 - A call's row is added when the call ends, so what it caused (host calls, samples, logs) stands in its tables first.
 - An empty text is "none". Texts may come from a guest: they are cut here, and made printable where they are read.
-- Denials have a table apart from the rest of the audit, or a plugin that knocks a million times would wash out the
-  record of its grants.
+- Denials and escapes have a table apart from the rest of the audit, or a plugin that knocks a million times would wash
+  out the record of its grants.
 """
 
 from __future__ import annotations
@@ -19,23 +19,26 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from itertools import count
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
 from judicia_notebook.records.captures import Captures
 from judicia_notebook.records.record import CALLS, CallKey, CallRecord, EndedCall
-from judicia_notebook.records.rows import AUDIT, EVENTS, HOST_CALLS, LOGS, POLICIES, SAMPLES
+from judicia_notebook.records.rows import AUDIT, EVENTS, HOST_CALLS, LOGS, POLICIES, SAMPLES, HostCallKey
 from judicia_notebook.records.schema import MESSAGE_LIMIT, TEXT_LIMIT
 from judicia_notebook.records.table import Layout, Rows, Table, compiled_key
 from judicia_notebook.text import printable
 from judicia_notebook.units import format_size
+
+K = TypeVar("K", bound=tuple[Any, ...])
 
 KEY_CAPACITY = 64 << 20
 
 _CUT = TEXT_LIMIT + 1  # one more than is shown, so that the reader sees that it was cut
 _MESSAGE_CUT = MESSAGE_LIMIT + 1
 
+_BY_GUESTS = frozenset({"denied", "escape"})  # rows of the audit that a guest's own acts make
 _EVENT_CODES = {event: code for code, event in enumerate(EVENTS)}
 _call_key = compiled_key(CallKey._fields)
 
@@ -64,6 +67,16 @@ def _table_of_samples(layout: Layout[Any], capacity: int, _began_ns: int) -> Sam
     return Table(layout, capacity, KEY_CAPACITY)
 
 
+def _table(layout: Layout[Any], capacity: int, key_capacity: int, _began_ns: int) -> Table[Any]:
+    return Table(layout, capacity, key_capacity)
+
+
+class MakeTable(Protocol[K]):
+    """Makes a table whose instants count from `began_ns`."""
+
+    def __call__(self, layout: Layout[K], capacity: int, key_capacity: int, began_ns: int, /) -> Table[K]: ...
+
+
 class Mark(NamedTuple):
     """Where the tables that a frame can be cut out of ended at one moment."""
 
@@ -90,6 +103,10 @@ class Recorder:
     make_samples : callable, optional
         ``make_samples(layout, capacity, began_ns)`` makes the table of samples. The runtime gives one whose rows the
         engine writes.
+    make_calls, make_host_calls : callable, optional
+        ``make_calls(layout, capacity, key_capacity, began_ns)`` makes the table of calls, likewise.
+    describe_engines : callable, optional
+        The settings of the engines that ran the calls, as plain values. The runtime gives one that knows them.
     captures : Captures
         The beginnings of payloads, while a caller asks for them.
 
@@ -106,13 +123,17 @@ class Recorder:
         capacity: int = 1_000_000,
         read_json: Callable[[bytes], Any] = json.loads,
         make_samples: Callable[[Layout[Any], int, int], SampleLog] | None = None,
+        make_calls: MakeTable[CallKey] | None = None,
+        make_host_calls: MakeTable[HostCallKey] | None = None,
+        describe_engines: Callable[[], dict[str, Any]] = dict,
     ) -> None:
         self.read_json = read_json
+        self.describe_engines = describe_engines
         self.run_id = secrets.token_hex(4)
         self.began_utc = datetime.now(UTC)
         self.began_ns = time.perf_counter_ns()
-        self.calls = Table(CALLS.layout, capacity, KEY_CAPACITY)
-        self.host_calls = Table(HOST_CALLS.layout, capacity, KEY_CAPACITY)
+        self.calls = (make_calls or _table)(CALLS.layout, capacity, KEY_CAPACITY, self.began_ns)
+        self.host_calls = (make_host_calls or _table)(HOST_CALLS.layout, capacity, KEY_CAPACITY, self.began_ns)
         make_samples = make_samples or _table_of_samples
         self.samples = make_samples(SAMPLES.layout, capacity, self.began_ns)
         self.logs = Table(LOGS.layout, capacity, KEY_CAPACITY)
@@ -120,7 +141,8 @@ class Recorder:
         self.denials = Table(AUDIT.layout, capacity, KEY_CAPACITY)
         self.policies = Table(POLICIES.layout, capacity, KEY_CAPACITY)
         self.captures = Captures()
-        self._call_ids = count(1)
+        self.next_call_id = count(1).__next__
+        """Gives a number for a call that begins; 1 is the first."""
         self._policy_versions = count(1)
 
     @property
@@ -138,10 +160,6 @@ class Recorder:
     def mark(self) -> Mark:
         """Where the tables end now; a frame takes positions of two marks as `start` and `stop`."""
         return Mark(*(getattr(self, name).end for name in Mark._fields))
-
-    def next_call_id(self) -> int:
-        """A number for a call that begins; 1 is the first."""
-        return next(self._call_ids)
 
     def add_call(self, call: EndedCall) -> int:
         """Record a call that ended; returns the row's position, for `call_at`."""
@@ -168,9 +186,9 @@ class Recorder:
 
         `function` reads like ``judicia:clock now``; `decision` is allowed, denied, limited or failed.
         """
-        if len(target) > _CUT:
+        if target and len(target) > _CUT:
             target = target[:_CUT]
-        if len(detail) > _CUT:
+        if detail and len(detail) > _CUT:
             detail = detail[:_CUT]
         key = (plugin, capability, function, target, decision, detail)
         self.host_calls.add(key, (call_id, seq, at_ns, wall_ns, bytes_in, bytes_out))
@@ -198,10 +216,14 @@ class Recorder:
         packed = _pack_fields(fields) if fields else b""
         self.logs.add((plugin, level, message, packed, stream), (call_id, at_ns))
 
-    def add_audit(self, what: str, plugin: str, detail: str, via: str) -> None:
-        """Record now that something was loaded, granted, changed or denied, and by which way (magic, panel, Python)."""
-        table = self.denials if what == "denied" else self.audit
-        table.add((what, plugin, detail[:_CUT], via), (time.perf_counter_ns() - self.began_ns,))
+    def add_audit(self, what: str, plugin: str, detail: str, via: str, call_id: int = 0) -> None:
+        """Record now that something was loaded, granted, changed, denied or tried.
+
+        `via` is by which way (magic, panel, Python, plugin, event), `call_id` the plugin's call that did it; 0 where
+        none did.
+        """
+        table = self.denials if what in _BY_GUESTS else self.audit
+        table.add((what, plugin, detail[:_CUT], via), (time.perf_counter_ns() - self.began_ns, call_id))
 
     def add_policy(self, plugin: str, grants: tuple[str, ...], quota: Mapping[str, Any], on_denied: str) -> int:
         """Record a plugin's policy after a change; returns its version, counted from 1 through the whole runtime."""

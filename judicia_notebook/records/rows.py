@@ -106,7 +106,7 @@ LOGS = Schema(
         "plugin": Text("the plugin that wrote it", anonymous=_PLUGIN),
         "at": Instant("when: `perf_counter_ns` since the runtime's start, on the system clock of that start"),
         "level": Text("as the plugin said", na="it said none", anonymous=KEPT),
-        "message": Message("its first 10 000 characters", limit=MESSAGE_LIMIT,
+        "message": Message("its first 10 000 characters", limit=MESSAGE_LIMIT, empty=True,
                            na="never; an empty text where there is none", anonymous=Anonymous("numbered", "message")),
         "fields": Made("a dictionary", na="None where there are none", anonymous=Anonymous("removed")),
         "stream": Text("`log`, `stdout` or `stderr`", anonymous=KEPT),
@@ -117,10 +117,11 @@ AUDIT = Schema(
     AuditKey,
     {
         "at": Instant("as in `logs`"),
-        "what": Text("such as `load`, `grant` or `denied`", anonymous=KEPT),
+        "what": Text("such as `load`, `grant`, `denied`, `escape`, `memory` or `global`", anonymous=KEPT),
         "plugin": Text("the plugin it is about", na="it is about no single plugin", anonymous=_PLUGIN),
         "detail": Text("its first 200 characters", na="nothing to add", anonymous=_DETAIL),
         "via": Text("magic, panel, Python, plugin or event", na="not known", anonymous=KEPT),
+        "call_id": Number("the call of the plugin that did it, or tried to", least=1, na="no call of the plugin's did"),
     },
 )
 

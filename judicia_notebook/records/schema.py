@@ -99,6 +99,15 @@ class Column(msgspec.Struct, frozen=True):
         """Its values in a frame."""
         raise NotImplementedError
 
+    def arrays(self, rows: Columns[Any], recording: Recording, /) -> dict[str, Any]:
+        """The columns of a frame that it is: one of its own name, except where values name theirs."""
+        return {self.name: self.array(rows, recording)}
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether it is one column of its name, in every frame of its table."""
+        return True
+
     def page_row(self) -> tuple[str, str, str, str, str]:
         """Its row of the page: column, what, unit, error, NA when."""
         return f"`{self.name}`", self.meaning, self.unit, self.error, self.na
@@ -262,7 +271,15 @@ class Text(Column, frozen=True, kw_only=True):
 
 
 class Message(Text, frozen=True, kw_only=True):
-    """A text that is a category of its own in nearly every row, and empty where there is none."""
+    """A text that would be a category of its own in nearly every row.
+
+    Attributes
+    ----------
+    empty : bool
+        Whether it is an empty text where there is none, and not NA.
+    """
+
+    empty: bool = False
 
     @property
     def dtype(self) -> str:
@@ -270,7 +287,7 @@ class Message(Text, frozen=True, kw_only=True):
 
     def array(self, rows: Columns[Any], _recording: Recording, /) -> Any:
         of_key = self.of_key
-        return rows.values(lambda key: printable(of_key(key), self.limit), self.dtype)
+        return rows.values(lambda key: printable(of_key(key), self.limit) or ("" if self.empty else None), self.dtype)
 
 
 class KeyNumber(Column, frozen=True, kw_only=True):
@@ -381,8 +398,8 @@ class Schema(Generic[K]):
 
     @property
     def dtypes(self) -> dict[str, str]:
-        """The dtypes of the frame's columns."""
-        return {name: column.dtype for name, column in self.columns.items()}
+        """The dtypes of the columns that every frame has."""
+        return {name: column.dtype for name, column in self.columns.items() if column.is_fixed}
 
     def values(self, row: Row[K], recording: Recording) -> dict[str, Any]:
         """One row with the frame's columns and units; None where a value is NA."""
@@ -390,9 +407,10 @@ class Schema(Generic[K]):
 
     def arrays(self, rows: Columns[K], recording: Recording, **made: Any) -> dict[str, Any]:
         """The columns of the frame. `made` has those that rows alone do not tell."""
-        return {
-            name: made[name] if name in made else column.array(rows, recording) for name, column in self.columns.items()
-        }
+        arrays: dict[str, Any] = {}
+        for name, column in self.columns.items():
+            arrays |= {name: made[name]} if name in made else column.arrays(rows, recording)
+        return arrays
 
 
 def declared(record: type) -> dict[str, Column]:

@@ -12,15 +12,19 @@ It does not know what its columns mean.
 - A row's *position* counts from the table's beginning and stays its own for good, also after older rows were dropped.
 - Rows below a chunk's `filled` never change, so readers take the lock only to list the chunks.
 
-The lock is re-entrant: a finalizer may run at any bytecode and add a row of its own while its thread is in here.
-That may cost one row; with a plain lock it would cost the kernel.
+The lock is re-entrant: a finalizer or a signal's handler may run at any bytecode and add a row of its own while its
+thread is in here. While that thread changes the chunk, such a row is counted as dropped; with a plain lock it would
+cost the kernel. An exception may come at any bytecode, too: what belongs together is stored with no call in between,
+since neither comes there, and a change of chunks that was cut off is made again.
 """
 
 from __future__ import annotations
 
+import os
 import struct
 import sys
 import threading
+import weakref
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -137,6 +141,12 @@ class Chunk(Generic[K]):
         self.indexes: dict[Key, int] = {}
         self.key_bytes = 0
 
+    def open(self) -> None:
+        """Take rows from now on."""
+
+    def close(self) -> None:
+        """Take no more rows; again does nothing."""
+
     def seal(self, row_bytes: int) -> None:
         """Give back what only a growing chunk needs."""
         self.room = self.filled
@@ -162,6 +172,18 @@ class Rows(NamedTuple, Generic[K]):
     length: int
 
 
+_tables: weakref.WeakSet[Table[Any]] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for table in tuple(_tables):
+        table.renew_lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
 class Table(Generic[K]):
     """A ring of at most `capacity` rows whose keys weigh at most about `key_capacity` bytes."""
 
@@ -173,11 +195,13 @@ class Table(Generic[K]):
         self.key_capacity = key_capacity
         self.dropped = 0
         self._lock = threading.RLock()
+        _tables.add(self)
         self._pack_slots = layout.pack_slots
         self._pack_into = layout.packed.pack_into
         self._row_bytes = layout.packed.size
         self._chunk_rows = max(1, min(CHUNK_ROWS, capacity // 8))
-        self._chunk: Chunk[K] = Chunk(0, 0, 0)  # full from the start, so that an unused table costs nothing
+        self._is_changing = False  # the chunk
+        self._chunk = self._make_chunk(0, 0)  # full from the start, so that an unused table costs nothing
         self._sealed: deque[Chunk[K]] = deque()
         self._sealed_rows = 0
         self._sealed_key_bytes = 0
@@ -188,6 +212,9 @@ class Table(Generic[K]):
         `key` has the parts of the named form, in their order; `numbers` is what the layout packs.
         """
         with self._lock:
+            if self._is_changing:
+                self.dropped += 1
+                return -1
             chunk = self._chunk
             row = chunk.filled
             if row == chunk.room:
@@ -206,9 +233,18 @@ class Table(Generic[K]):
     def clear(self) -> None:
         """Forget all rows. The positions of those that follow go on from theirs."""
         with self._lock:
-            self._chunk = Chunk(self._chunk.start + self._chunk.filled, 0, 0)
-            self._sealed.clear()
-            self._sealed_rows = self._sealed_key_bytes = self.dropped = 0
+            if self._is_changing:
+                return  # by a handler of a signal, or a finalizer
+            self._is_changing = True
+            try:
+                full, nothing = self._chunk, deque[Chunk[K]]()
+                full.close()
+                chunk = self._make_chunk(full.start + full.filled, 0)
+                self._chunk, self._sealed = chunk, nothing
+                self._sealed_rows = self._sealed_key_bytes = self.dropped = 0
+                chunk.open()
+            finally:
+                self._is_changing = False
 
     @property
     def end(self) -> int:
@@ -234,6 +270,10 @@ class Table(Generic[K]):
                 return None
             index, numbers = self.layout.unpack(chunk.data, row)
             return Row(chunk.keys[index], numbers)
+
+    def renew_lock(self) -> None:
+        """In a forked child: the thread that held it is not there to give it back. What was recorded can be read."""
+        self._lock = threading.RLock()
 
     def rows(self, start: int = 0, stop: int | None = None) -> list[Rows[K]]:
         """What is kept of the rows at positions `start` to `stop`, oldest first."""
@@ -263,22 +303,42 @@ class Table(Generic[K]):
         return chunk, index
 
     def _next_chunk(self) -> Chunk[K]:
-        full = self._chunk
-        if full.filled:
-            full.seal(self._row_bytes)
-            self._sealed.append(full)
-            self._sealed_rows += full.filled
-            self._sealed_key_bytes += full.key_bytes
-        # One sixteenth stays free for the keys of the chunk that begins now.
-        allowed = self.key_capacity - self.key_capacity // 16
-        while self._sealed and (self._sealed_rows >= self.capacity or self._sealed_key_bytes > allowed):
-            self._drop_oldest()
-        room = min(self._chunk_rows, self.capacity - self._sealed_rows)
-        self._chunk = Chunk(full.start + full.filled, room, self._row_bytes)
-        return self._chunk
+        self._is_changing = True
+        try:
+            full = self._chunk
+            full.close()
+            filled, weight = full.filled, full.key_bytes
+            # One sixteenth stays free for the keys of the chunk that begins now.
+            allowed = self.key_capacity - self.key_capacity // 16
+            while self._sealed and (
+                self._sealed_rows + filled >= self.capacity or self._sealed_key_bytes + weight > allowed
+            ):
+                self._drop_oldest()
+            stays = 0 < filled < self.capacity and weight <= allowed
+            room = min(self._chunk_rows, self.capacity - self._sealed_rows - (filled if stays else 0))
+            chunk = self._make_chunk(full.start + filled, room)
+            if stays:
+                full.seal(self._row_bytes)
+                self._sealed_rows += filled
+                self._sealed_key_bytes += weight
+                self._chunk = chunk
+                self._sealed.append(full)
+            else:
+                self.dropped += filled
+                self._chunk = chunk
+            chunk.open()
+            return chunk
+        finally:
+            self._is_changing = False
+
+    def _make_chunk(self, start: int, room: int) -> Chunk[K]:
+        """The chunk that rows go into from now on."""
+        return Chunk(start, room, self._row_bytes)
 
     def _drop_oldest(self) -> None:
-        oldest = self._sealed.popleft()
-        self._sealed_rows -= oldest.filled
+        oldest = self._sealed[0]
+        rows = oldest.filled
+        self._sealed_rows -= rows
         self._sealed_key_bytes -= oldest.key_bytes
-        self.dropped += oldest.filled
+        self.dropped += rows
+        self._sealed.popleft()

@@ -506,6 +506,7 @@ def test_the_number_of_private_tables_is_limited(both: jn.Runtime, guest: jn.Plu
 def test_a_statement_has_its_own_time(both: jn.Runtime, guest: jn.Plugin) -> None:
     both.host.database.set_limits(statement_time="100ms")
     assert refused(guest, "query", ENDLESS)[0] == "timeout"
+    both.host.database.set_limits(statement_time="60s")
     assert rows(guest, "SELECT 1") == [[1]]
 
 

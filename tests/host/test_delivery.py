@@ -16,6 +16,7 @@ import judicia_notebook as jn
 from judicia_notebook.host.delivery.broker import Broker, Parked
 from judicia_notebook.host.delivery.plugin_registry import MOST_NOTES, PluginRegistry, Registration
 from judicia_notebook.host.delivery.queue import FATES, LONGEST_PAUSE, Failure, Fate, Queue
+from judicia_notebook.policy.bounds import Bounds
 from judicia_notebook.policy.policy import Policy
 from judicia_notebook.records.recorder import Recorder
 from judicia_notebook.wasm.manifest import Manifest
@@ -433,7 +434,7 @@ def test_closing_waits_for_the_attempt_that_runs_and_not_for_the_one_it_is_calle
 class Plugin:
     def __init__(self, digest: str = "1", functions: tuple[str, ...] = ("on_letter",)) -> None:
         self.name, self.claimed, self.digest, self.functions = "p", "", digest, functions
-        self.policy = Policy("p", Recorder(), ceiling=jn.Quota())
+        self.policy = Policy("p", Recorder(), bounds=Bounds(jn.Quota()))
         self.manifest = Manifest("p")
 
 

@@ -289,6 +289,7 @@ def test_a_manifests_subscription_holds_as_far_as_it_is_granted_and_what_is_with
 def test_a_plugin_subscribes_at_run_time_until_its_code_is_exchanged(rt: jn.Runtime) -> None:
     p = load(rt, "listener", SPEAK, listen(), grant=["subscribe_events=a.*"])
     assert p.call("subscribe", {"pattern": "a.*"}) == p.call("subscribe", {"pattern": "a.*"}) == {"ok": {}}
+    assert p.audit["call_id"][p.audit["what"] == "subscribe"].tolist() == [p.calls["call_id"][0]]
     rt.host.events.emit("a.b")
     rt.host.events.flush(PATIENCE)
     assert types_seen(p) == ["a.b"]
@@ -594,7 +595,7 @@ def test_unloading_ends_the_delivery_that_runs_and_those_that_wait(rt: jn.Runtim
     p.unload()
     rt.host.events.flush(PATIENCE)
     rt.host.events.emit("a")
-    until(lambda: not p._busy)
+    until(lambda: not p._deployment.is_busy)
     assert p.calls["outcome"].tolist() == ["cancelled"]
     assert rt.host.events.subscribers.empty
     assert rt.host.events.parked == ()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
 import time
@@ -15,15 +14,11 @@ import pytest
 
 import judicia_notebook as jn
 from tests.support import answering
+from tests.support.servers import free_port
 from tests.support.waiting import PATIENCE
 
 PREFIX = "/user/lund/"
 TOKEN = "only-for-this-test"
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

@@ -585,8 +585,9 @@ def test_a_resolver_that_hangs_holds_up_nobody(rt: jn.Runtime, guest: jn.Plugin)
     guest.policy.grant("network_access")
     try:
         assert refused(guest, "http://slow.example/", timeout_ms=50)[0] == "timeout"
+        before = len(asked)  # none, where the machine paused for 50 ms before it asked
         handle = guest.submit("request", {"method": "GET", "url": "http://slow.example/"})
-        until(lambda: len(asked) == 2)
+        until(lambda: len(asked) > before)
         handle.cancel()
         with pytest.raises(jn.Cancelled):
             handle.result(PATIENCE)

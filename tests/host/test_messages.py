@@ -257,11 +257,11 @@ def test_what_cannot_be_compared() -> None:
 def test_a_figure_names_the_column_that_it_lacks(kind: str) -> None:
     frames = [pd.DataFrame({"x": [1]})] * len(plots.FRAMES[kind])
     text = told(lambda: getattr(plots, kind)(*frames), ValueError)
-    assert text.startswith(f"{kind} is drawn from the column ")
+    assert text.startswith(f"{kind} uses the column ")
     assert f"a runtime's {', '.join(plots.FRAMES[kind])} have it" in text
 
 
 def test_a_label_is_meant() -> None:
-    calls = pd.DataFrame({"plugin": "p", "function": "f", "outcome": "ok", "wall_ms": [1.0], "label": "variant=A"})
+    calls = pd.DataFrame({"plugin": "p", "function": "f", "outcome": "ok", "wall_ms": [1.0], "label_variant": "A"})
     assert "Did you mean 'variant'?" in told(lambda: plots.latency(calls, by="varant"), ValueError)
     assert "names of columns and labels" in told(lambda: plots.latency(calls, by=[]), ValueError)

@@ -10,6 +10,7 @@ import pytest
 import judicia_notebook as jn
 from judicia_notebook.capabilities import CAPABILITIES
 from judicia_notebook.context import via
+from judicia_notebook.policy.policy import FormerPolicy
 from tests.support.waiting import PATIENCE
 
 MiB = 1 << 20
@@ -32,6 +33,7 @@ SCOPED = {
     "read_shared_memory": ("frame", "fra me"),
     "write_shared_memory": ("frame", ""),
     "register_routes": ("/scores", "scores"),
+    "imports": ("env.now", "env now"),
 }
 
 
@@ -349,3 +351,23 @@ def test_no_change_is_lost_between_threads(rt: jn.Runtime, policy: jn.Policy) ->
     assert (policy.quota.cpu, policy.quota.wall, policy.quota.fuel, policy.quota.log) == (51, 51, 51, 51)
     assert rt.policies["policy_version"].is_unique
     assert len(rt.policies) == 401
+
+
+# --- the rights of replaced code -------------------------------------------------------------------------------------
+
+
+def test_a_policy_of_replaced_code_reads_as_what_that_code_may_do(policy: jn.Policy) -> None:
+    policy.grant("random")
+    policy.set_quota(memory="2MiB")
+    former = FormerPolicy(policy, policy.snapshot())
+    policy.grant("wall_clock")
+    policy.set_quota(memory="4MiB", cpu="1ms")
+    assert former.granted == {"random"}
+    assert former.grants == {"random": ()}
+    assert (former.quota.memory, former.quota.cpu, former.version) == (2 * MiB, 0.001, policy.version)
+    assert (former.limits.memory_bytes, former.limits) == (2 * MiB, former.state.limits)
+    assert former.snapshot().granted == ("random",)
+    policy.on_denied = "trap"
+    policy.revoke("random")
+    assert former.on_denied == "trap"
+    assert not former.granted

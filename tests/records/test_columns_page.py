@@ -11,12 +11,16 @@ import pytest
 
 import judicia_notebook as jn
 from judicia_notebook.analysis.statistics import summarize
+from judicia_notebook.experiments.monitors import monitor_class, monitor_names
 from judicia_notebook.records.rows import SCHEMAS
 
 PACKAGE = Path(jn.__file__).parent
 PAGE = PACKAGE.parent / "docs" / "columns.md"
 RECORDED = tuple(SCHEMAS)
 UNITS = {"_ms": "ms", "_bytes": "bytes", "_percent": "%"}
+
+MONITORS = monitor_names()
+ESTIMATES = ("growth", "percentiles", "cold_warm", "success")
 
 # Whatever users can ask for a frame, and the section it is in.
 SECTIONS = {
@@ -28,10 +32,25 @@ SECTIONS = {
     "Side.calls": "calls",
     "Bench.calls": "calls",
     "sweep": "sweep",
+    "read_sweep": "sweep",
+    "SweepCounts.of": "sweep",
+    "Runtime.modules": "modules",
+    "survey": "survey",
     "Bench.summary": "bench",
     "Comparison.summary": "compare",
     "Stacks.functions": "profile",
+    **{f"{monitor_class(name).__name__}.frame": name for name in MONITORS},
+    "Monitored.cost_by": "cost",
+    "Monitored.diff": "diff",
+    "Stacks.lines": "profile lines",
+    "Plugin.source_lines": "source_lines",
+    "Wat.functions": "wat",
+    "PaintedSource.by_line": "painted source",
+    "PaintedWat.functions": "painted wat",
+    "Built.diagnostics": "diagnostics",
+    "BuildError.diagnostics": "diagnostics",
     "summarize": "stats",
+    **{name: name for name in ESTIMATES},
     "Events.history": "events",
     "Events.subscribers": "subscribers",
     "Notifications.history": "notifications",
@@ -39,8 +58,9 @@ SECTIONS = {
     "HttpService.routes": "routes",
     "Routes.frame": "routes",
 }
-SHOWN = {"sweep", "summarize"}  # functions whose frames users see
+SHOWN = {"read_sweep", "summarize", "survey", "sweep", *ESTIMATES}  # functions whose frames users see
 THE_USERS_OWN = {"DatabaseService.table"}
+ANY_MONITORS = {"Counted.frame", "Counts.frame", "Monitor.frame", "Monitored.frame"}
 
 
 def tables() -> dict[str, list[list[str]]]:
@@ -63,12 +83,27 @@ def frames() -> dict[str, pd.DataFrame]:
         swept = jn.sweep(specimen, "echo", ["x"], repeats=1, warmup=0, progress=False)
         varied = [name for name in swept.columns if name not in made["calls"].columns]
         assert list(swept.columns) == [*varied, *made["calls"].columns]
+        what = [f"{name}=echo" if name == "watch" else name for name in MONITORS]
+        monitored = specimen.monitor("echo", [1], what=what)
+        source = '__attribute__((export_name("f"))) int f(int x) { return x + 1; }\n'
+        lined = rt.load(jn.build(source, "c", flags="-g").wasm, abi="raw").monitor("f", numbers=[1])
         return made | {
             "sweep": swept[varied],
+            "modules": rt.modules.drop(columns=list(jn.survey(PACKAGE / "plugins", progress=False).columns[1:])),
+            "survey": jn.survey(PACKAGE / "plugins", progress=False),
             "bench": bench.summary,
             "compare": jn.compare(made["calls"], made["calls"], resamples=10).summary,
-            "profile": specimen.profile("spin", {"ms": 5}, samples=1).functions,
+            "profile": (profile := specimen.profile("spin", {"ms": 5}, samples=1)).functions,
+            "profile lines": profile.lines,
+            "source_lines": specimen.source_lines(profile),
+            "wat": specimen.wat().functions,
+            "diagnostics": jn.build("(func)", lang="wat").diagnostics,
+            **{name: getattr(monitored, name) for name in MONITORS},
+            "painted source": lined.source().by_line,  # type: ignore[union-attr]
+            "painted wat": monitored.wat().functions,
+            "diff": monitored.diff(specimen.monitor("echo", "other", what=what)),
             "stats": summarize(made["calls"]),
+            **{name: getattr(jn, name)(made["calls"]) for name in ESTIMATES},
             "events": rt.host.events.history,
             "subscribers": rt.host.events.subscribers,
             "notifications": rt.host.notifications.history,
@@ -79,7 +114,8 @@ def frames() -> dict[str, pd.DataFrame]:
 
 @pytest.mark.parametrize("name", sorted(set(SECTIONS.values())))
 def test_the_page_has_the_columns_that_the_frame_has(frames: dict[str, pd.DataFrame], name: str) -> None:
-    assert [row[0].strip("`") for row in tables()[name]] == list(frames[name].columns)
+    named = [row[0].strip("`") for row in tables()[name]]
+    assert [column for column in named if not column.endswith("...")] == list(frames[name].columns)
 
 
 @pytest.mark.parametrize("name", RECORDED)
@@ -103,7 +139,7 @@ def test_the_unit_on_the_page_is_that_in_the_columns_name(name: str) -> None:
 def test_a_column_that_knows_no_na_is_never_na_on_the_page(frames: dict[str, pd.DataFrame], name: str) -> None:
     never = {row[0].strip("`") for row in tables()[name] if row[4].startswith("never")}
     for column, dtype in frames[name].dtypes.items():
-        if isinstance(dtype, pd.DatetimeTZDtype) or str(dtype) in {"int64", "float64", "str"}:
+        if isinstance(dtype, pd.DatetimeTZDtype) or str(dtype) in {"int64", "float64"}:
             assert column in never
         elif isinstance(dtype, pd.Int64Dtype | pd.Float64Dtype):
             assert column not in never
@@ -111,7 +147,7 @@ def test_a_column_that_knows_no_na_is_never_na_on_the_page(frames: dict[str, pd.
 
 def test_no_frame_is_missing_on_the_page() -> None:
     asked = {name for path in PACKAGE.rglob("*.py") for name in _frames_of(ast.parse(path.read_text(encoding="utf-8")))}
-    assert asked - THE_USERS_OWN == set(SECTIONS)
+    assert asked - THE_USERS_OWN - ANY_MONITORS == set(SECTIONS)
     assert set(SECTIONS.values()) == set(tables())
 
 

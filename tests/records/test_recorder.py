@@ -37,11 +37,14 @@ def test_a_record_has_what_was_recorded_in_the_units_its_names_say(recorder: Rec
         "digest": "9f" * 32,
         "function": "check",
         "abi": "judicia-1",
+        "metering": "full",
+        "monitored": "coverage",
         "origin": "user",
         "instance_id": 2,
         "instance_call": 5,
         "thread": "MainThread",
         "label": "variant=A",
+        "labels": {"variant": "A"},
         "started": recorder.began_utc + timedelta(seconds=1.5),
         "started_ms": 1500.0,
         "queue_ms": 0.011,
@@ -224,11 +227,12 @@ def test_log_texts_weigh_at_most_their_bound(monkeypatch: pytest.MonkeyPatch) ->
 # --- audit and policies ----------------------------------------------------------------------------------------------
 
 
-def test_a_plugin_cannot_wash_out_the_audit_with_denials() -> None:
+@pytest.mark.parametrize("what", ["denied", "escape"])
+def test_a_plugin_cannot_wash_out_the_audit_by_what_it_tries(what: str) -> None:
     recorder = Recorder(capacity=10)
     recorder.add_audit("grant", "checker", "random", "magic")
     for _ in range(1000):
-        recorder.add_audit("denied", "checker", "network_access for judicia:http request", "plugin")
+        recorder.add_audit(what, "checker", "network_access for judicia:http request", "plugin")
     audit = frames.audit(recorder)
     assert audit.iloc[0].what == "grant"
     assert audit.attrs["dropped"] == recorder.dropped["denials"] > 900

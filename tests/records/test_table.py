@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import os
+import signal
 import sys
 import threading
 import tracemalloc
@@ -198,3 +200,26 @@ def test_a_row_added_from_within_adding_a_row_does_not_hang() -> None:
 def test_a_table_for_no_rows_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one row"):
         Table(LAYOUT, 0, ROOMY)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="it forks; enable: run on Linux or macOS")
+def test_a_forked_child_reads_what_another_thread_was_writing() -> None:
+    table = Table(LAYOUT, 10, ROOMY)
+    table.add(("a",), (1, 2))
+    held, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with table._lock:
+            held.set()
+            done.wait(PATIENCE)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait(PATIENCE)
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(10)  # which ends it, where it waits
+        os._exit(0 if sum(rows.length for rows in table.rows()) == 1 else 1)
+    done.set()
+    thread.join()
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0

@@ -185,6 +185,7 @@ class PluginRegistry(Generic[W, M]):
             self._on_leave(known.member)
 
     def _policy_changed(self, name: str) -> None:
-        with deferred(), self._lock:
-            self._noted = {note for note in self._noted if note[0] != name}
-        self._on_policy_change(name)
+        with deferred():  # around the service's part, too: it takes locks in the same load, and is as short
+            with self._lock:
+                self._noted = {note for note in self._noted if note[0] != name}
+            self._on_policy_change(name)

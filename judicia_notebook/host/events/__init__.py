@@ -121,7 +121,7 @@ class EventsService:
             text = f"field `pattern`: a pattern is like `contest.*` or `contest.**`, not `{given}`"
             raise ServiceError("bad_request", text)
         self._check(scope, "subscribe", "subscribe_events", request.pattern)
-        self.events.add_pattern(scope.plugin, scope.policy, request.pattern)
+        self.events.add_pattern(scope.plugin, scope.policy, request.pattern, scope.call_id)
         return {}
 
     @staticmethod

@@ -180,7 +180,7 @@ class Events:
         if len(event.metadata) > limits.metadata:
             self._refuse("metadata", f"metadata of {len(event.metadata)} bytes; at most {limits.metadata}")
         rate = limits.emit_rate
-        if event.source != PLATFORM and not self._rates.admit(event.source, "emit_event", rate):
+        if event.source != PLATFORM and self._rates.refuse(event.source, "emit_event", rate):
             self._refuse("emit_rate", f"more than {rate} events a second")
 
     def _refuse(self, limit: str, text: str) -> None:
@@ -235,8 +235,8 @@ class Events:
             if subscriber in self._callbacks:
                 self._callbacks.remove(subscriber)
 
-    def add_pattern(self, plugin: str, policy: Policy, pattern: str) -> None:
-        """Subscribe a plugin that runs; the second time does nothing.
+    def add_pattern(self, plugin: str, policy: Policy, pattern: str, call_id: int) -> None:
+        """Subscribe a plugin that runs, in the call that asks for it; the second time does nothing.
 
         Raises
         ------
@@ -252,7 +252,7 @@ class Events:
             if len(subscriber.patterns) >= self._limits.patterns:
                 raise ServiceError("quota_exceeded", f"more than {self._limits.patterns} patterns")
             subscriber.patterns.append(pattern)
-        self.recorder.add_audit("subscribe", plugin, pattern, "plugin")
+        self.recorder.add_audit("subscribe", plugin, pattern, "plugin", call_id)
 
     def plugin_loaded(self, plugin: LoadedPlugin) -> None:
         """Subscribe a plugin to its manifest's patterns. Other code under its name loses those the old code added."""

@@ -68,6 +68,11 @@ _REFUSALS: dict[int, tuple[Code, str]] = {
 }
 
 
+_LINK_ERRORS = frozenset({errno.ELOOP, errno.ENOTDIR})
+LINK_OUT = "a link that leads out of the folder, not followed"
+ANOTHER_FILE_SYSTEM = "another file system within the folder, not entered"
+
+
 class PathRequest(msgspec.Struct, forbid_unknown_fields=True):
     """Which file or folder."""
 
@@ -297,7 +302,9 @@ class FilesService:
                     try:
                         return work(tree, place.parts)
                     except ServiceError as error:
-                        raise _about(path, error) from None
+                        raise _about(path, error, _escape(tree, place.parts, error)) from None
+                    except OSError as error:
+                        raise _about(path, _refusal(error), _escape(tree, place.parts, error)) from None
             except OSError as error:
                 raise _about(path, _refusal(error)) from None
 
@@ -381,8 +388,16 @@ def _denied(operation: str, capability: str, where: str, scope: str) -> ServiceE
     )
 
 
-def _about(path: str, error: ServiceError) -> ServiceError:
-    return ServiceError(error.code, f"`{printable(path or '.', 120)}`: {error.message}")
+def _about(path: str, error: ServiceError, escape: str = "") -> ServiceError:
+    return ServiceError(error.code, f"`{printable(path or '.', 120)}`: {error.message}", escape=escape)
+
+
+def _escape(tree: Tree, parts: Parts, error: ServiceError | OSError) -> str:
+    """By what a path that was refused would have led out of the folder, for the audit; empty where it would not."""
+    if isinstance(error, OSError) and error.errno == errno.EXDEV:
+        return ANOTHER_FILE_SYSTEM
+    stopped_at_a_link = error.code == "failed" if isinstance(error, ServiceError) else error.errno in _LINK_ERRORS
+    return LINK_OUT if stopped_at_a_link and tree.leads_out(parts) else ""
 
 
 def _refusal(error: OSError) -> ServiceError:

@@ -21,6 +21,11 @@ MAX_PATH_BYTES: Final = 1024
 MAX_NAME_BYTES: Final = 255
 """UTF-8 bytes of a component."""
 
+ABSOLUTE: Final = "an absolute path, refused by its text"
+CLIMBS: Final = "`..` in the path, refused by its text"
+NUL: Final = "a NUL in the path, refused by its text"
+"""What the audit says of names that would lead out of the sandbox."""
+
 RESERVED: Final = ".judicia-"
 """What names of the service's own files begin with, in any case."""
 
@@ -34,7 +39,7 @@ def split(path: str) -> tuple[str, ...]:
     Raises
     ------
     ServiceError
-        ``bad_request``, saying what is wrong with it.
+        ``bad_request``, saying what is wrong with it; with an `escape` where it would lead out of the sandbox.
 
     Examples
     --------
@@ -45,26 +50,41 @@ def split(path: str) -> tuple[str, ...]:
         return ()
     size = len(path.encode(errors="replace"))
     if size > MAX_PATH_BYTES:
-        _refuse(f"{size} bytes; at most {MAX_PATH_BYTES}")
+        _refuse(f"{size} bytes; at most {MAX_PATH_BYTES}", escape(path))
     if path.startswith("/"):
-        _refuse("it begins with `/`; paths are relative to the plugin's own root")
+        _refuse("it begins with `/`; paths are relative to the plugin's own root", escape(path))
     parts = tuple(path.split("/"))
     if len(parts) > MAX_DEPTH:
-        _refuse(f"{len(parts)} levels; at most {MAX_DEPTH}")
+        _refuse(f"{len(parts)} levels; at most {MAX_DEPTH}", escape(path))
     for part in parts:
-        _check(part)
+        _check(part, path)
     return parts
 
 
-def _check(part: str) -> None:
+def escape(path: str) -> str:
+    """What a path that is refused would lead out of the sandbox by; nothing where it is only malformed.
+
+    Examples
+    --------
+    >>> escape("notes/../../x"), escape("notes//x")
+    ('`..` in the path, refused by its text', '')
+    """
+    if path.startswith("/"):
+        return ABSOLUTE
+    if path == ".." or path.startswith("../") or path.endswith("/..") or "/../" in path:
+        return CLIMBS
+    return NUL if "\0" in path else ""
+
+
+def _check(part: str, path: str) -> None:
     if part in ("", ".", ".."):
-        _refuse("`..`, `.` and empty components are not allowed")
+        _refuse("`..`, `.` and empty components are not allowed", escape(path))
     if not allowed(part):
-        _refuse("control and direction characters are not allowed")
+        _refuse("control and direction characters are not allowed", escape(path))
     if (size := len(part.encode())) > MAX_NAME_BYTES:
-        _refuse(f"a name of {size} bytes; at most {MAX_NAME_BYTES}")
+        _refuse(f"a name of {size} bytes; at most {MAX_NAME_BYTES}", escape(path))
     if is_reserved(part):
-        _refuse(f"names that begin with `{RESERVED}` are the platform's")
+        _refuse(f"names that begin with `{RESERVED}` are the platform's", escape(path))
 
 
 def allowed(name: str) -> bool:
@@ -77,5 +97,5 @@ def is_reserved(name: str) -> bool:
     return name.casefold().startswith(RESERVED)
 
 
-def _refuse(why: str) -> NoReturn:
-    raise ServiceError("bad_request", f"field `path`: {why}")
+def _refuse(why: str, escape: str) -> NoReturn:
+    raise ServiceError("bad_request", f"field `path`: {why}", escape=escape)

@@ -28,6 +28,7 @@ from judicia_notebook.host.offload import Task
 
 _CHUNK = 1 << 18  # bytes between two checks of whether the call still waits
 _ENTRIES_AT_ONCE = 256
+_MOST_LINKS = 40  # as Linux follows; the path behind more of them leads nowhere
 _FOLDER = "this is a folder"
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 
@@ -108,6 +109,31 @@ class Tree:
             return _entry("", os.fstat(self.root))
         with self._holder(parts) as folder:
             return _entry(parts[-1], _state(folder, parts[-1]))
+
+    def leads_out(self, parts: Parts) -> bool:
+        """Whether a link on a path points out of the root, by its text: links are read, and none is followed.
+
+        It explains a refusal and decides nothing, so another program may change the links meanwhile.
+        """
+        here: list[str] = []
+        rest, links = list(parts), 0
+        while rest:
+            self.task.check()
+            part = rest.pop(0)
+            if part == "..":
+                if not here:
+                    return True
+                here.pop()
+            elif part not in ("", "."):
+                with contextlib.suppress(OSError):  # most often EINVAL: this is no link
+                    target = os.readlink("/".join([*here, part]), dir_fd=self.root)
+                    links += 1
+                    if target.startswith("/") or links > _MOST_LINKS:
+                        return target.startswith("/")
+                    rest[:0] = target.split("/")
+                    continue
+                here.append(part)
+        return False
 
     @contextmanager
     def _holder(self, parts: Parts) -> Iterator[int]:

@@ -24,7 +24,7 @@ WARNING: Final = (
     "from what you are logged in to: open it in an up-to-date browser, and only for plugins that you trust that far."
 )
 MISSING: Final = (
-    "On this hub the address is reached from notebooks only. A browser gets there through jupyter-server-proxy: "
+    "On this hub what plugins serve is reached from notebooks only. A browser gets there through jupyter-server-proxy: "
     "python -m pip install jupyter-server-proxy, and a new server."
 )
 

@@ -99,7 +99,7 @@ class Incoming:
         if not paths.may(scope.policy.state, scope.plugin, path):
             text = f"judicia:http register_route of {path} needs the capability register_routes={path}"
             raise ServiceError("capability_denied", text, scope=paths.written(path))
-        self.routes.add(scope.plugin, scope.policy, route, self.limits.routes)
+        self.routes.add(scope.plugin, scope.policy, route, self.limits.routes, scope.call_id)
         return {}
 
     def handle(

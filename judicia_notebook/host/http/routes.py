@@ -155,8 +155,8 @@ class Routes:
             except BadPath as error:
                 self._audit("denied", plugin.name, f"route {printable(text, 200)}: {error}")
 
-    def add(self, plugin: str, policy: Policy, route: Route, most: int) -> None:
-        """Register a route of a plugin that runs; the second time does nothing.
+    def add(self, plugin: str, policy: Policy, route: Route, most: int, call_id: int) -> None:
+        """Register a route of a plugin that runs, in the call that asks for it; the second time does nothing.
 
         Raises
         ------
@@ -174,7 +174,7 @@ class Routes:
             if not paths.beneath(f"/{plugin}", route.path) and self._is_taken(route):
                 raise ServiceError("conflict", "another plugin has this route")
             routes.append(route)
-        self._audit("route", plugin, str(route))
+        self._audit("route", plugin, str(route), call_id)
 
     def _is_taken(self, route: Route) -> bool:
         return any(
@@ -231,9 +231,9 @@ class Routes:
         if self._plugins.is_first_denial(match.plugin.name, match.route):
             self._audit("denied", match.plugin.name, f"register_routes={match.route.path or '/'} for {HOOK}")
 
-    def _audit(self, what: str, plugin: str, detail: str) -> None:
+    def _audit(self, what: str, plugin: str, detail: str, call_id: int = 0) -> None:
         if self._recorder is not None:
-            self._recorder.add_audit(what, plugin, detail, "http")
+            self._recorder.add_audit(what, plugin, detail, "http", call_id)
 
     def pages(self) -> list[str]:
         """Where a browser may go now: paths as in URLs, of routes for GET that are granted."""

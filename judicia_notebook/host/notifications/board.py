@@ -169,7 +169,7 @@ class Notifications:
                 "quota_exceeded", f"field `metadata`: {len(notification.packed)} bytes; at most {limits.metadata}"
             )
         rate = limits.send_rate
-        if notification.source != PLATFORM and not self._rates.admit(notification.source, "send_notifications", rate):
+        if notification.source != PLATFORM and self._rates.refuse(notification.source, "send_notifications", rate):
             raise ServiceError("quota_exceeded", f"more than {rate} notifications a second")
 
     # Targets --------------------------------------------------------------------------------------------------------

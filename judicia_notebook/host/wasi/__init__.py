@@ -6,11 +6,13 @@ one row in `Runtime.host_calls`.
 
 - There are three descriptors, 0, 1 and 2, which behave like pipes: `descriptors`. There are no files, no sockets and
   no environment. A function that needs one answers with the error that a real system would give.
+- A fourth, 3, is the root folder ``/``, to which nothing is mapped. Without it a C library would refuse each path by
+  itself, and nobody would see that a program asked for ``/etc/passwd``. Each path is an ``escape`` in the audit.
 - Output goes to the plugin's log, line by line, and counts against its quota: `process`.
 - Clocks and random bytes are those of the runtime and take the capabilities ``wall_clock`` and ``random``; without
   them the answer is ENOTCAPABLE: `environment`.
 - Waiting counts as wall time and ends with the call: `polling`.
-- Every pointer and count is a number from the guest: `guest_memory` checks it against the memory as it is now.
+- Every pointer and count is a number from the guest: `regions` checks it against the memory as it is now.
 
 This room knows nothing of JSON, and nothing of how a plugin is called.
 """
@@ -26,7 +28,7 @@ from judicia_notebook.host.wasi.preview1 import TABLE
 from judicia_notebook.host.wasi.system import System
 
 if TYPE_CHECKING:
-    from judicia_notebook.engine.sandbox import HostFunction
+    from judicia_notebook.engine.linkage import HostFunction
     from judicia_notebook.host.dispatcher import Service
     from judicia_notebook.host.host_call import RateMeter
 

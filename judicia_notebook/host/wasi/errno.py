@@ -13,6 +13,7 @@ class Errno(IntEnum):
     BADF = 8
     FAULT = 21
     INVAL = 28
+    NAMETOOLONG = 37
     NOTDIR = 54
     NOTSOCK = 57
     NOTSUP = 58

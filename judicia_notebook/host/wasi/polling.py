@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from judicia_notebook.host.wasi.environment import MONOTONIC, REALTIME, read_clock
 from judicia_notebook.host.wasi.errno import Errno, Failed
+from judicia_notebook.host.wasi.system import ROOT
 
 if TYPE_CHECKING:
     from judicia_notebook.host.wasi.system import SystemCall
@@ -78,7 +79,7 @@ def _until(call: SystemCall, subscription: Subscription) -> int:
 
 def _readiness(call: SystemCall, subscription: Subscription) -> bytes:
     found = call.system.descriptors(call.sandbox).get(subscription.subject)
-    if found is None or (found.stream == "stdin") is not (subscription.kind == _READ):
+    if found is None or found.stream == ROOT or (found.stream == "stdin") is not (subscription.kind == _READ):
         return subscription.event(Errno.BADF)
     if subscription.kind == _WRITE:
         return subscription.event(count=_PIPE_ROOM)

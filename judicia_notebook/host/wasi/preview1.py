@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from judicia_notebook.host.wasi import descriptors, environment, polling
-from judicia_notebook.host.wasi.descriptors import no_preopen, on_a_path, on_a_pipe
+from judicia_notebook.host.wasi.descriptors import on_a_path, on_a_pipe
 from judicia_notebook.host.wasi.errno import Errno
 from judicia_notebook.host.wasi.system import Function
 
@@ -41,8 +41,8 @@ TABLE = (
     _function("fd_filestat_get", "ii", descriptors.fd_filestat_get),
     _function("fd_filestat_set_size", "iI", on_a_pipe(Errno.INVAL)),
     _function("fd_filestat_set_times", "iIIi", on_a_pipe(Errno.NOTSUP)),
-    _function("fd_prestat_get", "ii", no_preopen),
-    _function("fd_prestat_dir_name", "iii", no_preopen),
+    _function("fd_prestat_get", "ii", descriptors.fd_prestat_get),
+    _function("fd_prestat_dir_name", "iii", descriptors.fd_prestat_dir_name),
     _function("fd_seek", "iIii", on_a_pipe(Errno.SPIPE)),
     _function("fd_tell", "ii", on_a_pipe(Errno.SPIPE)),
     _function("fd_pread", "iiiIi", on_a_pipe(Errno.SPIPE)),
@@ -51,7 +51,7 @@ TABLE = (
     _function("fd_allocate", "iII", on_a_pipe(Errno.SPIPE)),
     _function("fd_sync", "i", on_a_pipe(Errno.INVAL)),
     _function("fd_datasync", "i", on_a_pipe(Errno.INVAL)),
-    _function("fd_readdir", "iiiIi", on_a_pipe(Errno.NOTDIR)),
+    _function("fd_readdir", "iiiIi", descriptors.fd_readdir),
     # Paths
     _function("path_create_directory", "iii", on_a_path()),
     _function("path_filestat_get", "iiiii", on_a_path(path=2)),

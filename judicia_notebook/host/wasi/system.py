@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakKeyDictionary
 
-from judicia_notebook.engine.sandbox import HostFunction, Sandbox
+from judicia_notebook.engine.linkage import HostFunction
+from judicia_notebook.engine.sandbox import Sandbox
 from judicia_notebook.host.host_call import HostCall
 from judicia_notebook.host.wasi.errno import Errno, Failed
-from judicia_notebook.host.wasi.guest_memory import GuestMemory
 from judicia_notebook.host.wasi.process import Process
+from judicia_notebook.host.wasi.regions import Regions
 
 if TYPE_CHECKING:
-    from judicia_notebook.engine.invocation import Invocation
     from judicia_notebook.host.clock import ClockService
     from judicia_notebook.host.host_call import RateMeter
     from judicia_notebook.host.random import RandomService
@@ -35,8 +35,12 @@ class Function(NamedTuple):
     returns: bool = True
 
 
+ROOT = "/"
+"""What descriptor 3 leads to: a folder with nothing in it."""
+
+
 class Descriptor:
-    """An open descriptor: which stream it leads to, and the flags it was given."""
+    """An open descriptor: which stream it leads to, or that it is the root, and the flags it was given."""
 
     __slots__ = ("flags", "stream")
 
@@ -61,7 +65,7 @@ class System:
         """The open descriptors of an instance. A descriptor that it closes stays closed, like all its state."""
         found = self._descriptors.get(sandbox)
         if found is None:
-            streams = ("stdin", "stdout", "stderr")
+            streams = ("stdin", "stdout", "stderr", ROOT)
             found = self._descriptors[sandbox] = {fd: Descriptor(stream) for fd, stream in enumerate(streams)}
         return found
 
@@ -69,9 +73,8 @@ class System:
         """The function as a module imports it."""
         name = f"{MODULE} {function.name}"
 
-        def entry(sandbox: Sandbox, invocation: Invocation, *numbers: int) -> int:
-            call = SystemCall(self, sandbox, cast("CallScope", invocation), name, function)
-            return call.take(call.answer, *numbers)
+        def entry(sandbox: Sandbox, scope: CallScope, *numbers: int) -> int:
+            return SystemCall(self, sandbox, scope, name, function, numbers).take()
 
         results = ("i32",) if function.returns else ()
         return HostFunction(MODULE, function.name, function.params, results, entry)
@@ -80,17 +83,29 @@ class System:
 class SystemCall(HostCall):
     """One call of a function of preview 1."""
 
-    __slots__ = ("_answer", "memory", "sandbox", "system")
-
-    def __init__(self, system: System, sandbox: Sandbox, scope: CallScope, name: str, function: Function) -> None:
-        super().__init__(scope, name, function.capability, system.rates)
+    def __init__(
+        self,
+        system: System,
+        sandbox: Sandbox,
+        scope: CallScope,
+        name: str,
+        function: Function,
+        numbers: tuple[int, ...],
+    ) -> None:
+        self.scope = scope
+        self.function = name
+        self.capability = function.capability or ""
+        self.rates = system.rates
         self.system = system
         self.sandbox = sandbox
-        self.memory = GuestMemory(sandbox.memory)
+        self.memory = Regions(sandbox.memory)
         self._answer = function.answer
+        self._takes_one = function.capability is not None  # whatever its arguments are
+        self._numbers = numbers
 
-    def answer(self, *numbers: int) -> int:
+    def answer(self) -> int:
         """Do it; the error code."""
+        numbers = self._numbers
         if self.scope.recorder.captures.limit:
             self.capture("request", ", ".join(map(str, numbers)).encode())
         try:
@@ -101,6 +116,8 @@ class SystemCall(HostCall):
             if self.decision == "allowed":
                 self.decision = "failed"
             self.detail = self.detail or str(error)
+            if self.refused_until_ns and self._takes_one:
+                self.refuse_again(error.errno)
             return error.errno
         return Errno.SUCCESS
 

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 import judicia_notebook as jn
+from tests.support.wasi import iovecs, rows
 
 MODULE = "wasi_snapshot_preview1"
 SUCCESS, BADF, FAULT, INVAL, NOTDIR, NOTSOCK, NOTSUP, SPIPE = 0, 8, 21, 28, 54, 57, 58, 70
+NAMETOOLONG, NOTCAPABLE = 37, 76
 SIZE = 65536
 BEYOND = SIZE - 3  # four bytes do not fit here
 LAST = 2**32 - 1
-
-
-def rows(frame: Any, *names: str) -> list[tuple[Any, ...]]:
-    found = frame[list(names)]
-    return list(found.astype(object).where(found.notna(), None).itertuples(index=False, name=None))
-
-
-def iovecs(*regions: tuple[int, int]) -> bytes:
-    return b"".join(struct.pack("<II", *region) for region in regions)
 
 
 # --- descriptors -----------------------------------------------------------------------------------------------------
@@ -67,13 +59,13 @@ def test_what_a_pipe_cannot_do_is_refused_as_by_a_real_system(
 ) -> None:
     guest, (name, *rest) = load(), call
     assert [guest(name, fd, *rest) for fd in (0, 1, 2)] == [open_errno] * 3
-    assert [guest(name, fd, *rest) for fd in (3, 2**31, LAST)] == [closed_errno] * 3
+    assert [guest(name, fd, *rest) for fd in (4, 2**31, LAST)] == [closed_errno] * 3
 
 
 def test_a_symbolic_link_and_a_signal_are_refused_too(load: Callable[..., Any]) -> None:
     guest = load()
     assert guest("path_symlink", 0, 1, 1, 0, 1) == NOTDIR
-    assert guest("path_symlink", 0, 1, 3, 0, 1) == BADF
+    assert guest("path_symlink", 0, 1, 4, 0, 1) == BADF
     assert guest("proc_raise", 6) == NOTSUP
 
 
@@ -88,6 +80,21 @@ def test_the_three_descriptors_are_pipes_one_way(load: Callable[..., Any]) -> No
     assert guest("fd_write", 0, 0, 1, 400) == guest("fd_read", 1, 0, 1, 400) == guest("fd_read", 2, 0, 1, 400) == BADF
     assert guest("fd_read", 0, 0, 1, 400) == SUCCESS
     assert guest.peek(400, 4) == 0
+
+
+def test_the_root_is_an_empty_folder_that_can_only_be_asked(load: Callable[..., Any]) -> None:
+    guest = load({0: iovecs((100, 1)), 40: b"x", 64: bytes([0] * 8 + [1])})
+    assert guest("fd_prestat_get", 3, 200) == SUCCESS
+    assert (guest.peek(200, 4), guest.peek(204, 4)) == (0, 1)
+    assert [guest("fd_prestat_dir_name", 3, 300, length) for length in (0, 1, 8)] == [NAMETOOLONG, SUCCESS, SUCCESS]
+    assert guest.peek(300, 8) == ord("/")
+    assert guest("fd_fdstat_get", 3, 400) == guest("fd_filestat_get", 3, 500) == SUCCESS
+    assert (guest.peek(400, 1), guest.peek(516, 1)) == (3, 3)
+    assert guest("fd_read", 3, 0, 1, 600) == guest("fd_write", 3, 0, 1, 600) == BADF
+    assert guest("fd_readdir", 3, 0, 8, 0, 0) == guest("path_unlink_file", 3, 40, 1) == NOTCAPABLE
+    assert guest("fd_renumber", 3, 1) == SUCCESS
+    assert guest("fd_write", 1, 0, 1, 600) == guest("fd_prestat_get", 3, 200) == BADF
+    assert guest("fd_close", 1) == SUCCESS
 
 
 def test_flags_are_kept(load: Callable[..., Any]) -> None:

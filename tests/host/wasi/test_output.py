@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 import tracemalloc
 from collections.abc import Callable
 from typing import Any
@@ -11,19 +10,11 @@ import pytest
 
 import judicia_notebook as jn
 from tests.support.guests import wat
+from tests.support.wasi import iovecs, rows
 
 MODULE = "wasi_snapshot_preview1"
 SUCCESS = 0
 SIZE = 65536
-
-
-def rows(frame: Any, *names: str) -> list[tuple[Any, ...]]:
-    found = frame[list(names)]
-    return list(found.astype(object).where(found.notna(), None).itertuples(index=False, name=None))
-
-
-def iovecs(*regions: tuple[int, int]) -> bytes:
-    return b"".join(struct.pack("<II", *region) for region in regions)
 
 
 def test_each_line_is_a_row_of_the_log_and_what_is_left_of_one_is_too(rt: jn.Runtime, load: Callable[..., Any]) -> None:

@@ -11,17 +11,13 @@ from typing import Any
 import pytest
 
 import judicia_notebook as jn
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import PATIENCE, until
+from tests.support.wasi import rows
 
 SUCCESS, BADF, INVAL, NOTCAPABLE = 0, 8, 28, 76
 LAST = 2**32 - 1
 SIZE = 65536
 CLOCK, READ, WRITE = range(3)
-
-
-def rows(frame: Any, *names: str) -> list[tuple[Any, ...]]:
-    found = frame[list(names)]
-    return list(found.astype(object).where(found.notna(), None).itertuples(index=False, name=None))
 
 
 def subscription(userdata: int, kind: int, subject: int, timeout: int = 0, flags: int = 0) -> bytes:
@@ -86,7 +82,7 @@ def test_a_wait_ends_with_the_wall_quota_and_with_the_call(load: Callable[..., A
     with pytest.raises(jn.QuotaExceeded) as ended:
         guest("poll_oneoff", 0, 4096, 1, 8192)
     assert ended.value.quota == "wall"
-    guest.plugin.policy.set_quota(wall="60s")
+    guest.plugin.policy.set_quota(wall="300s")
     outcomes: list[BaseException | None] = []
 
     def sleep() -> None:
@@ -97,6 +93,7 @@ def test_a_wait_ends_with_the_wall_quota_and_with_the_call(load: Callable[..., A
 
     sleeping = threading.Thread(target=sleep)
     sleeping.start()
+    until(lambda: guest.plugin._deployment.running_calls)
     time.sleep(0.05)
     guest.plugin.unload()
     sleeping.join(PATIENCE)

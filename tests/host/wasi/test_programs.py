@@ -97,9 +97,24 @@ def test_every_function_of_libcs_own_declaration_links_and_answers(rt: jn.Runtim
     succeed = {name for name, errno in answers.items() if errno == "0"}
     assert succeed == {
         "args_get", "args_sizes_get", "clock_res_get", "clock_time_get", "environ_get", "environ_sizes_get", "fd_close",
-        "fd_fdstat_get", "fd_fdstat_set_flags", "fd_filestat_get", "fd_read", "fd_renumber", "fd_write", "poll_oneoff",
-        "random_get", "sched_yield",
+        "fd_fdstat_get", "fd_fdstat_set_flags", "fd_filestat_get", "fd_prestat_dir_name", "fd_prestat_get", "fd_read",
+        "fd_renumber", "fd_write", "poll_oneoff", "random_get", "sched_yield",
     }  # fmt: skip
+
+
+def test_what_a_c_program_would_open_is_in_the_audit(rt: jn.Runtime, build_c: Build) -> None:
+    p = rt.load(build_c("nosy"), name="nosy")
+    result = p.run()
+    assert result.stdout.decode().splitlines() == [
+        "fopen /etc/passwd: Capabilities insufficient",
+        "fopen ../../.ssh/id_rsa: Capabilities insufficient",
+        "fopen notes.txt: Capabilities insufficient",
+        "opendir /: Capabilities insufficient",
+    ]
+    tried = rt.host_calls[rt.host_calls["function"].str.endswith("path_open")]
+    assert tried["target"].tolist() == ["/etc/passwd", "/../../.ssh/id_rsa", "/notes.txt", "/."]
+    escapes = rt.audit[rt.audit["what"] == "escape"]["detail"].tolist()
+    assert [detail.split()[2] for detail in escapes] == ["/etc/passwd:", "/../../.ssh/id_rsa:"]
 
 
 def test_a_c_reactor_is_a_plugin_of_abi_1(rt: jn.Runtime, build_c: Build) -> None:

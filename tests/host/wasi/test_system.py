@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import struct
 import time
 from collections.abc import Callable
 from typing import Any
@@ -13,19 +12,11 @@ import pytest
 import judicia_notebook as jn
 from tests.support.guests import wat
 from tests.support.waiting import PATIENCE
+from tests.support.wasi import iovecs, rows
 
 MODULE = "wasi_snapshot_preview1"
 SUCCESS, AGAIN, FAULT, INVAL, NOTSUP, NOTCAPABLE = 0, 6, 21, 28, 58, 76
 SIZE = 65536
-
-
-def rows(frame: Any, *names: str) -> list[tuple[Any, ...]]:
-    found = frame[list(names)]
-    return list(found.astype(object).where(found.notna(), None).itertuples(index=False, name=None))
-
-
-def iovecs(*regions: tuple[int, int]) -> bytes:
-    return b"".join(struct.pack("<II", *region) for region in regions)
 
 
 # --- linking ---------------------------------------------------------------------------------------------------------
@@ -62,7 +53,7 @@ def test_every_call_of_the_shim_is_a_host_call_with_a_row(rt: jn.Runtime, load: 
     assert rows(rt.host_calls, "function", "target", "bytes_in", "capability", "decision", "detail") == [
         (f"{MODULE} fd_write", "stdout 12 bytes", 12, None, "allowed", None),
         (f"{MODULE} fd_write", "fd 7", 0, None, "failed", "EBADF"),
-        (f"{MODULE} path_open", "/etc/passwd", 0, None, "failed", "EBADF"),
+        (f"{MODULE} path_open", "/etc/passwd", 0, None, "failed", "ENOTCAPABLE"),
         (
             f"{MODULE} clock_time_get",
             None,

@@ -1,4 +1,4 @@
-"""The guest's memory as the shim sees it: every pointer, length and count in it may be a lie.
+"""Regions of the guest's memory, as the shim reads and writes them: every pointer, length and count in it may be a lie.
 
 Numbers from the guest are unsigned 32-bit ones and are added up as Python integers, so nothing wraps around. What lies
 outside the memory is answered with EFAULT, as a kernel would.
@@ -7,9 +7,9 @@ outside the memory is answered with EFAULT, as a kernel would.
 from __future__ import annotations
 
 import struct
-from ctypes import memmove, string_at
 from typing import TYPE_CHECKING
 
+from judicia_notebook.engine.guest_memory import copy_in, copy_out
 from judicia_notebook.host.wasi.errno import Errno, Failed
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ Region = tuple[int, int]
 """Where it begins, and how many bytes it has."""
 
 
-class GuestMemory:
+class Regions:
     """Reads and writes within the memory a module exports.
 
     Parameters
@@ -35,10 +35,10 @@ class GuestMemory:
         None where the module exports none: then every pointer is wrong.
     """
 
-    __slots__ = ("_base", "_size")
+    __slots__ = ("_memory", "_size")
 
     def __init__(self, memory: Memory | None) -> None:
-        self._base, self._size = (memory.base, memory.size) if memory is not None else (0, 0)
+        self._memory, self._size = memory, memory.size if memory is not None else 0
 
     def check(self, pointer: int, length: int) -> None:
         """Refuse a region that is not inside the memory; an empty region lies anywhere.
@@ -54,13 +54,13 @@ class GuestMemory:
     def read(self, pointer: int, length: int) -> bytes:
         """Copy bytes out."""
         self.check(pointer, length)
-        return string_at(self._base + pointer, length) if length else b""
+        return copy_out(self._memory, pointer, length) if self._memory is not None else b""
 
     def write(self, pointer: int, data: bytes) -> None:
         """Copy bytes in."""
         self.check(pointer, len(data))
-        if data:
-            memmove(self._base + pointer, data, len(data))
+        if self._memory is not None:
+            copy_in(self._memory, pointer, data)
 
     def write_size(self, pointer: int, number: int) -> None:
         """Write a 32-bit number."""
