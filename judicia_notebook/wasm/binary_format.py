@@ -140,8 +140,8 @@ class Cursor:
 
 # --- types -----------------------------------------------------------------------------------------------------------
 
-_PLAIN_TYPES = {0x7F: "i32", 0x7E: "i64", 0x7D: "f32", 0x7C: "f64", 0x7B: "v128"}
-_HEAP_TYPES = {
+PLAIN_TYPES = {0x7F: "i32", 0x7E: "i64", 0x7D: "f32", 0x7C: "f64", 0x7B: "v128"}
+HEAP_TYPES = {
     0x70: "func",
     0x6F: "extern",
     0x6E: "any",
@@ -156,7 +156,7 @@ _HEAP_TYPES = {
     0x74: "noexn",
 }
 _PACKED_TYPES = (0x78, 0x77)  # i8, i16: fields only
-_NULL_TYPES = {"none": "nullref", "noextern": "nullexternref", "nofunc": "nullfuncref", "noexn": "nullexnref"}
+NULL_TYPES = {"none": "nullref", "noextern": "nullexternref", "nofunc": "nullfuncref", "noexn": "nullexnref"}
 
 
 class TypeCursor(Cursor):
@@ -167,11 +167,11 @@ class TypeCursor(Cursor):
     def value_type(self, what: str) -> str:
         start = self.pos
         code = self.byte(what)
-        if code in _PLAIN_TYPES:
-            return _PLAIN_TYPES[code]
-        if code in _HEAP_TYPES:
-            heap = _HEAP_TYPES[code]
-            return _NULL_TYPES.get(heap, f"{heap}ref")
+        if code in PLAIN_TYPES:
+            return PLAIN_TYPES[code]
+        if code in HEAP_TYPES:
+            heap = HEAP_TYPES[code]
+            return NULL_TYPES.get(heap, f"{heap}ref")
         if code in {0x63, 0x64}:
             return f"(ref {'null ' if code == 0x63 else ''}{self.heap_type(what)})"
         raise self.wrong(f"{what} is the unknown type 0x{code:02x}", start)
@@ -179,13 +179,13 @@ class TypeCursor(Cursor):
     def reference_type(self, what: str) -> str:
         start = self.pos
         value = self.value_type(what)
-        if value in _PLAIN_TYPES.values():
+        if value in PLAIN_TYPES.values():
             raise self.wrong(f"{what} is {value}, which is no reference", start)
         return value
 
     def heap_type(self, what: str) -> str:
         """A signed 33-bit number: a type index, or a negative one that stands for an abstract type."""
-        if self.pos < self.end and (heap := _HEAP_TYPES.get(self.data[self.pos])):
+        if self.pos < self.end and (heap := HEAP_TYPES.get(self.data[self.pos])):
             self.pos += 1
             return heap
         start = self.pos

@@ -55,7 +55,7 @@ def check_locals(module: ModuleInfo, limits: SectionLimits = DEFAULT) -> int:
     InvalidModule
         A body whose declarations cannot be read.
     """
-    return sum(body.locals for body in _bodies(module, limits))
+    return sum(body.locals for body in function_bodies(module, limits))
 
 
 # --- the work --------------------------------------------------------------------------------------------------------
@@ -224,7 +224,7 @@ class _BodyWork(NamedTuple):
 
 def bodies_work(module: ModuleInfo, limits: SectionLimits = DEFAULT, enough: float = math.inf) -> float:
     """All function bodies: their work, or the part held by those compiled at the same time, if that is more."""
-    bodies = list(_bodies(module, limits))
+    bodies = list(function_bodies(module, limits))
     squares = sum(_square(body.end - body.start) for body in bodies)
     if squares > enough:
         return squares
@@ -302,7 +302,7 @@ def _section(module: ModuleInfo, number: int, limits: SectionLimits) -> TypeCurs
     return cursor
 
 
-def _bodies(module: ModuleInfo, limits: SectionLimits) -> Iterator[Body]:
+def function_bodies(module: ModuleInfo, limits: SectionLimits) -> Iterator[Body]:
     """The function bodies, with their locals held against the limits."""
     cursor = _section(module, _CODE, limits)
     if cursor is None:
@@ -335,7 +335,7 @@ def body_at(module: ModuleInfo, at: int) -> Body | None:
     CompileLimit, InvalidModule
         As `check_locals`.
     """
-    return next((body for body in _bodies(module, DEFAULT) if body.start <= at <= body.end), None)
+    return next((body for body in function_bodies(module, DEFAULT) if body.start <= at <= body.end), None)
 
 
 def _declared(cursor: TypeCursor) -> int:

@@ -24,7 +24,7 @@ import msgspec
 from judicia_notebook.capabilities import ALIASES, CAPABILITIES, expand
 from judicia_notebook.errors import ManifestError
 from judicia_notebook.text import did_you_mean, printable
-from judicia_notebook.wasm.sections import ModuleInfo
+from judicia_notebook.wasm.info import ModuleInfo
 from judicia_notebook.wasm.strict_parsing import INTEGERS, MAXIMUM_DEPTH, parse_json, parse_toml, read_regular_file
 
 SECTION: Final = "judicia.manifest"

@@ -6,6 +6,7 @@ the host copies in when it makes the memory. It knows the format of a module, an
 
 - A segment is taken if its offset is one ``i32.const`` and it lies within the minimum of a memory that the module
   defines. Passive ones write nothing at instantiation; they stay, and those behind them can still be taken.
+- Where the module's first memory begins empty none is taken; `_room` says why.
 - The first active segment that cannot be taken ends it. It may trap, or write where a later one writes as well, so it
   and all behind it keep their place in the order.
 - A taken segment leaves an *empty passive* one. Indices stay, and an active segment is empty after instantiation too:
@@ -19,14 +20,16 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Final, NamedTuple
 
 from judicia_notebook.wasm.binary_format import DEFAULT, Cursor
+from judicia_notebook.wasm.encoding import padded_leb128
 from judicia_notebook.wasm.info import MemoryType, ModuleInfo
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Raise it when other segments are taken: code that lacks some of them must not meet the images of others."""
 
 MAX_SEGMENTS: Final = 100_000
@@ -108,10 +111,9 @@ def read_leading(module: ModuleInfo) -> LeadingSegments:
     section = next((each for each in module.sections if each.id == _DATA), None)
     if section is None or module.data_segments > MAX_SEGMENTS:
         return LeadingSegments([], b"", 0, 0, 0)
-    # How many bytes of each memory can be taken: none of an imported one, or of one with 64-bit addresses.
     defined = _defined(module)
     imported = len(module.memories) - len(defined)
-    room = [0] * imported + [0 if each.is64 or each.shared else each.minimum_pages * _PAGE for each in defined]
+    room = [0] * imported + _room(defined)
     data = module.data
     cursor = Cursor(data, DEFAULT)
     cursor.pos = section.offset + 1
@@ -144,6 +146,17 @@ def read_leading(module: ModuleInfo) -> LeadingSegments:
 
 def _defined(module: ModuleInfo) -> tuple[MemoryType, ...]:
     return module.memories[sum(each.kind == "memory" for each in module.imports) :]
+
+
+def _room(defined: Sequence[MemoryType]) -> list[int]:
+    """How many bytes of each memory can be taken: none of one that is shared, or has 64-bit addresses.
+
+    None of any where the first memory begins empty: the host that makes the memories cannot tell it from the engine's
+    own heap of references, so it would not know which memory an image belongs to.
+    """
+    if defined and not defined[0].minimum_pages:
+        return [0] * len(defined)
+    return [0 if each.is64 or each.shared else each.minimum_pages * _PAGE for each in defined]
 
 
 class ImagedModule(NamedTuple):
@@ -183,6 +196,21 @@ def take_images(module: ModuleInfo) -> ImagedModule:
 def read_images(module: ModuleInfo) -> tuple[Image, ...]:
     """The images alone, for a module that was compiled before."""
     segments = read_leading(module).segments
+    return _images(module, segments) if segments else ()
+
+
+def images_of(module: ModuleInfo, segments: Sequence[Segment]) -> tuple[Image, ...]:
+    """The images that `read_leading` found these segments for.
+
+    Raises
+    ------
+    ValueError
+        A segment is beyond the file, or beyond its memory: it is not from there.
+    """
+    room = [memory.minimum_pages * _PAGE for memory in _defined(module)]
+    for memory, offset, start, size in segments:
+        if memory >= len(room) or offset + size > room[memory] or start + size > len(module.data):
+            raise ValueError("a data segment lies beyond its memory or the file")
     return _images(module, segments) if segments else ()
 
 
@@ -238,22 +266,17 @@ def _without(module: ModuleInfo, leading: LeadingSegments) -> bytes:
     cursor.pos = section.offset + 1
     size = cursor.u32("its size")
     removed = leading.end - leading.start - len(leading.replacement)  # at least three bytes a segment
-    header = b"\x0b" + _padded(size - removed, cursor.pos - section.offset - 1)
+    header = b"\x0b" + padded_leb128(size - removed, cursor.pos - section.offset - 1)
     count = data[cursor.pos : leading.start]
     # One byte is the section's number, then its size, then a name of no bytes and zeros.
     width = 1 if removed < 0x80 else 5
-    filling = b"\0" + _padded(removed - 1 - width, width) + bytes(removed - 1 - width)
+    filling = b"\0" + padded_leb128(removed - 1 - width, width) + bytes(removed - 1 - width)
     return b"".join(
         (data[: section.offset], filling, header, count, leading.replacement, memoryview(data)[leading.end :])
     )
 
 
-def _padded(value: int, width: int) -> bytes:
-    """A LEB128 number in that many bytes."""
-    return bytes([value >> 7 * n & 0x7F | (0x80 if n < width - 1 else 0) for n in range(width)])
-
-
-def _images(module: ModuleInfo, found: list[Segment]) -> tuple[Image, ...]:
+def _images(module: ModuleInfo, found: Sequence[Segment]) -> tuple[Image, ...]:
     by_memory: list[list[Segment]] = [[] for _ in _defined(module)]
     for segment in found:
         if segment[3]:

@@ -32,8 +32,20 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final, NamedTuple
+
+from judicia_notebook.wasm.encoding import (
+    custom_section,
+    function_body,
+    function_type,
+    leb128,
+    name,
+    section,
+    sized,
+    value_type,
+    vector,
+)
 
 NAME: Final = "judicia row loop"
 """Of the loop in a backtrace."""
@@ -47,7 +59,6 @@ _BLOCK: Final = 512 << 10
 
 _FEWEST, _MOST = 64, 64 << 10
 
-_CODES: Final = {"i32": 0x7F, "i64": 0x7E, "f32": 0x7D, "f64": 0x7C}
 _LOADS: Final = {"i32": 0x28, "i64": 0x29, "f32": 0x2A, "f64": 0x2B}
 _STORES: Final = {"i32": 0x36, "i64": 0x37, "f32": 0x38, "f64": 0x39}
 _ZEROS: Final = {"i32": b"\x41\0", "i64": b"\x42\0", "f32": b"\x43" + bytes(4), "f64": b"\x44" + bytes(8)}
@@ -56,7 +67,7 @@ _FUNCTION_TYPE, _LOOP_TYPE = 0, 1
 _GIVEN, _STOPPED, _LOOP = 0, 1, 2
 _COUNT, _ROW, _AT_4, _AT_8, _FIRST_RESULT = range(5)  # the loop's parameter and locals
 
-_I32, _FUNCREF, _FUNC, _EMPTY = 0x7F, 0x70, 0x60, 0x40
+_FUNCREF, _EMPTY = 0x70, 0x40
 _UNREACHABLE, _BLOCK_BEGINS, _LOOP_BEGINS, _END, _BR, _BR_IF, _CALL_INDIRECT = 0x00, 0x02, 0x03, 0x0B, 0x0C, 0x0D, 0x11
 _GET, _SET, _CONST, _GREATER_OR_EQUAL, _ADD, _SHIFT = 0x20, 0x21, 0x41, 0x4F, 0x6A, 0x74
 
@@ -110,34 +121,34 @@ def write_row_loop(params: tuple[str, ...], results: tuple[str, ...]) -> RowLoop
     wasm = b"".join(
         (
             b"\0asm\x01\0\0\0",
-            _section(1, [_type(params, results), _type(("i32",), ())]),
-            _section(3, [_leb(_FUNCTION_TYPE), _leb(_FUNCTION_TYPE), _leb(_LOOP_TYPE)]),
-            _section(4, [bytes((_FUNCREF, 1, 1, 1))]),  # 1: with a maximum
-            _section(5, [b"\x01" + _leb(pages) + _leb(pages)]),
-            _section(
+            section(1, [function_type(params, results), function_type(("i32",), ())]),
+            section(3, [leb128(_FUNCTION_TYPE), leb128(_FUNCTION_TYPE), leb128(_LOOP_TYPE)]),
+            section(4, [bytes((_FUNCREF, 1, 1, 1))]),  # 1: with a maximum
+            section(5, [b"\x01" + leb128(pages) + leb128(pages)]),
+            section(
                 7,
                 [
-                    _name("function") + b"\x01\0",  # table 0
-                    _name("columns") + b"\x02\0",  # memory 0
-                    _name("given") + b"\0" + _leb(_GIVEN),
-                    _name("stopped") + b"\0" + _leb(_STOPPED),
-                    _name("loop") + b"\0" + _leb(_LOOP),
+                    name("function") + b"\x01\0",  # table 0
+                    name("columns") + b"\x02\0",  # memory 0
+                    name("given") + b"\0" + leb128(_GIVEN),
+                    name("stopped") + b"\0" + leb128(_STOPPED),
+                    name("loop") + b"\0" + leb128(_LOOP),
                 ],
             ),
-            _section(9, [bytes((0, _CONST, 0, _END, 1, _GIVEN))]),  # 0: active, in table 0
-            _section(10, [_given(results), _stopped(), _loop(arguments, answers)]),
-            _custom("name", b"\x01" + _sized(_vector([_leb(_LOOP) + _name(NAME)]))),  # 1: names of functions
+            section(9, [bytes((0, _CONST, 0, _END, 1, _GIVEN))]),  # 0: active, in table 0
+            section(10, [_given(results), _stopped(), _loop(arguments, answers)]),
+            custom_section("name", b"\x01" + sized(vector([leb128(_LOOP) + name(NAME)]))),  # 1: names of functions
         )
     )
     return RowLoop(wasm, rows, pages * _PAGE, tuple(arguments), tuple(answers))
 
 
 def _given(results: Sequence[str]) -> bytes:
-    return _body([], b"".join(_ZEROS[kind] for kind in results))
+    return function_body([], b"".join(_ZEROS[kind] for kind in results))
 
 
 def _stopped() -> bytes:
-    return _body([], bytes((_UNREACHABLE,)))
+    return function_body([], bytes((_UNREACHABLE,)))
 
 
 def _loop(arguments: Sequence[Column], results: Sequence[Column]) -> bytes:
@@ -152,14 +163,17 @@ def _loop(arguments: Sequence[Column], results: Sequence[Column]) -> bytes:
     code += bytes((_CONST, 0, _CALL_INDIRECT, _FUNCTION_TYPE, 0))  # element 0 of table 0
     locals_of_results = range(_FIRST_RESULT, _FIRST_RESULT + len(results))
     for local in reversed(locals_of_results):  # the last result is on top
-        code += bytes((_SET,)) + _leb(local)
+        code += bytes((_SET,)) + leb128(local)
     for column, local in zip(results, locals_of_results, strict=True):
-        code += bytes((_GET, _place(column), _GET)) + _leb(local) + bytes((_STORES[column.kind],)) + _address(column)
+        code += bytes((_GET, _place(column), _GET)) + leb128(local) + bytes((_STORES[column.kind],)) + _address(column)
     code += bytes((_GET, _ROW, _CONST, 1, _ADD, _SET, _ROW))
     code += bytes((_CONST, 0, _GET, _ROW, _STORES["i32"], 2, 0))  # 2: aligned to 4 bytes
     code += bytes((_BR, 0, _END, _END))
-    numbers = [(3, _I32), *((1, _CODES[column.kind]) for column in results)]  # $row, $at4, $at8, and the results
-    return _body([_leb(count) + bytes((kind,)) for count, kind in numbers], bytes(code))
+    numbers = [
+        (3, value_type("i32")),
+        *((1, value_type(column.kind)) for column in results),
+    ]  # $row, $at4, $at8, and the results
+    return function_body([leb128(count) + kind for count, kind in numbers], bytes(code))
 
 
 def _place(column: Column) -> int:
@@ -169,43 +183,4 @@ def _place(column: Column) -> int:
 
 def _address(column: Column) -> bytes:
     """Alignment and offset of a load or store."""
-    return bytes((2 if column.size == 4 else 3,)) + _leb(column.offset)
-
-
-def _leb(number: int) -> bytes:
-    """An unsigned number as WebAssembly writes it: seven bits a byte, the lowest first."""
-    written = bytearray()
-    while number > 0x7F:
-        written.append(0x80 | (number & 0x7F))
-        number >>= 7
-    written.append(number)
-    return bytes(written)
-
-
-def _sized(data: bytes) -> bytes:
-    return _leb(len(data)) + data
-
-
-def _vector(items: Sequence[bytes]) -> bytes:
-    return _leb(len(items)) + b"".join(items)
-
-
-def _name(name: str) -> bytes:
-    return _sized(name.encode())
-
-
-def _section(number: int, items: Sequence[bytes]) -> bytes:
-    return bytes((number,)) + _sized(_vector(items))
-
-
-def _custom(name: str, data: bytes) -> bytes:
-    return b"\0" + _sized(_name(name) + data)
-
-
-def _type(params: Iterable[str], results: Iterable[str]) -> bytes:
-    codes = [_vector([bytes((_CODES[kind],)) for kind in kinds]) for kinds in (params, results)]
-    return bytes((_FUNC,)) + b"".join(codes)
-
-
-def _body(locals_: Sequence[bytes], code: bytes) -> bytes:
-    return _sized(_vector(locals_) + code + bytes((_END,)))
+    return bytes((2 if column.size == 4 else 3,)) + leb128(column.offset)

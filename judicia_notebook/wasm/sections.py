@@ -7,13 +7,14 @@ Wasmtime, manifests or plugins.
 - Function bodies, global initializers, data and element segments are skipped by their section's size: the engine
   validates them. Only what `ModuleInfo` says is read.
 - A malformed file raises `InvalidModule`, a file over a limit `CompileLimit`, each with one sentence and a byte offset.
-- The name section is for people: a damaged one is ignored, as the specification asks.
+- The name section is for people: `function_names` reads it when a name is asked for.
 """
 
 from __future__ import annotations
 
 import codecs
 import re
+from array import array
 from collections.abc import Callable
 from typing import Final
 
@@ -21,37 +22,22 @@ from judicia_notebook.errors import CompileLimit, InvalidModule
 from judicia_notebook.text import printable
 from judicia_notebook.units import format_count, format_size
 from judicia_notebook.wasm.binary_format import DEFAULT, SectionLimits, TypeCursor
+from judicia_notebook.wasm.components import describe_component
+from judicia_notebook.wasm.function_names import FunctionNames
 from judicia_notebook.wasm.info import (
     CustomSection,
     Export,
     ExternKind,
     ExternType,
+    FunctionTypes,
     FuncType,
-    GlobalType,
     Import,
     MemoryType,
     ModuleInfo,
     Section,
     TableType,
 )
-
-__all__ = [
-    "DEFAULT",
-    "CustomSection",
-    "Export",
-    "ExternKind",
-    "ExternType",
-    "FuncType",
-    "GlobalType",
-    "Import",
-    "MemoryType",
-    "ModuleInfo",
-    "Section",
-    "SectionLimits",
-    "TableType",
-    "identify",
-    "read_module",
-]
+from judicia_notebook.wasm.makers import FILES
 
 
 def read_module(data: bytes, limits: SectionLimits = DEFAULT) -> ModuleInfo:
@@ -80,7 +66,8 @@ def read_module(data: bytes, limits: SectionLimits = DEFAULT) -> ModuleInfo:
         raise CompileLimit(message)
     kind = identify(data)
     if kind != "module":
-        raise InvalidModule(_not_a_module(kind, data))
+        message, *hints = _not_a_module(kind, data)
+        raise InvalidModule(message, hint="\n".join(hints))
     return _ModuleReader(data, limits).read()
 
 
@@ -93,6 +80,7 @@ _COMPONENT = _MAGIC + b"\x0d\0\x01\0"
 _SIGNATURES = (
     (_MODULE, "module"),
     (_COMPONENT, "component"),
+    (b"\x7fELF\x02\x01\x01\xc8", "a module that Wasmtime compiled (.cwasm)"),
     (b"\x7fELF", "an ELF file"),
     (b"\xfe\xed\xfa\xce", "a Mach-O file"),
     (b"\xfe\xed\xfa\xcf", "a Mach-O file"),
@@ -103,6 +91,10 @@ _SIGNATURES = (
     (b"PK\x03\x04", "a zip archive (a wheel is one, too)"),
     (b"\x1f\x8b", "a gzip archive"),
     (b"\x28\xb5\x2f\xfd", "a zstd archive"),
+    (b"BZh", "a bzip2 archive"),
+    (b"\xfd7zXZ\0", "an xz archive"),
+    (b"AGFzbQ", "base64 of a module"),
+    (b"data:application/wasm;base64,", "base64 of a module"),
     (b"!<arch>\n", "a static library"),
     (b"BC\xc0\xde", "LLVM bitcode"),
     (b"%PDF-", "a PDF file"),
@@ -155,19 +147,22 @@ def _is_text(head: bytes) -> bool:
     return _CONTROL.search(head) is None
 
 
-def _not_a_module(kind: str, data: bytes) -> str:
+def _not_a_module(kind: str, data: bytes) -> tuple[str, ...]:
+    """What the file is, and lines with more on it and what to do."""
     match kind:
         case "empty":
-            return "the file is empty"
+            return ("the file is empty",)
         case "truncated":
-            return f"the file ends after {len(data)} bytes, and a module begins with {len(_MODULE)}: {_MODULE.hex(' ')}"
+            header = _MODULE.hex(" ")
+            return (f"the file ends after {len(data)} bytes, and a module begins with {len(_MODULE)}: {header}",)
         case "version":
-            return f"this is version {int.from_bytes(data[4:8], 'little')} of the binary format; version 1 is known"
+            return (f"this is version {int.from_bytes(data[4:8], 'little')} of the binary format; version 1 is known",)
         case "component":
-            return "this is a component; this runtime loads core modules"
+            return describe_component(data)
         case "wat":
-            return "this is WebAssembly text (WAT), and a binary module is needed here"
-    return f"this is {kind}, not WebAssembly"
+            return ("this is WebAssembly text (WAT), and a binary module is needed here",)
+    way = FILES.get(kind, "")
+    return (f"this is {kind}, not WebAssembly{': ' if way else ''}{way}",)
 
 
 # --- sections --------------------------------------------------------------------------------------------------------
@@ -188,7 +183,8 @@ _SECTION_NAMES: Final = (
     "data count",
     "tag",
 )
-_ORDER: Final = (1, 2, 3, 4, 5, 13, 6, 7, 8, 9, 12, 10, 11)
+SECTION_ORDER: Final = (1, 2, 3, 4, 5, 13, 6, 7, 8, 9, 12, 10, 11)
+"""The ids of sections in the order in which they stand in a file; custom sections stand anywhere."""
 _KINDS: Final[tuple[ExternKind, ...]] = ("func", "table", "memory", "global", "tag")
 
 
@@ -203,9 +199,9 @@ class _ModuleReader(TypeCursor):
         "declared",
         "element_segments",
         "exports",
-        "functions",
         "global_count",
         "imports",
+        "indexes",
         "memories",
         "sections",
         "start",
@@ -222,7 +218,7 @@ class _ModuleReader(TypeCursor):
         self.types: list[FuncType | None] = []
         self.imports: list[Import] = []
         self.exports: list[Export] = []
-        self.functions: list[FuncType] = []
+        self.indexes: bytearray | array[int] = bytearray()  # of the functions' types
         self.tables: list[TableType] = []
         self.memories: list[MemoryType] = []
         self.tags: list[FuncType] = []
@@ -234,11 +230,12 @@ class _ModuleReader(TypeCursor):
         while self.pos < len(self.data):
             self.read_section()
         self.check_counts()
+        types = tuple(self.types)
         return ModuleInfo(
-            types=tuple(self.types),
+            types=types,
             imports=tuple(self.imports),
             exports=tuple(self.exports),
-            functions=tuple(self.functions),
+            functions=FunctionTypes(types, bytes(self.indexes) if self.narrow else self.indexes),
             tables=tuple(self.tables),
             memories=tuple(self.memories),
             tags=tuple(self.tags),
@@ -248,9 +245,19 @@ class _ModuleReader(TypeCursor):
             custom_sections=tuple(self.custom_sections),
             data_segments=self.data_segments,
             element_segments=self.element_segments,
-            names=self.read_names(),
+            names=FunctionNames(self.data, self.custom_sections, len(self.indexes), self.limits),
             data=self.data,
         )
+
+    @property
+    def narrow(self) -> bool:
+        """Whether each function's type has an index of one byte."""
+        return isinstance(self.indexes, bytearray)
+
+    def add_function(self, index: int) -> None:
+        if index > 0xFF and self.narrow:
+            self.indexes = array("I", list(self.indexes))
+        self.indexes.append(index)
 
     def read_section(self) -> None:
         offset = self.pos
@@ -280,7 +287,7 @@ class _ModuleReader(TypeCursor):
             return
         if section.id == before.id:
             raise InvalidModule(f"{self.where} stands there already, at byte {before.offset}")
-        if _ORDER.index(section.id) < _ORDER.index(before.id):
+        if SECTION_ORDER.index(section.id) < SECTION_ORDER.index(before.id):
             raise InvalidModule(f"{self.where} comes after section '{before.name}', and belongs before it")
 
     def check_counts(self) -> None:
@@ -321,8 +328,8 @@ class _ModuleReader(TypeCursor):
     def imported(self, kind: ExternKind, what: str) -> ExternType:
         """Its type; what is imported comes first in its index space."""
         if kind == "func":
-            self.functions.append(self.type_index(what))
-            return self.functions[-1]
+            self.add_function(self.type_index(what))
+            return self.function_type(self.indexes[-1])
         if kind == "table":
             self.tables.append(self.table_type(what))
             return self.tables[-1]
@@ -338,16 +345,21 @@ class _ModuleReader(TypeCursor):
     def read_functions(self) -> None:
         self.declared = self.count(self.limits.functions, "functions")
         indexes = self.data[self.pos : min(self.pos + self.declared, self.end)]
-        if indexes.isascii():  # nearly every file: each index is one byte
-            types = self.types
-            found = [kind for index in indexes if index < len(types) and (kind := types[index]) is not None]
-            if len(found) == self.declared:
-                self.functions += found
-                self.pos += self.declared
-                return
+        if (
+            isinstance(self.indexes, bytearray)
+            and len(indexes) == self.declared
+            and not indexes.translate(None, self.short_indexes())
+        ):
+            self.indexes += indexes
+            self.pos += self.declared
+            return
         # Index by index, also to say which is wrong.
         for _ in range(self.declared):
-            self.functions.append(self.type_index("a function"))
+            self.add_function(self.type_index("a function"))
+
+    def short_indexes(self) -> bytes:
+        """The indexes of one byte that name a function type; in nearly every file a function has no others."""
+        return bytes([index for index, kind in enumerate(self.types[:0x80]) if kind is not None])
 
     def read_tables(self) -> None:
         budget = self.limits.initializer_instructions
@@ -382,7 +394,8 @@ class _ModuleReader(TypeCursor):
             seen.add(name)
             kind = self.kind(what)
             index = self.index(kind, what)
-            self.exports.append(Export(name, kind, index, self.functions[index] if kind == "func" else None))
+            exported = self.function_type(self.indexes[index]) if kind == "func" else None
+            self.exports.append(Export(name, kind, index, exported))
 
     def read_start(self) -> None:
         self.start = self.index("func", "the start function")
@@ -415,7 +428,7 @@ class _ModuleReader(TypeCursor):
         start = self.pos
         index = self.u32(f"the index of {what}")
         counts = {
-            "func": len(self.functions),
+            "func": len(self.indexes),
             "table": len(self.tables),
             "memory": len(self.memories),
             "global": self.global_count,
@@ -425,56 +438,24 @@ class _ModuleReader(TypeCursor):
             raise self.wrong(f"{what} names {kind} {index}, and there are {counts[kind]}", start)
         return index
 
-    def type_index(self, what: str) -> FuncType:
+    def type_index(self, what: str) -> int:
+        """The index of a function type."""
         start = self.pos
         index = self.u32(f"the type of {what}")
         if index >= len(self.types):
             raise self.wrong(f"{what} has type {index}, and there are {len(self.types)}", start)
-        found = self.types[index]
-        if found is None:
+        if self.types[index] is None:
             raise self.wrong(f"{what} has type {index}, which is no function type", start)
-        return found
+        return index
+
+    def function_type(self, index: int) -> FuncType:
+        return self.types[index]  # type: ignore[return-value]  # `type_index` has looked
 
     def tag_type(self, what: str) -> FuncType:
         start = self.pos
         if self.byte(what) != 0:
             raise self.wrong(f"{what} has an unknown attribute", start)
-        return self.type_index(what)
-
-    # the name section
-
-    def read_names(self) -> dict[int, str]:
-        """Function names by index; none at all when the section is damaged."""
-        section = next((each for each in self.custom_sections if each.name == "name"), None)
-        if section is None:
-            return {}
-        self.pos, self.end = section.offset, section.offset + section.size
-        try:
-            while self.pos < self.end:
-                number = self.byte("a subsection")
-                size = self.u32("a subsection")
-                if number == 1:
-                    return self.function_names()
-                self.skip(size, "a subsection")
-        except InvalidModule:
-            pass
-        return {}
-
-    def function_names(self) -> dict[int, str]:
-        names: dict[int, str] = {}
-        budget = self.limits.function_names_bytes
-        for _ in range(min(self.u32("the number of names"), self.limits.function_names)):
-            index = self.u32("an index")
-            size = self.u32("the length of a name")
-            start = self.pos
-            self.skip(size, "a name")
-            shown = min(size, self.limits.function_name_bytes)
-            budget -= shown
-            if budget < 0:
-                break
-            if index < len(self.functions):
-                names[index] = self.data[start : start + shown].decode(errors="replace")
-        return names
+        return self.function_type(self.type_index(what))
 
 
 def _in_a_line(name: str) -> str:

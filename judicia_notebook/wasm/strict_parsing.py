@@ -150,6 +150,9 @@ def parse_toml(data: bytes | str) -> dict[str, Any]:
         raise ValueError(f"is not TOML: {error}") from None
 
 
+_PIECE = 1 << 20  # bytes of a file at once
+
+
 def read_regular_file(path: Path, limit: int) -> bytes:
     """The whole of a regular file of at most `limit` bytes.
 
@@ -169,7 +172,12 @@ def read_regular_file(path: Path, limit: int) -> bytes:
     try:
         _check_regular(os.fstat(descriptor))
         with os.fdopen(descriptor, "rb", closefd=False) as file:
-            data = file.read(limit + 1)
+            # Piece by piece: `read` makes room for all that it may read, however little there is.
+            pieces, left = [], limit + 1
+            while left and (piece := file.read(min(left, _PIECE))):
+                pieces.append(piece)
+                left -= len(piece)
+        data = b"".join(pieces)
     finally:
         os.close(descriptor)
     if len(data) > limit:

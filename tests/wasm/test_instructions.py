@@ -152,12 +152,13 @@ def test_no_code_takes_long_to_read(code: bytes) -> None:
 
 
 def test_what_the_assembler_writes_is_read() -> None:
-    from judicia_notebook.wasm.compile_cost import _bodies
-    from judicia_notebook.wasm.sections import DEFAULT, read_module
+    from judicia_notebook.wasm.binary_format import DEFAULT
+    from judicia_notebook.wasm.compile_cost import function_bodies
+    from judicia_notebook.wasm.sections import read_module
 
     for name, make in INSTRUCTIONS.items():
         one, two = (
-            [read_instructions(module.data[body.code : body.end]) for body in _bodies(module, DEFAULT)][-1]
+            [read_instructions(module.data[body.code : body.end]) for body in function_bodies(module, DEFAULT)][-1]
             for module in (read_module(make(count)) for count in (1, 2))
         )
         assert one is not None, name

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 import judicia_notebook.plugins
 from judicia_notebook.capabilities import CAPABILITIES, expand
 from judicia_notebook.errors import JudiciaError, ManifestError
+from judicia_notebook.wasm.info import ModuleInfo
 from judicia_notebook.wasm.manifest import (
     FunctionInfo,
     Manifest,
@@ -26,7 +27,7 @@ from judicia_notebook.wasm.manifest import (
     from_value,
     read_manifest,
 )
-from judicia_notebook.wasm.sections import ModuleInfo, read_module
+from judicia_notebook.wasm.sections import read_module
 from tests.support.effort import fuzz
 
 FULL = """

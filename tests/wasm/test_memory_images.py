@@ -30,7 +30,11 @@ def images(*segments: Data, pages: tuple[int, ...] = (1,)) -> list[list[tuple[in
 def test_segments_that_lie_in_the_minimum_are_taken() -> None:
     assert images(Data(0, b"abc"), Data(PAGE - 2, b"zz")) == [[(0, b"abc"), (PAGE - 2, b"zz")]]
     assert images(Data(7, b"hi", named=True, width=5)) == [[(7, b"hi")]]
-    assert images(Data(PAGE, b"hi", memory=1), pages=(0, 2)) == [[], [(PAGE, b"hi")]]
+    assert images(Data(PAGE, b"hi", memory=1), pages=(1, 2)) == [[], [(PAGE, b"hi")]]
+
+
+def test_none_is_taken_where_the_first_memory_could_be_the_engines_own_heap() -> None:
+    assert images(Data(PAGE, b"hi", memory=1), pages=(0, 2)) == []
 
 
 def test_close_segments_are_one_run_and_the_later_one_wins() -> None:

@@ -11,18 +11,9 @@ import pytest
 import wasmtime
 
 from judicia_notebook.errors import CompileLimit, InvalidModule, LoadError
-from judicia_notebook.wasm.sections import (
-    Export,
-    FuncType,
-    GlobalType,
-    Import,
-    MemoryType,
-    ModuleInfo,
-    SectionLimits,
-    TableType,
-    identify,
-    read_module,
-)
+from judicia_notebook.wasm.binary_format import SectionLimits
+from judicia_notebook.wasm.info import Export, FuncType, GlobalType, Import, MemoryType, ModuleInfo, TableType
+from judicia_notebook.wasm.sections import identify, read_module
 
 HEADER = b"\0asm\x01\0\0\0"
 

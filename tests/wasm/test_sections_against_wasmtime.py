@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 import judicia_notebook.plugins
 from judicia_notebook.errors import LoadError
-from judicia_notebook.wasm.sections import FuncType, MemoryType, read_module
+from judicia_notebook.wasm.info import FuncType, MemoryType
+from judicia_notebook.wasm.sections import read_module
 from tests.support.effort import fuzz
 
 HERE = Path(__file__).parent
