@@ -1,6 +1,7 @@
 """Rebuilds the bundled plugins: Rust to WebAssembly, the manifest inside, the same bytes from the same toolchain.
 
 Run by ``make plugins``; needs nothing but the standard library and a Rust toolchain with the wasm32 standard library.
+The plugins in C, which a lesson looks into, are compiled by the package itself, with debug information.
 
 - Each plugin folder is copied, with the SDK, into a build folder where the plugin is the root of its own Cargo
   workspace. Cargo hashes paths inside a workspace relative to its root and everything else absolutely, and those hashes
@@ -28,9 +29,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PLUGINS = ROOT / "judicia_notebook" / "plugins"
 STUDIED = ROOT / "notebooks" / "measuring"  # the three that a lesson measures
+INSIDE = ROOT / "notebooks" / "inside"  # those that a lesson looks into
+LEVELS = {"close_1": "-O0", "close_2": "-O0"}  # of C: each line has code of its own there; the others have -O1
 SDK = ROOT / "judicia_notebook" / "sdk" / "rust"
 TARGET = "wasm32-unknown-unknown"
 SECTION = "judicia.manifest"
+SHARED = ("--target-dir", "../target")  # by all plugins of a run: serde is compiled once, and the bytes stay the same
 DEBIAN_CRATES = Path("/usr/share/cargo/registry")
 NO_TOOLCHAIN = f"""\
 No Rust toolchain with the standard library for {TARGET} was found. Looked at: {{looked}}.
@@ -137,7 +141,8 @@ def environment(toolchain: Toolchain, folder: Path) -> dict[str, str]:
     library = f"{sysroot}/lib/rustlib/src/rust"
     forget = {library: "rust", cargo_home: "cargo", toolchain.crates: "crates", folder: "plugin"}
     flags = [f"--remap-path-prefix={prefix}={name}" for prefix, name in forget.items() if prefix is not None]
-    return env | {"RUSTC": str(toolchain.rustc), "CARGO_ENCODED_RUSTFLAGS": "\x1f".join(flags)}
+    programs = {"RUSTC": str(toolchain.rustc), "RUSTDOC": str(toolchain.rustc.with_name("rustdoc"))}
+    return env | programs | {"CARGO_ENCODED_RUSTFLAGS": "\x1f".join(flags)}
 
 
 def compile_plugin(plugin: Path, toolchain: Toolchain, folder: Path) -> tuple[bytes, str]:
@@ -145,13 +150,15 @@ def compile_plugin(plugin: Path, toolchain: Toolchain, folder: Path) -> tuple[by
     prepare(plugin, folder)
     env = environment(toolchain, folder)
     cargo = str(toolchain.cargo)
-    run([cargo, "build", "--release", "--quiet", "--target", TARGET, "--target-dir", "target"], cwd=folder, env=env)
-    built = sorted((folder / "target" / TARGET / "release").glob("*.wasm"))
-    if len(built) != 1:
-        raise BuildError(f"{plugin.name}: expected one .wasm, found {len(built)}. Is its crate-type cdylib?")
+    run([cargo, "build", "--release", "--quiet", "--target", TARGET, *SHARED], cwd=folder, env=env)
+    built = folder.parent / "target" / TARGET / "release" / f"{plugin.name}.wasm"
+    if not built.exists():
+        raise BuildError(
+            f"{plugin.name}: cargo built no {built.name}. Is its crate-type cdylib, and its name the folder's?"
+        )
     tree = run([cargo, "tree", "--edges=normal", "--prefix=none", "--target", TARGET], cwd=folder, env=env)
     crates = sorted(set(re.findall(r"^(serde|serde_json) v(\S+)", tree, re.MULTILINE)))
-    return built[0].read_bytes(), ", ".join([toolchain.version, *(" ".join(crate) for crate in crates)])
+    return built.read_bytes(), ", ".join([toolchain.version, *(" ".join(crate) for crate in crates)])
 
 
 # -- the finished file -------------------------------------------------------------------------------------------------
@@ -206,6 +213,22 @@ def build(plugin: Path, toolchain: Toolchain, scratch: Path) -> bytes:
     return with_manifest(module, manifest | {"toolchain": record})
 
 
+def build_c(plugin: Path) -> bytes:
+    """Builds one plugin in C, with the lines of its source; answers the finished file."""
+    sys.path.insert(0, str(ROOT))
+    from judicia_notebook.errors import LoadError
+    from judicia_notebook.languages.build import build as compile_source
+
+    # The SDK's header is named as no file of this machine, and its lines are not shown.
+    flags = ("-g", f"-ffile-prefix-map={SDK.parent / 'c'}=sdk/c")
+    try:
+        built = compile_source(plugin / f"{plugin.name}.c", level=LEVELS.get(plugin.name, "-O1"), flags=flags)
+    except LoadError as error:
+        raise BuildError(f"{plugin.name}: {error}") from None
+    refuse_paths(built.wasm, plugin.name, [ROOT, Path.home()])
+    return with_manifest(built.wasm, manifest_of(plugin) | {"toolchain": built.compiler})
+
+
 # -- the command -------------------------------------------------------------------------------------------------------
 
 
@@ -247,16 +270,31 @@ def committed_file(plugin: Path) -> bytes:
 def run_tests(plugin: Path, toolchain: Toolchain, folder: Path) -> None:
     """Runs the Rust unit tests of a plugin and of the SDK on this machine."""
     prepare(plugin, folder)
-    command = [str(toolchain.cargo), "test", "--quiet", "--target-dir", "target"]
+    command = [str(toolchain.cargo), "test", "--quiet", *SHARED]
     for crate in (plugin.name, "judicia-guest"):
         print(run([*command, "--package", crate], cwd=folder, env=environment(toolchain, folder)))
 
 
+def lint(plugin: Path, toolchain: Toolchain, folder: Path) -> bool:
+    """Asks rustfmt and clippy about a plugin and its SDK; False where one finds something."""
+    prepare(plugin, folder)
+    env = environment(toolchain, folder)
+    # cargo looks for cargo-clippy on the path, and that one for clippy-driver: they must be of the same toolchain.
+    env["PATH"] = os.pathsep.join([str(toolchain.cargo.parent), env.get("PATH", os.defpath)])
+    rustfmt = [str(toolchain.cargo.with_name("rustfmt")), "--edition", "2021", "--check"]
+    formatted = [*rustfmt, str(plugin / "src" / "lib.rs"), str(SDK / "src" / "lib.rs")]
+    clippy = [str(toolchain.cargo), "clippy", "--quiet", "--workspace", "--target", TARGET]
+    linted = [*clippy, *SHARED, "--", "--deny", "warnings"]
+    found = [subprocess.run(one, cwd=folder, env=env, check=False).returncode for one in (formatted, linted)]
+    clean = not any(found)
+    print(f"{plugin.name}: rustfmt and clippy {'find nothing' if clean else 'find what stands above'}")
+    return clean
+
+
 def plugin_folders(names: Sequence[str]) -> list[Path]:
-    """The folders to build: those named, else all that are Rust crates."""
-    known = {
-        path.parent.name: path.parent for place in (PLUGINS, STUDIED) for path in sorted(place.glob("*/Cargo.toml"))
-    }
+    """The folders to build: those named, else all that are Rust crates, and then those in C."""
+    crates = [path for place in (PLUGINS, STUDIED) for path in sorted(place.glob("*/Cargo.toml"))]
+    known = {path.parent.name: path.parent for path in (*crates, *sorted(INSIDE.glob("*/*.c")))}
     if unknown := [name for name in names if name not in known]:
         raise BuildError(f"No plugin {', '.join(unknown)}; there are {', '.join(known)}.")
     return [known[name] for name in names] or list(known.values())
@@ -268,14 +306,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--out", "--output", type=Path, metavar="DIR", help="write DIR/NAME/NAME.wasm, not the committed files"
     )
-    parser.add_argument("--check", action="store_true", help="write nothing; fail if a committed file is stale")
+    parser.add_argument("--check", action="store_true", help="leave the committed files; fail if one is stale")
     parser.add_argument("--test", action="store_true", help="build nothing; run the Rust unit tests on this machine")
+    parser.add_argument(
+        "--lint", action="store_true", help="build nothing; fail where rustfmt or clippy find something"
+    )
     options = parser.parse_args(arguments)
     try:
         plugins = plugin_folders(options.names)
-        toolchain = choose(find_toolchains(), recorded_toolchain(committed_file(plugins[0])))
-        with tempfile.TemporaryDirectory(prefix="judicia-plugins-") as scratch:
-            fresh = [work(plugin, toolchain, Path(scratch), options) for plugin in plugins]
+        crates = [plugin for plugin in plugins if plugin.parent != INSIDE]
+        in_c = [] if options.test or options.lint else [plugin for plugin in plugins if plugin not in crates]
+        fresh = [keep(plugin, build_c(plugin), options) for plugin in in_c]
+        if crates:
+            toolchain = choose(find_toolchains(), recorded_toolchain(committed_file(crates[0])))
+            with tempfile.TemporaryDirectory(prefix="judicia-plugins-") as scratch:
+                fresh += [work(plugin, toolchain, Path(scratch), options) for plugin in crates]
         return 0 if all(fresh) else 1
     except BuildError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -287,11 +332,16 @@ def work(plugin: Path, toolchain: Toolchain, scratch: Path, options: argparse.Na
     if options.test:
         run_tests(plugin, toolchain, scratch / plugin.name)
         return True
-    module = build(plugin, toolchain, scratch)
-    if options.check:
-        return compare(plugin, module)
-    store(options.out or plugin.parent, plugin, module)
-    return True
+    if options.lint:
+        return lint(plugin, toolchain, scratch / plugin.name)
+    return keep(plugin, build(plugin, toolchain, scratch), options)
+
+
+def keep(plugin: Path, module: bytes, options: argparse.Namespace) -> bool:
+    """Stores what was built, or compares it; False when the committed file is stale."""
+    if options.out or not options.check:
+        store(options.out or plugin.parent, plugin, module)
+    return compare(plugin, module) if options.check else True
 
 
 if __name__ == "__main__":

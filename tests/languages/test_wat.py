@@ -360,8 +360,8 @@ def test_no_line_of_a_cell_moves() -> None:
 # --- languages -------------------------------------------------------------------------------------------------------
 
 
-def test_the_compiler_is_found_by_the_name_of_its_file() -> None:
-    assert languages() == ("wat",)
+def test_the_languages_have_their_names() -> None:
+    assert languages() == ("c", "cpp", "rust", "wat", "zig")
     assert compile_source("wat", HELLO) == compile_wat(HELLO)
     with pytest.raises(LookupError, match="cobol"):
         compile_source("cobol", "")

@@ -30,7 +30,7 @@ def test_it_imports_what_its_functions_need_and_nothing_else(specimen: jn.Plugin
     }
 
 
-@pytest.mark.parametrize("name", ["specimen", "checker", "scoreboard"])
+@pytest.mark.parametrize("name", ["specimen", "checker", "scoreboard", "burglar"])
 def test_the_manifest_describes_every_function_and_no_other(rt: jn.Runtime, name: str) -> None:
     plugin = rt.load(f"example:{name}")
     offered = {one.name for one in plugin.exports if one.kind == "func"}

@@ -7,7 +7,7 @@ use judicia_guest::{Error, Fail};
 use serde::{Deserialize, Serialize};
 
 /// One balloon.
-#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Balloon {
     pub problem: String,
     pub team: String,

@@ -39,7 +39,7 @@ pub struct Difference {
     pub reason: String,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Comparison {
     pub verdict: Verdict,
     /// Pairs of tokens that were compared, the differing one included.

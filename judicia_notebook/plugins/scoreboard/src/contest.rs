@@ -19,7 +19,7 @@ const VERDICTS: [(&str, Meaning); 4] = [
 ];
 
 /// How the contest is scored. The defaults are those of the ICPC.
-#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// What the contest is called.
@@ -77,14 +77,14 @@ fn owned(names: &[&str]) -> Vec<String> {
 impl Settings {
     /// These settings with some exchanged; what is wrong is named by its field.
     pub fn changed(&self, fields: &Map<String, Value>) -> Result<Settings, String> {
-        let mut changed = self.with(fields).or_else(|error| {
+        let mut changed = self.with(fields).map_err(|error| {
             let alone =
                 |(name, value): (&String, &Value)| self.with(&[(name.clone(), value.clone())].into_iter().collect());
             // All together the fields are refused without saying which of them is wrong.
             match fields.iter().find_map(|field| alone(field).err().map(|error| (field.0, error.to_string()))) {
-                Some((_, text)) if text.starts_with("unknown field ") => Err(text),
-                Some((name, text)) => Err(format!("field `{}`: {}", name, text)),
-                None => Err(error.to_string()),
+                Some((_, text)) if text.starts_with("unknown field ") => text,
+                Some((name, text)) => format!("field `{}`: {}", name, text),
+                None => error.to_string(),
             }
         })?;
         changed.sort_out_verdicts(fields)?;
@@ -279,7 +279,7 @@ mod tests {
     fn what_is_not_named_stays_and_null_takes_a_limit_away() {
         let settings = changed(json!({"freeze_minute": 240, "teams": ["a"]})).unwrap();
         assert_eq!((settings.freeze_minute, settings.penalty_minutes), (Some(240), 20));
-        let settings = settings.changed(json!({"freeze_minute": null}).as_object().unwrap()).unwrap();
+        let settings = settings.changed(json!({ "freeze_minute": null }).as_object().unwrap()).unwrap();
         assert_eq!((settings.freeze_minute, settings.teams), (None, vec!["a".to_string()]));
     }
 

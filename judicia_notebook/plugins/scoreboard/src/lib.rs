@@ -16,10 +16,10 @@ mod times;
 mod verdicts;
 mod web;
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use judicia_guest::events::Event;
+use judicia_guest::routes::{Request, Response};
 use judicia_guest::{export, Fail};
 use serde::de::{Deserializer, Visitor};
 use serde::{Deserialize, Serialize};
@@ -28,7 +28,6 @@ use serde_json::{Map, Value};
 use contest::{Run, Settings};
 use standings::{compute, Standings, View};
 use store::Submission;
-use web::{Answer, Asked};
 
 const LONGEST_NAME: usize = 200;
 
@@ -156,31 +155,9 @@ fn import_contest(package: clics::Package) -> Result<import::Imported, Fail> {
     import::import(package)
 }
 
-/// A request of a browser or another client.
-#[derive(Deserialize)]
-struct HttpRequest {
-    method: String,
-    path: String,
-    #[serde(default)]
-    query: BTreeMap<String, String>,
-    #[serde(default)]
-    headers: BTreeMap<String, String>,
-}
-
-#[derive(Serialize)]
-struct HttpResponse {
-    status: u16,
-    headers: BTreeMap<&'static str, String>,
-    body: String,
-}
-
 /// The board for a browser: the public's view, as a page or as JSON.
-fn on_http_request(request: HttpRequest) -> Result<HttpResponse, Fail> {
-    let query = request.query.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    let accept = request.headers.get("accept").map_or("", String::as_str);
-    let asked = Asked { method: &request.method, path: &request.path, query, accept };
-    let Answer { status, headers, body } = web::answer(&asked)?;
-    Ok(HttpResponse { status, headers: headers.into_iter().collect(), body })
+fn on_http_request(request: Request) -> Result<Response, Fail> {
+    web::answer(&request)
 }
 
 fn text(name: &Option<Name>) -> Option<&str> {

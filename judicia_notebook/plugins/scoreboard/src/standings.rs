@@ -30,7 +30,7 @@ pub enum View {
 /// What was unfrozen: pairs of team and problem, where `""` stands for all of them.
 pub type Unfrozen = BTreeSet<(String, String)>;
 
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Standings {
     pub view: View,
     /// Whether this view hides verdicts.
@@ -44,7 +44,7 @@ pub struct Standings {
     pub hidden: usize,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
     pub problem: String,
     /// What it is called on the board.
@@ -55,7 +55,7 @@ pub struct Problem {
     pub first: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Row {
     pub rank: usize,
     pub team: String,
@@ -68,7 +68,7 @@ pub struct Row {
 }
 
 /// A team's problem.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Cell {
     pub problem: String,
     pub state: State,

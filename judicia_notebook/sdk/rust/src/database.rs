@@ -3,13 +3,18 @@
 //! A plugin has tables of its own, to make and to drop as it likes; the platform's tables are there where a grant names
 //! them. Each call is one statement and one transaction. `$1` is the first parameter:
 //!
-//! ```ignore
+//! ```
+//! # use judicia_guest::database;
+//! # use serde::Deserialize;
 //! #[derive(Deserialize)]
 //! struct Run { team: String, minute: i64 }
 //!
+//! # fn runs() -> Result<(), judicia_guest::Error> {
 //! database::execute("INSERT INTO runs (team, minute) VALUES ($1, $2)", ("lund", 12))?;
 //! let runs: Vec<Run> = database::query("SELECT team, minute FROM runs WHERE minute < $1", (60,))?;
 //! let counts: Vec<(i64,)> = database::query("SELECT count(*) FROM runs", ())?;
+//! # Ok(())
+//! # }
 //! ```
 //!
 //! - Parameters are what serde writes as a list: a tuple, a slice, a `Vec`; `()` for none.

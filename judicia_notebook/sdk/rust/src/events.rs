@@ -3,15 +3,19 @@
 //! A plugin receives events by exporting `on_event`, a function that takes an [`Event`]; what it receives its manifest
 //! says (`subscriptions`), or [`subscribe`] while it runs:
 //!
-//! ```ignore
+//! ```
+//! # use judicia_guest::{events::Event, export, log, Fail};
+//! # use serde::Deserialize;
 //! #[derive(Deserialize)]
 //! struct Judged { team: String, accepted: bool }
 //!
 //! fn on_event(event: Event<Judged>) -> Result<(), Fail> {
-//!     ...
+//!     log::info(format!("{} by {}", event.kind, event.payload.team));
+//!     Ok(())
 //! }
 //!
 //! export!(on_event);
+//! # fn main() {}
 //! ```
 //!
 //! An `Err` has the event delivered again later, with the same `id`; so may a trap in the middle.

@@ -1,10 +1,14 @@
 //! Requests to servers: `judicia:http request`. Needs the capability `network_access`.
 //!
-//! ```ignore
+//! ```
+//! # use judicia_guest::{http, log, Error};
+//! # fn look() -> Result<(), Error> {
 //! let answer = http::get("https://api.example.org/v1/standings").header("accept", "application/json").send()?;
 //! if answer.status == 200 {
-//!     log::info(&answer.text()?);
+//!     log::info(answer.text()?);
 //! }
+//! # Ok(())
+//! # }
 //! ```
 //!
 //! Redirects are followed as far as the grants reach. There are no cookies, and every request has a connection of its own.

@@ -5,7 +5,7 @@
 //! [`clock`], [`random`], [`files`], [`database`], [`events`], [`http`], [`routes`], [`notifications`] and
 //! [`shared_memory`]. The wire format is ABI v1 (`ABI.md`, two folders up from this file).
 //!
-//! ```ignore
+//! ```
 //! use judicia_guest::{export, Fail};
 //! use serde::{Deserialize, Serialize};
 //!
@@ -23,6 +23,7 @@
 //! }
 //!
 //! export!(greet);
+//! # fn main() {}
 //! ```
 //!
 //! - The import section of a plugin is its attack surface: a service appears there only if the plugin calls it.
@@ -33,6 +34,7 @@
 //!   `cargo test` runs the plain parts of a plugin on the developer's machine.
 
 pub mod clock;
+mod code;
 pub mod database;
 mod entry;
 pub mod events;
@@ -48,6 +50,7 @@ pub mod random;
 pub mod routes;
 pub mod shared_memory;
 
+pub use code::Code;
 pub use entry::{Anything, Initialize, Request};
 pub use fail::Fail;
 pub use host::Error;
@@ -84,4 +87,35 @@ macro_rules! __export {
             }
         };
     };
+}
+
+/// Puts the manifest into the module: a constant text of JSON, once in a plugin. `ABI.md` has its fields.
+///
+/// ```
+/// judicia_guest::manifest!(r#"{"name": "adder", "version": "1.0.0", "capabilities": ["wall_clock"]}"#);
+/// ```
+#[macro_export]
+macro_rules! manifest {
+    ($json:expr) => {
+        const _: () = {
+            const JSON: &[u8] = str::as_bytes($json);
+
+            #[cfg_attr(target_arch = "wasm32", link_section = "judicia.manifest")]
+            #[used]
+            static SECTION: [u8; JSON.len()] = {
+                let (mut bytes, mut at) = ([0; JSON.len()], 0);
+                while at < JSON.len() {
+                    bytes[at] = JSON[at];
+                    at += 1;
+                }
+                bytes
+            };
+        };
+    };
+}
+
+/// A [`Fail`] with a formatted message: `Err(fail!("full", "no room for {}", name))`.
+#[macro_export]
+macro_rules! fail {
+    ($code:expr, $($message:tt)+) => { $crate::Fail::new($code, ::std::format!($($message)+)) };
 }

@@ -2,11 +2,15 @@
 //!
 //! A plugin says to whom and what; where it goes (a mailbox, a chat, nowhere but the notebook) the user decides.
 //!
-//! ```ignore
+//! ```
+//! # use judicia_guest::notifications::{Kind, Notification, Urgency};
+//! # fn tell() -> Result<(), judicia_guest::Error> {
 //! Notification::new("balloons", "First solve", "Problem C goes to team 7.")
 //!     .kind(Kind::Success)
 //!     .urgency(Urgency::High)
 //!     .send()?;
+//! # Ok(())
+//! # }
 //! ```
 
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,10 @@
 //! Answering requests of browsers and programs: `on_http_request`, and `judicia:http register_route`. Needs the
 //! capability `register_routes`.
 //!
-//! ```ignore
+//! ```
+//! use judicia_guest::routes::{self, Response};
+//! use judicia_guest::{export, Fail};
+//!
 //! fn on_http_request(request: routes::Request) -> Result<Response, Fail> {
 //!     match request.path.as_str() {
 //!         "/hello/" => Ok(Response::html(format!("<h1>Hello, {}</h1>", routes::escape(request.field("name"))))),
@@ -10,6 +13,7 @@
 //! }
 //!
 //! export!(on_http_request);
+//! # fn main() {}
 //! ```
 //!
 //! What is handed over the manifest says (`http_routes = ["GET /hello/"]`), or [`register`] while the plugin runs. A page
