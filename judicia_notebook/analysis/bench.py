@@ -28,6 +28,10 @@ MEASURES = {
 }
 """What is told of each side, and the column it is from."""
 
+USUAL = {"full": "1.2 to 5", "epochs": "1 to 3.6"}
+"""How many times as long as without it code takes with a metering: the least and the most of ``docs/metering.md``."""
+WAY_TO_FACTOR = 'metering="none" (--metering none) measures it'
+
 
 @dataclass(frozen=True, slots=True)
 class Side:
@@ -76,13 +80,41 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What a function costs: in a new instance (cold), and in an instance that has served calls before (warm)."""
+    """What a call costs: in a new instance (cold), and in an instance that has served calls before (warm).
+
+    Each run of a WASI command is a cold one.
+
+    Attributes
+    ----------
+    metering : str
+        What the code counted meanwhile: ``full``, ``epochs`` or ``none``.
+    metered : Bench or None
+        Beside calls without metering, the same calls with the plugin's own metering, in the same rounds.
+    """
 
     plugin: str
     function: str
     warmup: int
     cold: Side
     warm: Side
+    metering: str = "full"
+    metered: Bench | None = None
+
+    @property
+    def factor(self) -> Estimate | None:
+        """How many times as long the guest takes with metering as without, by the rounds; None where that is unknown.
+
+        It is that of warm calls, where there are any.
+        """
+        if self.metered is None:
+            return None
+        name = "warm" if self.warm.records else "cold"
+        bare, metered = getattr(self, name).records, getattr(self.metered, name).records
+        return median_interval(
+            one.guest_ms / other.guest_ms
+            for one, other in zip(metered, bare, strict=False)
+            if one.outcome == other.outcome == "ok" and other.guest_ms > 0
+        )
 
     @property
     def summary(self) -> pd.DataFrame:
@@ -111,13 +143,15 @@ class Bench:
 
     @property
     def sides(self) -> tuple[tuple[str, Side], ...]:
-        """Both, with their names."""
-        return ("cold", self.cold), ("warm", self.warm)
+        """Those that have calls, with their names. A WASI command has no warm ones."""
+        return tuple((name, side) for name, side in (("cold", self.cold), ("warm", self.warm)) if side.records)
 
     def title(self) -> tuple[str, str]:
         """The function, and the way of the measurement, for people."""
-        calls = f"{len(self.cold.records)} cold and {len(self.warm.records)} warm calls after {self.warmup} to warm up"
-        return printable(f"{self.plugin}.{self.function}", 160), f"{calls} · median with its 95 % interval"
+        sides = " and ".join(f"{len(side.records)} {name}" for name, side in self.sides)
+        calls = f"{sides} calls after {self.warmup} to warm up"
+        way = f"{calls} · metering {self.metering} · median with its 95 % interval"
+        return printable(f"{self.plugin}.{self.function}", 160), way
 
     def grid(self) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
         """The numbers for people: the heads of the columns, and the rows."""
@@ -131,11 +165,27 @@ class Bench:
 
     def remarks(self) -> list[str]:
         """Further remarks for people."""
-        return [
+        lines = [
             f"{side.failed} of {len(side.records)} {name} calls did not end well and are left out."
             for name, side in self.sides
             if side.failed
         ]
+        return [*lines, *self._told_factor()]
+
+    def _told_factor(self) -> list[str]:
+        """What metering makes of the guest's time: as it was measured, or as it is for other code."""
+        found = self.factor
+        if found is not None and self.metered is not None and found.median is not None:
+            name = self.metered.metering
+            interval = "" if found.low is None else f"95 % interval {found.low:.2f} to {found.high:.2f}; "
+            return [
+                f"Metering {name} takes {found.median:.2f} times the unmetered time ({interval}{USUAL[name]} is usual)."
+            ]
+        if usual := USUAL.get(self.metering):
+            measured = "" if not self.warm.records else f"; {WAY_TO_FACTOR}"  # commands are not run without
+            said = f"Code that computes takes {usual} times its unmetered time with metering {self.metering}"
+            return [f"{said}{measured}."]
+        return []
 
     def __str__(self) -> str:
         heads, rows = self.grid()

@@ -1,8 +1,8 @@
-"""Medians with intervals that assume no distribution of the numbers.
+"""Medians and other quantiles with intervals that assume no distribution of the numbers.
 
-Two of the numbers themselves bound the interval of a median. The count of n independent numbers that fall below the
-median is binomial(n, 1/2), whatever their distribution. See Conover, Practical Nonparametric Statistics, 3rd edition
-(1999), section 3.2.
+Two of the numbers themselves bound the interval of a quantile. The count of n independent numbers that fall below the
+quantile of a share p is binomial(n, p), whatever their distribution. See Conover, Practical Nonparametric Statistics,
+3rd edition (1999), section 3.2.
 """
 
 from __future__ import annotations
@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from math import exp, isnan, isqrt, lgamma, log
+from math import exp, isnan, lgamma, log, log1p, sqrt
 from statistics import median
 
 LEVEL = 0.95
-_MANY = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +38,17 @@ class Estimate:
     most: float | None
 
 
+def check_level(level: float) -> None:
+    """Refuse what is no level of an interval.
+
+    Raises
+    ------
+    ValueError
+    """
+    if not 0 < level < 1:
+        raise ValueError(f"level is between 0 and 1, not {level!r}")
+
+
 def median_interval(numbers: Iterable[float], level: float = LEVEL) -> Estimate:
     """The median with its interval, which covers the true one with a probability of at least `level`.
 
@@ -57,22 +67,36 @@ def median_interval(numbers: Iterable[float], level: float = LEVEL) -> Estimate:
     return Estimate(len(ordered), median(ordered), low, high, ordered[0], ordered[-1])
 
 
+def interval_ranks(count: int, share: float, level: float = LEVEL) -> tuple[int, int] | None:
+    """Which two of so many sorted numbers bound the interval of a quantile, counted from 1; None where none do.
+
+    Examples
+    --------
+    >>> interval_ranks(100, 0.95), interval_ranks(71, 0.95)
+    ((90, 100), None)
+    """
+    low, beyond = interval_rank(count, level, share), interval_rank(count, level, 1 - share)
+    return None if low is None or beyond is None else (low, count + 1 - beyond)
+
+
 @lru_cache(maxsize=256)
-def interval_rank(count: int, level: float = LEVEL) -> int | None:
-    """Which number from either end bounds the interval, counted from 1; None where even the outermost do not.
+def interval_rank(count: int, level: float = LEVEL, share: float = 0.5) -> int | None:
+    """Which number from the lower end bounds the interval of a quantile, counted from 1; None where not even the first.
+
+    Of the median it is the same number from either end.
 
     Examples
     --------
     >>> interval_rank(5), interval_rank(6), interval_rank(30)
     (None, 1, 10)
     """
-    # With many, 2**-count is too small to begin with, and further out than twenty standard deviations there is nothing.
-    rank = 0 if count < _MANY else count // 2 - 10 * isqrt(count)
-    chance = 0.5**count if rank == 0 else exp(_log_comb(count, rank) - count * log(2))
+    # Further out than twenty standard deviations there is nothing, and further still a double is too small for it.
+    rank = max(0, int(count * share - 20 * sqrt(count * share * (1 - share))))
+    chance = exp(_log_comb(count, rank) + rank * log(share) + (count - rank) * log1p(-share))
     outside, allowed = chance, (1 - level) / 2
-    while outside <= allowed and rank < count // 2:
+    while outside <= allowed and rank < count:
         rank += 1
-        chance *= (count - rank + 1) / rank
+        chance *= (count - rank + 1) / rank * share / (1 - share)
         outside += chance
     return rank or None
 

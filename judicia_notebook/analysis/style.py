@@ -1,5 +1,7 @@
-"""How every plot looks: colours, line styles, sizes. The one place to change it.
+"""How every plot looks: colours, line styles, fonts. The one place to change it; `figures.layout` places what is drawn.
 
+- The user's settings of matplotlib hold: all sizes of texts, and each of ``rcParams`` that is neither matplotlib's
+  default nor that of its dark style. Where the user has set nothing, the looks below hold.
 - A figure brings its own light ground, so it reads the same on JupyterLab's light and dark theme, on GitHub and on
   paper. Where matplotlib is set to a dark style (``matplotlib.style.use("dark_background")``), or the axes handed over
   are in a dark figure, ink and colours are those for the dark.
@@ -14,10 +16,10 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from judicia_notebook.analysis import rc
 from judicia_notebook.text import printable
 
 if TYPE_CHECKING:
-    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.text import Text
@@ -25,9 +27,9 @@ if TYPE_CHECKING:
 
 GROUND = "#ffffff"
 INK = "#22262b"
-SMALL = 8.0
-MEDIUM = 9.0
-LARGE = 11.0
+WIDTH = 7.2
+"""Of a figure, in inches, where neither `width` nor ``figure.figsize`` says otherwise."""
+_DPI = 110
 _OURS = "judicia_notebook"  # the mark of a figure made here
 _MOST_WORDS = 1000
 
@@ -106,38 +108,66 @@ NAMED = len(LIGHT.series)
 """How many series have a colour of their own."""
 
 
-def new_axes(height: float = 3.6, width: float = 7.2) -> Axes:
+def new_axes(height: float = 3.6, width: float | None = None) -> Axes:
     """Axes in a figure of their own, drawn by Agg; sizes in inches."""
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
 
-    wished = str(mpl.rcParams["figure.facecolor"])
-    ground = wished if _is_dark(wished) else GROUND
-    figure = Figure(figsize=(width, height), dpi=110, facecolor=ground, layout="constrained")
+    from judicia_notebook.analysis.portable import PortableFigure
+
+    wished = mpl.rcParams["figure.facecolor"]
+    ground = wished if _is_opaque(wished) else GROUND
+    size = (rc.get("figure.figsize", (WIDTH,))[0] if width is None else width, height)
+    figure = PortableFigure(figsize=size, dpi=rc.get("figure.dpi", _DPI), facecolor=ground, layout="constrained")
     FigureCanvasAgg(figure)
     figure.set_gid(_OURS)
     return figure.add_subplot()
 
 
 def look_of(axes: Axes) -> Look:
-    """The colours that can be read on the ground these axes have."""
-    from matplotlib.colors import to_hex, to_rgba
+    """The colours that can be read on the ground these axes have, and those that the user has set for all plots."""
+    from matplotlib.colors import to_hex
 
     ground = figure_of(axes).get_facecolor()
-    if to_rgba(ground)[3] < 0.5:  # the ground behind is unknown, so the axes get the ground of the house
-        return LIGHT
-    look = DARK if _is_dark(to_hex(ground)) else LIGHT
-    return look._replace(ground=to_hex(ground))
+    # Behind a transparent figure the ground is unknown, so the axes get the ground of the house.
+    look = LIGHT if not _is_opaque(ground) else (DARK if _is_dark(ground) else LIGHT)._replace(ground=to_hex(ground))
+    return look._replace(
+        ink=_colour("axes.labelcolor", look.ink),
+        faint_ink=_colour("xtick.labelcolor", _colour("xtick.color", look.faint_ink)),
+        grid=_colour("grid.color", look.grid),
+        series=_series(look),
+    )
 
 
-def _is_dark(colour: str) -> bool:
+def _colour(name: str, otherwise: str) -> str:
+    return str(rc.get(name, otherwise))
+
+
+def _series(look: Look) -> tuple[LineStyle, ...]:
+    """The lines of ``axes.prop_cycle``; where it has too few for all series they return with other dashes."""
+    cycle = rc.get("axes.prop_cycle", None)
+    lines = list(cycle) if cycle is not None and "color" in cycle.keys else []
+    if not lines:
+        return look.series
+    rounds = ("-", "--", "-.", ":")
+    return tuple(
+        LineStyle(line["color"], line.get("linestyle", rounds[number // len(lines) % len(rounds)]))
+        for number in range(NAMED)
+        for line in [lines[number % len(lines)]]
+    )
+
+
+def _is_opaque(colour: Any) -> bool:
     from matplotlib.colors import to_rgba
 
-    return luminance(colour) < 0.18 and to_rgba(colour)[3] >= 0.5
+    return to_rgba(colour)[3] >= 0.5
 
 
-def luminance(colour: str) -> float:
+def _is_dark(colour: Any) -> bool:
+    return luminance(colour) < 0.18
+
+
+def luminance(colour: Any) -> float:
     """The relative luminance of sRGB, from 0 to 1 (WCAG 2.1)."""
     from matplotlib.colors import to_rgb
 
@@ -151,16 +181,27 @@ def ink_on(colour: str) -> str:
 
 
 def dress(axes: Axes) -> None:
-    """Ground, grid and ink of the house."""
+    """Ground, grid and ink of the house; ticks have a length only where the user has set it."""
     look = look_of(axes)
-    axes.set_facecolor(look.ground)
-    axes.grid(visible=True, color=look.grid, linewidth=0.8)
+    if not rc.is_set("axes.facecolor"):
+        axes.set_facecolor(look.ground)
+    axes.grid(visible=True, color=look.grid, linewidth=rc.scaled("grid.linewidth", 0.8))
     axes.set_axisbelow(True)
-    axes.tick_params(colors=look.faint_ink, labelsize=SMALL, length=0)
-    axes.tick_params(which="minor", length=0)
+    for which in ("x", "y"):
+        axes.tick_params(axis=which, colors=look.faint_ink, labelfontfamily=families())
+        for kind in ("major", "minor"):
+            if not rc.is_set(f"{which}tick.{kind}.size"):
+                axes.tick_params(axis=which, which=kind, length=0)
     for side, spine in axes.spines.items():
         spine.set_visible(side == "bottom")
         spine.set_color(look.faint_ink)
+
+
+def families(first: str | None = None) -> list[str]:
+    """The fonts to draw with: the user's, or `first`; for signs that they lack, matplotlib's own."""
+    import matplotlib as mpl
+
+    return list(dict.fromkeys([*([first] if first else mpl.rcParams["font.family"]), "DejaVu Sans"]))
 
 
 AS_IT_IS: Final[dict[str, Any]] = {"parse_math": False, "usetex": False}
@@ -179,7 +220,7 @@ def drawable(text: str) -> str:
     if mpl.rcParams["font.family"] != mpl.rcParamsDefault["font.family"]:
         return text
     known = _pictures()
-    return "".join(char if ord(char) in known else "\ufffd" for char in text)
+    return "".join(char if ord(char) in known or char == "\n" else "\ufffd" for char in text)
 
 
 @functools.cache
@@ -191,44 +232,25 @@ def _pictures() -> frozenset[int]:
     return frozenset(font_manager.get_font(found).get_charmap())
 
 
-def title(axes: Axes, text: str) -> None:
+def title(axes: Axes, text: str) -> Text:
     """The title, above on the left: what the figure shows and leaves out."""
-    axes.set_title(drawable(text), loc="left", color=look_of(axes).ink, fontsize=MEDIUM, **AS_IT_IS)
+    return axes.set_title(drawable(text), loc="left", color=look_of(axes).ink, fontfamily=families(), **AS_IT_IS)
 
 
 def label(axes: Axes, *, x: str | None = None, y: str | None = None) -> None:
     """Name what an axis counts, with its unit."""
-    ink = look_of(axes).ink
+    how = {"color": look_of(axes).ink, "fontfamily": families(), **AS_IT_IS}
     if x is not None:
-        axes.set_xlabel(x, color=ink, fontsize=MEDIUM, **AS_IT_IS)
+        axes.set_xlabel(drawable(x), **how)
     if y is not None:
-        axes.set_ylabel(y, color=ink, fontsize=MEDIUM, **AS_IT_IS)
+        axes.set_ylabel(drawable(y), **how)
 
 
 def write(axes: Axes, x: float, y: float, text: str, **how: object) -> Text:
     """A text, at data coordinates unless `transform` says otherwise. It may come from a plugin: no TeX."""
-    settings: dict[str, object] = {"color": look_of(axes).ink, "fontsize": SMALL, **AS_IT_IS, **how}
-    return axes.text(x, y, drawable(text), **settings)  # type: ignore[arg-type]
-
-
-def legend(axes: Axes, handles: list[Artist], names: list[str], points: float = 32) -> None:
-    """The meaning of the colours, in rows of a few, so many points below the axes."""
-    made = axes.legend(
-        handles,
-        [drawable(name) for name in names],
-        loc="upper center",
-        bbox_to_anchor=(0.5, 0),
-        bbox_transform=below(axes, points),
-        ncols=min(len(handles), 5),
-        frameon=False,
-        fontsize=SMALL,
-        labelcolor=look_of(axes).ink,
-        handlelength=1.4,
-        columnspacing=1.4,
-        borderaxespad=0,
-    )
-    for text in made.get_texts():
-        text.set(**AS_IT_IS)
+    size = rc.points("xtick.labelsize")
+    settings: dict[str, object] = {"color": look_of(axes).ink, "fontsize": size, "fontfamily": families(), **AS_IT_IS}
+    return axes.text(x, y, drawable(text), **settings | how)  # type: ignore[arg-type]
 
 
 def below(axes: Axes, points: float) -> Transform:
@@ -241,8 +263,8 @@ def below(axes: Axes, points: float) -> Transform:
 def message(axes: Axes, text: str) -> None:
     """A sentence where there is nothing to draw."""
     axes.set_axis_off()
-    where = {"transform": axes.transAxes, "ha": "center", "va": "center"}
-    write(axes, 0.5, 0.5, text, color=look_of(axes).faint_ink, fontsize=LARGE, wrap=True, **where)
+    where = {"transform": axes.transAxes, "ha": "center", "va": "center", "wrap": True}
+    write(axes, 0.5, 0.5, text, color=look_of(axes).faint_ink, fontsize=rc.points("axes.titlesize"), **where)
 
 
 def description(figure: Figure) -> str:
@@ -274,15 +296,6 @@ def description(figure: Figure) -> str:
 
 def _words(text: str) -> str:
     return " ".join(text.split())
-
-
-def drawn(axes: Axes, given: Axes | None) -> Figure | Axes:
-    """The return value of a plot: its figure, or the axes that the caller gave.
-
-    A figure of the user's own, made with pyplot, is shown by the inline backend at the end of the cell. As the value of
-    the cell it would be shown a second time, so its axes are returned, as pandas and seaborn do.
-    """
-    return figure_of(axes) if given is None else given
 
 
 def figure_of(axes: Axes) -> Figure:

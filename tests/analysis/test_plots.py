@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -55,8 +56,9 @@ def record(add_call: AddCall, unknown: dict[str, Any]) -> Callable[[str], Record
             call: dict[str, Any] = {
                 "call_id": number + 1,
                 "parent_call_id": 0,
+                "monitored": "",
                 "outcome": "ok",
-                "label": "",
+                "labels": "",
                 "error": "",
             }
             call |= {"started_ns": number * 10**6, "bytes_in": 10 * (number + 1), "fuel": 1000 + 7 * number}
@@ -66,7 +68,7 @@ def record(add_call: AddCall, unknown: dict[str, Any]) -> Callable[[str], Record
             if case == "unknown":
                 call |= unknown
             if case == "labelled":
-                call |= {"label": f"variant={'AB'[number % 2]}, size={number}"}
+                call |= {"labels": json.dumps({"variant": "AB"[number % 2], "size": number})}
             if case == "several":
                 call |= {"plugin": f"plugin{number}", "function": "$\\frac{$", "thread": f"thread-{number}"}
                 call |= {"instance_id": number + 1}
@@ -131,7 +133,7 @@ def test_no_label_of_a_row_covers_another(record: Callable[[str], Recorder]) -> 
 
 
 def test_the_kinds_are_listed_once_and_offered_by_the_magic() -> None:
-    assert {*plots.__all__} == {*KINDS, "FRAMES"}
+    assert {*plots.__all__} == {*KINDS, "FRAMES", "against"}  # which needs to be told of what
     assert commands.PLOTS == KINDS
     for kind, taken in plots.FRAMES.items():
         assert getattr(plots, kind).__doc__
@@ -155,8 +157,9 @@ print("matplotlib.pyplot" in sys.modules)
 
 def test_the_page_of_plots_shows_every_kind_on_both_grounds() -> None:
     page = (DOCS / "plots.md").read_text(encoding="utf-8")
-    for kind in KINDS:
-        assert f"## {kind}\n" in page
+    of_monitors = [f"monitor_{kind}" for kind in ("memory", "edges", "opcodes")]
+    for kind in (*KINDS, "against", *of_monitors):
+        assert f"## {kind}\n" in page or kind in of_monitors
         for ground in ("light", "dark"):
             assert f"plots/{kind}-{ground}.png" in page
             assert (DOCS / "plots" / f"{kind}-{ground}.png").read_bytes().startswith(b"\x89PNG")
@@ -237,6 +240,7 @@ def a_million() -> dict[str, pd.DataFrame]:
         "function": np.array(["check", "echo", "grow"])[number % 3],
         "thread": np.array([f"worker-{one}" for one in range(4)])[number % 4],
         "label": np.array(["variant=A", "variant=B"])[number % 2],
+        "label_variant": np.array(["A", "B"])[number % 2],
         "outcome": np.array(["ok", "ok", "ok", "trap"])[chosen.integers(0, 4, count)],
     }
     calls |= {"call_id": number + 1, "started_ms": number * 0.5, "bytes_in": size, "fuel": 1000 + 3 * size, **texts}
@@ -276,7 +280,7 @@ def test_a_million_rows_are_a_few_hundred_artists_and_a_few_thousand_points() ->
 
 
 def test_unlike_names_stay_unlike_when_they_are_cut() -> None:
-    from judicia_notebook.analysis.figures.series import cut_apart
+    from judicia_notebook.analysis.series import cut_apart
 
     names = [f"plugin.check_{middle}_and_all_the_rest" for middle in ("first_of_all", "second_to_none", "third")]
     for width in (20, 30, 39):

@@ -17,8 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 import judicia_notebook as jn
-from judicia_notebook.analysis import plots, style
-from judicia_notebook.analysis.figures import series
+from judicia_notebook.analysis import plots, series, style
 from judicia_notebook.languages import compile_source
 from judicia_notebook.records.record import WALL_PARTS
 from judicia_notebook.units import format_time
@@ -166,9 +165,10 @@ def test_usage_is_one_call_against_its_quotas_near_as_a_line_and_far_as_a_word(r
     specimen = rt.load("example:specimen", quota={"memory": "4MiB", "cpu": "10s"})
     specimen.call("echo", 1)
     specimen.call("grow", {"bytes": 4 << 20, "step": 1 << 20, "keep_going": True})
-    memory, cpu = parts_of(plots.usage(rt.calls, rt.samples))
+    figure = plots.usage(rt.calls, rt.samples)
+    memory, cpu = parts_of(figure)
     assert (memory.get_ylabel(), cpu.get_ylabel()[:8]) == ("memory, MiB", "CPU time")
-    assert memory.get_title(loc="left").startswith("specimen.grow · call 2 · ok after ")
+    assert axes_of(figure).get_title(loc="left").startswith("specimen.grow · call 2 · ok after ")
     samples = rt.samples[rt.samples["call_id"] == 2]
     assert np.asarray(memory.get_lines()[0].get_ydata()) == pytest.approx(samples["memory_bytes"].to_numpy("f8"))
     assert np.asarray(cpu.get_lines()[0].get_ydata()) == pytest.approx(samples["cpu_ms"].to_numpy() / 1e3)
@@ -183,11 +183,11 @@ def test_usage_takes_a_calls_number_and_says_where_it_knows_nothing(rt: jn.Runti
     with jn.label(variant="A"):
         checker.call("check", {"output": "1", "answer": "1"})
     checker.call("check", {"output": "1", "answer": "1"})
-    first, _ = parts_of(plots.usage(rt.calls, rt.samples, call_id=1))
+    first = axes_of(plots.usage(rt.calls, rt.samples, call_id=1))
     assert "checker.check · variant=A · call 1 · ok" in first.get_title(loc="left")
     unknown = axes_of(plots.usage(rt.calls, rt.samples, call_id=99))
     assert texts_of(unknown) == ["There are no samples of call 99."]
-    running, _ = parts_of(plots.usage(rt.calls.iloc[:0], rt.samples, call_id=1))
+    running = axes_of(plots.usage(rt.calls.iloc[:0], rt.samples, call_id=1))
     assert "still running" in running.get_title(loc="left")
 
 
@@ -272,7 +272,7 @@ def test_the_success_rate_is_drawn_against_the_quota_that_was_varied(rt: jn.Runt
     [line] = [line for line in axes.get_lines() if line.get_marker() == "o"]
     assert np.asarray(line.get_xdata()).tolist() == [2 << 20, 4 << 20, 8 << 20]
     assert np.asarray(line.get_ydata()) == pytest.approx([0, 2 / 3, 1])
-    assert axes.get_title(loc="left") == "9 calls · not ok: 4 quota_memory"
+    assert axes.get_title(loc="left") == "9 calls · not ok: 4 quota_memory · no band: inputs= is not said"
     assert axes_of(plots.success(rt.calls, quota="cpu")).get_xlabel() == "CPU quota, s"
     with pytest.raises(ValueError, match="Did you mean 'memory'"):
         plots.success(rt.calls, quota="memroy")
@@ -310,7 +310,7 @@ def test_a_label_may_say_what_the_size_is_and_what_to_tell_apart(rt: jn.Runtime)
         plots.growth(rt.calls, size="variant")
     curves = [row[0] for row in table_of(axes_of(plots.latency(rt.calls, by="variant")))]
     assert curves == ["plain", "square"]
-    unlabelled: pd.DataFrame = rt.calls.assign(label=None)
+    unlabelled = rt.calls.drop(columns=["label", "label_variant", "label_n"])
     with pytest.raises(ValueError, match="no column and no label 'variant'"):
         plots.latency(unlabelled, by="variant")
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from judicia_notebook.analysis import style
-from judicia_notebook.analysis.figures import scales, series
+from judicia_notebook.analysis import series, style
+from judicia_notebook.analysis.figures import scales
+from judicia_notebook.analysis.figures.layout import Layout, Title
 from judicia_notebook.records.record import WALL_PARTS
 from judicia_notebook.units import format_time
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 # The same on light and dark ground: filled areas, read by their order and their legend as well.
 _COLOURS = ("#8a929b", "#e69f00", "#0072b2", "#d55e00", "#cc79a7")
 _MOST = 12
-_WRITTEN = 0.07  # of the whole bar: a narrower part has no room for its number
 
 
 class _Bar(NamedTuple):
@@ -37,8 +37,17 @@ class _Bar(NamedTuple):
         return float(self.parts.sum())
 
 
-@series.names_columns
-def breakdown(calls: pd.DataFrame, ax: Axes | None = None, *, by: series.By = None) -> Any:
+@series.figure_of_frames
+def breakdown(
+    calls: pd.DataFrame,
+    ax: Axes | None = None,
+    *,
+    by: series.By = None,
+    width: float | None = None,
+    title: Title = True,
+    table: bool = True,
+    legend: bool | str = True,
+) -> Any:
     """Where wall time went: setup, encode, guest, host and decode, one bar a function.
 
     Parameters
@@ -49,6 +58,8 @@ def breakdown(calls: pd.DataFrame, ax: Axes | None = None, *, by: series.By = No
         Where to draw; a new figure otherwise.
     by : str or sequence of str, optional
         What to tell apart instead of functions and labels: columns, or keys of `jn.label`.
+    width, title, table, legend
+        The size, and what is written: see `jn.plots`.
 
     Returns
     -------
@@ -65,20 +76,21 @@ def breakdown(calls: pd.DataFrame, ax: Axes | None = None, *, by: series.By = No
     >>> breakdown(calls).axes[0].get_xlabel()
     'share of wall time'
     """
+    series.refuse_mixed(calls, by)
     bars = _bars(calls, by)
-    axes = style.new_axes(1.25 + 0.27 * len(bars) if bars else 1.2) if ax is None else ax
+    layout = Layout(ax, width, title, table=table, legend=legend)
+    axes = layout.axes
     if not bars:
-        style.message(axes, "No calls yet." if calls.empty else "No call took any time that is known.")
-        return style.drawn(axes, ax)
+        return layout.message("No calls yet." if calls.empty else "No call took any time that is known.")
     style.dress(axes)
     axes.grid(visible=False, axis="y")
-    handles = _draw(axes, bars)
+    handles = _draw(layout, bars)
     scales.share_axis(axes, "x", "share of wall time")
     axes.set_xlim(0, 1)
-    style.legend(axes, handles, [part.removesuffix("_ms") for part in WALL_PARTS])
+    layout.legend(handles, [part.removesuffix("_ms") for part in WALL_PARTS])
     total = format_time(sum(bar.seconds for bar in bars))
-    style.title(axes, f"{series.plural(sum(bar.calls for bar in bars), 'call')}, {total} in all")
-    return style.drawn(axes, ax)
+    layout.title(f"{series.plural(sum(bar.calls for bar in bars), 'call')}, {total} in all")
+    return layout.done()
 
 
 def _bars(calls: pd.DataFrame, by: series.By) -> list[_Bar]:
@@ -92,23 +104,19 @@ def _bars(calls: pd.DataFrame, by: series.By) -> list[_Bar]:
     return sorted(with_time, key=lambda bar: (bar in rest, -bar.seconds))
 
 
-def _draw(axes: Axes, bars: list[_Bar]) -> list[Artist]:
+def _draw(layout: Layout, bars: list[_Bar]) -> list[Artist]:
     import numpy as np
 
+    axes = layout.axes
+    numbers = [f"{series.plural(bar.calls, 'call')} · {format_time(bar.seconds / bar.calls)} each" for bar in bars]
+    places = np.array(layout.rows([bar.name for bar in bars], numbers))
     shares = np.stack([bar.parts / bar.seconds for bar in bars])
-    places = np.arange(len(bars))
     begins = np.cumsum(shares, axis=1) - shares
     handles: list[Artist] = []
     for part, colour in enumerate(_COLOURS):
         handles.append(axes.barh(places, shares[:, part], left=begins[:, part], height=0.72, color=colour)[0])
-        for place in places[shares[:, part] >= _WRITTEN]:
-            share = shares[place, part]
-            middle = begins[place, part] + share / 2
-            where = {"ha": "center", "va": "center_baseline"}
-            style.write(axes, middle, place, f"{share:.0%}".replace("%", " %"), color=style.ink_on(colour), **where)
-    beside = {"transform": axes.get_yaxis_transform(), "va": "center_baseline"}
-    for place, bar in enumerate(bars):
-        each = f"{series.plural(bar.calls, 'call')} · {format_time(bar.seconds / bar.calls)} each"
-        style.write(axes, 1.015, place, each, color=style.look_of(axes).faint_ink, **beside)
-    scales.names(axes, [bar.name for bar in bars])
+        for place, begin, share in zip(places, begins[:, part], shares[:, part], strict=True):
+            text, where = f"{share:.0%}".replace("%", " %"), {"ha": "center", "va": "center_baseline"}
+            if share >= layout.share_of(text):  # there is room for its number
+                style.write(axes, begin + share / 2, place, text, color=style.ink_on(colour), **where)
     return handles

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from judicia_notebook.analysis import style
-from judicia_notebook.analysis.figures import scales, series
+from judicia_notebook.analysis import series, style
+from judicia_notebook.analysis.figures import scales
+from judicia_notebook.analysis.figures.layout import Layout, Title
 from judicia_notebook.units import format_count
 
 if TYPE_CHECKING:
@@ -21,8 +22,16 @@ _HATCHES = ("", "////", "....", "xxxx")  # for print without colour
 _MOST = 14
 
 
-@series.names_columns
-def capabilities(host_calls: pd.DataFrame, ax: Axes | None = None) -> Any:
+@series.figure_of_frames
+def capabilities(
+    host_calls: pd.DataFrame,
+    ax: Axes | None = None,
+    *,
+    width: float | None = None,
+    title: Title = True,
+    table: bool = True,
+    legend: bool | str = True,
+) -> Any:
     """Host calls by capability and decision, denials in a colour of their own.
 
     Parameters
@@ -31,6 +40,8 @@ def capabilities(host_calls: pd.DataFrame, ax: Axes | None = None) -> Any:
         Rows of `Runtime.host_calls`; ``plugin``, ``capability``, ``function`` and ``decision`` are used.
     ax : matplotlib Axes, optional
         Where to draw; a new figure otherwise.
+    width, title, table, legend
+        The size, and what is written: see `jn.plots`.
 
     Returns
     -------
@@ -49,20 +60,19 @@ def capabilities(host_calls: pd.DataFrame, ax: Axes | None = None) -> Any:
     import numpy as np
 
     found = series.split(_named(host_calls), _by(host_calls), _MOST, "bars", " · ") if len(host_calls) else []
-    axes = style.new_axes(1.25 + 0.27 * len(found) if found else 1.2) if ax is None else ax
+    layout = Layout(ax, width, title, table=table, legend=legend)
+    axes = layout.axes
     if not found:
-        style.message(axes, "No host calls yet.")
-        return style.drawn(axes, ax)
+        return layout.message("No host calls yet.")
     decision = host_calls["decision"].astype(object).to_numpy()
     counts = np.array([[int((decision[group.rows] == kind).sum()) for kind in _DECISIONS] for group in found])
     style.dress(axes)
     axes.grid(visible=False, axis="y")
-    handles = _draw(axes, counts)
-    scales.names(axes, [group.name for group in found])
+    handles = _draw(layout, [group.name for group in found], counts)
     scales.count_axis(axes, "x", "host calls", 0, float(counts.sum(axis=1).max()))
-    style.legend(axes, list(handles.values()), list(handles))
-    style.title(axes, series.plural(int(counts.sum()), "host call"))
-    return style.drawn(axes, ax)
+    layout.legend(list(handles.values()), list(handles))
+    layout.title(series.plural(int(counts.sum()), "host call"))
+    return layout.done()
 
 
 def _named(host_calls: pd.DataFrame) -> pd.DataFrame:
@@ -96,12 +106,17 @@ def _by(host_calls: pd.DataFrame) -> list[str]:
     return ["plugin", "asked"] if len(host_calls["plugin"].unique()) > 1 else ["asked"]
 
 
-def _draw(axes: Axes, counts: Array) -> dict[str, Artist]:
+def _draw(layout: Layout, names: list[str], counts: Array) -> dict[str, Artist]:
     import numpy as np
 
+    axes = layout.axes
     look = style.look_of(axes)
     colours = (look.good, look.bad, look.poor, look.worst)
-    places = np.arange(len(counts))
+    numbers = []
+    for row in counts:
+        others = [f"{format_count(row[kind])} {_DECISIONS[kind]}" for kind in (1, 2, 3) if row[kind]]
+        numbers.append(", ".join([format_count(row.sum()), *others]))
+    places = layout.rows(names, numbers)
     begins = np.cumsum(counts, axis=1) - counts
     handles: dict[str, Artist] = {}
     for kind, (name, colour, hatch) in enumerate(zip(_DECISIONS, colours, _HATCHES, strict=True)):
@@ -109,8 +124,4 @@ def _draw(axes: Axes, counts: Array) -> dict[str, Artist]:
             drawn: dict[str, Any] = {"height": 0.72, "color": colour, "hatch": hatch, "edgecolor": look.ground}
             bars = axes.barh(places, counts[:, kind], left=begins[:, kind], linewidth=0, **drawn)
             handles[name] = bars[0]
-    beside = {"transform": axes.get_yaxis_transform(), "va": "center_baseline", "color": look.faint_ink}
-    for place, row in enumerate(counts):
-        others = [f"{format_count(row[kind])} {_DECISIONS[kind]}" for kind in (1, 2, 3) if row[kind]]
-        style.write(axes, 1.015, place, ", ".join([format_count(row.sum()), *others]), **beside)
     return handles

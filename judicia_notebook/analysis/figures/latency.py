@@ -1,17 +1,19 @@
 """How long calls took: the distribution of wall time, one curve a function.
 
 An empirical distribution shows every call, its tail included. A histogram would hide differences within a bin, and a
-mean would hide rare calls. Calls that did not end ``ok`` are left out and counted beside: a call that a quota ended at
-50 ms does not say how long the function takes.
+mean would hide rare calls. `quantiles` says which calls are pooled, and computes the percentiles.
 """
 
 from __future__ import annotations
 
+from math import isnan
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from judicia_notebook.analysis import style
-from judicia_notebook.analysis.figures import scales, series
-from judicia_notebook.analysis.figures.tables import Column, write_table
+from judicia_notebook.analysis import rc, series, style
+from judicia_notebook.analysis.estimates import quantiles
+from judicia_notebook.analysis.figures import scales
+from judicia_notebook.analysis.figures.layout import Layout, Title
+from judicia_notebook.analysis.figures.tables import Column
 from judicia_notebook.units import format_count, format_time
 
 if TYPE_CHECKING:
@@ -32,25 +34,38 @@ class _Curve(NamedTuple):
     times: Array  # seconds, sorted
 
 
-@series.names_columns
-def latency(calls: pd.DataFrame, ax: Axes | None = None, *, by: series.By = None) -> Any:
+@series.figure_of_frames
+def latency(
+    calls: pd.DataFrame,
+    ax: Axes | None = None,
+    *,
+    by: series.By = None,
+    width: float | None = None,
+    title: Title = True,
+    table: bool = True,
+    legend: bool | str = True,
+) -> Any:
     """The distribution of wall time of successful calls, one curve a function.
 
     Parameters
     ----------
     calls : DataFrame
-        Rows of `Runtime.calls`; ``plugin``, ``function``, ``label``, ``wall_ms`` and ``outcome`` are used.
+        Rows of `Runtime.calls`; ``plugin``, ``function``, ``label``, ``wall_ms`` and ``outcome`` are used, and
+        ``instance_call`` and ``origin`` where they are there.
     ax : matplotlib Axes, optional
         Where to draw; a new figure otherwise.
     by : str or sequence of str, optional
         What to tell apart instead of functions and labels: columns, or keys of `jn.label`.
+    width, title, table, legend
+        The size, and what is written: see `jn.plots`.
 
     Returns
     -------
     matplotlib Figure, or `ax` where it was given
         Median, 95th and 99th percentile are marked on the curves and written below (linear interpolation, as in
-        pandas). One that no call could lie beyond is left out: p95 needs 20 calls, p99 needs 100. Of more than eight
-        functions the seven with the most calls have a curve of their own, the others one together.
+        pandas); `jn.percentiles` gives them with intervals. One that no call could lie beyond is left out: p95 needs 20
+        calls, p99 needs 100. The first call of an instance is left out of a series that has later ones. Of more than
+        eight functions the seven with the most calls have a curve of their own, the others one together.
 
     Examples
     --------
@@ -59,31 +74,20 @@ def latency(calls: pd.DataFrame, ax: Axes | None = None, *, by: series.By = None
     >>> latency(calls).axes[0].get_xlabel()
     'wall time of a call, without its queue, µs'
     """
-    good, not_drawn = series.good(calls)
-    curves = _curves(good, by)
-    axes = style.new_axes(_height(curves)) if ax is None else ax
-    if curves:
-        _draw(axes, curves)
-        style.title(axes, series.plural(len(good), "call") + (f" · not drawn: {not_drawn}" if not_drawn else ""))
-    else:
-        style.message(axes, f"No call ended ok: {not_drawn}." if not_drawn else "No calls yet.")
-    return style.drawn(axes, ax)
+    samples, chosen = quantiles.samples_of(calls, "wall_ms", by, style.NAMED)
+    curves = [_Curve(sample.of, sample.numbers / 1e3) for sample in samples]
+    not_drawn = chosen.words()
+    layout = Layout(ax, width, title, table=table, legend=legend)
+    if not curves:
+        return layout.message(f"No call ended ok: {not_drawn}." if not_drawn else "No calls yet.")
+    _draw(layout, curves)
+    drawn = sum(len(curve.times) for curve in curves)
+    layout.title(series.plural(drawn, "call") + (f" · not drawn: {not_drawn}" if not_drawn else ""))
+    return layout.done()
 
 
-def _height(curves: list[_Curve]) -> float:
-    return 3.2 + 0.17 * len(curves) if curves else 1.2
-
-
-def _curves(good: pd.DataFrame, by: series.By) -> list[_Curve]:
-    import numpy as np
-
-    seconds = good["wall_ms"].to_numpy("f8", na_value=np.nan) / 1e3
-    found = ((group, seconds[group.rows]) for group in series.split(good, by))
-    known = ((group, times[~np.isnan(times)]) for group, times in found)
-    return [_Curve(group, np.sort(times)) for group, times in known if len(times)]
-
-
-def _draw(axes: Axes, curves: list[_Curve]) -> None:
+def _draw(layout: Layout, curves: list[_Curve]) -> None:
+    axes = layout.axes
     style.dress(axes)
     lines = [_draw_curve(axes, curve) for curve in curves]
     label = "wall time of a call, without its queue"
@@ -91,25 +95,27 @@ def _draw(axes: Axes, curves: list[_Curve]) -> None:
         axes, "x", label, min(curve.times[0] for curve in curves), max(curve.times[-1] for curve in curves)
     )
     scales.share_axis(axes, "y", "share of calls")
-    columns = [Column("calls", 11, [format_count(len(curve.times)) for curve in curves])]
+    columns = [Column("calls", [format_count(len(curve.times)) for curve in curves])]
     for percentile, (_, sign) in _PERCENTILES.items():
-        values = [percentile_of(curve.times, percentile) for curve in curves]
-        cells = ["–" if value is None else format_time(value) for value in values]
-        columns.append(Column(f"{sign} p{percentile}", 10, cells))
-    write_table(axes, lines, [curve.of.name for curve in curves], columns)
+        values = [quantiles.quantile(curve.times, percentile)[0] for curve in curves]
+        cells = ["–" if isnan(value) else format_time(value) for value in values]
+        columns.append(Column(f"{sign} p{percentile}", cells))
+    layout.table(lines, [curve.of.name for curve in curves], columns)
 
 
 def _draw_curve(axes: Axes, curve: _Curve) -> Artist:
     times, shares = _steps(curve.times)
     look = style.look_of(axes)
     colour, dashes = curve.of.line(look)
-    [line] = axes.plot(times, shares, dashes, drawstyle="steps-post", color=colour, linewidth=1.8, label=curve.of.name)
+    [line] = axes.plot(
+        times, shares, dashes, drawstyle="steps-post", color=colour, linewidth=rc.line_width(1.8), label=curve.of.name
+    )
     if len(curve.times) <= _FEW:
-        axes.plot(times[1:], shares[1:], ".", color=colour, markersize=4)
+        axes.plot(times[1:], shares[1:], ".", color=colour, ms=rc.mark_size(4))
     for percentile, (marker, _) in _PERCENTILES.items():
-        value = percentile_of(curve.times, percentile)
-        if value is not None:
-            axes.plot(value, percentile / 100, marker, color=colour, markersize=6, mec=look.ground, zorder=3)
+        value, _, _ = quantiles.quantile(curve.times, percentile)
+        if not isnan(value):
+            axes.plot(value, percentile / 100, marker, color=colour, ms=rc.mark_size(6), mec=look.ground, zorder=3)
     return line
 
 
@@ -124,11 +130,3 @@ def _steps(times: Array) -> tuple[Array, Array]:
         tail = count - np.geomspace(1, count, _POINTS // 2)
         index = np.unique(np.concatenate([evenly, tail]).round().astype(np.intp))
     return np.concatenate([times[:1], times[index]]), np.concatenate([[0.0], (index + 1) / count])
-
-
-def percentile_of(times: Array, percentile: int) -> float | None:
-    """A percentile, or None where there are too few calls for one to lie beyond it."""
-    import numpy as np
-
-    enough = len(times) * (100 - percentile) >= 100 or percentile == 50
-    return float(np.percentile(times, percentile)) if enough else None

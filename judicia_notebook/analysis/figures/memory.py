@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from judicia_notebook.analysis import style
-from judicia_notebook.analysis.figures import scales, series
+from judicia_notebook.analysis import rc, series, style
+from judicia_notebook.analysis.figures import scales
+from judicia_notebook.analysis.figures.layout import Layout, Title
 from judicia_notebook.analysis.figures.limits import draw_limits
-from judicia_notebook.analysis.figures.tables import Column, write_table
+from judicia_notebook.analysis.figures.tables import Column
 from judicia_notebook.units import format_count, format_size
 
 if TYPE_CHECKING:
@@ -36,8 +37,17 @@ class _Instance(NamedTuple):
     limit: float | None  # of its last call
 
 
-@series.names_columns
-def memory(calls: pd.DataFrame, ax: Axes | None = None, *, instance_id: int | None = None) -> Any:
+@series.figure_of_frames
+def memory(
+    calls: pd.DataFrame,
+    ax: Axes | None = None,
+    *,
+    instance_id: int | None = None,
+    width: float | None = None,
+    title: Title = True,
+    table: bool = True,
+    legend: bool | str = True,
+) -> Any:
     """Linear memory over the successive calls of an instance.
 
     Parameters
@@ -49,6 +59,8 @@ def memory(calls: pd.DataFrame, ax: Axes | None = None, *, instance_id: int | No
         Where to draw; a new figure otherwise.
     instance_id : int, optional
         One instance; by default the seven with the most calls.
+    width, title, table, legend
+        The size, and what is written: see `jn.plots`.
 
     Returns
     -------
@@ -71,30 +83,30 @@ def memory(calls: pd.DataFrame, ax: Axes | None = None, *, instance_id: int | No
         known = known & (calls["instance_id"] == instance_id).to_numpy(bool, na_value=False)
     entered = calls[known]
     instances, others = _instances(entered)
-    axes = style.new_axes(3.0 + 0.17 * len(instances) if instances else 1.2) if ax is None else ax
+    layout = Layout(ax, width, title, table=table, legend=legend)
+    axes = layout.axes
     if not instances:
-        style.message(axes, "No calls yet." if calls.empty else "No call entered such an instance.")
-        return style.drawn(axes, ax)
+        return layout.message("No calls yet." if calls.empty else "No call entered such an instance.")
     style.dress(axes)
     lines = [_draw(axes, instance) for instance in instances]
     limits = [instance.limit for instance in instances if instance.limit is not None]
-    top = draw_limits(axes, max(float(instance.peak.max()) for instance in instances), limits, format_size)
+    top = draw_limits(axes, max(float(instance.peak.max()) for instance in instances), limits, format_size, layout.room)
     scales.bytes_axis(axes, "y", "linear memory", 0, top)
     first, last = min(instance.calls[0] for instance in instances), max(instance.calls[-1] for instance in instances)
     edge = max(0.02 * (last - first), 0.5)
     axes.set_xlim(first - edge, last + edge)
     scales.count_axis(axes, "x", "call of the instance", first, last)
     columns = [
-        Column("calls", 11, [format_count(len(instance.calls)) for instance in instances]),
-        Column("at first", 12, [format_size(instance.entry[0]) for instance in instances]),
-        Column("peak", 12, [format_size(instance.peak.max()) for instance in instances]),
-        Column("not ok", 9, [format_count(instance.failed.sum()) for instance in instances]),
-        Column("quota", 12, ["–" if instance.limit is None else format_size(instance.limit) for instance in instances]),
+        Column("calls", [format_count(len(instance.calls)) for instance in instances]),
+        Column("at first", [format_size(instance.entry[0]) for instance in instances]),
+        Column("peak", [format_size(instance.peak.max()) for instance in instances]),
+        Column("not ok", [format_count(instance.failed.sum()) for instance in instances]),
+        Column("quota", ["–" if instance.limit is None else format_size(instance.limit) for instance in instances]),
     ]
-    write_table(axes, lines, [instance.name for instance in instances], columns)
+    layout.table(lines, [instance.name for instance in instances], columns)
     more = f" · not drawn: {series.plural(others, 'other instance')}" if others else ""
-    style.title(axes, f"{series.plural(len(instances), 'instance')}{more}")
-    return style.drawn(axes, ax)
+    layout.title(f"{series.plural(len(instances), 'instance')}{more}")
+    return layout.done()
 
 
 def _instances(entered: pd.DataFrame) -> tuple[list[_Instance], int]:
@@ -137,10 +149,27 @@ def _draw(axes: Axes, instance: _Instance) -> Artist:
     calls = instance.calls[starts]
     entry, peak = np.minimum.reduceat(instance.entry, starts), np.maximum.reduceat(instance.peak, starts)
     few = len(instance.calls) <= _FEW
-    [line] = axes.plot(calls, peak, dashes, color=colour, linewidth=1.6, marker="." if few else "", label=instance.name)
+    [line] = axes.plot(
+        calls,
+        peak,
+        dashes,
+        color=colour,
+        linewidth=rc.line_width(1.6),
+        marker="." if few else "",
+        label=instance.name,
+    )
     axes.fill_between(calls, entry, peak, color=colour, alpha=0.2, linewidth=0)
     failed = np.flatnonzero(np.logical_or.reduceat(instance.failed, starts))
     if len(failed):
         failed = failed[np.unique(failed * _FEW // len(starts), return_index=True)[1]] if not few else failed
-        axes.plot(calls[failed], peak[failed], "X", color=look.bad, mec=look.ground, mew=0.7, ms=6.5, zorder=4)
+        axes.plot(
+            calls[failed],
+            peak[failed],
+            "X",
+            color=look.bad,
+            mec=look.ground,
+            mew=0.7,
+            ms=rc.mark_size(6.5),
+            zorder=4,
+        )
     return line

@@ -1,67 +1,70 @@
-"""The share of calls that end ok, against a quota: it shows how much a plugin needs.
+"""The share of inputs that end ok, against a quota: it shows how much a plugin needs.
 
-The interval of a share is Wilson's score interval. It keeps its coverage near 0 and 1 and for few calls, where the
-interval of the normal approximation has no width (E. B. Wilson, 1927; Brown, Cai and DasGupta, 2001).
+`successes` computes the shares; there is a band only where repeats of one input can differ.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from judicia_notebook.analysis import style
-from judicia_notebook.analysis.figures import scales, series
-from judicia_notebook.analysis.figures.tables import Column, write_table
-from judicia_notebook.text import did_you_mean
+from judicia_notebook.analysis import rc, series, style
+from judicia_notebook.analysis.estimates import selection, successes
+from judicia_notebook.analysis.figures import scales
+from judicia_notebook.analysis.figures.layout import Layout, Title
+from judicia_notebook.analysis.figures.tables import Column
 from judicia_notebook.units import format_count
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
-    Array = np.ndarray[Any, Any]
-
-QUOTAS = {"memory": "limit_memory_bytes", "cpu": "limit_cpu_ms", "wall": "limit_wall_ms", "fuel": "limit_fuel"}
-_Z = 1.959963984540054  # of 95 % of a normal distribution
 _MOST_LIMITS = 30  # that have a point each
 
 
-class _Curve(NamedTuple):
-    of: series.Series
-    limits: Array  # s, bytes or fuel
-    shares: Array
-    low: Array
-    high: Array
-    calls: int
-    good: int
-
-
-@series.names_columns
-def success(calls: pd.DataFrame, ax: Axes | None = None, *, quota: str | None = None, by: series.By = None) -> Any:
-    """The share of calls that ended ok against a quota, one line a function.
+@series.figure_of_frames
+def success(
+    calls: pd.DataFrame,
+    ax: Axes | None = None,
+    *,
+    quota: str | None = None,
+    by: series.By = None,
+    inputs: series.By = None,
+    width: float | None = None,
+    title: Title = True,
+    table: bool = True,
+    legend: bool | str = True,
+) -> Any:
+    """The share of inputs that end ok against a quota, one line a function; `jn.success` gives the numbers.
 
     Parameters
     ----------
     calls : DataFrame
-        Rows of `Runtime.calls`; ``plugin``, ``function``, ``label``, ``outcome`` and ``limit_*`` are used.
+        Rows of `Runtime.calls` or of a sweep, as for `jn.success`.
     ax : matplotlib Axes, optional
         Where to draw; a new figure otherwise.
     quota : {"memory", "cpu", "wall", "fuel"}, optional
         By default the one that takes the most values.
     by : str or sequence of str, optional
         What to tell apart instead of functions and labels: columns, or keys of `jn.label`.
+    inputs : str or sequence of str, optional
+        What has the same values in calls of the same input, as for `jn.success`.
+    width, title, table, legend
+        The size, and what is written: see `jn.plots`.
 
     Returns
     -------
     matplotlib Figure, or `ax` where it was given
-        The band is the 95 % interval of each share (Wilson). Of more than thirty different limits neighbours are put
-        together, at their geometric mean. Calls without that limit are left out and counted.
+        Each input counts once. The band is the 95 % interval of the share over the repeats of these inputs (Wilson);
+        where repeats cannot differ, there is none, and the title says so. Of more than thirty different limits
+        neighbours are put together, at their geometric mean. Calls without that limit are left out and counted.
 
     Raises
     ------
+    JudiciaError
+        A band is needed, and SciPy is not installed.
     ValueError
-        There is no such quota.
+        There is no such quota, column or label.
 
     Examples
     --------
@@ -71,91 +74,60 @@ def success(calls: pd.DataFrame, ax: Axes | None = None, *, quota: str | None = 
     >>> success(calls, quota="memory").axes[0].get_xlabel()
     'memory quota, MiB'
     """
-    kind = _chosen(calls, quota)
-    found, not_drawn = _curves(calls, kind, by)
-    axes = style.new_axes(3.2 + 0.17 * len(found) if found else 1.2) if ax is None else ax
+    shares = successes.shares_of(calls, quota, by, inputs, most=style.NAMED, most_limits=_MOST_LIMITS)
+    kind, found = shares.quota, shares.curves
+    layout = Layout(ax, width, title, table=table, legend=legend)
+    axes = layout.axes
     if not found:
-        style.message(axes, "No calls yet." if calls.empty else f"No call ran under a {kind} quota.")
-        return style.drawn(axes, ax)
+        return layout.message("No calls yet." if calls.empty else f"No call ran under a {kind} quota.")
     style.dress(axes)
-    lines = [_draw(axes, curve) for curve in found]
-    scales.share_axis(axes, "y", "calls that ended ok")
+    lines = [_draw(axes, curve, _unit(kind)) for curve in found]
+    scales.share_axis(axes, "y", "inputs that ended ok" if shares.named else "calls that ended ok")
     axes.set_ylim(-0.03, 1.03)
-    _scale(axes, kind, min(curve.limits[0] for curve in found), max(curve.limits[-1] for curve in found))
+    ends = [curve.limits[end] * _unit(kind) for curve in found for end in (0, -1)]
+    _scale(axes, kind, min(ends), max(ends))
     columns = [
-        Column("calls", 11, [format_count(curve.calls) for curve in found]),
-        Column("ok", 10, [f"{curve.good / curve.calls:.1%}".replace("%", " %") for curve in found]),
+        Column("inputs", [format_count(curve.total) if shares.named else "–" for curve in found]),
+        Column("calls", [format_count(int(curve.calls.sum())) for curve in found]),
+        Column("band", ["95 %" if curve.differing else "none" for curve in found]),
     ]
-    write_table(axes, lines, [curve.of.name for curve in found], columns)
-    bad = series.failures(calls["outcome"][(calls["outcome"] != "ok").to_numpy(bool, na_value=False)])
-    parts = [series.plural(sum(curve.calls for curve in found), "call"), f"not ok: {bad}" if bad else "",
-             f"without such a quota: {not_drawn}" if not_drawn else ""]  # fmt: skip
-    style.title(axes, " · ".join(part for part in parts if part))
-    return style.drawn(axes, ax)
+    layout.table(lines, [curve.of.name for curve in found], columns)
+    layout.title(_title(shares))
+    return layout.done()
 
 
-def _chosen(calls: pd.DataFrame, quota: str | None) -> str:
-    if quota is None:
-        there = [name for name, column in QUOTAS.items() if column in calls]
-        return max(there, key=lambda name: calls[QUOTAS[name]].nunique(), default="memory")
-    if quota not in QUOTAS:
-        raise ValueError(f"{quota!r} is no quota that calls are recorded with.{did_you_mean(quota, QUOTAS)}")
-    return quota
+def _unit(kind: str) -> float:
+    """What a limit is multiplied with: axes of time are in seconds."""
+    return 1e-3 if kind in {"cpu", "wall"} else 1.0
 
 
-def _curves(calls: pd.DataFrame, kind: str, by: series.By) -> tuple[list[_Curve], int]:
-    import numpy as np
-
-    limits = calls[QUOTAS[kind]].to_numpy("f8", na_value=np.nan)
-    known = ~np.isnan(limits) & (limits > 0)
-    limited = calls[known]
-    limits = limits[known] / (1e3 if kind in {"cpu", "wall"} else 1)
-    good = (limited["outcome"] == "ok").to_numpy(bool, na_value=False)
-    found = []
-    for group in series.split(limited, by):
-        at, which = _places(limits[group.rows])
-        number = np.bincount(which, minlength=len(at))
-        well = np.bincount(which, good[group.rows], minlength=len(at))
-        low, high = wilson(well, number)
-        found.append(_Curve(group, at, well / number, low, high, int(number.sum()), int(well.sum())))
-    return found, int((~known).sum())
-
-
-def _places(limits: Array) -> tuple[Array, Array]:
-    """The places of points on the axis, and the point that each call belongs to."""
-    import numpy as np
-
-    at, which = np.unique(limits, return_inverse=True)
-    if len(at) <= _MOST_LIMITS:
-        return at, which
-    group = (np.arange(len(at)) * _MOST_LIMITS) // len(at)
-    means = np.exp(np.bincount(group, np.log(at)) / np.bincount(group))
-    return means, group[which]
+def _title(shares: successes.Shares) -> str:
+    """How many calls of how many inputs, what was left out, and where the band is from."""
+    bad = selection.in_words(shares.not_ok.items())
+    inputs = f" of {series.plural(shares.total, 'input')}" if shares.named else ""
+    called = series.plural(sum(int(curve.calls.sum()) for curve in shares.curves), "call") + inputs
+    differing = [curve.differing for curve in shares.curves]
+    if all(differing):
+        band = "band: 95 %, of repeats"
+    elif any(differing):
+        band = "band: only where repeats can differ"
+    else:
+        band = "no band: repeats cannot differ" if shares.named else "no band: inputs= is not said"
+    left_out = selection.in_words(shares.left_out.items())
+    parts = (called, f"not ok: {bad}" if bad else "", band, f"not drawn: {left_out}" if left_out else "")
+    return " · ".join(part for part in parts if part)
 
 
-def wilson(good: Array, number: Array, z: float = _Z) -> tuple[Array, Array]:
-    """The score interval of a share, of 95 % unless `z` says otherwise.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> [round(float(end[0]), 4) for end in wilson(np.array([0]), np.array([10]))]
-    [0.0, 0.2775]
-    """
-    import numpy as np
-
-    share, square = good / number, z**2 / number
-    middle = (share + square / 2) / (1 + square)
-    half = z / (1 + square) * np.sqrt(share * (1 - share) / number + square / (4 * number))
-    return np.clip(middle - half, 0, 1), np.clip(middle + half, 0, 1)
-
-
-def _draw(axes: Axes, curve: _Curve) -> Artist:
+def _draw(axes: Axes, curve: successes.Curve, unit: float) -> Artist:
     colour, dashes = curve.of.line(style.look_of(axes))
-    [line] = axes.plot(curve.limits, curve.shares, dashes, marker="o", ms=4.5, color=colour, linewidth=1.6)
-    axes.fill_between(curve.limits, curve.low, curve.high, color=colour, alpha=0.18, linewidth=0)
-    if len(curve.limits) == 1:  # where a band has no width
-        axes.vlines(curve.limits, curve.low, curve.high, color=colour, linewidth=1.0)
+    limits = curve.limits * unit
+    [line] = axes.plot(
+        limits, curve.shares, dashes, marker="o", ms=rc.mark_size(4.5), color=colour, linewidth=rc.line_width(1.6)
+    )
+    if curve.differing:
+        axes.fill_between(limits, curve.low, curve.high, color=colour, alpha=0.18, linewidth=0)
+    if curve.differing and len(limits) == 1:  # where a band has no width
+        axes.vlines(limits, curve.low, curve.high, color=colour, linewidth=rc.line_width(1.0))
     return line
 
 

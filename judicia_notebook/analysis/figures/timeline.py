@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from judicia_notebook.analysis import style
-from judicia_notebook.analysis.figures import scales, series
+from judicia_notebook.analysis import rc, series, style
+from judicia_notebook.analysis.figures import scales
+from judicia_notebook.analysis.figures.layout import Layout, Title
 from judicia_notebook.units import format_count
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ _MOST_LANES = 16
 _STEPS = 1000  # of the whole width: what can be seen
 _FEW = 1000  # bars of one colour that are drawn as they are
 _MOST_DEPTH = 3
+_LANE = 3.0  # the height of a lane, of that of a letter
 _MOST_MARKS = 80  # over the whole width, in a lane
 _CALL, _HOST_CALL = (-0.40, 0.46), (0.12, 0.22)  # where in a lane, and how high
 
@@ -32,12 +34,20 @@ _CALL, _HOST_CALL = (-0.40, 0.46), (0.12, 0.22)  # where in a lane, and how high
 class _Bars(NamedTuple):
     begins: Array  # seconds since the first begins
     ends: Array
-    lanes: Array
+    lanes: Array  # their places on the y axis
 
 
-@series.names_columns
+@series.figure_of_frames
 def timeline(
-    calls: pd.DataFrame, host_calls: pd.DataFrame | None = None, ax: Axes | None = None, *, lanes: str = "thread"
+    calls: pd.DataFrame,
+    host_calls: pd.DataFrame | None = None,
+    ax: Axes | None = None,
+    *,
+    lanes: str = "thread",
+    width: float | None = None,
+    title: Title = True,
+    table: bool = True,
+    legend: bool | str = True,
 ) -> Any:
     """When calls ran, in lanes, and below each call its host calls.
 
@@ -52,6 +62,8 @@ def timeline(
         Where to draw; a new figure otherwise.
     lanes : str
         A column, or a key of `jn.label`, with a lane for each value: ``thread``, ``plugin``, ``instance_id``.
+    width, title, table, legend
+        The size, and what is written: see `jn.plots`.
 
     Returns
     -------
@@ -71,21 +83,21 @@ def timeline(
 
     calls = calls[(calls["started_ms"].notna() & calls["wall_ms"].notna()).to_numpy(bool)]
     found = series.split(calls, lanes, _MOST_LANES, "lanes") if len(calls) else []
-    axes = style.new_axes(1.35 + 0.42 * len(found) if found else 1.2) if ax is None else ax
+    layout = Layout(ax, width, title, table=table, legend=legend)
+    axes = layout.axes
     if not found:
-        style.message(axes, "No calls yet.")
-        return style.drawn(axes, ax)
+        return layout.message("No calls yet.")
     begins = calls["started_ms"].to_numpy("f8") / 1e3
     queued = calls["queue_ms"].to_numpy("f8", na_value=0) / 1e3
     origin = float((begins - queued).min())
     begins = begins - origin
     ends = begins + calls["wall_ms"].to_numpy("f8") / 1e3
     found = sorted(found, key=lambda lane: (lane.together, begins[lane.rows].min()))
-    lane_of = np.empty(len(calls), np.intp)
-    for place, lane in enumerate(found):
-        lane_of[lane.rows] = place
     style.dress(axes)
     axes.grid(visible=False, axis="y")
+    lane_of = np.empty(len(calls))
+    for place, lane in zip(layout.rows([lane.name for lane in found], unit=_LANE), found, strict=True):
+        lane_of[lane.rows] = place
     whole = float(ends.max()) or 1e-9
     rows = _Bars(begins, ends, lane_of)
     _draw_queues(axes, rows, queued, whole)
@@ -95,14 +107,13 @@ def timeline(
         more, refused = _draw_host_calls(axes, calls, host_calls, rows, whole)
         named |= more
     failed = _mark_failures(axes, calls, rows, whole)
-    scales.names(axes, [lane.name for lane in found])
     scales.time_axis(axes, "x", "time since the first call", 0, whole, log=False)
     axes.set_xlim(-0.01 * whole, 1.01 * whole)
-    style.legend(axes, list(named.values()), list(named))
+    layout.legend(list(named.values()), list(named))
     parts = [series.plural(len(calls), "call"), f"{format_count(failed)} not ok" if failed else "",
              f"{series.plural(refused, 'host call')} refused or failed" if refused else ""]  # fmt: skip
-    style.title(axes, " · ".join(part for part in parts if part))
-    return style.drawn(axes, ax)
+    layout.title(" · ".join(part for part in parts if part))
+    return layout.done()
 
 
 def _draw_queues(axes: Axes, rows: _Bars, queued: Array, whole: float) -> None:
@@ -178,10 +189,19 @@ def _mark_failures(axes: Axes, calls: pd.DataFrame, rows: _Bars, whole: float) -
     failed = (calls["outcome"] != "ok").to_numpy(bool, na_value=True)
     if failed.any():
         ends, lanes = rows.ends[failed], rows.lanes[failed]
-        pixel = np.round(ends / whole * _MOST_MARKS).astype(np.int64) * (int(lanes.max()) + 1) + lanes
+        pixel = np.round(ends / whole * _MOST_MARKS) * (lanes.max() + 1) + lanes
         _, first = np.unique(pixel, return_index=True)  # one mark where more would lie on each other
         look = style.look_of(axes)
-        axes.plot(ends[first], lanes[first] - 0.17, "X", color=look.ink, mec=look.ground, mew=0.7, ms=6.5, zorder=9)
+        axes.plot(
+            ends[first],
+            lanes[first] - 0.17,
+            "X",
+            color=look.ink,
+            mec=look.ground,
+            mew=0.7,
+            ms=rc.mark_size(6.5),
+            zorder=9,
+        )
     return int(failed.sum())
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from judicia_notebook.analysis import style
-from judicia_notebook.analysis.figures import scales, series
+from judicia_notebook.analysis import rc, series, style
+from judicia_notebook.analysis.figures import scales
+from judicia_notebook.analysis.figures.layout import Layout, Title
 from judicia_notebook.analysis.figures.limits import draw_limits
 from judicia_notebook.units import format_size, format_time
 
@@ -20,12 +21,23 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
+_HEIGHT = 2.4  # inches, of both axes
 _MARKS = 60  # over the whole width: more would lie on each other
 _POINTS = 4000  # of a line; memory and CPU time only rise, so that leaving out points hides no peak
 
 
-@series.names_columns
-def usage(calls: pd.DataFrame, samples: pd.DataFrame, ax: Axes | None = None, *, call_id: int | None = None) -> Any:
+@series.figure_of_frames
+def usage(
+    calls: pd.DataFrame,
+    samples: pd.DataFrame,
+    ax: Axes | None = None,
+    *,
+    call_id: int | None = None,
+    width: float | None = None,
+    title: Title = True,
+    table: bool = True,
+    legend: bool | str = True,
+) -> Any:
     """Memory and CPU time during one call, against its quotas.
 
     Parameters
@@ -38,6 +50,8 @@ def usage(calls: pd.DataFrame, samples: pd.DataFrame, ax: Axes | None = None, *,
         Where to draw, in two parts; a new figure otherwise.
     call_id : int, optional
         Which call; by default the last of `calls`.
+    width, title, table, legend
+        The size, and what is written: see `jn.plots`.
 
     Returns
     -------
@@ -57,10 +71,10 @@ def usage(calls: pd.DataFrame, samples: pd.DataFrame, ax: Axes | None = None, *,
     chosen = call_id if call_id is not None else (int(calls["call_id"].iloc[-1]) if len(calls) else None)
     mine = samples[(samples["call_id"] == chosen).to_numpy(bool, na_value=False)]
     mine = mine[mine["at_ms"].notna().to_numpy(bool)]
-    axes = style.new_axes(1.2 if mine.empty else 3.6) if ax is None else ax
+    layout = Layout(ax, width, title, table=table, legend=legend)
+    axes = layout.axes
     if mine.empty:
-        style.message(axes, "No calls yet." if chosen is None else f"There are no samples of call {chosen}.")
-        return style.drawn(axes, ax)
+        return layout.message("No calls yet." if chosen is None else f"There are no samples of call {chosen}.")
     call = calls[(calls["call_id"] == chosen).to_numpy(bool, na_value=False)].tail(1)
     axes.set_axis_off()
     upper = axes.inset_axes((0, 0.54, 1, 0.46))
@@ -69,13 +83,13 @@ def usage(calls: pd.DataFrame, samples: pd.DataFrame, ax: Axes | None = None, *,
     style.dress(lower)
     upper.tick_params(labelbottom=False)
     seconds = mine["at_ms"].to_numpy("f8") / 1e3
-    _draw_memory(upper, seconds, mine, _limits(call, "limit_memory_bytes"))
-    _draw_cpu(lower, seconds, mine, _limits(call, "limit_cpu_ms"))
+    _draw_memory(upper, seconds, mine, _limits(call, "limit_memory_bytes"), layout.room)
+    _draw_cpu(lower, seconds, mine, _limits(call, "limit_cpu_ms"), layout.room)
     end = max(float(seconds.max()), 1e-9)
     scales.time_axis(lower, "x", "time since the call began", 0, end, log=False)
     lower.set_xlim(-0.01 * end, 1.02 * end)
-    style.title(upper, _title(call, chosen, end))
-    return style.drawn(axes, ax)
+    layout.title(_title(call, chosen, end))
+    return layout.done(_HEIGHT)
 
 
 def _limits(call: pd.DataFrame, name: str) -> list[float]:
@@ -93,7 +107,7 @@ def _title(call: pd.DataFrame, call_id: int | None, seconds: float) -> str:
     return f"{name}{labelled} · call {call_id} · {row['outcome']} after {format_time(seconds)}"
 
 
-def _draw_memory(axes: Axes, seconds: Array, samples: pd.DataFrame, limits: list[float]) -> None:
+def _draw_memory(axes: Axes, seconds: Array, samples: pd.DataFrame, limits: list[float], room: float) -> None:
     import numpy as np
 
     look = style.look_of(axes)
@@ -104,17 +118,26 @@ def _draw_memory(axes: Axes, seconds: Array, samples: pd.DataFrame, limits: list
         return
     drawn = _few(np.flatnonzero(known))
     colour = look.series[0].colour
-    axes.plot(seconds[drawn], size[drawn], "-", drawstyle="steps-post", color=colour, linewidth=1.8)
+    axes.plot(seconds[drawn], size[drawn], "-", drawstyle="steps-post", color=colour, linewidth=rc.line_width(1.8))
     axes.fill_between(seconds[drawn], size[drawn], step="post", color=colour, alpha=0.2, linewidth=0)
     refused = np.flatnonzero(known & (samples["event"] == "grow_refused").to_numpy(bool, na_value=False))
     if len(refused):
         refused = refused[np.unique(np.round(seconds[refused] / seconds.max() * _MARKS), return_index=True)[1]]
-        axes.plot(seconds[refused], size[refused], "X", color=look.bad, mec=look.ground, mew=0.7, ms=7, zorder=4)
-    top = draw_limits(axes, float(size[known].max()), limits, format_size)
+        axes.plot(
+            seconds[refused],
+            size[refused],
+            "X",
+            color=look.bad,
+            mec=look.ground,
+            mew=0.7,
+            ms=rc.mark_size(7),
+            zorder=4,
+        )
+    top = draw_limits(axes, float(size[known].max()), limits, format_size, room)
     scales.bytes_axis(axes, "y", "memory", 0, top)
 
 
-def _draw_cpu(axes: Axes, seconds: Array, samples: pd.DataFrame, limits_ms: list[float]) -> None:
+def _draw_cpu(axes: Axes, seconds: Array, samples: pd.DataFrame, limits_ms: list[float], room: float) -> None:
     import numpy as np
 
     used = samples["cpu_ms"].to_numpy("f8", na_value=np.nan) / 1e3
@@ -122,8 +145,12 @@ def _draw_cpu(axes: Axes, seconds: Array, samples: pd.DataFrame, limits_ms: list
     if not len(known):
         style.message(axes, "Its CPU time is not known.")
         return
-    axes.plot(seconds[known], used[known], "-", color=style.look_of(axes).series[1].colour, linewidth=1.8)
-    top = draw_limits(axes, max(float(used[known].max()), 1e-9), [limit / 1e3 for limit in limits_ms], format_time)
+    axes.plot(
+        seconds[known], used[known], "-", color=style.look_of(axes).series[1].colour, linewidth=rc.line_width(1.8)
+    )
+    top = draw_limits(
+        axes, max(float(used[known].max()), 1e-9), [limit / 1e3 for limit in limits_ms], format_time, room
+    )
     scales.time_axis(axes, "y", "CPU time", 0, top, log=False)
 
 

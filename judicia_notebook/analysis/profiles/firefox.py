@@ -10,14 +10,14 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from judicia_notebook.analysis.profiles.stacks import HOST
 
 if TYPE_CHECKING:
-    from judicia_notebook.analysis.profiles.stacks import Frame, Stacks
+    from judicia_notebook.analysis.profiles.stacks import Frame, Stacks, Step
 
 VERSION = 55
 GECKO_VERSION = 24
@@ -78,17 +78,21 @@ def _library(profile: Stacks) -> dict[str, Any]:
 def _thread(profile: Stacks) -> dict[str, Any]:
     texts = _Texts()
     module, host = texts.of(profile.plugin), texts.of(HOST)
-    functions: dict[Frame, int] = {}
+    functions: dict[_Function, int] = {}
+    frames: dict[_FrameKey, int] = {}
     stacks: dict[tuple[int | None, int], int] = {}
 
-    def stack_of(frames: Sequence[Frame]) -> int | None:
+    def stack_of(steps: Sequence[Step]) -> int | None:
         stack: int | None = None
-        for frame in frames:
-            function = functions.setdefault(frame, len(functions))
-            stack = stacks.setdefault((stack, function), len(stacks))
+        depth = 0
+        for frame, line in steps:
+            depth = depth + 1 if frame.is_inlined else 0
+            function = functions.setdefault((frame, line.file if line is not None else None), len(functions))
+            key = _FrameKey(function, frame.module == HOST, line.line if line is not None else None, depth)
+            stack = stacks.setdefault((stack, frames.setdefault(key, len(frames))), len(stacks))
         return stack
 
-    found = [stack_of(sample.stack) for sample in profile.samples]
+    found = [stack_of(sample.steps()) for sample in profile.samples]
     until = profile.samples[-1].at_ms if profile.samples else 0.0
     return {
         "name": profile.title,
@@ -107,9 +111,9 @@ def _thread(profile: Stacks) -> dict[str, Any]:
         "stackTable": {
             "length": len(stacks),
             "prefix": [prefix for prefix, _ in stacks],
-            "frame": [function for _, function in stacks],
+            "frame": [frame for _, frame in stacks],
         },
-        "frameTable": _frame_table(functions),
+        "frameTable": _frame_table(list(frames)),
         "funcTable": _function_table(functions, texts),
         "resourceTable": {"length": 2, "lib": [0, None], "name": [module, host], "host": [None, None], "type": [1, 0]},
         "nativeSymbols": {"length": 0, "address": [], "functionSize": [], "libIndex": [], "name": []},
@@ -132,32 +136,43 @@ def _samples(profile: Stacks, stacks: list[int | None]) -> dict[str, Any]:
     }
 
 
-def _frame_table(functions: dict[Frame, int]) -> dict[str, Any]:
-    """One frame for each function: the samples have no addresses that would tell more frames apart."""
-    size = len(functions)
+_Function = tuple["Frame", str | None]  # and the file that it is in
+
+
+class _FrameKey(NamedTuple):
+    """What tells frames apart: the samples have no addresses."""
+
+    function: int
+    is_host: bool
+    line: int | None
+    inline_depth: int
+
+
+def _frame_table(frames: Sequence[_FrameKey]) -> dict[str, Any]:
+    size = len(frames)
     return {
         "length": size,
         "address": [-1] * size,
-        "inlineDepth": [0] * size,
-        "category": [_HOST if frame.module == HOST else _GUEST for frame in functions],
+        "inlineDepth": [frame.inline_depth for frame in frames],
+        "category": [_HOST if frame.is_host else _GUEST for frame in frames],
         "subcategory": [0] * size,
-        "func": list(range(size)),
+        "func": [frame.function for frame in frames],
         "nativeSymbol": [None] * size,
         "innerWindowID": [0] * size,
-        "line": [None] * size,
+        "line": [frame.line for frame in frames],
         "column": [None] * size,
     }
 
 
-def _function_table(functions: dict[Frame, int], texts: _Texts) -> dict[str, Any]:
+def _function_table(functions: dict[_Function, int], texts: _Texts) -> dict[str, Any]:
     size = len(functions)
     return {
         "length": size,
-        "name": [texts.of(frame.name) for frame in functions],
+        "name": [texts.of(frame.name) for frame, _ in functions],
         "isJS": [False] * size,
         "relevantForJS": [False] * size,
-        "resource": [1 if frame.module == HOST else 0 for frame in functions],
-        "fileName": [None] * size,
+        "resource": [1 if frame.module == HOST else 0 for frame, _ in functions],
+        "fileName": [None if file is None else texts.of(file) for _, file in functions],
         "lineNumber": [None] * size,
         "columnNumber": [None] * size,
     }

@@ -11,6 +11,7 @@
     width: Number(element.dataset.width),
   }));
   const of = new Map(boxes.map((box) => [box.element, box]));
+  const boxOf = (event) => of.get(event.target.closest("[role=treeitem]")); // a box has a span for its line
   const detail = root.querySelector(".jf-detail");
   const tools = root.querySelector(".jf-tools");
   const search = tools.querySelector("input");
@@ -82,7 +83,7 @@
   };
 
   graph.addEventListener("keydown", (event) => {
-    const box = of.get(event.target);
+    const box = boxOf(event);
     if (!box || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key in steps) focus(steps[event.key](box));
     else if (event.key === "Enter" || event.key === " ") zoom(box);
@@ -93,13 +94,17 @@
     event.stopPropagation(); // a notebook has meanings of its own for these
   });
   graph.addEventListener("click", (event) => {
-    const box = of.get(event.target);
+    const box = boxOf(event);
     if (!box) return;
     zoom(box);
     focus(box);
   });
-  graph.addEventListener("focusin", (event) => of.has(event.target) && show(of.get(event.target)));
-  graph.addEventListener("mouseover", (event) => of.has(event.target) && show(of.get(event.target)));
+  for (const entered of ["focusin", "mouseover"]) {
+    graph.addEventListener(entered, (event) => {
+      const box = boxOf(event);
+      if (box) show(box);
+    });
+  }
   graph.addEventListener("mouseleave", () => show(current));
   search.addEventListener("input", find);
   search.addEventListener("keydown", (event) => event.stopPropagation());

@@ -15,11 +15,11 @@ import html
 import os
 import secrets
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from judicia_notebook.analysis.figures.series import plural
-from judicia_notebook.analysis.profiles.stacks import HOST, Node, walk
-from judicia_notebook.text import INERT_CLASSES, printable
+from judicia_notebook.analysis.profiles.stacks import HOST, Node, hottest, walk
+from judicia_notebook.analysis.series import plural
+from judicia_notebook.text import INERT_CLASSES, printable, short_place
 from judicia_notebook.units import format_count, format_time
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ LEAST = 0.001
 MOST_BOXES = 2000
 _MOST_ROWS = 15
 _MOST_TEXT = 1000
+_MOST_LINES = 3
 _TINTS = 4
 _HERE = Path(__file__).parent
 
@@ -111,37 +112,79 @@ def _box(node: Node, depth: int, at_ms: float, whole_ms: float) -> str:
     return (
         f'<div role="treeitem" aria-level="{depth + 1}" tabindex="{-1 if depth else 0}" class="{_look(node.frame)}"'
         f' title="{_escaped(_detail(node, whole_ms))}" data-left="{left:.4f}" data-width="{width:.4f}"'
-        f' style="left: {left:.4f}%; width: {width:.4f}%; top: {depth * 1.5:g}em">{_escaped(node.frame.name)}</div>'
+        f' style="left: {left:.4f}%; width: {width:.4f}%; top: {depth * 1.5:g}em">'
+        f"{_escaped(node.frame.name)}{_note(node)}</div>"
     )
+
+
+def _note(node: Node) -> str:
+    """What stands behind a name in its box: the line that most of its time fell on, and that it was inlined."""
+    place = hottest(node.lines)
+    notes = [short_place(*place)] if place is not None else []
+    notes += ["inlined"] if node.frame.is_inlined else []
+    return f' <span class="jf-line">{_escaped(" ".join(notes))}</span>' if notes else ""
 
 
 def _look(frame: Frame) -> str:
     """The same function has the same tint in every box."""
     if not frame.module:
         return "jf-all"
-    return "jf-host" if frame.module == HOST else f"jf-guest{sum(frame.name.encode()) % _TINTS}"
+    if frame.module == HOST:
+        return "jf-host"
+    return f"jf-guest{sum(frame.name.encode()) % _TINTS}{' jf-inlined' if frame.is_inlined else ''}"
 
 
 def _detail(node: Node, whole_ms: float) -> str:
     own = f", {format_time(node.self_ms / 1e3)} in itself" if node.children and node.self_ms else ""
     samples = f", {plural(node.samples, 'sample')}" if node.samples else ""
-    host = " (host)" if node.frame.module == HOST else ""
+    note = " (host)" if node.frame.module == HOST else " (inlined)" if node.frame.is_inlined else ""
     share = node.ms / whole_ms * 100
-    return f"{node.frame.name}{host}: {format_time(node.ms / 1e3)}, {share:.1f} %{own}{samples}"
+    return f"{node.frame.name}{note}: {format_time(node.ms / 1e3)}, {share:.1f} %{own}{samples}{_at_lines(node)}"
+
+
+def _at_lines(node: Node) -> str:
+    """The lines that it was at, longest first, each with its share of the function's time."""
+    ordered = sorted(node.lines, key=lambda place: (-node.lines[place], place))
+    shown = [f"{short_place(*place)} {node.lines[place] / (node.ms or 1.0):.0%}" for place in ordered[:_MOST_LINES]]
+    more = f" and {len(ordered) - _MOST_LINES} more" if len(ordered) > _MOST_LINES else ""
+    return f"; at {', '.join(shown)}{more}" if shown else ""
 
 
 def _table(profile: Stacks) -> str:
     frame = profile.functions
-    columns = frame[["function", "module", "self_ms", "total_ms", "self_percent"]].head(_MOST_ROWS)
+    has_lines = bool(frame["line"].notna().any())
     rows = "".join(
-        f"<tr><td>{_escaped(name)}</td><td>{_escaped(module)}</td><td>{own:.3f}</td><td>{total:.3f}</td>"
-        f"<td>{percent:.1f}</td></tr>"
-        for name, module, own, total, percent in columns.itertuples(index=False)
+        f"<tr><td>{_escaped(row.function)}{' (inlined)' if row.inlined else ''}</td><td>{_escaped(row.module)}</td>"
+        f'{_line_cell(row.file, row.line) if has_lines else ""}<td class="jf-number">{row.self_ms:.3f}</td>'
+        f'<td class="jf-number">{row.total_ms:.3f}</td><td class="jf-number">{row.self_percent:.1f}</td></tr>'
+        for row in frame.head(_MOST_ROWS).itertuples(index=False)
     )
     if not rows:
         return ""
-    heads = "".join(f'<th scope="col">{head}</th>' for head in ("function", "of", "self, ms", "total, ms", "self, %"))
+    names = ("function", "of", *(["most of it at"] if has_lines else []), "self, ms", "total, ms", "self, %")
+    heads = "".join(f'<th scope="col">{head}</th>' for head in names)
     first = f"The {_MOST_ROWS} hottest of {len(frame)} functions" if len(frame) > _MOST_ROWS else "The functions"
+    return (
+        f"<details><summary>{first} as a table</summary><table><thead><tr>{heads}</tr></thead>"
+        f"<tbody>{rows}</tbody></table></details>{_line_table(profile) if has_lines else ''}"
+    )
+
+
+def _line_cell(file: object, line: Any) -> str:
+    return f"<td>{_escaped(short_place(file, line)) if isinstance(file, str) else ''}</td>"
+
+
+def _line_table(profile: Stacks) -> str:
+    """The hottest lines, with their text where the source is at hand."""
+    frame = profile.lines
+    rows = "".join(
+        f"<tr>{_line_cell(row.file, row.line)}<td>{_escaped(row.function if isinstance(row.function, str) else '')}"
+        f"{' (inlined)' if row.inlined else ''}</td><td><code>{_escaped(row.text if isinstance(row.text, str) else '')}"
+        f'</code></td><td class="jf-number">{row.self_ms:.3f}</td><td class="jf-number">{row.total_ms:.3f}</td></tr>'
+        for row in frame.head(_MOST_ROWS).itertuples(index=False)
+    )
+    heads = "".join(f'<th scope="col">{head}</th>' for head in ("line", "of", "text", "self, ms", "total, ms"))
+    first = f"The {_MOST_ROWS} hottest of {len(frame)} lines" if len(frame) > _MOST_ROWS else "The lines"
     return (
         f"<details><summary>{first} as a table</summary><table><thead><tr>{heads}</tr></thead>"
         f"<tbody>{rows}</tbody></table></details>"

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 from judicia_notebook.analysis.profiles import firefox, speedscope
 from judicia_notebook.analysis.profiles.flame_page import FlameGraph
 from judicia_notebook.analysis.profiles.stacks import HOST, Stacks
+from judicia_notebook.text import short_place
 from judicia_notebook.units import format_time
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from judicia_notebook.analysis.figures.layout import Title
 
 
 @dataclass(frozen=True, repr=False)
@@ -35,6 +38,8 @@ class Profile(Stacks):
         Between two samples.
     error : str
         What ended the last call, if it did not return; empty otherwise.
+    metering : str
+        What its code counted.
 
     Examples
     --------
@@ -49,17 +54,30 @@ class Profile(Stacks):
         """The tree of calls as interactive HTML; it needs no network, and ``.save("x.html")`` makes a page of it."""
         return FlameGraph(self)
 
-    def figure(self, ax: Axes | None = None) -> Any:
+    def figure(
+        self,
+        ax: Axes | None = None,
+        *,
+        width: float | None = None,
+        title: Title = True,
+        table: bool = True,
+        legend: bool | str = True,
+    ) -> Any:
         """The tree of calls as a matplotlib figure, for paper.
 
         Parameters
         ----------
         ax : matplotlib Axes, optional
             Where to draw; a new figure otherwise.
+        width, title, table, legend
+            The size, and what is written: see `jn.plots`.
         """
+        from judicia_notebook.analysis.figures.layout import Layout
+        from judicia_notebook.analysis.portable import without_tex
         from judicia_notebook.analysis.profiles.flame_figure import flame_figure
 
-        return flame_figure(self, ax)
+        with without_tex():
+            return flame_figure(self, Layout(ax, width, title, table=table, legend=legend))
 
     def save(self, path: str | os.PathLike[str], form: str | None = None) -> Path:
         """Write it to a file. Returns the path.
@@ -99,17 +117,23 @@ class Profile(Stacks):
         printer.text(repr(self) if cycle else self.text())
 
     def text(self, most: int = 12) -> str:
-        """The summary and the hottest functions, for a terminal."""
+        """The summary and the hottest functions with their lines, for a terminal."""
         frame = self.functions.head(most)
         rows = [
-            f"{percent:6.1f} %  {format_time(own / 1e3):>9}  {format_time(total / 1e3):>9}  {name}"
-            + (f"  ({HOST})" if module == HOST else "")
-            for name, module, own, total, percent in frame[
-                ["function", "module", "self_ms", "total_ms", "self_percent"]
-            ].itertuples(index=False)
+            f"{row.self_percent:6.1f} %  {format_time(row.self_ms / 1e3):>9}  {format_time(row.total_ms / 1e3):>9}"
+            f"  {row.function}{_notes(row)}"
+            for row in frame.itertuples(index=False)
         ]
         head = f"{'self':>8}  {'self':>9}  {'total':>9}  function"
         return "\n".join([self.summary(), *([head, *rows] if rows else ["No sample was taken."])])
+
+
+def _notes(row: Any) -> str:
+    """What stands behind a function's name: that it is the host's, its line, that it was inlined."""
+    notes = [HOST] if row.module == HOST else []
+    notes += [short_place(row.file, row.line)] if isinstance(row.file, str) else []
+    notes += ["inlined"] if row.inlined else []
+    return f"  ({', '.join(notes)})" if notes else ""
 
 
 def _form_of(name: str) -> str:

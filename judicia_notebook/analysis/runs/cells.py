@@ -15,8 +15,9 @@ from __future__ import annotations
 import io
 import json
 import re
+from collections.abc import Collection
 from itertools import zip_longest
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from judicia_notebook.records.columns import categories, nullable
 from judicia_notebook.text import printable, printable_json
@@ -24,39 +25,128 @@ from judicia_notebook.units import format_count
 from judicia_notebook.wasm.strict_parsing import parse_any_json
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+
+    Array = np.ndarray[Any, Any]
 
 TEXT_MARK: Final = "'"
 _FORMULA = re.compile(r"\s*[-=+@'|%\uff0b\uff0d\uff1d\uff20]")
 _JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _ANY_LENGTH = 1 << 40
+_NEEDS_QUOTES = re.compile(r'[",\r\n]')
 _ROWS_AT_ONCE = 50_000
+_FIRST = 200
+_MOST_TEXTS = 10_000
 _LONGEST_LINE = 4 << 20  # of characters; messages and their fields have at most 10 000 each
 
 
-def write(frame: pd.DataFrame, stream: IO[str]) -> None:
-    """Write a frame with its heads, some rows at a time, since texts take more memory than numbers."""
-    import pandas as pd
+class Stream(Protocol):
+    """Where a CSV is written to."""
 
-    for first in range(0, max(len(frame), 1), _ROWS_AT_ONCE):
+    def write(self, data: bytes, /) -> object: ...
+
+
+def write(frame: pd.DataFrame, stream: Stream) -> None:
+    """Write a frame with its heads, some rows at a time, since texts take more memory than numbers.
+
+    pandas writes cell by cell. But most columns have few values, so here each value is put into words once a block, and
+    neighbours with few values between them are one piece of text for each pair of values there is.
+    """
+    stream.write((heads_of(frame) + "\n").encode())
+    for first in range(0, len(frame), _ROWS_AT_ONCE):
         rows = frame.iloc[first : first + _ROWS_AT_ONCE]
-        texts = pd.DataFrame({str(name): _written(column) for name, column in rows.items()}, index=rows.index)
-        texts.to_csv(stream, index=False, header=not first, lineterminator="\n")
+        pieces = _joined([_written(column) for _, column in rows.items()])
+        lines = map(",".join, zip(*(piece.spread() for piece in pieces), strict=True))
+        stream.write("".join([f"{line}\n" for line in lines]).encode())
 
 
-def _written(column: pd.Series) -> Any:
+def heads_of(frame: pd.DataFrame) -> str:
+    """The first line of a frame's CSV."""
+    return ",".join(_quoted(str(name)) for name in frame.columns)
+
+
+class _Cells(NamedTuple):
+    """A column of a block of rows, or several that are neighbours: texts, and which of them each row has.
+
+    Where `codes` is None, each row has the text at its place; otherwise a code of -1 means the last text.
+    """
+
+    codes: Array | None
+    texts: list[str]
+
+    def spread(self) -> list[str]:
+        """The text of each row."""
+        import numpy as np
+
+        if self.codes is None:
+            return self.texts
+        spread: list[str] = np.array(self.texts, object)[self.codes].tolist()
+        return spread
+
+
+def _joined(columns: list[_Cells]) -> list[_Cells]:
+    """The same columns, with neighbours joined where that makes few texts."""
+    import numpy as np
+
+    pieces: list[_Cells] = []
+    for column in columns:
+        before = pieces[-1] if pieces else column
+        many = len(column.texts)
+        if pieces and before.codes is not None and column.codes is not None and len(before.texts) * many <= _MOST_TEXTS:
+            codes = np.where(before.codes < 0, len(before.texts) - 1, before.codes) * many
+            codes += np.where(column.codes < 0, many - 1, column.codes)
+            pieces[-1] = _Cells(codes, [f"{left},{right}" for left in before.texts for right in column.texts])
+        else:
+            pieces.append(column)
+    return pieces
+
+
+def _written(column: pd.Series) -> _Cells:
     import numpy as np
     import pandas as pd
 
-    if isinstance(column.dtype, pd.DatetimeTZDtype):
+    dtype = column.dtype
+    if isinstance(dtype, pd.DatetimeTZDtype):
         plain = column.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("M8[ns]")
-        texts = np.where(np.isnat(plain), "", np.char.add(np.datetime_as_string(plain, unit="ns"), "Z"))
-        return pd.Series(texts, index=column.index, dtype="object")
-    if pd.api.types.is_object_dtype(column):
-        return column.map(lambda value: None if value is None else json.dumps(value, separators=(",", ":")))
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        return column.cat.rename_categories([as_text(str(name)) for name in column.cat.categories])
-    return column.map(as_text) if _is_text(column.dtype) else column
+        if not np.isnat(plain).any():
+            return _Cells(None, np.datetime_as_string(plain, unit="ns", timezone="UTC").tolist())
+        codes, instants = pd.factorize(plain)
+        return _Cells(codes, [*np.datetime_as_string(instants, unit="ns", timezone="UTC").tolist(), ""])
+    if isinstance(dtype, pd.CategoricalDtype):
+        codes = column.cat.codes.to_numpy().astype(np.intp)
+        return _Cells(codes, [*(_quoted(as_text(str(name))) for name in column.cat.categories), ""])
+    if pd.api.types.is_object_dtype(dtype):
+        found = ["" if value is None else json.dumps(value, separators=(",", ":")) for value in column]
+        return _Cells(None, [_quoted(text) for text in found])
+    if pd.api.types.is_float_dtype(dtype):
+        values = column.to_numpy("f8", na_value=np.nan)
+        if _mostly_differ(column):
+            return _Cells(None, _reals_written(values))
+        codes, bits = pd.factorize(values.view("i8"))  # by its bits 0.0 is not -0.0
+        return _Cells(codes, [*_reals_written(bits.view("f8")), ""])
+    if pd.api.types.is_integer_dtype(dtype) and not column.hasnans and _mostly_differ(column):
+        return _Cells(None, list(map(str, column.tolist())))
+    codes, distinct = pd.factorize(column)
+    if _is_text(dtype):
+        return _Cells(codes, [*(_quoted(as_text(text)) for text in distinct), ""])
+    return _Cells(codes, [*map(str, distinct.tolist()), ""])
+
+
+def _mostly_differ(column: pd.Series) -> bool:
+    """Whether finding equal values takes longer than it saves, judged by the first ones."""
+    first = column.iloc[:_FIRST]
+    return bool(first.nunique() > 0.9 * len(first))
+
+
+def _reals_written(values: Array) -> list[str]:
+    """The shortest text of each that reads as the same bits; NaN is NA."""
+    return ["" if value != value else repr(value) for value in values.tolist()]  # noqa: PLR0124
+
+
+def _quoted(text: str) -> str:
+    """A cell, in quotes where a CSV needs them."""
+    return '"' + text.replace('"', '""') + '"' if _NEEDS_QUOTES.search(text) else text
 
 
 def as_text(text: str) -> str:
@@ -90,11 +180,17 @@ class Allowance:
 
 
 def read(
-    stream: IO[str], pattern: pd.DataFrame, rows: int, allowance: Allowance, *, marked: bool = True
+    stream: IO[str],
+    pattern: pd.DataFrame,
+    rows: int,
+    allowance: Allowance,
+    *,
+    marked: bool = True,
+    never_na: Collection[str] = (),
 ) -> pd.DataFrame:
     """Read a frame that must have these rows, and the columns and dtypes of the pattern.
 
-    `marked` is whether its texts were written with `as_text`.
+    `marked` is whether its texts were written with `as_text`; an empty cell of a column in `never_na` is an empty text.
 
     Raises
     ------
@@ -103,12 +199,11 @@ def read(
     """
     import pandas as pd
 
-    texts = {name for name, dtype in pattern.dtypes.items() if not _is_text(dtype)}
     found = pd.read_csv(
-        _Lines(stream, ",".join(pattern.columns) + "\n"),
+        _Lines(stream, heads_of(pattern) + "\n"),
         dtype={name: _dtype_read(dtype) for name, dtype in pattern.dtypes.items()},
         keep_default_na=False,
-        na_values={name: [""] for name in texts},
+        na_values={name: [""] for name in pattern if name not in never_na},
         nrows=rows + 1,
         low_memory=True,  # which parses some rows at a time: a cell takes twenty bytes while it is parsed
         **_exactly(),
@@ -199,7 +294,9 @@ def _restored(found: pd.Series, pattern: pd.Series, allowance: Allowance, marked
         values[:] = [printable_json(parse_any_json(text)) if isinstance(text, str) else None for text in found]
         return pd.Series(values, dtype="object")
     if _is_text(dtype):
-        return pd.Series([_text(text, marked) for text in found], dtype="str")
+        which, distinct = pd.factorize(found)
+        texts = pd.Series([*(_text(text, marked) for text in distinct), None], dtype="str")  # the last for NA
+        return texts.take(which).array
     return found.array
 
 

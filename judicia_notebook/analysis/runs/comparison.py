@@ -1,6 +1,7 @@
 """Two sets of calls compared: how much, how often, how sure.
 
 - Only calls that ended ok are compared. A remark says how many did not, with the interval of the difference.
+- Calls to warm up and profiled ones are left out, and in each group cold ones, where there are warm ones.
 - `matching` puts rows into groups, such as the inputs of a sweep, so that like is compared with like.
 - The effects are a ratio and a difference of medians, and the share of pairs in which the second side's call costs
   less. Over all groups it is the geometric mean of the ratios, the only mean that does not depend on which side is
@@ -9,20 +10,29 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from math import exp, isnan, log, nan
 from typing import TYPE_CHECKING, Any, Protocol
 
-from judicia_notebook.analysis.figures import series
-from judicia_notebook.analysis.figures.success import wilson
-from judicia_notebook.analysis.runs import bootstrap
+from judicia_notebook.analysis import series
+from judicia_notebook.analysis.estimates import selection
+from judicia_notebook.analysis.estimates.extra import need_scipy
+from judicia_notebook.analysis.intervals import check_level
+from judicia_notebook.analysis.runs import bootstrap, pairs, remarks
 from judicia_notebook.analysis.runs.bootstrap import FEWEST, Interval
 from judicia_notebook.analysis.runs.effect import Effect
-from judicia_notebook.analysis.runs.matching import ALL, groups_of, keys_of, match, names_of, why_not
+from judicia_notebook.analysis.runs.matching import (
+    ALL,
+    groups_of,
+    keys_of,
+    match,
+    names_of,
+    of_one_temperature,
+    refuse_mixed,
+    why_not,
+)
 from judicia_notebook.analysis.runs.run import Run
-from judicia_notebook.errors import JudiciaError
 from judicia_notebook.reporting.interrupts import tells_interrupts
 from judicia_notebook.text import did_you_mean, with_plugin_text
 from judicia_notebook.units import format_count, format_size, format_time
@@ -31,6 +41,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from matplotlib.axes import Axes
+
+    from judicia_notebook.analysis.figures.layout import Title
 
     Array = np.ndarray[Any, Any]
 
@@ -96,11 +108,34 @@ class Comparison:
         name = wanted if of_column else column
         raise ValueError(f"nothing was compared of {name!r}.{did_you_mean(name, sorted(known))}")
 
-    def plot(self, ax: Axes | None = None, *, column: str | None = None) -> Any:
-        """The ratios with their intervals, a line for each group, a mark for each column (or only for one)."""
+    def plot(
+        self,
+        ax: Axes | None = None,
+        *,
+        column: str | None = None,
+        width: float | None = None,
+        title: Title = True,
+        table: bool = True,
+        legend: bool | str = True,
+    ) -> Any:
+        """The ratios with their intervals, a line for each group, a mark for each column (or only for one).
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure otherwise.
+        column : str, optional
+            The one column to draw.
+        width, title, table, legend
+            The size, and what is written: see `jn.plots`.
+        """
+        from judicia_notebook.analysis.figures.layout import Layout
+        from judicia_notebook.analysis.portable import without_tex
         from judicia_notebook.analysis.runs import forest
 
-        return forest.draw(self.effects, (self.a, self.b), self.level, ax, column)
+        with without_tex():
+            layout = Layout(ax, width, title, table=table, legend=legend)
+            return forest.draw(self.effects, (self.a, self.b), self.level, layout, column)
 
     def title(self) -> tuple[str, str]:
         """The two sides, and the way of the comparison, for people."""
@@ -156,7 +191,8 @@ def compare(
     ----------
     a, b : DataFrame, or any object with ``.calls``
         Rows of `Runtime.calls` or of what `sweep` gave; runs of `read_run`, plugins, measurements, what `Plugin.bench`
-        gave, or its two sides. Calls that did not end ``ok`` are counted, and left out otherwise.
+        gave, or its two sides. Calls that did not end ``ok`` are counted, and left out otherwise; so are calls to warm
+        up, profiled ones, and in a group that has warm calls the cold ones.
     columns : str or sequence of str, optional
         What to compare, by default wall time, CPU time, fuel and peak memory.
     by : str or sequence of str, optional
@@ -183,7 +219,8 @@ def compare(
     JudiciaError
         SciPy is not installed.
     ValueError
-        There is no such column, or there are no two rows to compare.
+        There is no such column, there are no two rows to compare, or the calls were metered in several ways: one
+        metering can be compared with another where all else is the same.
 
     Examples
     --------
@@ -197,36 +234,38 @@ def compare(
     """
     import numpy as np
 
-    if importlib.util.find_spec("scipy") is None:
-        raise JudiciaError(
-            "Comparing needs SciPy, which is not installed.",
-            hint="python -m pip install 'judicia-notebook[stats]'",
-        )
-    if not 0 < level < 1 or resamples < 1:
-        raise ValueError(f"level is between 0 and 1 and resamples at least 1, not {level!r} and {resamples!r}")
-    sides = (_calls_of(a), _calls_of(b))
+    need_scipy("Comparing")
+    check_level(level)
+    if resamples < 1:
+        raise ValueError(f"resamples is at least 1, not {resamples!r}")
+    whole = (_calls_of(a), _calls_of(b))
+    sides = [selection.comparable(side)[0] for side in whole]
     keys, apart = keys_of(sides, by)
+    refuse_mixed(sides, keys, apart)
     groups = [groups_of(side, keys) for side in sides]
     matched = match(groups)
     if not matched.pairs:
         raise ValueError("nothing can be compared: " + why_not(groups))
+    compared, temperatures = of_one_temperature(sides, matched.pairs)
     measured = _measured(sides, columns)
     rng = np.random.default_rng(seed)
     effects = [
         effect
         for column in measured
-        for effect in _effects(column, [_numbers(side, column) for side in sides], matched.pairs, level, resamples, rng)
+        for effect in _effects(column, [_numbers(side, column) for side in sides], compared, level, resamples, rng)
     ]
     called = names or names_of(sides, apart)
-    remarks = [
-        *_about_both(apart),
-        *_about_outcomes(sides, called, level),
+    said = [
+        *remarks.about_both(apart),
+        *remarks.about_origins(whole, called),
+        *remarks.about_temperatures(temperatures, called),
+        *remarks.about_outcomes(sides, called, level),
         *matched.remarks(called),
-        *_about_size(effects),
+        *remarks.about_size(effects),
     ]
     if isinstance(a, Run) and isinstance(b, Run):
-        remarks += _about_circumstances(a.meta, b.meta)
-    return Comparison(*called, tuple(effects), tuple(remarks), level)
+        said += remarks.about_circumstances(a.meta, b.meta)
+    return Comparison(*called, tuple(effects), tuple(said), level)
 
 
 def _calls_of(side: Called | pd.DataFrame) -> pd.DataFrame:
@@ -266,7 +305,7 @@ def _numbers(side: pd.DataFrame, column: str) -> Array:
 def _effects(
     column: str,
     numbers: Sequence[Array],
-    pairs: Mapping[str, tuple[Array, Array]],
+    groups: Mapping[str, tuple[Array, Array]],
     level: float,
     resamples: int,
     rng: np.random.Generator,
@@ -275,7 +314,7 @@ def _effects(
 
     found = []
     logs = []
-    for group, rows in pairs.items():
+    for group, rows in groups.items():
         a, b = (side[here][~np.isnan(side[here])] for side, here in zip(numbers, rows, strict=True))
         if not len(a) or not len(b):
             continue
@@ -297,7 +336,7 @@ def _effect(
     enough = min(len(a), len(b)) >= FEWEST
     drawn_a, drawn_b = (bootstrap.drawn_medians(side, resamples if enough else 0, rng) for side in (a, b))
     difference = bootstrap.percentiles(median_b - median_a, drawn_b - drawn_a, level)
-    less = bootstrap.share_less_interval(a, b, level, resamples, rng)
+    less = pairs.share_less_interval(a, b, level)
     with np.errstate(divide="ignore", invalid="ignore"):
         logs = np.log(drawn_b) - np.log(drawn_a)
     logs = np.where(np.isfinite(logs), logs, np.nan)  # a median of 0 has no ratio
@@ -320,69 +359,6 @@ def _over_all(column: str, found: Sequence[Effect], logs: Sequence[Array], level
 
 def _risen(logs: Interval) -> Interval:
     return Interval(*(exp(value) for value in logs))
-
-
-# Remarks -------------------------------------------------------------------------------------------------------
-
-
-def _about_both(apart: Sequence[str]) -> list[str]:
-    """The columns in which the sides have no value in common, where there are several."""
-    return [f"The sides have no value in common of {', '.join(apart)}."] if len(apart) > 1 else []
-
-
-def _about_outcomes(sides: Sequence[pd.DataFrame], called: tuple[str, str], level: float) -> list[str]:
-    """How many calls ended ok, and how much the shares differ."""
-    if any("outcome" not in side for side in sides):
-        return []
-    lines = []
-    counts = []
-    for side, name in zip(sides, called, strict=True):
-        well, bad = series.good(side)
-        counts.append((len(well), len(side)))
-        if bad:
-            lines.append(f"{format_count(len(side) - len(well))} of {series.plural(len(side), 'call')} of {name} did "
-                        f"not end ok ({bad}) and are left out.")  # fmt: skip
-    if lines:
-        difference = _difference_of_shares(counts[0], counts[1], level)
-        shares = [f"{good / number * 100:.1f} % of {name}" for (good, number), name in zip(counts, called, strict=True)]
-        points, low, high = (f"{part * 100:+.1f}" for part in difference)
-        lines.append(f"The share of calls that ended ok is {shares[0]} and {shares[1]}: {points} points "
-                    f"({level * 100:.4g} %: {low} to {high}).")  # fmt: skip
-    return lines
-
-
-def _difference_of_shares(a: tuple[int, int], b: tuple[int, int], level: float) -> Interval:
-    """With the interval of R. G. Newcombe (Statistics in Medicine 17, 1998, method 10)."""
-    import numpy as np
-    from scipy import stats
-
-    z = float(stats.norm.ppf((1 + level) / 2))
-    shares = [good / number for good, number in (a, b)]
-    (low_a, high_a), (low_b, high_b) = (
-        [float(end[0]) for end in wilson(np.array([good]), np.array([number]), z)] for good, number in (a, b)
-    )
-    share = shares[1] - shares[0]
-    low = share - float(np.hypot(shares[1] - low_b, high_a - shares[0]))
-    high = share + float(np.hypot(high_b - shares[1], shares[0] - low_a))
-    return Interval(share, low, high)
-
-
-def _about_size(effects: Sequence[Effect]) -> list[str]:
-    few = {effect.group for effect in effects if min(effect.count_a, effect.count_b) < FEWEST}
-    said = f"Without an interval, for fewer than {FEWEST} calls on a side: {series.plural(len(few), 'group')}."
-    return [said] if few else []
-
-
-def _about_circumstances(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
-    """The machines and packages of the runs, where they differ."""
-    lines = []
-    for what in ("machine", "packages", "clocks"):
-        first, second = (meta.get(what, {}) for meta in (a, b))
-        if isinstance(first, dict) and isinstance(second, dict):
-            differing = sorted(key for key in {*first, *second} if first.get(key) != second.get(key))
-            if differing:
-                lines.append(f"The runs differ in their {what}: {', '.join(differing)}.")
-    return lines
 
 
 # Texts ---------------------------------------------------------------------------------------------------------

@@ -2,15 +2,18 @@
 
 A column that varies and has values on both sides makes groups, such as the inputs of a sweep. A column without a common
 value names the sides, such as the plugin in two halves of a sweep. A column that only repeats others makes no groups.
+Of a group's calls on one side only warm ones are compared, where there are any.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from judicia_notebook.analysis.figures import series
+from judicia_notebook.analysis import series
+from judicia_notebook.analysis.estimates import selection
+from judicia_notebook.records import labels
 from judicia_notebook.text import printable
 from judicia_notebook.units import format_count
 
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
 
 ALL = "all"
 _PARAM = "param_"
-_TELLING = frozenset({"plugin", "function", "label", "side"})  # columns whose values need no name before them
+_TELLING = frozenset({"plugin", "function", "metering", "side"})  # columns whose values need no name before them
 
 
 class Matched(NamedTuple):
@@ -54,8 +57,10 @@ def keys_of(sides: Sequence[pd.DataFrame], by: series.By) -> tuple[list[str], li
     from pandas.api.types import union_categoricals
 
     a, b = sides
-    params = [str(name) for name in a.columns if str(name).startswith(_PARAM) and name in b.columns]
-    candidates = params or [name for name in ("plugin", "function", "label", "side") if name in a and name in b]
+    shared = [str(name) for name in a.columns if name in b.columns]
+    params = [name for name in shared if name.startswith(_PARAM)]
+    labelled = [name for name in shared if name.startswith(labels.PREFIX)]
+    candidates = params or [name for name in ("plugin", "function", "metering", *labelled, "side") if name in shared]
     both = pd.DataFrame({name: union_categoricals([_texts(a[name]), _texts(b[name])]) for name in candidates})
     keys: list[str] = []
     apart: list[str] = []
@@ -68,6 +73,25 @@ def keys_of(sides: Sequence[pd.DataFrame], by: series.By) -> tuple[list[str], li
     if by is None:
         return keys, apart
     return [by] if isinstance(by, str) else list(by), apart
+
+
+def refuse_mixed(sides: Sequence[pd.DataFrame], keys: Sequence[str], apart: Sequence[str]) -> None:
+    """Refuse to compare calls of several meterings, unless each group has one, or nothing but it tells the sides apart.
+
+    Raises
+    ------
+    ValueError
+    """
+    found = [series.meterings(side) for side in sides]
+    if len({*found[0], *found[1]}) < 2 or series.METERED & set(keys):  # one is no mixture
+        return
+    if max(map(len, found)) == 1 and apart and set(apart) <= series.METERED:
+        return
+    a, b = (", ".join(names) or "not said" for names in found)
+    raise ValueError(
+        f"these calls were metered in several ways, so their costs are not of one kind: a has {a}, b has {b}; compare "
+        "those of one metering, such as calls[calls['metering'] == 'full'], or put 'metering' into by="
+    )
 
 
 def _combinations(texts: pd.DataFrame, keys: list[str]) -> int:
@@ -111,10 +135,14 @@ def _text(value: Any) -> str:
 
 
 def _group_name(keys: list[str], texts: list[str]) -> str:
-    if keys[:2] == ["plugin", "function"] and set(keys) <= _TELLING:
-        return " · ".join(text for text in (".".join(texts[:2]), *texts[2:]) if text)
-    named = zip(keys, texts, strict=True)
-    return ", ".join(text if key in _TELLING else f"{key.removeprefix(_PARAM)}={text}" for key, text in named)
+    if keys[:2] == ["plugin", "function"]:
+        rest = [_value_name(key, text) for key, text in zip(keys[2:], texts[2:], strict=True) if text]
+        return " · ".join([".".join(texts[:2]), *rest])
+    return ", ".join(_value_name(key, text) for key, text in zip(keys, texts, strict=True))
+
+
+def _value_name(key: str, text: str) -> str:
+    return text if key in _TELLING else f"{key.removeprefix(_PARAM).removeprefix(labels.PREFIX)}={text}"
 
 
 def match(groups: Sequence[dict[str, Array]]) -> Matched:
@@ -124,10 +152,43 @@ def match(groups: Sequence[dict[str, Array]]) -> Matched:
     return Matched(pairs, (len(a) - len(pairs), len(b) - len(pairs)))
 
 
+class Temperatures(NamedTuple):
+    """What became of cold calls.
+
+    Attributes
+    ----------
+    cold : tuple of int
+        How many cold calls of either side were left out.
+    unlike : dict of int to int
+        In how many groups all calls of this side are cold, and those of the other warm.
+    """
+
+    cold: tuple[int, int]
+    unlike: dict[int, int]
+
+
+def of_one_temperature(
+    sides: Sequence[pd.DataFrame], pairs: Mapping[str, tuple[Array, Array]]
+) -> tuple[dict[str, tuple[Array, Array]], Temperatures]:
+    """The groups without the cold calls of a side that has warm ones there."""
+    warm = [selection.is_warm(side) for side in sides]
+    told = all("instance_call" in side for side in sides)
+    kept, cold, unlike = {}, [0, 0], {0: 0, 1: 0}
+    for group, rows in pairs.items():
+        chosen = [selection.warm_or_all(here, is_warm) for here, is_warm in zip(rows, warm, strict=True)]
+        kept[group] = (chosen[0], chosen[1])
+        cold = [left + len(here) - len(those) for left, here, those in zip(cold, rows, chosen, strict=True)]
+        is_cold = [not is_warm[those].any() for those, is_warm in zip(chosen, warm, strict=True)]
+        if told and is_cold[0] != is_cold[1]:
+            unlike[is_cold.index(True)] += 1
+    return kept, Temperatures((cold[0], cold[1]), unlike)
+
+
 def names_of(sides: Sequence[pd.DataFrame], apart: list[str]) -> tuple[str, str]:
     """The names of the sides: the values they do not have in common, where that is one text each."""
     for name in apart:
         found = [[text for text in _texts(side[name]).unique() if text] for side in sides]
         if all(len(texts) == 1 for texts in found):
-            return found[0][0], found[1][0]
+            a, b = (texts[0] if name.startswith(_PARAM) else _value_name(name, texts[0]) for texts in found)
+            return a, b
     return "a", "b"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from judicia_notebook.analysis.runs import archive, tables
+from judicia_notebook.analysis.runs import archive, parquet, sweep_frames, tables
 from judicia_notebook.analysis.runs.tables import TABLES, Tables
 from judicia_notebook.reporting.interrupts import tells_interrupts
 from judicia_notebook.text import printable
@@ -31,6 +31,8 @@ class Run:
     meta : mapping
         When and with what it was recorded: ``run_id``, ``began``, ``machine``, ``clocks``, ``packages``, the digests
         of the ``plugins``, and whether it is ``anonymous``.
+    sweeps : mapping of str to DataFrame
+        Frames of `sweep` that were saved with it, by the names they were given.
     """
 
     calls: pd.DataFrame
@@ -40,6 +42,7 @@ class Run:
     audit: pd.DataFrame
     policies: pd.DataFrame
     meta: Mapping[str, Any]
+    sweeps: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     @property
     def frames(self) -> dict[str, pd.DataFrame]:
@@ -48,7 +51,11 @@ class Run:
 
     def save(self, path: str | os.PathLike[str], *, anonymous: bool = False) -> Path:
         """Write it to a file, as `Runtime.save` does."""
-        return archive.save(Tables(self.frames, self.meta), path, anonymous=anonymous)
+        return archive.save(Tables(self.frames, self.meta, self.sweeps), path, anonymous=anonymous)
+
+    def to_parquet(self, folder: str | os.PathLike[str], *, anonymous: bool = False) -> Path:
+        """Write it as Parquet, as `Runtime.to_parquet` does."""
+        return parquet.write(Tables(self.frames, self.meta, self.sweeps), folder, anonymous=anonymous)
 
     def title(self) -> tuple[str, str]:
         """The run's id and time, for people."""
@@ -70,6 +77,7 @@ class Run:
                    for name, frame in frames.items() if frame.attrs.get("dropped")]  # fmt: skip
         rows = [
             ("holds", ", ".join(counts)),
+            ("sweeps", ", ".join(f"{name} ({format_count(len(frame))} cells)" for name, frame in self.sweeps.items())),
             ("dropped before", ", ".join(dropped)),
             ("plugins", ", ".join(self._of("plugins"))),
             ("machine", ", ".join(str(self._of("machine").get(part) or "") for part in ("system", "processor"))),
@@ -94,14 +102,39 @@ def of_recorder(recorder: Recorder) -> Run:
 
 
 @tells_interrupts("Saving was interrupted; nothing was written.")
-def save_run(recorder: Recorder, path: str | os.PathLike[str], *, anonymous: bool = False) -> Path:
+def save_run(
+    recorder: Recorder,
+    path: str | os.PathLike[str],
+    *,
+    anonymous: bool = False,
+    sweeps: Mapping[str, pd.DataFrame] | None = None,
+) -> Path:
     """Write the present contents of a recorder; `Runtime.save` says more.
 
     Raises
     ------
     OSError
+    ValueError
     """
-    return archive.save(tables.of_recorder(recorder), path, anonymous=anonymous)
+    sweep_frames.check_names(sweeps or {})
+    return archive.save(tables.of_recorder(recorder)._replace(sweeps=sweeps or {}), path, anonymous=anonymous)
+
+
+@tells_interrupts("Writing was interrupted; there is no such folder.")
+def write_parquet(
+    recorder: Recorder,
+    folder: str | os.PathLike[str],
+    *,
+    anonymous: bool = False,
+    sweeps: Mapping[str, pd.DataFrame] | None = None,
+) -> Path:
+    """Write the present contents of a recorder as Parquet; `Runtime.to_parquet` says more.
+
+    Raises
+    ------
+    JudiciaError, OSError, ValueError
+    """
+    return parquet.write(tables.of_recorder(recorder)._replace(sweeps=sweeps or {}), folder, anonymous=anonymous)
 
 
 @tells_interrupts("Reading the run was interrupted.")
@@ -134,4 +167,4 @@ def read_run(path: str | os.PathLike[str], *, most: int | str = archive.MOST_BYT
     ['ok']
     """
     made = archive.read(path, most)
-    return Run(**made.frames, meta=made.meta)
+    return Run(**made.frames, meta=made.meta, sweeps=made.sweeps)

@@ -21,6 +21,7 @@ class Tables(NamedTuple):
 
     frames: Mapping[str, pd.DataFrame]
     meta: Mapping[str, Any]
+    sweeps: Mapping[str, pd.DataFrame] = {}
 
 
 def of_recorder(recorder: Recorder) -> Tables:
@@ -38,6 +39,7 @@ def of_recorder(recorder: Recorder) -> Tables:
         "run_id": recorder.run_id,
         "began": recorder.began_utc.isoformat(),
         "plugins": plugins,
+        "engines": recorder.describe_engines(),
         **environment.describe(),
     }
     return Tables(made, meta)

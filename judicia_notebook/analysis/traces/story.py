@@ -21,6 +21,7 @@ from judicia_notebook.units import format_count, format_size, format_time
 
 if TYPE_CHECKING:
     from judicia_notebook.records.captures import Captured
+    from judicia_notebook.records.columns import Array
     from judicia_notebook.records.record import CallRecord
     from judicia_notebook.records.recorder import Recorder
 
@@ -139,11 +140,11 @@ def tell(recorder: Recorder, call_id: int) -> Trace:
     record = recorder.call_at(position) if position is not None else None
     if record is None:
         raise LookupError(f"call {call_id} has no row: it has not ended yet, or its row was dropped since")
-    tables = _Tables(recorder)
-    steps = list(tables.story(record, record.started_ms, 0))
-    if len(steps) > MOST_STEPS:
+    told = list(_Tables(recorder).story(record, record.started_ms, 0))
+    steps = [step for step in told if isinstance(step, Step)]
+    left_out = len(steps) - MOST_STEPS + sum(part.steps for part in told if isinstance(part, _LeftOut))
+    if left_out > 0:
         last = MOST_STEPS - FIRST_STEPS
-        left_out = len(steps) - MOST_STEPS
         cut = Step(steps[FIRST_STEPS].at_ms, 1, "cut", f"… {format_count(left_out)} more steps")
         steps[FIRST_STEPS:-last] = [cut]
     return Trace(record, tuple(steps), captured=bool(recorder.captures.of(call_id)))
@@ -160,18 +161,56 @@ def _position(recorder: Recorder, call_id: int) -> int | None:
     return end - len(ids) + int(found[-1]) if len(found) else None
 
 
-class _Event(NamedTuple):
-    """A step that is not placed yet."""
+class _LeftOut(NamedTuple):
+    """Steps that nobody will see: more than `MOST_STEPS` others stand before them, and behind them."""
 
-    at_ns: int
-    took_ns: int
-    kind: str
-    text: str
-    call: CallRecord | None = None
+    steps: int
+
+
+_HOST, _SAMPLE, _LOG, _CALL = range(4)
+
+
+class _Events(NamedTuple):
+    """The events of one call in the order of time, of equal ones the longest first.
+
+    Attributes
+    ----------
+    source : array
+        Which table each is from.
+    row : array
+        Its place there.
+    """
+
+    at_ns: Array
+    took_ns: Array
+    source: Array
+    row: Array
+
+    def stretches(self) -> Iterator[range | int]:
+        """The places of those to tell; between them how many are left out.
+
+        Nothing is left out within `MOST_STEPS` of either end of a stretch without calls, and what follows a gap is not
+        inside of anything in it. So whatever stands around it, the gap is in the middle of the story.
+        """
+        import numpy as np
+
+        count = len(self.at_ns)
+        ends = np.maximum.accumulate(np.where(self.source == _CALL, self.at_ns, self.at_ns + self.took_ns))
+        apart = np.append(True, self.at_ns[1:] >= ends[:-1]).nonzero()[0] if count else ends
+        begin = 0
+        for call in [*(self.source == _CALL).nonzero()[0].tolist(), count]:
+            before = apart[: np.searchsorted(apart, call - MOST_STEPS, side="right")]
+            gap, again = begin + MOST_STEPS, int(before[-1]) if len(before) else 0
+            if again > gap:
+                yield range(begin, gap)
+                yield again - gap
+                begin = again
+            yield range(begin, min(call + 1, count))
+            begin = call + 1
 
 
 class _Tables:
-    """The recorder's tables, read once."""
+    """The recorder's tables, read once, with the rows of each call found by its number."""
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
@@ -182,67 +221,102 @@ class _Tables:
         self._host = Columns(HOST_CALLS.layout, recorder.host_calls.rows(), HOST_CALLS.layout.names)
         self._samples = Columns(SAMPLES.layout, recorder.samples.rows(), SAMPLES.layout.names)
         self._logs = Columns(LOGS.layout, recorder.logs.rows(), LOGS.layout.names)
+        self._host_rows = _Index(self._host["call_id"])
+        self._sample_rows = _Index(self._samples["call_id"])
+        self._log_rows = _Index(self._logs["call_id"])
+        self._inner_calls = _Index(self._calls["parent_call_id"])
 
-    def story(self, record: CallRecord, begin_ms: float, depth: int) -> Iterator[Step]:
+    def story(self, record: CallRecord, begin_ms: float, depth: int) -> Iterator[Step | _LeftOut]:
         """The steps of one call and of the calls within it."""
         said = self._recorder.captures.of(record.call_id)
         at_ms = record.started_ms - begin_ms
         yield Step(at_ms, depth, "enter", _entered(record, said.get((THE_CALL, "request"))))
+        events, calls = self._events(record)
         inside: list[int] = []  # when the steps end that this one may be in
-        for event in sorted(self._events(record, said), key=lambda entry: (entry.at_ns, -entry.took_ns)):
-            while inside and event.at_ns >= inside[-1]:
-                inside.pop()
-            level = depth + 1 + len(inside)
-            if event.call is not None:
-                if level < _DEEPEST:
-                    yield from self.story(event.call, begin_ms, level)
+        for stretch in events.stretches():
+            if isinstance(stretch, int):
+                yield _LeftOut(stretch)
+                inside.clear()
                 continue
-            took = event.took_ns / 1e6 if event.took_ns else None
-            yield Step(event.at_ns / 1e6 - begin_ms, level, event.kind, event.text, took)
-            if event.took_ns:
-                inside.append(event.at_ns + event.took_ns)
+            for place in stretch:
+                at_ns, took_ns = int(events.at_ns[place]), int(events.took_ns[place])
+                source, row = int(events.source[place]), int(events.row[place])
+                while inside and at_ns >= inside[-1]:
+                    inside.pop()
+                level = depth + 1 + len(inside)
+                if source == _CALL:
+                    if level < _DEEPEST:
+                        yield from self.story(calls[row], begin_ms, level)
+                    continue
+                kind, text = self._told(source, row, said)
+                yield Step(at_ns / 1e6 - begin_ms, level, kind, text, took_ns / 1e6 if took_ns else None)
+                if took_ns:
+                    inside.append(at_ns + took_ns)
         left_ms = at_ms + record.wall_ms
         yield Step(left_ms, depth, "answer", _answered(record, said.get((THE_CALL, "answer"))), record.wall_ms)
 
-    def _events(self, record: CallRecord, said: dict[tuple[int, str], Captured]) -> Iterator[_Event]:
-        yield from self._host_calls(record.call_id, said)
-        yield from self._grows(record)
-        for row in self._rows(self._logs, record.call_id):
+    def _events(self, record: CallRecord) -> tuple[_Events, list[CallRecord]]:
+        """What happened in a call, and the records of the calls that it led to."""
+        import numpy as np
+
+        host, logs = self._host_rows.of(record.call_id), self._log_rows.of(record.call_id)
+        grows = self._sample_rows.of(record.call_id)
+        grows = grows[self._samples["event"][grows] != _TICK]
+        inner = [self._recorder.call_at(self._first + int(row)) for row in self._inner_calls.of(record.call_id)]
+        calls = [call for call in inner if call is not None]
+        began = np.array([round(call.started_ms * 1e6) for call in calls], np.int64)
+        took = np.array([round(call.wall_ms * 1e6) for call in calls], np.int64)
+        at_ns = np.concatenate(
+            [self._host["at_ns"][host], self._samples["at_ns"][grows], self._logs["at_ns"][logs], began]
+        )
+        took_ns = np.concatenate(
+            [self._host["wall_ns"][host], np.zeros(len(grows), np.int64), np.zeros(len(logs), np.int64), took]
+        )
+        row = np.concatenate([host, grows, logs, np.arange(len(calls))])
+        source = np.repeat([_HOST, _SAMPLE, _LOG, _CALL], [len(host), len(grows), len(logs), len(calls)])
+        order = np.lexsort((-took_ns, at_ns))
+        return _Events(at_ns[order], took_ns[order], source[order], row[order]), calls
+
+    def _told(self, source: int, row: int, said: dict[tuple[int, str], Captured]) -> tuple[str, str]:
+        """The kind and the text of a step."""
+        if source == _HOST:
+            return self._told_host_call(row, said)
+        if source == _LOG:
             key = self._logs.key_of(row)
-            text = f"{key.stream} {key.level}: {printable(key.message, _TEXT_LIMIT)}"
-            yield _Event(int(self._logs["at_ns"][row]), 0, "log", text)
-        for row in (self._calls["parent_call_id"] == record.call_id).nonzero()[0]:
-            within = self._recorder.call_at(self._first + int(row))
-            if within is not None:
-                yield _Event(round(within.started_ms * 1e6), round(within.wall_ms * 1e6), "enter", "", within)
+            return "log", f"{key.stream} {key.level}: {printable(key.message, _TEXT_LIMIT)}"
+        event = EVENTS[self._samples["event"][row]]
+        what = "memory grew to" if event == "grow" else "MEMORY REFUSED, it stays at"
+        return event, f"{what} {format_size(int(self._samples['memory_bytes'][row]))}"
 
-    def _host_calls(self, call_id: int, said: dict[tuple[int, str], Captured]) -> Iterator[_Event]:
+    def _told_host_call(self, row: int, said: dict[tuple[int, str], Captured]) -> tuple[str, str]:
         rows = self._host
-        for row in self._rows(rows, call_id):
-            key, place = rows.key_of(row), int(rows["seq"][row])
-            given = _payload(said.get((place, "request")), int(rows["bytes_in"][row]), key.target)
-            if key.decision == "allowed":
-                got = _payload(said.get((place, "answer")), int(rows["bytes_out"][row]), "")
-                text = f"{key.function}({given}) = {got or '0'}"
-            else:
-                why = f" {key.capability}" if key.decision == "denied" else ""
-                detail = f": {printable(key.detail, _TEXT_LIMIT)}" if key.detail else ""
-                text = f"{key.function}({given}) = {key.decision.upper()}{why}{detail}"
-            kind = "denied" if key.decision == "denied" else "host"
-            yield _Event(int(rows["at_ns"][row]), int(rows["wall_ns"][row]), kind, printable(text, 2 * _TEXT_LIMIT))
+        key, place = rows.key_of(row), int(rows["seq"][row])
+        given = _payload(said.get((place, "request")), int(rows["bytes_in"][row]), key.target)
+        if key.decision == "allowed":
+            got = _payload(said.get((place, "answer")), int(rows["bytes_out"][row]), "")
+            text = f"{key.function}({given}) = {got or '0'}"
+        else:
+            why = f" {key.capability}" if key.decision == "denied" else ""
+            detail = f": {printable(key.detail, _TEXT_LIMIT)}" if key.detail else ""
+            text = f"{key.function}({given}) = {key.decision.upper()}{why}{detail}"
+        return "denied" if key.decision == "denied" else "host", printable(text, 2 * _TEXT_LIMIT)
 
-    def _grows(self, record: CallRecord) -> Iterator[_Event]:
-        rows = self._samples
-        for row in self._rows(rows, record.call_id):
-            event = EVENTS[rows["event"][row]]
-            if event == "tick":
-                continue
-            what = "memory grew to" if event == "grow" else "MEMORY REFUSED, it stays at"
-            yield _Event(int(rows["at_ns"][row]), 0, event, f"{what} {format_size(int(rows['memory_bytes'][row]))}")
 
-    @staticmethod
-    def _rows(columns: Columns[Any], call_id: int) -> list[int]:
-        return [int(row) for row in (columns["call_id"] == call_id).nonzero()[0]]
+class _Index:
+    """Where the rows of a call are: a story of many calls asks for each."""
+
+    def __init__(self, ids: Array) -> None:
+        self._order = ids.argsort(kind="stable")
+        self._ids = ids[self._order]
+
+    def of(self, call_id: int) -> Array:
+        """Its rows, in the order of the table."""
+        first, last = self._ids.searchsorted(call_id), self._ids.searchsorted(call_id, side="right")
+        found: Array = self._order[first:last]
+        return found
+
+
+_TICK = EVENTS.index("tick")
 
 
 def _entered(record: CallRecord, request: Captured | None) -> str:

@@ -31,6 +31,13 @@ def test_host_functions_are_striped(profile: Profile) -> None:
     assert len(striped) == 1
 
 
+def test_inlined_functions_have_a_dotted_edge_and_boxes_their_lines(with_lines: Profile) -> None:
+    axes = with_lines.figure().axes[0]
+    dotted = [one for one in axes.patches if isinstance(one, Rectangle) and one.get_linestyle() == ":"]
+    assert [(one.get_y(), one.get_width()) for one in dotted] == [(2, 7), (3, 6)]
+    assert {"main (a.c:9)", "leaf (b/<i>.h:2, inlined)"} <= {text.get_text() for text in axes.texts}
+
+
 def test_a_plugins_names_are_no_formulas() -> None:
     frame = Frame(r"$\frac{", "p")
     profile = Profile(r"$\frac{", "f", "", 1, (Sample(0.0, (frame,), 1.0),), 1.0, 0.0)

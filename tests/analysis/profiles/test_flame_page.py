@@ -68,6 +68,15 @@ def test_names_of_the_guest_stay_text(profile: Profile) -> None:
     assert page.boxes[1][1] == evil
 
 
+def test_boxes_name_their_lines_and_that_they_were_inlined(with_lines: Profile) -> None:
+    page = with_lines.flame_graph().html()
+    assert '>main <span class="jf-line">a.c:9</span></div>' in page
+    assert re.search(r'jf-inlined" title="leaf \(inlined\): 6 ms, 60.0 %, 1 sample; at b/&lt;i&gt;.h:2 100%"', page)
+    assert '>leaf <span class="jf-line">b/&lt;i&gt;.h:2 inlined</span></div>' in page
+    assert 'title="main: 10 ms, 100.0 %, 3 ms in itself, 3 samples; at a.c:9 70%, a.c:11 30%"' in page
+    assert "<td>b/&lt;i&gt;.h:2</td><td>leaf (inlined)</td><td><code>x &amp; y</code></td>" in page
+
+
 def test_a_page_fetches_nothing(profile: Profile, tmp_path: Path) -> None:
     path = profile.flame_graph().save(tmp_path / "x.html")
     text = path.read_text("utf-8")

@@ -146,12 +146,14 @@ def stacks_of(thread: dict[str, Any]) -> list[tuple[str, ...]]:
     return found
 
 
-@pytest.fixture(params=["known", "empty", "real"])
-def any_profile(request: pytest.FixtureRequest, profile: Profile, empty: Profile, rt: jn.Runtime) -> Profile:
+@pytest.fixture(params=["known", "empty", "real", "lines"])
+def any_profile(
+    request: pytest.FixtureRequest, profile: Profile, empty: Profile, with_lines: Profile, rt: jn.Runtime
+) -> Profile:
     if request.param == "real":
         specimen = rt.load("example:specimen", grant=["wall_clock"])
         return specimen.profile("call_host", {"service": "clock", "n": 500}, samples=20)
-    return profile if request.param == "known" else empty
+    return {"known": profile, "empty": empty, "lines": with_lines}[request.param]
 
 
 def test_speedscope_gets_what_its_schema_asks_for(any_profile: Profile, tmp_path: Path) -> None:
@@ -179,6 +181,20 @@ def test_both_tell_the_same_stacks_and_times(profile: Profile, tmp_path: Path) -
     assert told == stacks_of(thread) == [tuple(frame.name for frame in one.stack) for one in profile.samples]
     assert sampled["weights"] == thread["samples"]["weight"] == [1.0, 3.0, 2.0, 2.0, 2.0]
     assert thread["samples"]["timeDeltas"] == [1.0, 1.0, 1.5, 1.0, 2.0]
+
+
+def test_both_name_lines_and_tell_inlined_functions_apart(with_lines: Profile, tmp_path: Path) -> None:
+    frames = json.loads(with_lines.save(tmp_path / "x.speedscope.json").read_bytes())["shared"]["frames"]
+    assert frames == [
+        {"name": "main", "file": "a.c", "line": 9},
+        {"name": "middle (inlined)", "file": "a.c", "line": 5},
+        {"name": "leaf (inlined)", "file": "b/<i>.h", "line": 2},
+    ]
+    [thread] = json.loads(with_lines.save(tmp_path / "x.json").read_bytes())["threads"]
+    assert stacks_of(thread) == [("main", "middle", "leaf"), ("main", "middle"), ("main",)]
+    table, functions = thread["frameTable"], thread["funcTable"]
+    assert list(zip(table["line"], table["inlineDepth"], strict=True)) == [(9, 0), (5, 1), (2, 2), (11, 0)]
+    assert [thread["stringArray"][name] for name in functions["fileName"]] == ["a.c", "a.c", "b/<i>.h"]
 
 
 def test_a_file_that_breaks_the_format_is_found(profile: Profile, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from judicia_notebook.analysis.profiles.profile import Profile
-from judicia_notebook.analysis.profiles.stacks import walk
+from judicia_notebook.analysis.profiles.stacks import Frame, Sample, SourceLine, walk
 
 
 def test_the_hottest_function_comes_first_with_what_it_took_itself_and_in_all(profile: Profile) -> None:
@@ -48,6 +48,28 @@ def test_its_text_names_the_function_and_the_hottest_of_it(profile: Profile) -> 
     assert lines[0] == "checker.check · 3 calls · 8 ms in the guest (4 samples) · 2 ms in host functions"
     assert lines[2].split() == ["40.0", "%", "4", "ms", "4", "ms", "<b>compare", "&", "co</b>"]
     assert lines[4].endswith("judicia:clock now  (host)")
+
+
+def test_inlined_functions_are_rows_of_their_own_with_their_hottest_line(with_lines: Profile) -> None:
+    columns = ["function", "inlined", "file", "line", "self_ms", "total_ms", "samples"]
+    assert with_lines.functions[columns].to_numpy().tolist() == [
+        ["leaf", True, "b/<i>.h", 2, 6.0, 6.0, 1],
+        ["main", False, "a.c", 9, 3.0, 10.0, 1],
+        ["middle", True, "a.c", 5, 1.0, 7.0, 1],
+    ]
+    assert with_lines.lines[["line", "inlined", "self_ms", "total_ms"]].to_numpy().tolist() == [
+        [2, True, 6.0, 6.0], [11, False, 3.0, 3.0], [5, True, 1.0, 7.0], [9, False, 0.0, 7.0],
+    ]  # fmt: skip
+    assert "leaf  (b/<i>.h:2, inlined)" in with_lines.text()
+    assert with_lines.text().endswith("middle  (a.c:5, inlined)")
+
+
+def test_a_stack_too_deep_is_shown_without_what_was_inlined() -> None:
+    line = SourceLine("a.c", 1, "f", "")
+    chain = (*[SourceLine("a.c", 2, "g", "", True)] * 15, line)
+    for depth, shown in ((25, 400), (26, 26)):
+        sample = Sample(1.0, (Frame("f", "p"),) * depth, 1.0, (chain,) * depth)
+        assert len(sample.steps()) == shown
 
 
 def test_the_name_of_a_file_says_what_is_written(profile: Profile, tmp_path: Path) -> None:

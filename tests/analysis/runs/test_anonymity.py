@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import json
 import platform
 import zipfile
 from collections.abc import Callable
@@ -13,7 +14,9 @@ import pandas as pd
 import pytest
 
 import judicia_notebook as jn
+from judicia_notebook.analysis.runs.anonymity import anonymous
 from judicia_notebook.analysis.runs.run import Run, of_recorder
+from judicia_notebook.analysis.runs.tables import Tables
 from judicia_notebook.records.recorder import Recorder
 
 AddCall = Callable[..., int]
@@ -32,19 +35,19 @@ def known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture
 def run(recorder: Recorder, add_call: AddCall, unknown: dict[str, Any]) -> Run:
     for number, plugin in enumerate(("acme_checker", "acme_judge", "acme_checker"), 1):
-        add_call(recorder, call_id=number, plugin=plugin, label="variant=A", thread="acme worker",
+        add_call(recorder, call_id=number, plugin=plugin, labels='{"variant":"A"}', thread="acme worker",
                  started_ns=number * 10**9, error=f"HostFailure: /home/{USER}/secret was not there")  # fmt: skip
         recorder.add_host_call(number, plugin, 1, "read_files", "judicia:files read", f"/home/{USER}/x", 5, 5, 0, 8,
                                "failed", "secret")  # fmt: skip
         recorder.add_log(number, plugin, number * 10**9, "info", f"I am {USER}", {"at": "acme"}, "log")
-        recorder.add_audit("loaded", plugin, f"/home/{USER}/{plugin}.wasm", "Python")
+        recorder.add_audit("loaded", plugin, f"/home/{USER}/{plugin}.wasm", "Python", number)
         recorder.add_policy(plugin, ("log", f"read_files=/home/{USER}"), {"cpu": 0.1}, "error")
     add_call(
         recorder,
         call_id=9,
         plugin="acme_judge",
         function=f"by_{USER}",
-        label=f"who={USER.upper()}, at=lab-7",
+        labels=json.dumps({"who": USER.upper(), "at": "lab-7", "n": 3}),
         error="secret",
     )
     add_call(recorder, call_id=10, plugin="acme_judge", **unknown)
@@ -99,6 +102,18 @@ def test_what_names_the_user_is_replaced_even_in_functions_and_labels(run: Run, 
     found = jn.read_run(run.save(tmp_path / "run.zip", anonymous=True))
     assert found.calls["function"][3] == "function-1"
     assert found.calls["label"][3] == "label-1"
+    assert found.calls["label_who"][3] == "label-2"
+    assert found.calls["label_at"][3] == "label-3"
+    assert found.calls["label_n"].tolist()[3] == 3
+    assert found.calls["label_variant"].tolist()[:3] == ["A"] * 3
+
+
+def test_a_label_whose_name_tells_who_it_is_gets_another_name(recorder: Recorder, add_call: AddCall) -> None:
+    add_call(recorder, labels=json.dumps({f"of_{USER}": 5}))
+    run = of_recorder(recorder)
+    found = anonymous(Tables(run.frames, run.meta))
+    assert [name for name in found.frames["calls"] if name.startswith("label_")] == ["label_name_1"]
+    assert found.frames["calls"]["label_name_1"].tolist() == [5]
 
 
 def test_instants_count_from_1970_and_keep_what_lies_between_them(run: Run, tmp_path: Path) -> None:

@@ -46,10 +46,18 @@ AWKWARD = (
 def fill(recorder: Recorder, add_call: AddCall, unknown: dict[str, Any]) -> None:
     """Rows in all tables: texts that look like something else, numbers at their ends, and everything that can be NA."""
     for number, text in enumerate(AWKWARD, 1):
-        add_call(recorder, call_id=number, plugin=text, label=text, error=text, thread=text, guest_ns=number**15)
+        add_call(
+            recorder,
+            call_id=number,
+            plugin=text,
+            labels=json.dumps({"text": text, "n": number}),
+            error=text,
+            thread=text,
+            guest_ns=number**15,
+        )
         recorder.add_host_call(number, text, 1, "random", "bytes", text, 3 + number, 333, 0, 8, "allowed", text)
         recorder.add_log(number, text, number * 10**9 + 1, "info", text, {"text": text, "n": 0.1}, "log")
-        recorder.add_audit("loaded", text, text, "Python")
+        recorder.add_audit("loaded", text, text, "Python", number - 1)
         recorder.add_policy(text, ("log", f"read_files={number}"), {"cpu": 0.1, "memory": None}, "error")
     add_call(recorder, call_id=99, plugin="x", function="y", fuel=(1 << 63) - 1)
     add_call(recorder, call_id=100, plugin="x", function="y", **unknown)
@@ -92,6 +100,42 @@ def test_a_text_that_looks_like_something_else_stays_a_text(recorder: Recorder, 
 def test_a_run_without_any_rows_keeps_its_columns_and_dtypes(recorder: Recorder, tmp_path: Path) -> None:
     run = of_recorder(recorder)
     assert_same(run, jn.read_run(run.save(tmp_path / "run.zip")))
+
+
+def test_a_file_of_version_2_is_read_and_its_labels_are_columns() -> None:
+    read = jn.read_run(Path(__file__).with_name("version-2.zip"))
+    variants = ["A", "A", "B", "B"]
+    assert read.calls["label"].tolist()[1:] == [f"variant={variant}, size=3" for variant in variants]
+    assert read.calls["label_variant"].tolist()[1:] == variants
+    assert read.calls["label_size"].tolist()[1:] == ["3"] * 4
+    assert read.calls.loc[0, ["label", "label_variant", "label_size"]].isna().all()
+    assert read.calls["outcome"].tolist() == ["ok", *["ok", "trap"] * 2]
+    assert read.calls["error"].isna().tolist() == [True, True, False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("version", "lacking"), [(2, {"metering", "monitored"}), (3, {"monitored"}), (4, set[str]())], ids=["2", "3", "4"]
+)
+def test_what_older_files_lack_is_not_known(
+    recorder: Recorder, tmp_path: Path, version: int, lacking: set[str]
+) -> None:
+    def older(members: dict[str, bytes]) -> None:
+        audit = pd.read_csv(io.BytesIO(members["audit.csv"]), dtype="str")
+        members["audit.csv"] = audit.drop(columns="call_id").to_csv(index=False, lineterminator="\n").encode()
+        calls = members["calls.csv"].decode().strip().split(",")
+        members["calls.csv"] = (",".join(name for name in calls if name not in lacking) + "\n").encode()
+
+    recorder.add_audit("denied", "checker", "random for judicia:random bytes", "plugin", 7)
+    recorder.add_audit("grant", "checker", "random", "magic")
+    run = of_recorder(recorder)
+    saved = run.save(tmp_path / "run.zip")
+    assert jn.read_run(saved).audit["call_id"].tolist() == [7, pd.NA]
+    read = jn.read_run(rewritten(rewritten(saved, older), in_meta(version=version)))
+    for name in TABLES:
+        assert list(read.frames[name].columns) == list(run.frames[name].columns)
+        assert read.frames[name].dtypes.map(str).tolist() == run.frames[name].dtypes.map(str).tolist()
+    assert read.audit["call_id"].isna().tolist() == [True, True]
+    pd.testing.assert_frame_equal(read.audit.drop(columns="call_id"), run.audit.drop(columns="call_id"))
 
 
 def test_dropped_rows_are_still_counted(add_call: AddCall, tmp_path: Path) -> None:
@@ -243,6 +287,13 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "a line of commas": (with_member("samples.csv", _HEADS + b"," * 30_000_000), "longer than any of a run"),
     "heads of commas": (with_member("samples.csv", b"," * 30_000_000), "columns"),
     "zeros that were compressed": (with_member("logs.csv", b"\0" * 200_000_000), r"191 MiB, more than 100 MiB"),
+    "a label of no dtype": (in_member("meta.json", rb'(?<="label_n": )"Int64"', b'"c16"'), "label_n is of c16"),
+    "a label that is no name": (in_member("meta.json", rb'"label_n"', b'"label_,n"'), "no column is called label_,n"),
+    "a label that is not there": (in_member("meta.json", rb'"label_n"', b'"label_m"'), "is label_n, not label_m"),
+    "more labels than there may be": (
+        in_member("meta.json", rb'"label_n"', b", ".join(b'"label_n%d": "str"' % n for n in range(1001)) + b', "x"'),
+        "1003 columns label_",
+    ),
     "a meta of zeros": (with_member("meta.json", b" " * 20_000_000), "meta.json is too large"),
 }  # fmt: skip
 

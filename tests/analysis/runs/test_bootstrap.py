@@ -45,29 +45,3 @@ def test_the_interval_of_a_ratio_of_medians_is_that_of_scipy() -> None:
     found = bootstrap.percentiles(1.0, drawn_b / drawn_a, 0.95)
     assert found.low == pytest.approx(expected.low, rel=0.01)
     assert found.high == pytest.approx(expected.high, rel=0.01)
-
-
-def test_the_share_of_pairs_is_what_counting_them_gives() -> None:
-    rng = np.random.default_rng(3)
-    a, b = rng.integers(0, 6, 40).astype(float), rng.integers(0, 5, 25).astype(float)
-    counted = sum((right < left) + (right == left) / 2 for left in a for right in b) / (40 * 25)
-    assert bootstrap.share_less(a, b) == pytest.approx(counted)
-    assert bootstrap.share_less_interval(a, b, 0.95, 999, rng).value == pytest.approx(counted)
-    assert bootstrap._shares_less(a[None], b[None])[0] == pytest.approx(counted)
-
-
-def test_the_interval_of_many_pairs_is_that_of_the_bootstrap() -> None:
-    rng = np.random.default_rng(4)
-    a, b = rng.normal(0, 1, 700), rng.normal(-0.4, 1.5, 80)
-    expected = stats.bootstrap((a, b), bootstrap._shares_less, vectorized=True, n_resamples=4000, batch=500,
-                               method="percentile", random_state=rng).confidence_interval  # fmt: skip
-    found = bootstrap.share_less_interval(a, b, 0.95, 4000, rng)
-    assert found.low == pytest.approx(expected.low, abs=0.006)
-    assert found.high == pytest.approx(expected.high, abs=0.006)
-
-
-def test_too_few_numbers_have_no_interval() -> None:
-    rng = np.random.default_rng(4)
-    found = bootstrap.share_less_interval(np.arange(4.0), np.arange(50.0), 0.95, 99, rng)
-    assert np.isnan([found.low, found.high]).all()
-    assert not np.isnan(found.value)

@@ -18,6 +18,7 @@ def test_every_cell_comes_back_with_its_bits_and_its_dtype() -> None:
             "whole_or_na": pd.array([2**53 + 1, None, -(2**63), 2**63 - 1], dtype="Int64"),
             "real": [0.1, np.inf, -0.0, 5e-324],
             "real_or_na": pd.array([0.1, None, 1e-310, 5e300], dtype="Float64"),
+            "zeros": [0.0, -0.0, 0.0, 0.0],
             "text": pd.Series(['ä,"b"', "", "NA", "nan"], dtype="str"),
             "one_of": pd.Categorical.from_codes([0, -1, 1, 0], categories=texts),
             "at": pd.to_datetime(
@@ -26,9 +27,10 @@ def test_every_cell_comes_back_with_its_bits_and_its_dtype() -> None:
             "object": pd.Series([None, {"a": 2**64 - 1}, [1, 2.5, None], {}], dtype="object"),
         }
     )
-    stream = io.StringIO()
+    stream = io.BytesIO()
     cells.write(frame, stream)
-    stream.seek(0)
-    back = cells.read(stream, frame.iloc[:0], len(frame), cells.Allowance(1000))
+    text = io.StringIO(stream.getvalue().decode(), newline="")
+    back = cells.read(text, frame.iloc[:0], len(frame), cells.Allowance(1000), never_na={"text"})
     pd.testing.assert_frame_equal(back, frame, check_exact=True)
     assert np.signbit(back["real"][2])
+    assert np.signbit(back["zeros"]).tolist() == [False, True, False, False]

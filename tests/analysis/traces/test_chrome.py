@@ -11,8 +11,10 @@ import pytest
 
 import judicia_notebook as jn
 from judicia_notebook.analysis.traces import chrome
+from judicia_notebook.notebook.live.activity import calls_waiting
 from judicia_notebook.records.recorder import Recorder
 from tests.support.recorded import AddCall
+from tests.support.waiting import PATIENCE, until
 
 REQUIRED = {
     "X": {"name", "cat", "ts", "dur", "pid", "tid", "args"},
@@ -137,8 +139,10 @@ def test_denials_log_lines_and_changes_of_policy_are_instants(
 
 def test_waiting_in_the_queue_is_told_apart_from_the_call(rt: jn.Runtime, tmp_path: Path) -> None:
     specimen = rt.load("example:specimen")
-    handles = [specimen.submit("spin", {"ms": 20}) for _ in range(3)]
-    assert [handle.result(30) for handle in handles]
+    first, *others = (specimen.submit(*call) for call in (("sleep", {"ms": 60_000}), ("echo", 1), ("echo", 2)))
+    until(lambda: calls_waiting(specimen) == 2)  # nobody who was late to submit finds a free instance
+    first.cancel()
+    assert [handle.result(PATIENCE) for handle in others] == [1, 2]
     reader = read(rt.export_trace(tmp_path / "x.json"))
     waited = rt.calls.set_index("call_id")["queue_ms"]
     ends = {one["id"]: one["ts"] for one in reader.of("e", "queue")}

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from judicia_notebook.analysis import style
+from judicia_notebook.records import labels
 from judicia_notebook.text import did_you_mean
 from judicia_notebook.units import format_count
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 By = str | Sequence[str] | None
 NAME_WIDTH = 39
-_LABELS_READ = 1000  # for the names in a message
 Draw = TypeVar("Draw", bound=Callable[..., Any])
 
 
@@ -51,7 +51,7 @@ class Series(NamedTuple):
 
 
 def names_columns(draw: Draw) -> Draw:
-    """Decorate a figure's function: where the frame lacks a column, the error names the column."""
+    """Decorate a function of frames: where the frame lacks a column, the error names the column."""
 
     @functools.wraps(draw)
     def drawing(*frames: Any, **options: Any) -> Any:
@@ -63,10 +63,23 @@ def names_columns(draw: Draw) -> Draw:
                 name in argument for argument in (*frames, *options.values()) if hasattr(argument, "columns")
             ):
                 raise
-            wanted = f"{draw.__name__} is drawn from the column {name!r}, which the frame does not have"
+            wanted = f"{draw.__name__} uses the column {name!r}, which the frame does not have"
             raise ValueError(f"{wanted}; a runtime's {', '.join(_frames_of(draw))} have it") from None
 
     return cast("Draw", drawing)
+
+
+def figure_of_frames(draw: Draw) -> Draw:
+    """Decorate a function that draws frames: as `names_columns`, and TeX sets none of its texts."""
+
+    @functools.wraps(draw)
+    def drawing(*frames: Any, **options: Any) -> Any:
+        from judicia_notebook.analysis.portable import without_tex
+
+        with without_tex():
+            return draw(*frames, **options)
+
+    return names_columns(cast("Draw", drawing))
 
 
 def _frames_of(draw: Callable[..., Any]) -> list[str]:
@@ -109,6 +122,34 @@ def split(
     return found
 
 
+METERED = frozenset({"metering", "param_metering"})
+"""The columns that say what the code of a call metered."""
+
+
+def meterings(frame: pd.DataFrame) -> list[str]:
+    """What the calls of a frame metered, but for monitored ones; nothing where it does not say."""
+    if "monitored" in frame and "metering" in frame:
+        frame = frame[frame["monitored"].isna()]
+    return sorted(map(str, frame["metering"].dropna().unique())) if "metering" in frame else []
+
+
+def refuse_mixed(frame: pd.DataFrame, by: By) -> None:
+    """Refuse calls of several meterings in one figure of what calls cost, unless `by` tells them apart.
+
+    Metering takes time, and of some code more than of other: such times are not of one kind.
+
+    Raises
+    ------
+    ValueError
+    """
+    found, named = meterings(frame), {by} if isinstance(by, str) else set(by or ())
+    if len(found) > 1 and not named & METERED:
+        raise ValueError(
+            f"these calls were metered in several ways ({', '.join(found)}), so their costs are not of one kind; "
+            f"by='metering' tells them apart, calls[calls['metering'] == {found[0]!r}] has some of them"
+        )
+
+
 def _codes(frame: pd.DataFrame, by: By, most: int, join: str) -> tuple[Array, list[str]]:
     """A number for each row, and the names these numbers stand for."""
     if by is not None:
@@ -119,7 +160,7 @@ def _codes(frame: pd.DataFrame, by: By, most: int, join: str) -> tuple[Array, li
         return functions
     import pandas as pd
 
-    parts = [pd.Categorical.from_codes(functions[0], functions[1]), frame["label"]]
+    parts = [pd.Categorical.from_codes(functions[0], functions[1]), frame["label"].astype("category")]
     labelled = _combined(parts, lambda names: " · ".join(name for name in names if name))
     return labelled if len(labelled[1]) <= most + 1 else functions
 
@@ -164,54 +205,18 @@ def _texts_of(code: int, texts: list[list[str]]) -> list[str]:
 
 
 def column(frame: pd.DataFrame, name: str) -> pd.Series[Any]:
-    """A column of the frame, or the values that a label's key has: of ``variant=A, size=3`` those of ``size``.
+    """A column of the frame, or that of a label: ``size`` is also ``label_size``.
 
     Raises
     ------
     ValueError
         There is neither a column nor a key of this name.
     """
-    import pandas as pd
-
-    if name in frame:
-        return frame[name]
-    if "label" in frame:
-        label = frame["label"].astype("category")
-        read = [labels(text).get(name) for text in label.cat.categories]
-        if any(value is not None for value in read):
-            values = pd.array([*read, None], dtype="str")
-            return pd.Series(values.take(label.cat.codes.to_numpy()), index=frame.index)
-    known = [*map(str, frame.columns), *_label_keys(frame)]
+    for there in (name, labels.PREFIX + name):
+        if there in frame:
+            return frame[there]
+    known = [str(there).removeprefix(labels.PREFIX) for there in frame.columns]
     raise ValueError(f"there is no column and no label {name!r}.{did_you_mean(str(name), known)}")
-
-
-def _label_keys(frame: pd.DataFrame) -> set[str]:
-    written = frame["label"].astype("category").cat.categories if "label" in frame else []
-    return {key for text in written[:_LABELS_READ] for key in labels(text)}
-
-
-def labels(text: str) -> dict[str, str]:
-    """The labels of a row, as `jn.label` wrote them, by key.
-
-    Examples
-    --------
-    >>> labels("variant=A, size=3")
-    {'variant': 'A', 'size': '3'}
-    """
-    parts = (part.partition("=") for part in str(text).split(", "))
-    return {name: value for name, equals, value in parts if equals}
-
-
-def good(calls: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """The calls that ended ok, and the others in words: how many of each kind."""
-    ended_well = (calls["outcome"] == "ok").to_numpy(bool, na_value=False)
-    return calls[ended_well], failures(calls["outcome"][~ended_well])
-
-
-def failures(outcomes: pd.Series[Any]) -> str:
-    """How many there are of each kind, in words: ``12 quota_cpu, 3 trap``."""
-    kinds = [f"{format_count(number)} {outcome}" for outcome, number in outcomes.value_counts().items() if number]
-    return ", ".join(kinds[:4]) + (f", {len(kinds) - 4} more kinds" if len(kinds) > 4 else "")
 
 
 def plural(number: int, what: str) -> str:

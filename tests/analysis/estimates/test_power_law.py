@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from judicia_notebook.analysis.figures.power_law import fit, students_t
+from judicia_notebook.analysis.estimates.power_law import fit
 
 X = np.geomspace(10, 1e6, 12)
 
@@ -61,8 +61,3 @@ def test_more_scatter_makes_the_interval_wider() -> None:
 )
 def test_where_no_exponent_can_be_told_there_is_none(x: np.ndarray, y: np.ndarray) -> None:
     assert fit(x, y) is None
-
-
-def test_students_t_is_that_of_the_tables() -> None:
-    table = {1: 12.706, 2: 4.303, 5: 2.571, 10: 2.228, 11: 2.201, 15: 2.131, 20: 2.086, 60: 2.000, 1000: 1.962}
-    assert {free: round(students_t(free), 3) for free in table} == table
