@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from judicia_notebook.analysis.traces.story import Trace
     from judicia_notebook.policy.quotas import Quota
     from judicia_notebook.runtime.callee import Callee, Recorded
+    from judicia_notebook.runtime.request import Request
 
 CAPTURED_BYTES = 200
 MOST_CAPTURED_BYTES = 64 << 10
@@ -27,20 +28,19 @@ MOST_CAPTURED_BYTES = 64 << 10
 
 def trace(
     plugin: Callee,
-    function: str | None = None,
-    payload: Any = None,
+    request: Request | None = None,
     *,
     call_id: int | None = None,
     quota: Quota | Mapping[str, Any] | None = None,
     limit: int | str = CAPTURED_BYTES,
 ) -> Trace:
     """Carry out `Plugin.trace`, whose docstring says more."""
-    if function is None:
+    if request is None:
         return _story(plugin, call_id, f"{plugin.name} has not been called yet.")
     with capture_payloads(plugin, limit):
-        outcome = plugin.attempt(function, payload, quota=quota)
+        outcome = request.attempt(plugin, quota)
     if outcome.record is None:
-        raise outcome.error or JudiciaError(f"{plugin.name}.{function} left no record.")
+        raise outcome.error or JudiciaError(f"{plugin.name}.{request.function} left no record.")
     return _story(plugin, outcome.record.call_id, "")
 
 

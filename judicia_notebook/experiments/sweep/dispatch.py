@@ -32,8 +32,10 @@ MOST_UNITS = 256
 STOP_SECONDS = 10.0
 LOOK_SECONDS = 5.0
 WORKER_KILLERS = ("KilledWorker",)
+_WORKER_LOST = "WorkerLost: it took the worker that measured it down, alone and again"
+"""Without Dask's own text, which names machines."""
 
-Take = Callable[[str, Iterable[Row]], None]
+Take = Callable[[str, Iterable[Row], Mapping[str, bytes]], None]
 
 
 class Here(Executor):
@@ -57,7 +59,8 @@ class Dispatch:
     workers : callable
         How many batches the executor can run at once; asked again now and then, since a cluster may grow.
     take : callable
-        Called with the worker's name and the rows it has measured, on the thread of `run`.
+        Called with the worker's name, the rows it has measured, and the columns of what was counted in them, on the
+        thread of `run`.
     """
 
     def __init__(
@@ -140,7 +143,7 @@ class Dispatch:
         except Exception as error:
             if type(error).__name__ not in WORKER_KILLERS:
                 raise
-            self._was_lost(batch, str(error))
+            self._was_lost(batch)
             return
         if isinstance(result, Missing):
             # Send all bytes that any worker lacked: otherwise a batch could go to and fro between two workers.
@@ -157,9 +160,9 @@ class Dispatch:
         by_cell = {row.cell: row for row in reversed(result.rows) if row.cell not in self._known}
         self._known.update(by_cell)
         if by_cell:
-            self._take(result.worker, by_cell.values())
+            self._take(result.worker, by_cell.values(), result.columns)
 
-    def _was_lost(self, batch: Batch, text: str) -> None:
+    def _was_lost(self, batch: Batch) -> None:
         if len(batch.units) > 1:
             self._alone.extend(batch.units)
             return
@@ -167,8 +170,9 @@ class Dispatch:
         for cell in batch.units[0]:
             variant = self._plan.variants[cell.configuration.variant]
             record = laboratory.without_a_call(
-                laboratory.LOST, f"WorkerLost: {text}", variant.name, variant.digest, self._plan.function, variant.abi
-            )
+                laboratory.LOST, _WORKER_LOST, variant.name, variant.digest, self._plan.function, variant.abi,
+                variant.metering, self._plan.monitored,
+            )  # fmt: skip
             rows.append(Row(cell.number, msgspec.json.encode(record)))
         self._hand_on(Measured("", tuple(rows), 0.0))
 

@@ -10,29 +10,30 @@ import hashlib
 import os
 import random
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
+from operator import attrgetter
 from typing import Any
 
 import msgspec
 
-from judicia_notebook.engine import capi, wire
-from judicia_notebook.errors import NoSuchFunction
+from judicia_notebook.engine import capi
+from judicia_notebook.engine.compiler import describe
+from judicia_notebook.engine.settings import FULL, SETTINGS, EngineSettings
+from judicia_notebook.engine.startup import usual_settings
+from judicia_notebook.errors import PolicyError
+from judicia_notebook.experiments.sweep.description import Description, digest_of
+from judicia_notebook.experiments.sweep.requests import NamedRequest
 from judicia_notebook.policy.grants import parse_grants
-from judicia_notebook.policy.quotas import KINDS, Quota, check_within, make_quota
-from judicia_notebook.runtime.exports import callable_functions
+from judicia_notebook.policy.quotas import KINDS, Quota, check_countable, check_within, make_quota
 from judicia_notebook.runtime.linking import Code
 from judicia_notebook.runtime.plugin import Plugin
 from judicia_notebook.runtime.runtime import default_ceiling
 from judicia_notebook.runtime.source import Read, read_source
-from judicia_notebook.text import did_you_mean
 from judicia_notebook.wasm.manifest import Manifest
 
 AS_LOADED = "as loaded"
 ORDERS = ("random", "grid")
-_LONGEST_TEXT = 64
-_RESERVED = frozenset({"plugin", "payload", "quota", "grants"})
-_SCALARS = (str, int, float, bool, type(None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,13 @@ class Variant:
     quota: dict[str, Any]
     on_denied: str
     abi: str
+    metering: str
+    features: tuple[str, ...] = ()
+
+    @property
+    def settings(self) -> EngineSettings:
+        """Those of the engine that it is compiled for."""
+        return SETTINGS[self.metering].with_features(self.features)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +90,14 @@ class Grid:
     params : tuple of dict
         For each configuration its ``param_*`` columns.
     contents : dict
-        Digest to bytes, of modules and encoded payloads; a payload of None is no bytes.
+        Digest to bytes, of modules and packed requests.
     identity : dict
         The parts that two grids must share to be the same.
+    description : Description
+        What the file says of it to its readers.
     """
 
+    kind: str
     function: str
     variants: tuple[Variant, ...]
     configurations: tuple[Configuration, ...]
@@ -98,6 +109,7 @@ class Grid:
     order: str
     seed: int
     identity: dict[str, Any]
+    description: Description
 
     @property
     def size(self) -> int:
@@ -128,17 +140,18 @@ class _Level:
 
 def make_grid(
     plugins: Any,
-    function: str,
-    payloads: Any,
+    requests: Sequence[NamedRequest],
     *,
     quotas: Any,
     grants: Any,
+    metering: Any,
     repeats: int,
     warmup: int,
     order: str,
     seed: int,
     instances: Any,
     database: str | None,
+    monitors: Sequence[str] = (),
 ) -> Grid:
     """The grid of a sweep.
 
@@ -151,8 +164,8 @@ def make_grid(
     _check_counts(repeats, warmup, order, instances)
     contents: dict[str, bytes] = {}
     axes = (
-        _plugin_levels(plugins, function, contents),
-        _payload_levels(payloads, contents),
+        _metered(_plugin_levels(plugins, requests, contents), metering),
+        _request_levels(requests, contents),
         _quota_levels(quotas),
         _grant_levels(grants),
     )
@@ -162,24 +175,46 @@ def make_grid(
         for number, (plugin, payload, quota, grant) in enumerate(points)
     )
     variants = tuple(level.value for level in axes[0])
+    _check_fuel(variants, configurations)
+    kind, function = requests[0].request.kind, requests[0].request.function
     identity = {
-        "plugins": _digest([_described(variant) for variant in variants]),
+        "plugins": digest_of([_described(variant) for variant in variants]),
         "function": function,
-        "payloads": _digest([(level.value, list(level.columns.values())) for level in axes[1]]),
-        "quotas": _digest([level.value for level in axes[2]]),
-        "grants": _digest([level.value for level in axes[3]]),
+        "kind": kind,
+        "payloads": digest_of([(level.value, list(level.columns.values())) for level in axes[1]]),
+        "quotas": digest_of([level.value for level in axes[2]]),
+        "grants": digest_of([level.value for level in axes[3]]),
         "repeats": repeats,
         "warmup": warmup,
         "order": order,
         "seed": seed,
         "instances": instances,
-        "database": None if database is None else _digest(database),
+        "database": None if database is None else digest_of(database),
+        "monitors": ", ".join(monitors),
         "wasmtime": capi.VERSION,
+        "engines": {settings.name: describe(settings) for settings in _engines(variants)},
     }
     return Grid(
-        function, variants, configurations, tuple(_params(point) for point in points), contents, repeats, warmup,
-        instances, order, seed, identity,
+        kind, function, variants, configurations, tuple(_params(point) for point in points), contents, repeats, warmup,
+        instances, order, seed, identity, _description(axes, variants),
     )  # fmt: skip
+
+
+def _description(axes: Sequence[Sequence[_Level]], variants: Sequence[Variant]) -> Description:
+    """Names and values of the axes, in the form that a file has: what is read there is the same."""
+    _, payloads, quotas, grants = axes[:4]
+    told = {
+        "plugins": [
+            {name: getattr(variant, name)
+             for name in ("label", "name", "digest", "abi", "metering", "features", "granted", "quota", "on_denied")}
+            | {"manifest": digest_of(variant.manifest), "config": digest_of(variant.config)}
+            for variant in variants
+        ],
+        "axes": [[level.columns for level in axis] for axis in axes],
+        "values": {name: [level.value for level in axis]
+                   for name, axis in (("payloads", payloads), ("quotas", quotas), ("grants", grants))},
+    }  # fmt: skip
+    return msgspec.json.decode(msgspec.json.encode(told), type=Description)
 
 
 def _check_counts(repeats: Any, warmup: Any, order: str, instances: Any) -> None:
@@ -196,25 +231,28 @@ def _params(point: tuple[_Level, ...]) -> dict[str, Any]:
     return {f"param_{name}": value for level in point for name, value in level.columns.items()}
 
 
-def _digest(value: Any) -> str:
-    return hashlib.sha256(msgspec.json.encode(value, order="sorted")).hexdigest()
-
-
 def _described(variant: Variant) -> dict[str, Any]:
-    return {name: getattr(variant, name) for name in Variant.__slots__}
+    """What makes two variants the same; full metering and no features are not named, as in files of before these."""
+    usual = {"metering": FULL.metering, "features": FULL.features}
+    told = {name: getattr(variant, name) for name in Variant.__slots__}
+    return {name: value for name, value in told.items() if name not in usual or value != usual[name]}
+
+
+def _engines(variants: Iterable[Variant]) -> list[EngineSettings]:
+    return sorted({variant.settings for variant in variants}, key=attrgetter("name"))
 
 
 # Plugins --------------------------------------------------------------------------------------------------------
 
 
-def _plugin_levels(plugins: Any, function: str, contents: dict[str, bytes]) -> list[_Level]:
+def _plugin_levels(plugins: Any, requests: Sequence[NamedRequest], contents: dict[str, bytes]) -> list[_Level]:
     if isinstance(plugins, Mapping):
         named = [(str(label), source) for label, source in plugins.items()]
     elif isinstance(plugins, str | bytes | os.PathLike | Plugin):
         named = [("", plugins)]
     else:
         named = [("", source) for source in plugins]
-    variants = [_variant(label, source, function, contents) for label, source in named]
+    variants = [_variant(label, source, requests, contents) for label, source in named]
     if not variants:
         raise ValueError("there are no plugins to sweep over")
     labels = [variant.label for variant in variants]
@@ -223,73 +261,74 @@ def _plugin_levels(plugins: Any, function: str, contents: dict[str, bytes]) -> l
     return [_Level(variant, {"plugin": variant.label}) for variant in variants]
 
 
-def _variant(label: str, source: Any, function: str, contents: dict[str, bytes]) -> Variant:
+def _variant(label: str, source: Any, requests: Sequence[NamedRequest], contents: dict[str, bytes]) -> Variant:
     if isinstance(source, Plugin):
         code, policy = source._code, source.policy.snapshot()
         contents[code.digest] = code.wasm
-        _check_function(source.name, code, function)
+        _check_requests(source.name, code, requests)
+        if code.offers.are_local(code.module.imports):
+            raise PolicyError(
+                f"{source.name} was loaded with imports= of this process: Python functions, globals or memories. "
+                "A sweep loads it anew, where those are not."
+            )
         return Variant(
             label or source.name, source.name, code.digest, code.manifest, dict(source.config), policy.granted,
-            policy.quota.given(), policy.on_denied, code.abi,
+            policy.quota.given(), policy.on_denied, code.abi, source.metering, source.features,
         )  # fmt: skip
     found = read_source(source)
     contents[found.digest] = found.wasm
     name = found.manifest.name
-    _check_function(name, found, function)
-    return Variant(label or name, name, found.digest, found.manifest, {}, (), {}, "error", found.abi)
+    _check_requests(name, found, requests)
+    return Variant(
+        label or name, name, found.digest, found.manifest, {}, (), {}, "error", found.abi, usual_settings().metering
+    )
 
 
-def _check_function(name: str, code: Code | Read, function: str) -> None:
-    known = callable_functions(code.module, code.abi)
-    if function not in known:
-        raise NoSuchFunction(f"{name} has no function {function!r} to call with JSON.{did_you_mean(function, known)}")
+def _check_requests(name: str, code: Code | Read, requests: Sequence[NamedRequest]) -> None:
+    for _, request, _ in requests:
+        request.check(name, code.module, code.abi)
 
 
-# Payloads -------------------------------------------------------------------------------------------------------
-
-
-def _payload_levels(payloads: Any, contents: dict[str, bytes]) -> list[_Level]:
-    if isinstance(payloads, str | bytes) or not isinstance(payloads, Iterable):
-        raise TypeError(f"payloads is a list of payloads, or names and payloads; not {type(payloads).__name__}")
-    if hasattr(payloads, "to_dict") and hasattr(payloads, "columns"):  # a frame would give the names of its columns
-        raise TypeError('payloads is a list of payloads; .to_dict("records") makes a list of a DataFrame\'s rows')
-    named = list(payloads.items()) if isinstance(payloads, Mapping) else [(None, payload) for payload in payloads]
-    if not named:
-        raise ValueError("there are no payloads to sweep over")
-    plain: list[tuple[Any, Any, str]] = []
-    for number, (name, payload) in enumerate(named):
-        data = b"" if payload is None else wire.encode(payload, f"payloads[{number if name is None else repr(name)}]")
-        digest = hashlib.sha256(data).hexdigest()
-        contents[digest] = data
-        value = wire.reread(data) if data else None
-        plain.append((_payload_name(name, value, number), value, digest))
-    fields = _shared_fields([value for _, value, _ in plain])
+def _metered(plugins: list[_Level], metering: Any) -> list[_Level]:
+    """Each of the plugins with each of the meterings; without any, with its own."""
+    if metering is None:
+        return plugins
+    wanted = [metering] if isinstance(metering, str) else list(metering)
+    if not wanted:
+        raise ValueError("metering is empty; leave it out for the plugin's own metering")
+    for name in wanted:
+        if name not in SETTINGS:
+            raise ValueError(f"metering is {', '.join(map(repr, SETTINGS))} or some of them, not {name!r}")
+    _unique("metering", [(name, None) for name in wanted])
     return [
-        _Level(digest, {"payload": name, **{column: value[field] for column, field in fields.items()}})
-        for name, value, digest in plain
+        _Level(replace(level.value, metering=name), {**level.columns, "metering": name})
+        for level, name in product(plugins, wanted)
     ]
 
 
-def _payload_name(name: Any, value: Any, number: int) -> Any:
-    """A payload's name in the frame: its own name, its JSON where that is short, otherwise its place in the list."""
-    name = name.item() if callable(getattr(name, "item", None)) else name  # a scalar of NumPy's
-    for text in (name, value):
-        if text is not None and _is_short(text):
-            return text
-    return number if name is None else str(name)
+def _check_fuel(variants: Sequence[Variant], configurations: Iterable[Configuration]) -> None:
+    """Refuse limits of fuel for code that counts none, before the first call.
+
+    Raises
+    ------
+    PolicyError
+    """
+    for configuration in configurations:
+        variant = variants[configuration.variant]
+        check_countable(variant.settings, Quota(**(variant.quota | configuration.quota)))
 
 
-def _is_short(value: Any) -> bool:
-    return isinstance(value, _SCALARS) and (not isinstance(value, str) or len(value) <= _LONGEST_TEXT)
+# Requests -------------------------------------------------------------------------------------------------------
 
 
-def _shared_fields(values: Sequence[Any]) -> dict[str, str]:
-    """Column to field, of the fields that every payload has and that say something short in each."""
-    if not all(isinstance(value, dict) for value in values):
-        return {}
-    shared = [field for field in values[0] if all(field in value and _is_short(value[field]) for value in values)]
-    short = [field for field in shared if len(field) <= _LONGEST_TEXT]
-    return {f"payload_{field}" if field in _RESERVED else field: field for field in short}
+def _request_levels(requests: Sequence[NamedRequest], contents: dict[str, bytes]) -> list[_Level]:
+    levels = []
+    for name, request, columns in requests:
+        data = request.pack()
+        digest = hashlib.sha256(data).hexdigest()
+        contents[digest] = data
+        levels.append(_Level(digest, {"payload": name, **columns}))
+    return levels
 
 
 # Quotas and grants ----------------------------------------------------------------------------------------------

@@ -6,17 +6,20 @@ import contextlib
 import multiprocessing
 import os
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from judicia_notebook.errors import JudiciaError, PolicyError
+from judicia_notebook.experiments.monitors import read_what
 from judicia_notebook.experiments.sweep import contents, laboratory
 from judicia_notebook.experiments.sweep.dispatch import Dispatch, Here
 from judicia_notebook.experiments.sweep.grid import Grid, make_grid
 from judicia_notebook.experiments.sweep.journal import Journal
 from judicia_notebook.experiments.sweep.laboratory import Plan, Row
+from judicia_notebook.experiments.sweep.requests import requests
 from judicia_notebook.reporting.interrupts import Interrupted
+from judicia_notebook.reporting.progress import bar
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,6 +37,7 @@ STAYS_THERE = {
     ("send_notifications",): "they would stay in that worker's process, where the user does not see them",
     ("read_files", "write_files"): "its folders are on this machine",
     ("read_shared_memory", "write_shared_memory"): "its regions are in this process",
+    ("imports",): "the Python functions that answer them are in this process",
 }
 """Capabilities of services that make no sense in another process, and why. A plugin that merely could ask for one is
 denied there as it is here."""
@@ -41,11 +45,17 @@ denied there as it is here."""
 
 def sweep(
     plugins: Any,
-    function: str,
-    payloads: Any,
+    function: str | None = None,
+    payloads: Any = None,
     *,
+    data: Any = None,
+    numbers: Any = None,
+    args: Any = None,
+    stdin: Any = b"",
     quotas: Any = None,
     grants: Any = None,
+    metering: Any = None,
+    monitors: str | Iterable[str] | None = None,
     repeats: int = 10,
     warmup: int = 3,
     order: str = "random",
@@ -56,7 +66,7 @@ def sweep(
     path: str | os.PathLike[str] | None = None,
     progress: bool = True,
 ) -> pd.DataFrame:
-    """Measure a function over a grid: every plugin with every payload, every quota and every set of grants.
+    """Measure a call over a grid: every plugin with every payload, every quota and every set of grants.
 
     Every cell is measured in a runtime of the sweep's own, so loaded plugins and their records stay as they are. A call
     that fails is a row like any other: see ``outcome`` and ``error``.
@@ -65,13 +75,29 @@ def sweep(
     ----------
     plugins : source, Plugin, list of these, or dict of names and these
         A source is what `Runtime.load` takes. A `Plugin` comes with its grants, quotas and config.
-    function : str
-    payloads : list, or dict of names and payloads
-        As for `Plugin.call`.
+    function : str, optional
+        None for a WASI command.
+    payloads : list, or dict of names and payloads, optional
+        As for `Plugin.call`; or one of the following instead, each a list or a dict, too. With none of them the
+        function gets no payload.
+    data : list of bytes
+        As for `Plugin.call_bytes`.
+    numbers : list of lists of numbers
+        The arguments of a numeric export; a number alone is one argument.
+    args : list of lists of str
+        The arguments of a WASI command.
+    stdin : bytes, str, list of these, or dict of names and these
+        The standard input of a WASI command: each with every one of `args`.
     quotas : Quota or dict, list of these, or dict of names and these, optional
         The limits that each changes; the others are the plugin's own.
     grants : list of lists of grants, or dict of names and these, optional
         The grants of each, instead of the plugin's own. In a list, a text is one alternative.
+    metering : "full", "epochs", "none" or a list of these, optional
+        What the code counts; several are an axis, ``param_metering``. By default a plugin's own. "none" is the speed of
+        bare Wasmtime, in child processes: for plugins that import log and clock alone.
+    monitors : str or iterable of str, optional
+        What to count in each cell, as `what` of `Plugin.monitor`. Each cell has an instance of its own, there is no
+        warm-up, and its row says ``monitored``: its times are those of code with counters.
     repeats : int
         Cells for each configuration.
     warmup : int
@@ -98,16 +124,20 @@ def sweep(
     -------
     DataFrame
         One row a cell in the order of the grid: ``cell``, ``repeat``, what was varied as ``param_plugin``,
-        ``param_payload``, ``param_quota``, ``param_grants`` and one ``param_*`` for each field that all payloads have
-        and each kind of quota that is named; ``worker``; and the columns of `Runtime.calls`. An outcome of
-        ``not_begun`` had no call (the plugin did not initialize), one of ``worker_lost`` took its worker down.
+        ``param_payload``, ``param_quota``, ``param_grants``, ``param_metering`` where that is given, and one
+        ``param_*`` for each field that all payloads have (of numbers ``param_number_1`` and so on, of commands
+        ``param_args`` and ``param_stdin``) and each kind of quota that is named; ``worker``; and the columns of
+        `Runtime.calls`. An outcome of ``not_begun`` had no call (the plugin did not initialize), one of
+        ``worker_lost`` took its worker down.
+        With `monitors` its ``counts`` has a frame for each of them, such as ``frame.counts["coverage"]``: a row of it
+        is one of `Plugin.monitor` with ``cell``, ``repeat`` and the ``param_*`` columns of its cell before it.
 
     Raises
     ------
     KeyboardInterrupt
         On Ctrl-C. The finished cells are in the file, and as a frame in the exception's ``frame``.
     ValueError, TypeError
-        A wrong grid.
+        A wrong grid; no such monitor; monitors with kept instances or `metering`.
     JudiciaError
         A plugin that cannot be loaded, a bad grant or quota, a grant that makes no sense in another process, a file
         of another sweep, or an executor that lost its workers (with the finished cells in its ``frame``).
@@ -119,15 +149,17 @@ def sweep(
     >>> len(frame), set(frame["outcome"])
     (4, {'ok'})
     """
+    what = _monitors(monitors, metering, instances)
+    calls = requests(function, payloads, data, numbers, args, stdin)
     grid = make_grid(
-        plugins, function, payloads, quotas=quotas, grants=grants, repeats=repeats, warmup=warmup, order=order,
-        seed=seed, instances=instances, database=database,
+        plugins, calls, quotas=quotas, grants=grants, metering=metering, repeats=repeats, warmup=warmup, order=order,
+        seed=seed, instances=instances, database=database, monitors=what,
     )  # fmt: skip
     place = _place(executor)
     if place.elsewhere:
         _check_services(grid, database)
-    plan = Plan(secrets.token_hex(8), function, grid.variants, instances, warmup, database)
-    with Journal(path, grid.identity, grid.size) as journal:
+    plan = Plan(secrets.token_hex(8), grid.kind, grid.function, grid.variants, instances, warmup, database, what)
+    with Journal(path, grid) as journal:
         try:
             _measure(grid, plan, journal, place, progress=progress)
         except KeyboardInterrupt as error:
@@ -138,9 +170,31 @@ def sweep(
             _keep(error, grid, journal)
             error.add_note(_progress(grid, journal, path))
             raise
+    return _frame(grid, journal)
+
+
+def _monitors(monitors: str | Iterable[str] | None, metering: Any, instances: Any) -> tuple[str, ...]:
+    """The monitors that are asked for; none by default.
+
+    Raises
+    ------
+    ValueError, TypeError
+    """
+    if monitors is None:
+        return ()
+    what = read_what(monitors)
+    if metering is not None:
+        raise ValueError("metering= is an axis of times, and monitors= counts: make it two sweeps")
+    if instances != "fresh":
+        raise ValueError(f"a monitored cell has an instance of its own: instances={instances!r} is for times")
+    return what
+
+
+def _frame(grid: Grid, journal: Journal) -> pd.DataFrame:
     from judicia_notebook.experiments.sweep.table import frame
 
-    return frame(grid, journal.entries)
+    columns = journal.columns if grid.identity["monitors"] else None
+    return frame(grid.params.__getitem__, grid.repeats, grid.size, journal.head, journal.entries, columns)
 
 
 def _measure(grid: Grid, plan: Plan, journal: Journal, place: Place, *, progress: bool) -> None:
@@ -151,11 +205,14 @@ def _measure(grid: Grid, plan: Plan, journal: Journal, place: Place, *, progress
     done = sum(cell.number in journal.entries for unit in grid.units() for cell in unit)
     try:
         laboratory.prepare(plan, grid.contents)
-        with place.delivered(plan.key, grid.contents), _bar(grid, done, shown=progress) as tell:
+        with (
+            place.delivered(plan.key, grid.contents),
+            bar(grid.function, "cell", grid.size, done, shown=progress) as tell,
+        ):
 
-            def take(worker: str, rows: Iterable[Row]) -> None:
+            def take(worker: str, rows: Iterable[Row], columns: Mapping[str, bytes]) -> None:
                 new = [row for row in rows if row.cell not in journal.entries]
-                journal.add(worker, new)
+                journal.add(worker, new, columns)
                 tell(len(new))
 
             Dispatch(place.executor, plan, units, grid.contents, place.workers, take).run()
@@ -165,27 +222,13 @@ def _measure(grid: Grid, plan: Plan, journal: Journal, place: Place, *, progress
 
 def _keep(error: BaseException, grid: Grid, journal: Journal) -> None:
     """Put the finished cells into the exception."""
-    from judicia_notebook.experiments.sweep.table import frame
-
-    error.frame = frame(grid, journal.entries)  # type: ignore[attr-defined]
+    error.frame = _frame(grid, journal)  # type: ignore[attr-defined]
 
 
 def _progress(grid: Grid, journal: Journal, path: Any) -> str:
     """The finished cells in words, and how to go on."""
     where = "are in its frame" if path is None else f"are in {os.fspath(path)}; the same sweep goes on from there"
     return f"{len(journal.entries)} of {grid.size} cells are done and {where}."
-
-
-@contextlib.contextmanager
-def _bar(grid: Grid, done: int, *, shown: bool) -> Iterator[Callable[[int], object]]:
-    """A progress bar, as a widget in a notebook; it is called with the number of finished cells."""
-    if not shown:
-        yield lambda _: None
-        return
-    from tqdm.auto import tqdm
-
-    with tqdm(total=grid.size, initial=done, desc=grid.function, unit="cell") as bar:
-        yield bar.update
 
 
 # Where it runs --------------------------------------------------------------------------------------------------

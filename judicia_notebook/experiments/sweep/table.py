@@ -6,66 +6,67 @@ The columns of the call are those of `Runtime.calls`, with their dtypes. ``call_
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from judicia_notebook.experiments.sweep.grid import Grid
 from judicia_notebook.records import frames
+from judicia_notebook.records.columns import array_of
 from judicia_notebook.text import with_plugin_text
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from judicia_notebook.experiments.sweep.journal import Entry
+    from judicia_notebook.experiments.sweep.journal import Entry, Head
 
 
-def frame(grid: Grid, entries: Mapping[int, Entry]) -> pd.DataFrame:
-    """The finished cells in the order of the grid. ``frame.attrs`` says how many ``cells`` there are in all."""
+def frame(
+    params_of: Callable[[int], Mapping[str, Any]],
+    repeats: int,
+    size: int,
+    head: Head,
+    entries: Mapping[int, Entry],
+    counted: Mapping[str, bytes] | None = None,
+) -> pd.DataFrame:
+    """The finished cells in the order of the grid.
+
+    Parameters
+    ----------
+    params_of : callable
+        Takes the number of a configuration, and gives its ``param_*`` columns.
+    size : int
+        How many cells there are in all: ``frame.attrs["cells"]``.
+    head : Head
+        ``frame.attrs["sweep"]`` has what it says.
+    counted : mapping, optional
+        Of a sweep with monitors: the columns of their frames, by their digests.
+    """
     import pandas as pd
 
     cells = sorted(entries)
-    names = list(dict.fromkeys(name for params in grid.params for name in params))
-    params = [grid.params[cell // grid.repeats] for cell in cells]
+    of_configuration = {number: params_of(number) for number in {cell // repeats for cell in cells}}
+    params = [of_configuration[cell // repeats] for cell in cells]
+    names = list(dict.fromkeys(name for values in params for name in values))
     workers = {name: number for number, name in enumerate(dict.fromkeys(entry.worker for entry in entries.values()))}
     columns: dict[str, Any] = {
         "cell": pd.array(cells, dtype="int64"),
-        "repeat": pd.array([cell % grid.repeats for cell in cells], dtype="int64"),
-        **{name: _param([values.get(name) for values in params]) for name in names},
+        "repeat": pd.array([cell % repeats for cell in cells], dtype="int64"),
+        **{name: array_of([values.get(name) for values in params], mixed="object") for name in names},
         "worker": pd.array([workers[entries[cell].worker] for cell in cells], dtype="int64"),
     }
     calls = [msgspec.json.decode(entries[cell].call) for cell in cells]
     made = pd.DataFrame(columns | frames.of_values(calls))
-    made.attrs["cells"] = grid.size
-    return with_plugin_text(made)
+    made.attrs["cells"] = size
+    said = {"grid": head.grid, "plugins": head.description.plugins, "about": head.about}
+    made.attrs["sweep"] = msgspec.json.decode(msgspec.json.encode(said))  # as it is read from a file
+    with_plugin_text(made)
+    if counted is None:
+        return made
+    from judicia_notebook.experiments.sweep.monitored import CountedCell, SweepCounts, with_counts
 
-
-def _param(values: list[Any]) -> Any:
-    """A column in the dtype of its values, also where some are missing; as objects where that would change a value."""
-    import pandas as pd
-
-    present = [value for value in values if value is not None]
-    dtypes = _DTYPES.get(_kind(present), ("object", "object"))
-    return pd.Series(values, dtype=dtypes[len(present) < len(values)])
-
-
-_DTYPES = {
-    "bool": ("bool", "boolean"), "int64": ("int64", "Int64"), "uint64": ("uint64", "UInt64"),
-    "float": ("float64", "Float64"), "text": ("str", "str"),
-}  # fmt: skip
-"""For each kind the dtype without and with values missing."""
-
-
-def _kind(present: list[Any]) -> str:
-    kinds = set(map(type, present))
-    if kinds == {bool}:
-        return "bool"
-    if kinds == {str}:
-        return "text"
-    if kinds == {int}:
-        low, high = min(present), max(present)
-        return "int64" if low >= -(1 << 63) and high < 1 << 63 else "uint64" if low >= 0 and high < 1 << 64 else ""
-    if kinds and kinds <= {int, float} and all(float(value) == value for value in present):
-        return "float"
-    return ""
+    there = [
+        CountedCell(cell, cell % repeats, values, entries[cell].counts)
+        for cell, values in zip(cells, params, strict=True)
+    ]
+    return with_counts(made, SweepCounts(there, counted))

@@ -12,6 +12,7 @@ import pytest
 
 import judicia_notebook as jn
 from judicia_notebook.experiments.sweep import contents, laboratory
+from tests.experiments.sweep.guests import VERSIONS
 from tests.support.waiting import LONG_PATIENCE, until
 
 SPECIMEN = "example:specimen"
@@ -39,6 +40,14 @@ def test_a_cluster_measures_every_cell_once_with_one_engine_a_worker(client: Any
         assert set(frame["outcome"]) == {"ok"}
         assert frame["run_id"].nunique() <= 2
         assert frame["denied"].sum() == 25
+
+
+def test_a_cluster_counts_what_this_thread_does(client: Any) -> None:
+    grid: dict[str, Any] = {"numbers": [3, 5], "repeats": 4, "monitors": "coverage, functions"}
+    here, away = (sweep(VERSIONS, "walk", executor=executor, **grid) for executor in (None, client))
+    assert away["monitored"].notna().all()
+    for name in ("coverage", "functions"):
+        assert away.counts[name].equals(here.counts[name])
 
 
 def test_modules_and_payloads_go_to_each_worker_once_by_digest(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -258,7 +258,7 @@ def test_the_order_is_the_seeds_and_the_frame_is_the_grids() -> None:
 
 def test_a_bar_counts_the_cells(capsys: pytest.CaptureFixture[str]) -> None:
     jn.sweep(SPECIMEN, "echo", [1, 2], repeats=3)
-    assert "6/6" in capsys.readouterr().err
+    assert "6 of 6 cells" in capsys.readouterr().err
 
 
 # --- its file ---------------------------------------------------------------------------------------------------------
