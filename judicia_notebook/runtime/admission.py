@@ -13,6 +13,8 @@ take the place of text or bytes whose plugin has nothing beyond what this load g
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -21,12 +23,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from judicia_notebook.errors import LoadError, ManifestError, PolicyError
 from judicia_notebook.policy.changes import Snapshot
 from judicia_notebook.policy.grants import parse_grants
-from judicia_notebook.policy.quotas import DEFAULTS, Quota, as_quota, check_within, make_quota, overlay
+from judicia_notebook.policy.quotas import DEFAULTS, Quota, as_quota, check_countable, make_quota, overlay
+from judicia_notebook.runtime.linking import settings_of
 from judicia_notebook.runtime.source import source_label
 from judicia_notebook.text import printable
 from judicia_notebook.wasm.manifest import NAME
 
 if TYPE_CHECKING:
+    from judicia_notebook.engine.settings import EngineSettings
+    from judicia_notebook.policy.bounds import Bounds
     from judicia_notebook.runtime.plugin import Plugin
     from judicia_notebook.runtime.pool import Instances
     from judicia_notebook.runtime.source import Options, Read
@@ -46,6 +51,11 @@ class Request:
     instances: Instances | None
     on_denied: Any
     options: Options
+    settings: EngineSettings
+
+    def granting(self, grants: Iterable[str]) -> Request:
+        """The same load, with these grants too."""
+        return dataclasses.replace(self, grants=tuple(dict.fromkeys((*self.grants, *grants))))
 
     def start(self, manifest: Manifest, ceiling: Quota, source: str) -> Snapshot:
         """The grants and limits that a plugin begins with at its first load.
@@ -55,11 +65,13 @@ class Request:
         ManifestError
         """
         lowered = _lowered_by(manifest, ceiling, source)
+        if not self.settings.fuel:  # a manifest's wish for less fuel is no limit that anybody relies on
+            lowered = overlay(lowered, {"fuel": None})
         return Snapshot(self.grants, overlay(lowered, self.quota.given()), self.on_denied or "error")
 
 
 def check(
-    ceiling: Quota,
+    bounds: Bounds,
     *,
     name: str | None,
     grant: Iterable[str],
@@ -79,10 +91,35 @@ def check(
         raise LoadError(f"a plugin's name is of a-z, 0-9, _ and -, beginning with a letter; {name!r} is not")
     _check_choice("on_denied", on_denied, ("error", "trap"))
     _check_choice("unknown_imports", options.unknown_imports, ("error", "trap"))
+    if config is not None and not isinstance(config, Mapping):
+        raise LoadError(f"config is a mapping of names to values, a JSON object, and not {type(config).__name__}")
+    settings = choose_settings(options, bounds)
     grants = parse_grants([grant] if isinstance(grant, str) else grant)
     wanted = as_quota(quota)
-    check_within(ceiling, wanted)
-    return Request(name, grants, wanted, config, instances, on_denied, options)
+    bounds.check_quota(wanted)
+    check_countable(settings, wanted)
+    return Request(name, grants, wanted, config, instances, on_denied, options, settings)
+
+
+def choose_settings(options: Options, bounds: Bounds) -> EngineSettings:
+    """The settings of the engine that a plugin's code is compiled for.
+
+    Raises
+    ------
+    PolicyError
+        It is no metering of plugins, or it counts no fuel and the runtime has a ceiling of fuel; there is no such
+        feature.
+    PolicyLocked
+        It counts no fuel, and a lock limits it.
+    """
+    metering = options.metering
+    settings = settings_of(metering, options.features or ())
+    bounds.check_settings(settings)
+    if not settings.fuel and isinstance(bounds.ceiling.fuel, int):
+        raise PolicyError(
+            f"metering={metering!r} counts no fuel, and this runtime has a ceiling of it (fuel={bounds.ceiling.fuel})."
+        )
+    return settings
 
 
 def _check_choice(name: str, value: str | None, choices: tuple[str, ...]) -> None:
@@ -117,6 +154,11 @@ def _lowered_by(manifest: Manifest, ceiling: Quota, source: str) -> Quota:
         wishes = make_quota(manifest.quota)
     except PolicyError as error:
         raise ManifestError(error.message, source=source) from None
+    return _lowered(wishes, ceiling)
+
+
+@functools.lru_cache(maxsize=64)
+def _lowered(wishes: Quota, ceiling: Quota) -> Quota:
     lowered: dict[str, Any] = {}
     for kind, most in DEFAULTS.given().items():
         value = getattr(wishes, kind)
@@ -186,11 +228,9 @@ def _has_no_more(plugin: Plugin, request: Request, start: Snapshot) -> bool:
             return False
     if plugin.config and request.config is None:
         return False
-    if plugin.kept_instances != 1 and request.instances is None:
+    if plugin.chosen_instances != 1 and request.instances is None:
         return False
-    return all(
-        option is None or given is not None for option, given in zip(plugin.options, request.options, strict=True)
-    )
+    return all(not option or given is not None for option, given in zip(plugin.options, request.options, strict=True))
 
 
 def _is_more(value: Any, start: Quota, kind: str) -> bool:

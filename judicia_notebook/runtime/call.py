@@ -13,14 +13,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
-from judicia_notebook.context import collected, current_call, label_text
+from judicia_notebook.context import collected, current_call, labels_in_force
 from judicia_notebook.engine import interrupts, safety, wire
 from judicia_notebook.engine.abi import Exchange
+from judicia_notebook.engine.entry import enclosing
 from judicia_notebook.engine.invocation import UNCOUNTED_JSON
-from judicia_notebook.engine.sandbox import Sandbox, enclosing
+from judicia_notebook.engine.sandbox import Sandbox
 from judicia_notebook.engine.traps import FUEL_IS_KNOWN
 from judicia_notebook.errors import (
     AbiViolation,
@@ -35,20 +37,22 @@ from judicia_notebook.errors import (
     ResourceExhausted,
     describe,
 )
+from judicia_notebook.errors.call import STATE_LOST
 from judicia_notebook.host.scope import CallScope
-from judicia_notebook.policy.policy import CappedBudget
+from judicia_notebook.policy.budget import CappedBudget
 from judicia_notebook.records.captures import THE_CALL
 from judicia_notebook.records.record import CallRecord, EndedCall
 from judicia_notebook.reporting.interrupts import interrupted
 from judicia_notebook.runtime import facts
 from judicia_notebook.runtime.exports import REACTOR_INITIALIZE
+from judicia_notebook.runtime.instance import Instance, Making, Observer
 from judicia_notebook.runtime.observation import limits_in_force
-from judicia_notebook.runtime.pool import Instance, Making, Ticket
+from judicia_notebook.runtime.pool import Ticket
 from judicia_notebook.units import format_time
 from judicia_notebook.wasm.json_shape import TooManyValues
 
 if TYPE_CHECKING:
-    from judicia_notebook.engine.memory import MemoryAccount
+    from judicia_notebook.engine.memory import EndedAccount, MemoryAccount
     from judicia_notebook.engine.row_loops import Loop
     from judicia_notebook.policy.policy import FormerPolicy, Policy
     from judicia_notebook.runtime.target import Target
@@ -69,13 +73,15 @@ class Call:
     finish : callable, optional
         ``finish(call, value) -> value``: the work on the value, once the instance is free again.
     size_in : int
-        Bytes of the request, for the row.
+        Bytes of the request, for the limit of a payload and for the row.
     origin : str
         By which way it is made, for the row.
     parent : int
         The call that caused it; 0 for the call of the context, if there is one.
     encode_ns : int
         The time that writing the request took.
+    call_id : int
+        Its number; 0 for the next one.
     """
 
     # Defaults stand on the class: what a call never touches costs it nothing.
@@ -84,9 +90,9 @@ class Call:
     cpu_ns = 0
     fuel = -1
     setup_fuel = setup_refused = 0  # of making the instance
-    queue_ns = setup_ns = encode_ns = decode_ns = inside_ns = host_ns = lock_ns = 0
+    queue_ns = setup_ns = encode_ns = guest_ns = decode_ns = inside_ns = host_ns = lock_ns = 0
     memory_before = memory_peak = -1
-    refused_before = refused_grows = bytes_out = instance_call = 0
+    refused_before = refused_grows = bytes_out = instance_call = instance_number = 0
     started_ns = _queued_ns = 0
     record_position = -1
 
@@ -101,21 +107,24 @@ class Call:
         origin: str = "user",
         parent: int = 0,
         encode_ns: int = 0,
+        call_id: int = 0,
     ) -> None:
         self.target = target
         self.platform = target.platform
         self.body = body
         self.finish = finish
         self.size_in = size_in
-        self.origin = origin
+        is_observed = target.instances.observer is not None and origin != "lifecycle"
+        self.origin = "monitor" if is_observed else origin
         recorder = target.platform.recorder
         subject = target.subject
         self.parent = parent or current_call.get()
         if encode_ns:
             self.encode_ns = encode_ns
         self.scope = CallScope(
-            budget, target.policy, recorder, subject.plugin, subject.function, recorder.next_call_id()
+            budget, target.policy, recorder, subject.plugin, subject.function, call_id or recorder.next_call_id()
         )
+        self.scope.pool = target.instances
 
     # The walk -----------------------------------------------------------------------------------------------
 
@@ -140,7 +149,12 @@ class Call:
         KeyboardInterrupt
             The user pressed Ctrl-C; the record says cancelled.
         """
+        return self.go_through(lambda: self._on_instance(on) if on is not None else self._in_turn(ticket))
+
+    def go_through(self, work: Callable[[], Any]) -> Any:
+        """Do the work of a call and end it: record it, and raise what ended it."""
         safety.check_process()  # before any lock: its owner may not exist in a forked child
+        safety.check_headroom(MAKING_FRAMES)  # without frames half-way, ctypes may raise an error of its own
         scope = self.scope
         outer = enclosing()
         if outer is not None:
@@ -148,41 +162,53 @@ class Call:
         value = None
         on_main = interrupts.enter(scope)
         token = current_call.set(scope.call_id)
-        self.target.activity.running[scope.call_id] = self
+        running = self.target.activity.running
         try:
+            running[scope.call_id] = self
             try:
-                value = self._on_instance(on) if on is not None else self._in_turn(ticket)
+                value = work()
                 if self.finish is not None:
                     value = self.finish(self, value)
             except MemoryError as error:
+                self._secure()
                 self.error = ResourceExhausted(
                     f"This process has no memory left for the call of {scope.where}: {error}."
                 )
             except BaseException as error:
+                self._secure()
                 self.error = error
-                if self.instance is not None:
-                    self.instance.sandbox.expel(scope)
             self._settle()
         finally:
-            self.target.activity.running.pop(scope.call_id, None)
-            if self.target.instances.is_busy_with(scope):
-                self.abandon()  # an exception came between taking the slot and giving it back
-            current_call.reset(token)
-            if on_main:
-                interrupts.leave(scope)
-            scope.release()
+            try:  # another thread may send an exception here, too
+                if self.target.instances.is_busy_with(scope):
+                    self.abandon()  # an exception came between taking the slot and giving it back
+            finally:
+                try:
+                    running.pop(scope.call_id, None)
+                finally:
+                    try:
+                        current_call.reset(token)
+                        if on_main:
+                            interrupts.leave(scope)
+                    finally:
+                        scope.release()
         if scope.interrupted is not None:
             raise self._interrupt(scope.interrupted)
         if self.error is not None:
             raise self.error
         return value
 
+    def _secure(self) -> None:
+        """Leave the instance, where an exception of another thread came before."""
+        if self.instance is not None:
+            self.instance.sandbox.expel(self.scope)
+
     def _interrupt(self, error: BaseException) -> BaseException:
         """The interrupt, with a sentence on what became of this call."""
         if self._queued_ns and not self.started_ns:
             return interrupted(error, f"{self.scope.where} was interrupted while it waited for an instance.")
         kept = self.instance is None or not self.instance.sandbox.broken or self.target.instances.kind == "fresh"
-        lost = "" if kept else " Its instance was replaced; its state is lost."
+        lost = "" if kept else STATE_LOST
         after = format_time((perf_counter_ns() - self.started_ns) / 1e9) if self.started_ns else "a moment"
         return interrupted(error, f"{self.scope.where} was interrupted after {after}.{lost}")
 
@@ -225,8 +251,13 @@ class Call:
                 found = instances.collect(ticket, self.scope)
         finally:
             self.queue_ns = perf_counter_ns() - self._queued_ns
+        return self.giving_back(found, partial(self._on_instance, found))
+
+    def giving_back(self, found: Instance | None, work: Callable[[], Any]) -> Any:
+        """Do the work in the call's slot, and give back the slot and the instance."""
+        instances = self.target.instances
         try:
-            value = self._on_instance(found)
+            value = work()
         except BaseException as error:
             instance = self.instance or found
             keep = self._spares(error) and instance is not None and not instance.sandbox.broken
@@ -271,10 +302,31 @@ class Call:
             self.memory_before = sandbox.account.used
             self.refused_before = sandbox.account.grows_refused
             scope.host_ns = scope.lock_ns = 0
+            observer = self.target.instances.observer
+            if observer is None:
+                entered = perf_counter_ns()
+                self.setup_ns = entered - began
+                return self.do_inside(instance, entered, partial(self.body, self))
+            return self._observed(observer, instance, began)
+        finally:
+            sandbox.leave()
+
+    def _observed(self, observer: Observer, instance: Instance, began: int) -> Any:
+        """The work inside an instance, which an observer looks at before and after."""
+        observer.begin(instance)
+        try:
             entered = perf_counter_ns()
-            self.setup_ns, whole = entered - began, False
+            self.setup_ns = entered - began
+            return self.do_inside(instance, entered, partial(self.body, self))
+        finally:
+            observer.end(instance, self.origin)
+
+    def do_inside(self, instance: Instance, entered: int, work: Callable[[], Any]) -> Any:
+        """Do the work inside an instance, and measure it."""
+        sandbox, scope, whole = instance.sandbox, self.scope, False
+        try:
             try:
-                value = self.body(self)
+                value = work()
                 whole = True  # otherwise the rest is why it was stopped, and that takes Python's lock several times
             finally:
                 if self.origin != "lifecycle":
@@ -284,7 +336,7 @@ class Call:
                 self.inside_ns = ended - entered
                 self.lock_ns = scope.lock_ns + (0 if whole or sandbox.back_ns < entered else ended - sandbox.back_ns)
                 self.host_ns = scope.host_ns
-                self._measure(sandbox)
+                self._measure(instance)
             if scope.reported is not None:
                 raise scope.reported
             return value
@@ -292,8 +344,6 @@ class Call:
             if scope.reported is not None and error is not scope.ended and error is not scope.reported:
                 raise scope.reported from error
             raise
-        finally:
-            sandbox.leave()
 
     def hold_to(self, policy: FormerPolicy) -> None:
         """Hold this call to the policy that its code had before it was replaced; from any thread."""
@@ -316,7 +366,7 @@ class Call:
         return self.instance.loops
 
     @property
-    def account(self) -> MemoryAccount | None:
+    def account(self) -> MemoryAccount | EndedAccount | None:
         """The memories of the instance it is or was in."""
         return None if self.instance is None else self.instance.sandbox.account
 
@@ -332,14 +382,17 @@ class Call:
         if function not in self.target.code.callable:
             raise NoSuchFunction(f"{self.scope.where} is gone: the plugin was replaced while the call waited.")
         export = self.sandbox.export(function)
-        captures = self.platform.recorder.captures
-        if captures.limit:
-            captures.add(self.scope.call_id, THE_CALL, "request", request)
+        self.capture("request", lambda: request)
         answer = self.scope.exchange.call(export, request, self.scope)
         self.bytes_out = len(answer) if answer else 0
-        if captures.limit:
-            captures.add(self.scope.call_id, THE_CALL, "answer", answer or b"")
+        self.capture("answer", lambda: answer or b"")
         return answer
+
+    def capture(self, what: str, text: Callable[[], bytes]) -> None:
+        """Keep the first bytes of the request or the answer, where a trace wants them."""
+        captures = self.platform.recorder.captures
+        if captures.limit:
+            captures.add(self.scope.call_id, THE_CALL, what, text())
 
     def read(self, answer: bytes, read: Callable[[CallScope, bytes], Any]) -> Any:
         """The value that `read` makes of the answer, once the instance is free: on the call's clocks, within its time.
@@ -361,10 +414,20 @@ class Call:
             if len(answer) > UNCOUNTED_JSON:
                 self.cpu_ns = scope.cpu_ns
 
-    def _measure(self, sandbox: Sandbox) -> None:
+    def _measure(self, instance: Instance) -> None:
+        sandbox, exchange, inside = instance.sandbox, instance.exchange, self.inside_ns
         account = sandbox.account
+        written, read = exchange.write_ns, exchange.read_ns
+        guest = inside - written - read - self.host_ns - self.lock_ns
+        if guest < 0:  # clocks are read at different moments: a time that is measured twice goes off the guest's
+            written = min(written, inside)
+            read, guest = min(read, inside - written), 0
+        self.encode_ns += written
+        self.guest_ns = guest
+        self.decode_ns += read
         self.cpu_ns = self.scope.cpu_ns
-        self.fuel = self.setup_fuel + sandbox.fuel_used()
+        used = sandbox.fuel_used()
+        self.fuel = -1 if used < 0 else self.setup_fuel + used
         self.memory_peak = account.used
         self.refused_grows = account.grows_refused - self.refused_before + self.setup_refused
 
@@ -373,7 +436,6 @@ class Call:
     def _make(self) -> Instance:
         """A new instance: memories, data, start function, on_initialize."""
         target, scope = self.target, self.scope
-        safety.check_headroom(MAKING_FRAMES)  # without frames half-way, ctypes may raise an error of its own
         generation = target.instances.generation_of(target.code)
         sandbox = Sandbox(target.code.linkage, self.platform.pool, self.platform.samples)
         try:
@@ -384,13 +446,8 @@ class Call:
                 if target.code.is_reactor:
                     sandbox.run(sandbox.export(REACTOR_INITIALIZE))
             finally:
-                self.cpu_ns = scope.cpu_ns
-                self.setup_fuel = sandbox.fuel_used()
-                scope.spent = scope.spent._replace(fuel=scope.spent.fuel + self.setup_fuel)
-                self.setup_refused = self.refused_grows = sandbox.account.grows_refused
-                self.memory_peak = sandbox.account.used
-                sandbox.leave()
-            instance = Instance(target.code, sandbox, exchange, generation)
+                self.leave_made(sandbox)
+            instance = Instance.made(target.code, sandbox, exchange, generation)
             self._initialize(instance)
         except BaseException:
             target.instances.note_start(failed=True)
@@ -399,6 +456,16 @@ class Call:
             raise
         target.instances.note_start(failed=False)
         return instance
+
+    def leave_made(self, sandbox: Sandbox) -> None:
+        """Leave a sandbox in which an instance was made, or could not be; and keep what that took."""
+        scope = self.scope
+        self.cpu_ns = scope.cpu_ns
+        self.setup_fuel = max(0, sandbox.fuel_used())
+        scope.spent = scope.spent._replace(fuel=scope.spent.fuel + self.setup_fuel)
+        self.setup_refused = self.refused_grows = sandbox.account.grows_refused
+        self.memory_peak = sandbox.account.used
+        sandbox.leave()
 
     def _initialize(self, instance: Instance) -> None:
         if self.origin == "lifecycle" or "on_initialize" not in self.target.code.callable:
@@ -445,25 +512,25 @@ class Call:
             outcome, text = error.outcome, f"{type(error).__name__}: {describe(error)[0]}"
         else:
             outcome, text = "host_failure", f"{type(error).__name__}: {error}"
-        encode, guest, decode = self._split()
         state = scope.policy.state
         row = EndedCall()
         row.call_id = scope.call_id
         row.parent_call_id = self.parent
         row.subject = self.target.subject
         row.origin = self.origin
-        row.instance_id = instance.number if instance else 0
-        row.instance_call = max(self.instance_call, 1) if instance else 0
+        row.instance_id = instance.number if instance else self.instance_number
+        was_entered = instance is not None and self.memory_before >= 0
+        row.instance_call = max(self.instance_call, 1) if was_entered else self.instance_call  # a hook does not count
         row.thread = threading.current_thread().name
-        row.label = label_text()
+        row.labels = labels_in_force()
         row.started_ns = (self.started_ns or perf_counter_ns()) - recorder.began_ns
         row.queue_ns = self.queue_ns
         row.setup_ns = self.setup_ns
-        row.encode_ns = encode
-        row.guest_ns = guest
+        row.encode_ns = self.encode_ns
+        row.guest_ns = self.guest_ns
         row.host_ns = self.host_ns
         row.lock_ns = self.lock_ns
-        row.decode_ns = decode
+        row.decode_ns = self.decode_ns
         row.cpu_ns = self.cpu_ns
         row.fuel = self._known_fuel(error)
         row.memory_bytes = self.memory_before
@@ -478,18 +545,6 @@ class Call:
         row.outcome = outcome
         row.error = text
         self.record_position = recorder.add_call(row)
-
-    def _split(self) -> tuple[int, int, int]:
-        """The time inside in three parts: writing the request, the guest, reading the answer."""
-        if self.instance is None or not self.inside_ns:
-            return self.encode_ns, 0, self.decode_ns
-        exchange, inside = self.instance.exchange, self.inside_ns
-        written, read = exchange.write_ns, exchange.read_ns
-        guest = inside - written - read - self.host_ns - self.lock_ns
-        if guest < 0:  # clocks are read at different moments: a time that is measured twice goes off the guest's
-            written = min(written, inside)
-            read, guest = min(read, inside - written), 0
-        return self.encode_ns + written, guest, self.decode_ns + read
 
     def _known_fuel(self, error: BaseException | None) -> int:
         if error is None or isinstance(error, GuestError):

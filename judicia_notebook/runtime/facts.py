@@ -15,7 +15,7 @@ from judicia_notebook.reporting import suggestions
 from judicia_notebook.text import printable
 
 if TYPE_CHECKING:
-    from judicia_notebook.engine.memory import MemoryAccount
+    from judicia_notebook.engine.memory import EndedAccount, MemoryAccount
     from judicia_notebook.host.scope import CallScope
 
 SHOWN_BYTES = 32
@@ -25,7 +25,7 @@ WORDS = 300
 """Characters of the guest's last words at most."""
 
 
-def complete(error: CallError, scope: CallScope, account: MemoryAccount | None) -> None:
+def complete(error: CallError, scope: CallScope, account: MemoryAccount | EndedAccount | None) -> None:
     """Add the facts to an error of this call. An error that has a record already is another call's."""
     if error.record is not None or not isinstance(error, GuestError | GuestTrap | AbiViolation):
         return
@@ -37,14 +37,14 @@ def complete(error: CallError, scope: CallScope, account: MemoryAccount | None) 
     error.hint = "\n".join([*error.hint.splitlines(), *more, *denied_before(scope)])
 
 
-def hint_of_exit(scope: CallScope, account: MemoryAccount | None) -> str:
+def hint_of_exit(scope: CallScope, account: MemoryAccount | EndedAccount | None) -> str:
     """The same lines for a command that came to its end, without its last words: they stand in its stderr already."""
     failed = scope.process is not None and scope.process.status != 0
     fact, more = _refused(scope, account) if failed else ([], [])
     return "\n".join([*fact, *more, *denied_before(scope)])
 
 
-def _refused(scope: CallScope, account: MemoryAccount | None) -> tuple[list[str], list[str]]:
+def _refused(scope: CallScope, account: MemoryAccount | EndedAccount | None) -> tuple[list[str], list[str]]:
     """The fact that the guest was refused memory, and the lines that allow it more; both empty where it was not."""
     if account is None or account.refused is None:
         return [], []

@@ -208,7 +208,7 @@ def in_background(call: Call, workers: Workers) -> CallHandle:
     ------
     PluginNotReady, ResourceExhausted
     """
-    if current_way() == "panel":
+    if current_way() == "panel" and call.target.instances.observer is None:
         call.origin = "panel"
     on_main = interrupts.enter(call.scope)
     try:

@@ -72,7 +72,7 @@ def deliver(
         except ValueError as error:
             raise no_json(scope, answer or b"", error) from None
 
-    target = plugin._target(hook, abi.NAME)
+    target = plugin._deployment.target(hook, abi.NAME)
     call = plugin._begin(
         target, None, exchange, finish=finish, size_in=len(payload), origin=origin, parent=parent_call_id
     )

@@ -8,54 +8,61 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
-import weakref
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from time import perf_counter_ns
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
-from judicia_notebook.context import current_call, current_way
-from judicia_notebook.engine import wire
-from judicia_notebook.engine.finalizers import sweep
+from judicia_notebook.context import current_way
+from judicia_notebook.engine import abi, wire
 from judicia_notebook.engine.interrupts import deferred
-from judicia_notebook.errors import CallError, JudiciaError, NoSuchFunction, PluginNotReady, stays_in_process
-from judicia_notebook.host.scope import CallScope
+from judicia_notebook.errors import JudiciaError, PolicyLocked, stays_in_process
+from judicia_notebook.policy.budget import CappedBudget
 from judicia_notebook.policy.grants import read_requests
-from judicia_notebook.policy.policy import CappedBudget, FormerPolicy, Policy
-from judicia_notebook.policy.quotas import Quota, call_quota, make_quota
-from judicia_notebook.records.record import CallRecord, Subject
-from judicia_notebook.runtime.call import Call, hook
+from judicia_notebook.policy.policy import Policy
+from judicia_notebook.policy.quotas import Quota, call_quota, check_countable, make_quota
+from judicia_notebook.records.record import CallRecord
+from judicia_notebook.reporting import notices
+from judicia_notebook.runtime import answers
+from judicia_notebook.runtime.call import Call
+from judicia_notebook.runtime.deployment import Deployment, origin_of
 from judicia_notebook.runtime.exports import WASI_ABI
-from judicia_notebook.runtime.facts import no_json
 from judicia_notebook.runtime.handle import CallHandle, in_background
 from judicia_notebook.runtime.inspection import Inspection, inspect
-from judicia_notebook.runtime.linking import differences, not_callable
+from judicia_notebook.runtime.instance import Instance
+from judicia_notebook.runtime.line_sources import texts_of
+from judicia_notebook.runtime.linking import differences, not_callable, relink, settings_of
 from judicia_notebook.runtime.outcome import Outcome
-from judicia_notebook.runtime.pool import Instance, InstancePool, Instances, Making
-from judicia_notebook.runtime.raw import RawFunction
+from judicia_notebook.runtime.plugin_memory import Globals, InstanceAccess
+from judicia_notebook.runtime.pool import InstancePool, Instances, unloaded_error
+from judicia_notebook.runtime.raw import RawFunction, numeric_type
+from judicia_notebook.runtime.request import make_request
 from judicia_notebook.runtime.source import Options, Source
-from judicia_notebook.runtime.target import Activity, Target
+from judicia_notebook.runtime.target import Target
 from judicia_notebook.runtime.ufunc import UniversalFunction
-from judicia_notebook.runtime.wasi_command import RunResult, run
-from judicia_notebook.text import did_you_mean
+from judicia_notebook.runtime.wasi_command import RunResult, prepare, read_args, read_stdin
+from judicia_notebook.runtime.way import NotTaken, Reading
+from judicia_notebook.text import printable
 
 if TYPE_CHECKING:
     import pandas as pd
     from anywidget import AnyWidget
 
     from judicia_notebook.analysis.bench import Bench
+    from judicia_notebook.analysis.listings.annotated import Annotated
+    from judicia_notebook.analysis.listings.wat import Wat
     from judicia_notebook.analysis.profiles.profile import Profile
     from judicia_notebook.analysis.traces.story import Trace
+    from judicia_notebook.engine.backtraces import Locate
+    from judicia_notebook.engine.guest_memory import GuestMemory
+    from judicia_notebook.experiments.monitoring.result import Monitored
     from judicia_notebook.runtime.linking import Code
     from judicia_notebook.runtime.platform import Platform
     from judicia_notebook.wasm.info import Export, FuncType, Import
     from judicia_notebook.wasm.manifest import Manifest
-
-CLEANUP_SECONDS = 1.0
-ORIGINS = frozenset({"bench", "sweep"})
-"""Ways of making calls that a row's origin names; see `via`."""
 
 
 @stays_in_process("In the other process, load it: jn.Runtime().load(source). jn.sweep does that for a grid of calls.")
@@ -92,12 +99,9 @@ class Plugin:
         self.changes: tuple[str, ...] = ()
         self._recorder = platform.recorder
         self._platform = platform
-        self.kept_instances = instances
-        self._instances = InstancePool(name, Making(code, dict(config)), _kind(instances, code), policy)
-        policy.observe(partial(_follow, weakref.ref(self)))
+        self.chosen_instances = instances  # by its loads; a command's are fresh whatever was chosen
+        self._deployment = Deployment.of(name, code, policy, platform, instances=instances, config=config)
         self._unloaded = False  # its runtime sets this, when it frees the name
-        self._targets: dict[str, Target] = {}
-        self._activity = Activity()
         self._on_unload = on_unload
         self._named = named
 
@@ -116,21 +120,86 @@ class Plugin:
     @property
     def _code(self) -> Code:
         """The module as it was read and compiled."""
-        return self._instances.making.code
+        return self._deployment.code
+
+    def _code_with(self, metering: str | None) -> Code:
+        """The module as it was compiled, or compiled for another metering.
+
+        Raises
+        ------
+        PolicyError
+            There is no such metering, or a limit in force cannot hold with it.
+        """
+        if metering is None or metering == self.metering:
+            return self._code
+        settings = settings_of(metering, self.features)
+        self.policy.check_settings(settings)
+        return relink(
+            self._code,
+            settings,
+            trap_unknown=self.options.unknown_imports == "trap",
+            cache_folder=self._platform.cache_folder,
+        )
+
+    def _code_with_counters(self, wasm: bytes, counters: int, meter: int, monitored: str, locate: Locate) -> Code:
+        """The module with a monitor's counters, compiled for an engine that counts no fuel: counters would burn it.
+
+        Parameters
+        ----------
+        wasm, counters : bytes and int
+            Of its `Rewritten`: the module, and the bytes of the memory of the counters.
+        meter : int
+            Where in it the module counts its own fuel; 0 where it does not.
+        monitored : str
+            For the column of that name.
+        locate : callable
+            Where a frame of it is in the module without counters.
+
+        Raises
+        ------
+        PolicyError
+            A limit of fuel is in force, and cannot hold.
+        CompileError
+        """
+        settings = self._code.linkage.engine.settings.without_fuel()
+        if not meter:
+            self.policy.check_settings(settings)
+        return relink(
+            self._code,
+            settings,
+            trap_unknown=self.options.unknown_imports == "trap",
+            cache_folder=self._platform.cache_folder,
+            rewritten=wasm,
+            counters=counters,
+            meter=meter,
+            monitored=monitored,
+            locate=locate,
+        )
 
     @property
     def config(self) -> Mapping[str, Any]:
         """The config that on_initialize gets, over the manifest's own."""
-        return MappingProxyType(self._instances.making.config)
+        return MappingProxyType(self._deployment.instances.making.config)
+
+    @property
+    def metering(self) -> str:
+        """What its code meters: ``full`` (fuel and time) or ``epochs`` (time alone)."""
+        return self._code.metering
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The features of WebAssembly that its load has switched on, such as ``exceptions``."""
+        return self._code.features
 
     @property
     def state(self) -> str:
         """``loaded`` (nothing of it ran yet), ``ready``, ``failed`` (to initialize) or ``unloaded``."""
         if self._unloaded:
             return "unloaded"
-        if self._instances.failed:
+        instances = self._deployment.instances
+        if instances.failed:
             return "failed"
-        return "ready" if self._instances.started else "loaded"
+        return "ready" if instances.started else "loaded"
 
     @property
     def manifest(self) -> Manifest:
@@ -175,7 +244,7 @@ class Plugin:
     @property
     def instances(self) -> int | str:  # jedi completes nothing on an object that has a property typed as a Literal
         """How many instances live between calls, or ``"fresh"``."""
-        return self._instances.kind
+        return self._deployment.instances.kind
 
     @property
     def requested(self) -> tuple[str, ...]:
@@ -195,7 +264,13 @@ class Plugin:
 
     def inspect(self) -> Inspection:
         """Everything about it that can be known without running it."""
-        return inspect(self._code, self._platform.dispatcher, name=self.name, granted=self.policy.granted)
+        return inspect(
+            self._code,
+            self._code.offers,
+            name=self.name,
+            granted=self.policy.granted,
+            features=self.features,
+        )
 
     def __repr__(self) -> str:
         return f"<Plugin {self.name} {self.manifest.version} {self.state}, {self.digest[:12]}>"
@@ -231,20 +306,94 @@ class Plugin:
         ...     rt.load("example:specimen").call("echo", {"a": 1})
         {'a': 1}
         """
-        return self.json_call(function, payload, quota).run()
+        began = perf_counter_ns()
+        request = b"" if payload is None else wire.encode(payload)
+        return self._called(function, request, began, answers.JSON, quota, None)
 
-    def attempt(self, function: str, payload: Any = None, *, quota: Quota | Mapping[str, Any] | None = None) -> Outcome:
-        """`call`, with what the plugin caused as data instead of an exception."""
-        made = self.json_call(function, payload, quota)
-        try:
-            return Outcome(made.run(), None, made.record)
-        except (CallError, PluginNotReady) as error:
-            return Outcome(None, error, made.record)
+    def _called(
+        self,
+        function: str,
+        request: bytes,
+        began: int,
+        reading: Reading,
+        quota: Quota | Mapping[str, Any] | None,
+        positions: list[int] | None,
+    ) -> Any:
+        """Make a call; writing its request `began` then, or took no time (0). `positions` gets that of the row."""
+        call_id = 0
+        if (way := self._deployment.way(function, abi.NAME)) is not None:
+            value = way.go(request, began, reading, positions, self._capped(quota))
+            if value.__class__ is not NotTaken:
+                return value
+            call_id = value.call_id
+        encode_ns = perf_counter_ns() - began if began else 0
+        made = self._abi_call(function, request, quota, reading.finish, encode_ns=encode_ns, call_id=call_id)
+        value = made.run()
+        if positions is not None:
+            positions.append(made.record_position)
+        return value
+
+    def attempt(
+        self,
+        function: str | None = None,
+        payload: Any = None,
+        *,
+        data: bytes | bytearray | memoryview | None = None,
+        numbers: Iterable[float] | None = None,
+        args: Sequence[str] | None = None,
+        stdin: bytes | str = b"",
+        quota: Quota | Mapping[str, Any] | None = None,
+    ) -> Outcome:
+        """Make any kind of call, with what the plugin caused as data instead of an exception.
+
+        One of `payload`, `data`, `numbers` and `args` says what kind it is; with none of them the function gets no
+        payload.
+
+        Parameters
+        ----------
+        function : str, optional
+            None for a WASI command.
+        payload : Any
+            As for `call`; the value is JSON.
+        data : bytes
+            As for `call_bytes`; the value is bytes.
+        numbers : sequence of numbers
+            For a numeric export, as for `raw`; the value is a number, or several.
+        args, stdin : list of str, and bytes or str
+            For a WASI command, as for `run`; the value is a `RunResult`.
+        quota : Quota, optional
+            Limits for this call alone.
+
+        Raises
+        ------
+        NoSuchFunction, PluginNotReady, InvalidPayload
+            There was no call.
+        TypeError
+            Two kinds at once.
+
+        Examples
+        --------
+        >>> import judicia_notebook as jn
+        >>> with jn.Runtime() as rt:
+        ...     rt.load("example:specimen").attempt("echo_bytes", data=b"hi").value
+        b'hi'
+        """
+        return make_request(function, payload, data, numbers, args, stdin).attempt(self, quota)
 
     def submit(
-        self, function: str, payload: Any = None, *, quota: Quota | Mapping[str, Any] | None = None
+        self,
+        function: str | None = None,
+        payload: Any = None,
+        *,
+        data: bytes | bytearray | memoryview | None = None,
+        numbers: Iterable[float] | None = None,
+        args: Sequence[str] | None = None,
+        stdin: bytes | str = b"",
+        quota: Quota | Mapping[str, Any] | None = None,
     ) -> CallHandle:
-        """`call` in the background: a handle that can be waited for, awaited and cancelled.
+        """A call in the background: a handle that can be waited for, awaited and cancelled.
+
+        Its parameters are those of `attempt`, and so is the value that the handle gives.
 
         Raises
         ------
@@ -259,7 +408,8 @@ class Plugin:
         ...     handle.result(timeout=10)
         [1, 2]
         """
-        return in_background(self.json_call(function, payload, quota), self._platform.workers)
+        request = make_request(function, payload, data, numbers, args, stdin)
+        return in_background(request.prepare(self, quota), self._platform.workers)
 
     async def call_async(
         self, function: str, payload: Any = None, *, quota: Quota | Mapping[str, Any] | None = None
@@ -279,9 +429,7 @@ class Plugin:
         ------
         CallError, NoSuchFunction, PluginNotReady
         """
-        request = bytes(data)
-        made = self._abi_call(function, request, 0, quota, lambda _, answer: answer or b"")
-        answer: bytes = made.run()
+        answer: bytes = self._called(function, bytes(data), 0, answers.BYTES, quota, None)
         return answer
 
     def raw(self, export: str) -> RawFunction:
@@ -315,14 +463,7 @@ class Plugin:
 
     def _numeric(self, export: str) -> FuncType:
         """The type of an export that takes and returns numbers."""
-        kind = self._code.functions.get(export)
-        if kind is None:
-            raise NoSuchFunction(
-                f"{self.name} exports no function {export!r}.{did_you_mean(export, self._code.functions)}"
-            )
-        if not {*kind.params, *kind.results} <= {"i32", "i64", "f32", "f64"}:
-            raise NoSuchFunction(f"{self.name}.{export} is {kind}, and only i32, i64, f32 and f64 can be passed.")
-        return kind
+        return numeric_type(self.name, self._code.functions, export)
 
     def run(
         self, args: Sequence[str] = (), stdin: bytes | str = b"", *, quota: Quota | Mapping[str, Any] | None = None
@@ -335,67 +476,102 @@ class Plugin:
             It did not come to its end. A returncode other than 0 raises nothing; the record's outcome is guest_error.
         NoSuchFunction, InvalidPayload, PluginNotReady
         """
-        return run(self, args, stdin, quota)
-
-    def json_call(
-        self,
-        function: str,
-        payload: Any,
-        quota: Quota | Mapping[str, Any] | None,
-        instances: InstancePool | None = None,
-    ) -> Call:
-        """A call with JSON that is about to be made, for `call` and its kin; `instances` are its own unless given."""
-        began = perf_counter_ns()
-        request = b"" if payload is None else wire.encode(payload)
-        return self._abi_call(function, request, perf_counter_ns() - began, quota, _decode, instances)
+        result: RunResult = prepare(self, read_args(args), read_stdin(stdin), quota).run()
+        return result
 
     def _abi_call(
         self,
         function: str,
         request: bytes,
-        encode_ns: int,
         quota: Quota | Mapping[str, Any] | None,
         finish: Callable[[Call, Any], Any],
-        instances: InstancePool | None = None,
+        **more: Any,
     ) -> Call:
-        target = self._target(function, self._code.abi)
-        if instances is not None:
-            target = target._replace(instances=instances)
+        """A call of a function of ABI 1 that is about to be made."""
+        target = self._deployment.target(function, self._code.abi)
         if function not in target.code.callable:
             raise not_callable(self.name, target.code, function)
 
         def exchange(call: Call) -> bytes | None:
             return call.exchange(request)
 
-        way = current_way()
-        origin = way if way in ORIGINS else "user"
-        return self._begin(
-            target, quota, exchange, finish=finish, size_in=len(request), origin=origin, encode_ns=encode_ns
-        )
+        return self._begin(target, quota, exchange, finish=finish, size_in=len(request), **more)
+
+    def _check_loaded(self) -> None:
+        if self._unloaded:
+            raise unloaded_error(self.name)
 
     def _begin(
-        self, target: Target, quota: Quota | Mapping[str, Any] | None, body: Callable[[Call], Any], **more: Any
+        self,
+        target: Target,
+        quota: Quota | Mapping[str, Any] | None,
+        body: Callable[[Call], Any],
+        *,
+        within: Callable[[Call], AbstractContextManager[None]] | None = None,
+        make: Callable[..., Call] = Call,
+        **more: Any,
     ) -> Call:
-        """A call that is about to be made; for `call` and its kin."""
-        if self._unloaded:
-            raise PluginNotReady(f"{self.name} is unloaded.", hint=f"Load it again under the name {self.name}.")
-        if quota is None:
-            return Call(target, self.policy, body, **more)
-        return Call(target, CappedBudget(self.policy, call_quota(quota, self.policy.ceiling)), body, **more)
+        """A call that is about to be made, for `call` and its kin.
 
-    def _target(self, function: str, abi_name: str) -> Target:
-        """The target of a call of this function now."""
-        targets, (code, config) = (
-            self._targets,
-            self._instances.making,
-        )  # in this order: a replace changes them in the other
-        target = targets.get(function)
-        if target is None or target.subject.abi != abi_name:
-            subject = Subject(self.name, code.digest, function, abi_name)
-            target = Target(self._platform, self.policy, code, self._instances, subject, config, self._activity)
-            if function in code.functions:
-                targets[function] = target
-        return target
+        Parameters
+        ----------
+        within : callable, optional
+            What the work inside the instance happens in.
+        make : callable
+            The class of the call.
+        """
+        self._check_loaded()
+        more.setdefault("origin", origin_of(current_way()))
+        work = body if within is None else partial(_do_within, within, body)
+        return make(target, self._capped(quota) or self.policy, work, **more)
+
+    def _capped(self, quota: Quota | Mapping[str, Any] | None) -> CappedBudget | None:
+        """The limits of a call that has its own."""
+        if quota is None:
+            return None
+        own = call_quota(quota)
+        try:
+            self._platform.bounds.check_quota(own)
+        except PolicyLocked as error:
+            self._recorder.add_audit("refused", self.name, f"a call's own {error.message}", current_way())
+            raise
+        if not self._code.counts_fuel:
+            check_countable(self._code.linkage.engine.settings, own)
+        return CappedBudget(self.policy, own)
+
+    # Its memory ---------------------------------------------------------------------------------------------
+
+    @property
+    def memory(self) -> GuestMemory:
+        """The linear memory of its instance: read it and write it between calls, or in a host function of its calls.
+
+        It is the memory exported as ``memory``, otherwise the only exported one. Each access raises `PluginNotReady`
+        where there is not exactly one instance, or a call has it; `NoSuchExport` where no memory is exported.
+
+        Examples
+        --------
+        >>> import judicia_notebook as jn
+        >>> text = '(module (memory (export "memory") 1) (data (i32.const 8) "hello"))'
+        >>> with jn.Runtime() as rt:
+        ...     p = rt.load(text, name="greeting")
+        ...     p.initialize()
+        ...     p.memory.text(8)
+        'hello'
+        """
+        return self._access().memory()
+
+    @property
+    def globals(self) -> Globals:
+        """The globals that its instance exports and that are numbers, by name; a mutable one can be set.
+
+        Each access raises what one to `memory` does.
+        """
+        return Globals(self._access())
+
+    def _access(self) -> InstanceAccess:
+        return InstanceAccess(
+            self.name, self._check_loaded, self._deployment.instances, self._deployment.activity, self._recorder
+        )
 
     # Lifecycle ----------------------------------------------------------------------------------------------
 
@@ -409,19 +585,8 @@ class Plugin:
         PluginNotReady
             Unloaded.
         """
-        if self._instances.idle:
-            return
-        target = self._target("on_initialize", self._code.abi)
-
-        def body(call: Call) -> None:
-            if call.instance is not None and call.instance.calls == 0 and "on_initialize" in call.target.code.callable:
-                self._instances.note_start(failed=True)  # until it has gone well
-                call.sandbox.broken = True
-                hook(call.target, "on_initialize").body(call)
-                call.sandbox.broken = call.scope.reported is not None
-                self._instances.note_start(failed=call.sandbox.broken)
-
-        self._begin(target, None, body, origin="lifecycle").run()
+        self._check_loaded()
+        self._deployment.initialize()
 
     def unload(self) -> None:
         """Unload it: end its calls and free its memory.
@@ -431,106 +596,167 @@ class Plugin:
         """
         with deferred():
             if self._on_unload(self):
-                self._platform.recorder.add_audit("unload", self.name, self.digest[:12], current_way())
-                self.let_go("unloaded")
+                self._recorder.add_audit("unload", self.name, self.digest[:12], current_way())
+                self._deployment.let_go("unloaded")
 
-    def let_go(self, why: str) -> None:
-        """End its calls and free its instances; a second call frees what the first left."""
-        with deferred():
-            idle = self._instances.close()  # first, so that no call begins behind the cancelling
-            self.cancel_calls(why)
-            self.retire(idle)
+    def cancel_calls(self, why: str = "") -> None:
+        """Cancel every call that runs or waits; `why` stands in their errors."""
+        self._deployment.cancel_calls(why)
 
-    def cancel_calls(self, why: str = "the runtime ends") -> None:
-        """Cancel every call that runs or waits."""
-        for call in tuple(self._activity.running.values()):
-            call.scope.cancel(why)
-
-    def _end(self) -> None:
-        """Take no more calls and cancel those there are: the interpreter is about to go."""
-        self._instances.close()
-        self.cancel_calls()
-
-    @property
-    def _busy(self) -> bool:
-        """Whether there is a call that runs or waits, other than the one this is called from."""
-        return bool(self._activity.running.keys() - {current_call.get()})
-
-    def retire(self, idle: list[Instance]) -> None:
-        """Run on_cleanup in instances that no call will get, and free them. The first exception is raised at the end.
-
-        Guests run here, so no lock of the runtime may be held.
-        """
-        first: BaseException | None = None
-        until = time.monotonic() + CLEANUP_SECONDS  # for all of them together
-        for instance in idle:
-            left = _seconds_left(until)
-            if first is None and left > 0 and "on_cleanup" in instance.code.callable:
-                try:
-                    self._clean_up(instance, left)
-                except BaseException as error:  # Ctrl-C, for example; it has ended the hook
-                    first = error
-            instance.sandbox.close()
-        sweep()
-        if first is not None:
-            raise first
-
-    def _clean_up(self, instance: Instance, seconds: float) -> None:
-        target = self._target("on_cleanup", self._code.abi).on(Making(instance.code, self._instances.making.config))
-        call = hook(target, "on_cleanup", CappedBudget(self.policy, Quota(cpu=CLEANUP_SECONDS, wall=seconds)))
-        with contextlib.suppress(JudiciaError):  # it is going anyway, and its row says what happened
-            call.run(on=instance)
-
-    def hold_back(self, new: Code) -> None:
-        """Hold the present code to its present rights: it may still run or clean up while its successor gets more."""
-        activity, old = self._activity, self._code.digest
-        activity.former.pop(new.digest, None)
-        if new.digest == old:
-            return
-        former = activity.former[old] = FormerPolicy(self.policy, self.policy.snapshot())
-        for call in tuple(activity.running.values()):  # a call that begins now looks up `former` by its digest
-            if call.scope.digest == old:
-                call.hold_to(former)
+    @contextlib.contextmanager
+    def _on(self, instances: InstancePool) -> Iterator[Plugin]:
+        """The same plugin on other instances, for calls that leave its own alone; see `Deployment.beside`."""
+        with self._deployment.beside(instances) as deployment:
+            twin = object.__new__(type(self))
+            vars(twin).update(vars(self), _deployment=deployment)
+            yield twin
 
     def _replace(
         self, code: Code, *, instances: Instances | None, config: Mapping[str, Any] | None, options: Options
     ) -> list[Instance]:
         """Exchange the code in place, for `Runtime.load`. Returns the instances left over, for `retire`."""
         self.changes = differences(self._code, code)
-        self.kept_instances = instances or self.kept_instances
+        self.chosen_instances = instances or self.chosen_instances
         self.options = options
-        making = Making(code, self._instances.making.config if config is None else dict(config))
-        idle = self._instances.renew(making, _kind(self.kept_instances, code))
-        self._targets = {}
-        return idle
+        return self._deployment.replace(code, instances=self.chosen_instances, config=config)
+
+    # Its code, to read ----------------------------------------------------------------------------------------
+
+    def wat(self, function: str | int | None = None) -> Wat:
+        """The module as WebAssembly text, whatever made it; a notebook shows it folded by function.
+
+        Parameters
+        ----------
+        function : str or int, optional
+            Only this function: the name of an export, the function's own name, or its number in the module.
+
+        Returns
+        -------
+        Wat
+            ``str(wat)`` is the text, which assembles to the same code; ``.functions`` a frame, ``.save(path)`` a file.
+
+        Raises
+        ------
+        NoSuchFunction
+
+        Examples
+        --------
+        >>> import judicia_notebook as jn
+        >>> with jn.Runtime() as rt:
+        ...     print(rt.load('(func (export "two") (result i32) (i32.const 2))').wat("two"))
+          (func $two (;0;) (type 0) (result i32)
+            i32.const 2
+          )
+        """
+        from judicia_notebook.analysis.listings.wat import Wat
+
+        return Wat(self.name, self._code.wasm, function)
+
+    def source_lines(
+        self, profile: Profile | None = None, *, sources: str | os.PathLike[str] | None = None
+    ) -> pd.DataFrame:
+        """What each line of its source costs: instructions, bytes, and where a profile is given the sampled time.
+
+        The lines come from the module's debug information (DWARF), which compilers write with ``-g``:
+        ``%%plugin define NAME --lang c --flags -g``, or ``jn.build(source, "c", flags="-g")``. Each instruction is in
+        one row, so that the columns sum up to the module's code; what came from no known line has NA as file and line.
+
+        Parameters
+        ----------
+        profile : Profile, optional
+            One of this plugin, for ``samples`` and ``self_ms``. Samples fall on the first line of a loop or of a
+            function, so it is the loop's time that stands there.
+        sources : path, optional
+            A folder to look for the texts of files in. Those of cells and files that this process compiled are known;
+            a path that the module itself names is never opened.
+
+        Returns
+        -------
+        DataFrame
+            ``file``, ``line``, ``text``, ``function`` (that the line is of, an inlined one too), ``instructions``,
+            ``bytes``, ``copies`` (functions of the module that have code of the line); with a profile ``samples`` and
+            ``self_ms``.
+
+        Raises
+        ------
+        DebugInfoError
+            The debug information is damaged, or more than is read.
+        ValueError
+            The profile is of another module.
+        """
+        from judicia_notebook.analysis.listings.lines import source_lines
+
+        self._check_lines(profile)
+        return source_lines(self._code.wasm, texts_of(self.digest, sources), profile)
+
+    def annotated(self, profile: Profile | None = None, *, sources: str | os.PathLike[str] | None = None) -> Annotated:
+        """Its sources, and beside each line the instructions that it became; a notebook unfolds them.
+
+        Parameters
+        ----------
+        profile, sources
+            As for `source_lines`.
+
+        Returns
+        -------
+        Annotated
+            ``str`` of it is text; ``.save("x.html")`` makes a page.
+
+        Raises
+        ------
+        DebugInfoError, ValueError
+        """
+        from judicia_notebook.analysis.listings.annotated import Annotated
+
+        self._check_lines(profile)
+        return Annotated(self.name, self._code.wasm, texts_of(self.digest, sources), profile)
+
+    def _check_lines(self, profile: Profile | None) -> None:
+        from judicia_notebook.analysis.listings.lines import line_costs
+
+        if profile is not None and profile.digest != self.digest:
+            raise ValueError(f"the profile is of {profile.title}, whose module is not the one that {self.name} has now")
+        if not line_costs(self._code.wasm).map:
+            notices.say(
+                f"{printable(self.name)} has no debug information, so that no line is known. Compilers write it with "
+                "-g, as in  %%plugin define NAME --lang c --flags -g"
+            )
 
     # Experiments: the rooms above, each imported where it is asked for ---------------------------------------
 
     def bench(
         self,
-        function: str,
+        function: str | None = None,
         payload: Any = None,
         *,
+        data: bytes | bytearray | memoryview | None = None,
+        numbers: Iterable[float] | None = None,
+        args: Sequence[str] | None = None,
+        stdin: bytes | str = b"",
         repeats: int = 30,
         warmup: int = 3,
         quota: Quota | Mapping[str, Any] | None = None,
+        metering: str | None = None,
     ) -> Bench:
         """Measure what a call costs, in a new instance (cold) and in one that has served calls before (warm).
 
         Its calls are rows of `Runtime.calls` like any other, with the origin ``bench``; those to warm up are among
-        them.
+        them, with the origin ``warmup``.
 
         Parameters
         ----------
-        function : str
-        payload : Any
-            As for `call`.
+        function, payload, data, numbers, args, stdin
+            The call, as for `attempt`. A WASI command has no warm calls: each run has an instance of its own.
         repeats : int
             Calls of either kind. Six give an interval, thirty a good one.
         warmup : int
             Calls of either kind before them, which are not in the result.
         quota : Quota, optional
             Limits for each call.
+        metering : "full", "epochs" or "none", optional
+            What the code counts meanwhile; by default what the plugin's does. Metering takes time: times of one
+            metering are not to be compared with those of another. "none" is the speed of bare Wasmtime, in a child
+            process; in the same rounds the plugin's own metering is measured beside it: ``.metered``, ``.factor``.
 
         Returns
         -------
@@ -542,6 +768,11 @@ class Plugin:
         CallError
             No call ended well; it is the first one's error.
         NoSuchFunction, PluginNotReady, InvalidPayload
+        PolicyError
+            No such metering, or one with which a limit of fuel cannot hold; without metering, a plugin that imports
+            more than log and clock.
+        JudiciaError
+            Without metering the function answers otherwise than with it.
         ValueError
             Fewer than one repeat.
 
@@ -555,16 +786,22 @@ class Plugin:
         """
         from judicia_notebook.experiments.bench import bench
 
-        return bench(self, function, payload, repeats=repeats, warmup=warmup, quota=quota)
+        request = make_request(function, payload, data, numbers, args, stdin)
+        return bench(self, request, repeats=repeats, warmup=warmup, quota=quota, metering=metering)
 
     def profile(
         self,
-        function: str,
+        function: str | None = None,
         payload: Any = None,
         *,
+        data: bytes | bytearray | memoryview | None = None,
+        numbers: Iterable[float] | None = None,
+        args: Sequence[str] | None = None,
+        stdin: bytes | str = b"",
         quota: Quota | Mapping[str, Any] | None = None,
         samples: int = 500,
         seconds: float = 5.0,
+        metering: str | None = None,
     ) -> Profile:
         """Find out where a function spends its time: its calls, sampled at 1 ms.
 
@@ -574,15 +811,17 @@ class Plugin:
 
         Parameters
         ----------
-        function : str
-        payload : Any
-            As for `call`.
+        function, payload, data, numbers, args, stdin
+            The call, as for `attempt`.
         quota : Quota, optional
             Limits for each call.
         samples : int
             How many are enough.
         seconds : float
             No further call begins after these, nor after 20 000 calls.
+        metering : "full" or "epochs", optional
+            What its code counts, by default as the plugin's; with another one the calls are made in an instance of
+            their own. "none" has no ticks to look at.
 
         Returns
         -------
@@ -594,16 +833,27 @@ class Plugin:
         CallError
             The first call failed before there was one sample.
         NoSuchFunction, PluginNotReady, InvalidPayload
+        PolicyError
+            No such metering, one without ticks, or one with which a limit of fuel cannot hold.
         """
         from judicia_notebook.experiments.profiler import profile
 
-        return profile(self, function, payload, quota=quota, samples=samples, seconds=seconds)
+        if self._deployment.diverted is not None:
+            raise JudiciaError(
+                f"{self.name} is monitored, and a profile would show the counters: end that block first."
+            )
+        request = make_request(function, payload, data, numbers, args, stdin)
+        return profile(self, request, quota=quota, samples=samples, seconds=seconds, metering=metering)
 
     def trace(
         self,
         function: str | None = None,
         payload: Any = None,
         *,
+        data: bytes | bytearray | memoryview | None = None,
+        numbers: Iterable[float] | None = None,
+        args: Sequence[str] | None = None,
+        stdin: bytes | str = b"",
         call_id: int | None = None,
         quota: Quota | Mapping[str, Any] | None = None,
         limit: int | str = 200,
@@ -612,12 +862,11 @@ class Plugin:
 
         Parameters
         ----------
-        function : str, optional
-            Call it now, keep the first bytes of all that is said, and tell of that call, however it ended.
-        payload : Any
-            For that call.
+        function, payload, data, numbers, args, stdin
+            Make this call now, as for `attempt`, keep the first bytes of all that is said, and tell of that call,
+            however it ended.
         call_id : int, optional
-            Without a `function`: which call to tell of; by default the last.
+            Without such a call: which call to tell of; by default the last.
         quota : Quota, optional
             For that call.
         limit : int or str
@@ -640,9 +889,81 @@ class Plugin:
         """
         from judicia_notebook.experiments.tracer import trace
 
-        return trace(self, function, payload, call_id=call_id, quota=quota, limit=limit)
+        is_new = bool(stdin) or any(given is not None for given in (function, payload, data, numbers, args))
+        request = make_request(function, payload, data, numbers, args, stdin) if is_new else None
+        return trace(self, request, call_id=call_id, quota=quota, limit=limit)
 
-    # What it did --------------------------------------------------------------------------------------------
+    def monitor(
+        self,
+        function: str | None = None,
+        payload: Any = None,
+        *,
+        data: bytes | bytearray | memoryview | None = None,
+        numbers: Iterable[float] | None = None,
+        args: Sequence[str] | None = None,
+        stdin: bytes | str = b"",
+        what: str | Iterable[str] = ("functions", "coverage"),
+        quota: Quota | Mapping[str, Any] | None = None,
+    ) -> Monitored:
+        """Make a call and count exactly what its code does: counters are written into the module.
+
+        The call is made in an instance of its own, where the start function and on_initialize run again, uncounted: the
+        plugin's state is neither read nor changed. What is counted is from the request's allocation to the freeing of
+        the answer. The row of the call has the origin ``monitor``. Quotas hold; fuel is counted where it
+        is limited.
+
+        Parameters
+        ----------
+        function, payload, data, numbers, args, stdin
+            The call, as for `attempt`. One that fails is counted up to there: see `Monitored.error`.
+        what : str or iterable of str
+            The monitors: ``functions``, ``edges``, ``coverage``, ``branches``, ``loops``, ``opcodes``, ``memory``,
+            ``accesses``, ``allocations``, ``cost``, ``path``, and ``watch=NAME`` with the name of a function.
+        quota : Quota, optional
+            Limits for this call alone.
+
+        Returns
+        -------
+        Monitored
+            An attribute for each monitor, which is a frame: ``r.coverage``. `Monitored.value` is the call's.
+
+        Raises
+        ------
+        RewriteError
+            The module cannot be rewritten; the message names the function.
+        CallError
+            Its instance could not be made.
+        NoSuchFunction, PluginNotReady, InvalidPayload
+            There was no call.
+        ValueError
+            No such monitor.
+
+        Examples
+        --------
+        >>> import judicia_notebook as jn
+        >>> text = '(module (func (export "f") (param i32) (if (local.get 0) (then nop)))'
+        >>> with jn.Runtime() as rt:
+        ...     r = rt.load(text + ")", name="small").monitor("f", numbers=(1,), what="coverage")
+        >>> r.coverage["count"].tolist()
+        [1, 1, 1]
+        """
+        from judicia_notebook.experiments.monitoring.run import monitor
+
+        if self._deployment.diverted is not None:
+            raise JudiciaError(f"{self.name} is monitored already: call it, or end that block first.")
+        request = make_request(function, payload, data, numbers, args, stdin)
+        return monitor(self, request, what=what, quota=quota)
+
+    def monitoring(self, *, what: str | Iterable[str] = ("functions", "coverage")) -> AbstractContextManager[Monitored]:
+        """Count in all calls of it that are made in a block: ``with p.monitoring(what="edges") as r: ...``.
+
+        As `Runtime.monitoring` of this plugin alone.
+        """
+        from judicia_notebook.experiments.monitoring.run import monitoring
+
+        return monitoring((self,), what)
+
+    # Live views ---------------------------------------------------------------------------------------------
 
     def panel(self, show: str | None = None, scale: float = 1.0) -> AnyWidget:
         """The live panel: what it may do, uses and did, and the controls that change it; `show` opens a tab."""
@@ -650,44 +971,56 @@ class Plugin:
 
         return make_panel(self, show, scale)
 
+    def snapshot_html(self) -> str:
+        """What the panel shows now, as an HTML document that needs nothing else and does nothing; for handouts.
+
+        It has the grants, the quotas, the last 8 calls and the last 8 lines of the audit, and says of when they are.
+        """
+        from judicia_notebook.notebook.live.panel.card import panel_document
+
+        return panel_document(self)
+
     def charts(self, scale: float = 1.0) -> AnyWidget:
         """Live charts: memory and CPU of its calls against their limits, host calls by capability, outcomes."""
         from judicia_notebook.notebook.live.charts.charts import make_charts
 
         return make_charts(self, scale)
 
+    # What it did --------------------------------------------------------------------------------------------
+
     @property
     def last(self) -> CallRecord | None:
         """The record of the last call; None before the first."""
-        return self._platform.recorder.call_at(self._activity.last) if self._activity.last >= 0 else None
+        last = max(self._deployment.activity.last, self._deployment.instances.last)
+        return self._recorder.call_at(last) if last >= 0 else None
 
     @property
     def calls(self) -> pd.DataFrame:
         """The plugin's rows of `Runtime.calls`."""
         from judicia_notebook.records import frames
 
-        return frames.calls(self._platform.recorder, plugin=self.name)
+        return frames.calls(self._recorder, plugin=self.name)
 
     @property
     def host_calls(self) -> pd.DataFrame:
         """The plugin's rows of `Runtime.host_calls`."""
         from judicia_notebook.records import frames
 
-        return frames.host_calls(self._platform.recorder, plugin=self.name)
+        return frames.host_calls(self._recorder, plugin=self.name)
 
     @property
     def logs(self) -> pd.DataFrame:
         """The plugin's rows of `Runtime.logs`."""
         from judicia_notebook.records import frames
 
-        return frames.logs(self._platform.recorder, plugin=self.name)
+        return frames.logs(self._recorder, plugin=self.name)
 
     @property
     def audit(self) -> pd.DataFrame:
         """The plugin's rows of `Runtime.audit`."""
         from judicia_notebook.records import frames
 
-        return frames.audit(self._platform.recorder, plugin=self.name)
+        return frames.audit(self._recorder, plugin=self.name)
 
     def __enter__(self) -> Self:
         return self
@@ -696,29 +1029,6 @@ class Plugin:
         self.unload()
 
 
-def _decode(call: Call, answer: bytes | None) -> Any:
-    """The value an answer stands for; None for no value."""
-    if answer is None:
-        return None
-    scope = call.scope
-    try:
-        return call.read(answer, CallScope.read_json)
-    except ValueError as error:
-        raise no_json(scope, answer, error) from None
-
-
-def _kind(wanted: Instances, code: Code) -> Instances:
-    """The pool's kind. A command's instance cannot be entered twice, whatever the caller wants."""
-    return "fresh" if code.abi == WASI_ABI else wanted
-
-
-def _seconds_left(until: float) -> float:
-    """Until a moment on the monotonic clock."""
-    return until - time.monotonic()
-
-
-def _follow(plugin: weakref.ref[Plugin], _: Policy) -> None:
-    """After a change of the policy: more calls may begin, or fewer instances may stay."""
-    found = plugin()
-    if found is not None:
-        found.retire(found._instances.settle())  # noqa: SLF001
+def _do_within(within: Callable[[Call], AbstractContextManager[None]], body: Callable[[Call], Any], call: Call) -> Any:
+    with within(call):
+        return body(call)

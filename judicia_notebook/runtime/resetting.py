@@ -5,7 +5,7 @@ removes that (`forget`).
 
 - Without a confirmation nothing is removed, so a notebook may hold the line and be run from top to bottom.
 - Calls end first. What a call still uses is not removed under it: where one does not end, all that was kept stays.
-- What the user gave stays: mapped folders, platform tables, callbacks, targets and limits.
+- What the user gave stays: mapped folders, platform tables, callbacks, targets, limits and a lock.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from judicia_notebook.host.services import Host
+    from judicia_notebook.policy.bounds import Lock
     from judicia_notebook.records.recorder import Recorder
     from judicia_notebook.runtime.plugin import Plugin
 
@@ -65,6 +66,9 @@ class Runtime(Protocol):
     @property
     def plugins(self) -> Mapping[str, Plugin]: ...
 
+    @property
+    def locked(self) -> Lock | None: ...
+
     def clear(self) -> Removal: ...
 
     def forgetting(self) -> AbstractContextManager[None]: ...
@@ -78,7 +82,8 @@ def reset(runtime: Runtime, *, confirm: bool) -> Removal:
     """What `Runtime.reset` does, which says more."""
     runtime.check_open()
     found = tuple(_found(runtime))
-    stays = f"What you gave stays: {', '.join([*runtime.host.given, 'limits'])}."
+    lock = [f"the lock by {runtime.locked.by}"] if runtime.locked is not None else []
+    stays = f"What you gave stays: {', '.join([*runtime.host.given, 'limits', *lock])}."
     if not confirm:
         return Removal(False, found, stays)
     if current_call.get():
@@ -110,7 +115,7 @@ def unloaded(names: Iterable[str], left: Iterable[str]) -> Removal:
 def _found(runtime: Runtime) -> Iterable[str]:
     if plugins := runtime.plugins:
         yield f"{len(plugins)} plugin{'s' if len(plugins) > 1 else ''}: {format_names(plugins)}"
-        if running := sum(plugin._busy for plugin in plugins.values()):
+        if running := sum(plugin._deployment.is_busy for plugin in plugins.values()):
             yield f"what runs: calls of {running} plugin{'s' if running > 1 else ''} are cancelled"
     yield from runtime.host.kept()
     recorder = runtime._recorder

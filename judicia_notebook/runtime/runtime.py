@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import os
-import shutil
 import sys
-import tempfile
 import threading
 import time
 import weakref
@@ -19,42 +16,56 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 from judicia_notebook import context
 from judicia_notebook.context import current_way
-from judicia_notebook.engine import cache, wire
+from judicia_notebook.engine import cache
+from judicia_notebook.engine.features import check_features
 from judicia_notebook.engine.interrupts import deferred, do_all
 from judicia_notebook.engine.memory import MemoryPool
 from judicia_notebook.engine.samples import SampleTable
 from judicia_notebook.engine.system_memory import MOST_MEMORY, memory_ceiling
 from judicia_notebook.engine.workers import Workers
-from judicia_notebook.errors import NoSuchPlugin, ResourceExhausted, stays_in_process
+from judicia_notebook.errors import (
+    BuildError,
+    JudiciaError,
+    LoadError,
+    NoSuchPlugin,
+    PolicyLocked,
+    ResourceExhausted,
+    stays_in_process,
+)
 from judicia_notebook.host import wasi
 from judicia_notebook.host.dispatcher import Dispatcher
 from judicia_notebook.host.ownership import Owners
 from judicia_notebook.host.registry import make_services
 from judicia_notebook.host.services import Host
+from judicia_notebook.policy.bounds import Bounds, Lock
 from judicia_notebook.policy.changes import Snapshot
 from judicia_notebook.policy.policy import Policy
 from judicia_notebook.policy.quotas import Quota, as_quota, overlay
 from judicia_notebook.records.record import CallRecord
-from judicia_notebook.records.recorder import Recorder
 from judicia_notebook.reporting.interrupts import tells_interrupts
-from judicia_notebook.runtime import admission, resetting
+from judicia_notebook.runtime import admission, at_exit, locking, resetting
+from judicia_notebook.runtime.data_folder import DataFolder
+from judicia_notebook.runtime.digests import Digests
 from judicia_notebook.runtime.hooks import deliver
 from judicia_notebook.runtime.inspection import Inspection, inspect
-from judicia_notebook.runtime.linking import link
+from judicia_notebook.runtime.linking import link, recall
 from judicia_notebook.runtime.measurement import Measurement
-from judicia_notebook.runtime.platform import Platform
+from judicia_notebook.runtime.offers import Offers, SuppliedImports
+from judicia_notebook.runtime.platform import Platform, make_recorder
 from judicia_notebook.runtime.plugin import Plugin
-from judicia_notebook.runtime.source import Options, read_source, source_label
-from judicia_notebook.text import did_you_mean
+from judicia_notebook.runtime.source import Options, is_text, read_source, source_label
+from judicia_notebook.text import did_you_mean, printable
 
 if TYPE_CHECKING:
     import pandas as pd
     from anywidget import AnyWidget
 
     from judicia_notebook.analysis.traces.story import Trace
+    from judicia_notebook.experiments.monitoring.result import Monitored
     from judicia_notebook.runtime.admission import Place, Request
+    from judicia_notebook.runtime.instance import Instance
     from judicia_notebook.runtime.linking import Code
-    from judicia_notebook.runtime.pool import Instance, Instances
+    from judicia_notebook.runtime.pool import Instances
     from judicia_notebook.runtime.source import Read, Source
     from judicia_notebook.wasm.manifest import Manifest
 
@@ -104,7 +115,7 @@ class Runtime:
         ceiling: Quota | None = None,
     ) -> None:
         top = Quota(**{**default_ceiling().given(), **as_quota(ceiling).given()})
-        self._recorder = Recorder(read_json=wire.reread, make_samples=SampleTable)
+        self._recorder = make_recorder()
         samples = cast("SampleTable", self._recorder.samples)
         ours = weakref.ref(self)  # the engine keeps services by way of C, where no collector sees a cycle
         owners = Owners(lambda: _living(ours).data_dir)
@@ -112,23 +123,30 @@ class Runtime:
         self.host = Host(services, owners, lambda name: _living(ours).plugin(name).digest, self._recorder)
         self.host.connect(self._recorder, deliver)
         dispatcher = Dispatcher(services.values())
+        self.host.offer_imports(dispatcher.imports)
         dispatcher.add_functions(wasi.functions(services.values(), dispatcher.rates))
         pool = MemoryPool(2 * int(top.memory or MOST_MEMORY))  # type: ignore[arg-type]  # bytes by now
-        self._platform = Platform(dispatcher, self._recorder, samples, pool, top, cache.default_folder(), Workers())
-        self._given_data_dir = Path(data_dir).absolute() if data_dir is not None else None
-        self._own_data_dir: Path | None = None
-        self._data_lock = threading.Lock()
+        self._platform = Platform(
+            dispatcher, self._recorder, samples, pool, Bounds(top), cache.default_folder(), Workers(), clock
+        )
+        self._data = DataFolder(data_dir)
+        self._digests = Digests()
         self._plugins: dict[str, Plugin] = {}
         self._everything: weakref.WeakSet[Plugin] = weakref.WeakSet()  # unloaded ones may still be running
         self._lock = threading.RLock()
         self._closing = self._closed = False
         self._owner = os.getpid()
-        _open.add(self)
+        at_exit.end_calls_of(self)
 
     @property
     def ceiling(self) -> Quota:
-        """What no quota may exceed; it is set when the runtime is made."""
-        return self._platform.ceiling
+        """What no quota may exceed: set when the runtime is made, and lowered by `lock`."""
+        return self._platform.bounds.ceiling
+
+    @property
+    def locked(self) -> Lock | None:
+        """What it is locked to, by whom and since when; None where it is not."""
+        return self._platform.bounds.lock
 
     # Plugins ------------------------------------------------------------------------------------------------
 
@@ -152,13 +170,17 @@ class Runtime:
         unknown_imports: str | None = None,
         abi: str | None = None,
         isolate_compile: bool | None = None,
+        metering: str | None = None,
+        imports: Mapping[Any, Any] | None = None,
+        features: str | Iterable[str] | None = None,
     ) -> Plugin:
         """Load a module. It is read, checked and compiled; nothing of it runs before its first call.
 
         Parameters
         ----------
         source : path, bytes or "example:NAME"
-            A .wasm or .wat file, wasm bytes or WAT text, or a bundled example.
+            A .wasm or .wat file, wasm bytes or WAT text, or a bundled example; or a source in C, C++, Zig or Rust,
+            by its suffix (.c, .cpp, .zig, .rs), which `judicia_notebook.build` compiles.
         name : str, optional
             What to call it; by default what it calls itself. A loaded name is replaced in place: old handles stay
             valid, and what is not said here (grants, quotas, ...) is kept. The same holds where the same file is loaded
@@ -181,38 +203,108 @@ class Runtime:
         isolate_compile : bool, optional
             Compile in a child process with limits on memory and time; by default what has more than 4 MiB or may keep
             the compiler busy.
+        metering : "full" or "epochs", optional
+            What its code counts: fuel and time (the default), or time alone, which is faster. Without fuel there is no
+            limit of fuel, the column ``fuel`` is NA, and a NaN's bits may differ from machine to machine. Refused where
+            the runtime has a ceiling of fuel.
+        imports : dict, optional
+            What it imports beyond the platform, by ``"module.name"`` or ``("module", "name")``; types come from the
+            module. A function is answered by a Python function or an `Import`, and granted to this plugin alone:
+            ``imports=env.now`` is the grant. A global takes a number; a memory its pages of 64 KiB, the bytes that it
+            begins with, or None for the least; a table its elements, or None. See `judicia_notebook.presets`.
+        features : str or iterable of str, optional
+            Features of WebAssembly to switch on for this plugin: "exceptions", "tail_calls", "memory64",
+            "relaxed_simd", "wide_arithmetic". None is on by default.
 
         Raises
         ------
         LoadError
-            The file cannot become a plugin; all loaded plugins stay as they were.
+            The file cannot become a plugin; all loaded plugins stay as they were. A source that does not compile raises
+            a `BuildError`, which has the compiler's messages.
         PolicyError
             A bad grant or quota; likewise.
         """
         self.check_open()
         named = self._plugins.get(name) if name is not None else None
         before = named.options if named is not None else Options()
-        options = Options(manifest, abi, unknown_imports).anchored().over(before)
-        request = admission.check(
-            self.ceiling,
-            name=name,
-            grant=grant,
-            quota=quota,
-            config=config,
-            instances=instances,
-            on_denied=on_denied,
-            options=options,
-        )
-        found = read_source(source, manifest=options.manifest, wanted_abi=options.abi)
+        supplied = SuppliedImports.of(imports)
+        wanted = None if features is None else check_features(features)
+        options = Options(manifest, abi, unknown_imports, metering, supplied, wanted).anchored().over(before)
+        with self._auditing_refusals(source, name):
+            request = admission.check(
+                self._platform.bounds,
+                name=name,
+                grant=grant,
+                quota=quota,
+                config=config,
+                instances=instances,
+                on_denied=on_denied,
+                options=options,
+            )
+            self._platform.bounds.check_grants(request.grants)
+        cache_folder = self._platform.cache_folder
+        with self._telling_what_stays(source, name):
+            found = read_source(
+                source,
+                manifest=options.manifest,
+                wanted_abi=options.abi,
+                recall=partial(recall, cache_folder, request.settings),
+                digests=self._digests,
+            )
+            offers = self._offers(found, options, is_kept=supplied is None)
+        if supplied is not None:  # those that are kept from an earlier load may have been revoked since
+            request = request.granting(offers.grants)
         start = request.start(found.manifest, self.ceiling, source_label(source))
-        code = link(
-            found,
-            self._platform.dispatcher,
-            trap_unknown=options.unknown_imports == "trap",
-            cache_folder=self._platform.cache_folder,
-            isolate=isolate_compile,
-        )
+        with self._telling_what_stays(source, name):
+            code = link(
+                found,
+                offers,
+                trap_unknown=options.unknown_imports == "trap",
+                cache_folder=cache_folder,
+                isolate=isolate_compile,
+                settings=request.settings,
+            )
+        self._digests.keep(code.wasm, code.digest)
         return self._admit(request, found, start, code)
+
+    @contextlib.contextmanager
+    def _telling_what_stays(self, source: Source, name: str | None) -> Iterator[None]:
+        """Have a mistake in a text that somebody writes say which plugin it leaves as it was."""
+        try:
+            yield
+        except LoadError as error:
+            if isinstance(error, BuildError) or is_text(source):
+                error.unchanged = self._loaded_from(source, name)
+            raise
+
+    @contextlib.contextmanager
+    def _auditing_refusals(self, source: Source, name: str | None) -> Iterator[None]:
+        """Write down a load that is refused since the runtime is locked to less."""
+        try:
+            yield
+        except PolicyLocked as error:
+            detail = f"load of {source_label(source)}: {error.message}"
+            self._recorder.add_audit("refused", name or "", detail, current_way())
+            raise
+
+    def _loaded_from(self, source: Source, name: str | None) -> str:
+        """The name of the plugin that a load of this source would have replaced; empty where there is none."""
+        path = Path(os.fsdecode(source)).absolute() if isinstance(source, str | os.PathLike) else None
+        names = (plugin.name for plugin in self._plugins.values() if path is not None and plugin.source == path)
+        return name if name in self._plugins else next(names, "")
+
+    def _offers(self, found: Read, options: Options, *, is_kept: bool) -> Offers:
+        """What answers the imports of a module.
+
+        Raises
+        ------
+        LoadError
+        """
+        try:
+            return Offers(self._platform.dispatcher, found.module.imports, options.imports, is_kept=is_kept)
+        except LoadError as error:
+            error.source = error.source or source_label(found.source)
+            raise
 
     def _admit(self, request: Request, found: Read, start: Snapshot, code: Code) -> Plugin:
         """Give a module its name: all of it or nothing."""
@@ -220,17 +312,20 @@ class Runtime:
         idle: list[Instance] = []
         try:
             with deferred():
-                with self._lock:
+                with self._lock, self._auditing_refusals(found.source, request.name):
                     self.check_open()
+                    self._platform.bounds.check_grants(request.grants)  # it may have been locked meanwhile
+                    self._platform.bounds.check_quota(request.quota)
+                    self._platform.bounds.check_settings(request.settings)
                     place = admission.find_place(request, found, start, self._plugins)
                     plugin = place.plugin or self._add(place, request, start, code)
                     if place.plugin is not None:
                         policy, idle = _renew(plugin, request, code, keeps=place.keeps)
                     self.host.plugin_loaded(plugin)
-                    detail = "; ".join(plugin.changes) or f"{source_label(found.source)} {code.digest[:12]}"
+                    detail = "; ".join(plugin.changes) or _loaded(code)
                     what = "load" if place.plugin is None else "reload"
                     self._recorder.add_audit(what, plugin.name, detail, current_way())
-                plugin.retire(idle)
+                plugin._deployment.retire(idle)
         finally:
             # Guests and observers run without the lock: they may load and unload, or wait for a thread that does.
             if policy is not None:
@@ -242,11 +337,13 @@ class Runtime:
     def _add(self, place: Place, request: Request, start: Snapshot, code: Code) -> Plugin:
         """A plugin of a name that was free."""
         admission.check_instances(request.instances, start.quota)
+        bounds = self._platform.bounds
+        policy = Policy(place.name, self._recorder, bounds=bounds, initial=start, settings=request.settings)
         plugin = Plugin(
             place.name,
             code,
             self._platform,
-            Policy(place.name, self._recorder, ceiling=self.ceiling, initial=start),
+            policy,
             instances=request.instances or 1,
             config=request.config or {},
             on_unload=self._forget,
@@ -267,7 +364,7 @@ class Runtime:
         ------
         LoadError
         """
-        return inspect(read_source(source), self._platform.dispatcher)
+        return inspect(read_source(source), Offers(self._platform.dispatcher))
 
     def plugin(self, name: str) -> Plugin:
         """A loaded plugin.
@@ -316,7 +413,7 @@ class Runtime:
             if plugin._unloaded:
                 plugin.cancel_calls("the runtime is reset")
         self._wait_for_calls(seconds)
-        return sum(plugin._busy for plugin in tuple(self._everything))
+        return sum(plugin._deployment.is_busy for plugin in tuple(self._everything))
 
     @contextlib.contextmanager
     def forgetting(self) -> Iterator[None]:
@@ -333,6 +430,8 @@ class Runtime:
             yield
             self._platform.dispatcher.rates.clear()
 
+    # Its end, and what it keeps until then ------------------------------------------------------------------
+
     def close(self) -> None:
         """Unload everything and take no more; the records stay readable.
 
@@ -348,23 +447,28 @@ class Runtime:
             lambda: self._wait_for_calls(CLOSE_SECONDS),
             self._platform.workers.close,
             self.host.close,
+            self._digests.clear,
             *(plugin.unload for plugin in plugins),  # again, where that was interrupted before it began
-            *(partial(plugin.let_go, "unloaded") for plugin in plugins),  # the remains, where that failed half-way
-            lambda: self._remove_data_dir() if self._own_data_dir is not None else None,
+            *(
+                partial(plugin._deployment.let_go, "unloaded") for plugin in plugins
+            ),  # the remains, where that failed half-way
+            self._data.remove_own,
         )
         self._closed = True
 
     def _end_calls(self) -> None:
-        """Take no more calls, cancel those there are, and wait a moment for them to end."""
+        """Take no more calls, cancel those there are, and wait a moment for them to end; in a forked child, nothing."""
+        if self._owner != os.getpid():
+            return
         self.host.end()
         for plugin in tuple(self._everything):
-            plugin._end()
+            plugin._deployment.end("the runtime ends")
         self._wait_for_calls(EXIT_SECONDS)
 
     def _wait_for_calls(self, seconds: float) -> None:
         """Wait until no call of this runtime is left, other than the call this is called from."""
         until = time.monotonic() + seconds
-        while time.monotonic() < until and any(plugin._busy for plugin in tuple(self._everything)):
+        while time.monotonic() < until and any(plugin._deployment.is_busy for plugin in tuple(self._everything)):
             time.sleep(0.002)
 
     def check_open(self) -> None:
@@ -385,20 +489,21 @@ class Runtime:
     @property
     def data_dir(self) -> Path:
         """Where services keep their data."""
-        if self._given_data_dir is not None:
-            self._given_data_dir.mkdir(parents=True, exist_ok=True)
-            return self._given_data_dir
-        with self._data_lock:
-            if self._own_data_dir is None:
-                self._own_data_dir = Path(tempfile.mkdtemp(prefix="judicia-"))
-                self._remove_data_dir = weakref.finalize(self, _remove, self._own_data_dir, os.getpid())
-            return self._own_data_dir
+        return self._data.path
+
+    # Live views ---------------------------------------------------------------------------------------------
 
     def panel(self, show: str | None = None, scale: float = 1.0) -> AnyWidget:
         """`Plugin.panel`, of any of its plugins."""
         from judicia_notebook.notebook.live.panel.panel import make_panel
 
         return make_panel(self, show, scale)
+
+    def snapshot_html(self) -> str:
+        """Its plugins, and what the panel of each shows now, as one HTML document; see `Plugin.snapshot_html`."""
+        from judicia_notebook.notebook.live.panel.card import panel_document
+
+        return panel_document(self)
 
     def charts(self, scale: float = 1.0) -> AnyWidget:
         """`Plugin.charts`, of any of its plugins."""
@@ -438,7 +543,7 @@ class Runtime:
 
     @property
     def audit(self) -> pd.DataFrame:
-        """Loads, unloads, grants, revokes, quota changes, denials."""
+        """Loads, unloads, grants, revokes, quota changes, denials, and attempts to leave the sandbox."""
         from judicia_notebook.records import frames
 
         return frames.audit(self._recorder)
@@ -451,6 +556,13 @@ class Runtime:
         return frames.policies(self._recorder)
 
     @property
+    def modules(self) -> pd.DataFrame:
+        """What the loaded plugins' modules are, a row each: sizes, sections, instructions, features, compile time."""
+        from judicia_notebook.runtime.modules import modules
+
+        return modules(tuple(self._plugins.values()))
+
+    @property
     def last(self) -> CallRecord | None:
         """The record of the last call of any plugin."""
         return self._recorder.call_at(self._recorder.calls.end - 1)
@@ -460,6 +572,47 @@ class Runtime:
         """Collect the calls made inside the block: ``with rt.measure() as m: ...``, then ``m.calls``."""
         with context.collect(self._recorder) as call_ids:
             yield Measurement(self, call_ids)
+
+    def monitoring(
+        self, *plugins: Plugin, what: str | Iterable[str] = ("functions", "coverage")
+    ) -> contextlib.AbstractContextManager[Monitored]:
+        """Count exactly what plugins do in all their calls of a block: ``with rt.monitoring(p, q) as r: ...``.
+
+        All of their calls that begin meanwhile are made in an instance of its own for each plugin, which lives through
+        the block: also those by other threads, events and requests. Their own stay as they are.
+
+        Parameters
+        ----------
+        *plugins : Plugin
+        what : str or iterable of str
+            The monitors, as for `Plugin.monitor`.
+
+        Raises
+        ------
+        RewriteError, ValueError
+            As `Plugin.monitor`; all plugins are as they were.
+        JudiciaError
+            One of them is monitored already, or is none of this runtime's.
+
+        Examples
+        --------
+        >>> import judicia_notebook as jn
+        >>> with jn.Runtime() as rt:
+        ...     p = rt.load("example:specimen")
+        ...     with rt.monitoring(p, what="functions") as r:
+        ...         _ = p.call("echo", 1), p.call("echo", 2)
+        >>> r.functions.set_index("function")["calls"]["echo"]
+        np.int64(2)
+        """
+        from judicia_notebook.experiments.monitoring.run import monitoring
+
+        for plugin in plugins:
+            name = getattr(plugin, "name", None)
+            if not isinstance(name, str):
+                raise TypeError(f"rt.monitoring takes plugins, not {printable(repr(plugin), 80)}")
+            if self._plugins.get(name) is not plugin:
+                raise JudiciaError(f"{printable(name)} is none of this runtime's plugins.")
+        return monitoring(plugins, what)
 
     # Telling, keeping, removing -----------------------------------------------------------------------------
 
@@ -512,7 +665,13 @@ class Runtime:
 
         return export_trace(self, path)
 
-    def save(self, path: str | os.PathLike[str], *, anonymous: bool = False) -> Path:
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        anonymous: bool = False,
+        sweeps: Mapping[str, pd.DataFrame] | None = None,
+    ) -> Path:
         """Keep everything that was recorded until now in a file, for `read_run`, a colleague, or a paper's supplement.
 
         The file is a zip of one CSV a frame, and a ``meta.json`` with units, versions, machine and clocks.
@@ -524,6 +683,8 @@ class Runtime:
         anonymous : bool
             For a review that must not know whose it is: plugins, digests, threads, targets, grants' scopes and all free
             texts are replaced by numbers, instants count from 1970. Names of functions and labels stay.
+        sweeps : mapping of str to DataFrame, optional
+            Frames of `sweep` or `read_sweep` to keep with it, for `Run.sweeps`.
 
         Returns
         -------
@@ -532,10 +693,47 @@ class Runtime:
         Raises
         ------
         OSError
+        ValueError
+            Of `sweeps` one is no frame of a sweep, or a name is no file's.
         """
         from judicia_notebook.analysis.runs.run import save_run
 
-        return save_run(self._recorder, path, anonymous=anonymous)
+        return save_run(self._recorder, path, anonymous=anonymous, sweeps=sweeps)
+
+    def to_parquet(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        anonymous: bool = False,
+        sweeps: Mapping[str, pd.DataFrame] | None = None,
+    ) -> Path:
+        """Write everything that was recorded until now as Parquet, one file a frame, for other programs.
+
+        Fields of logs, grants and quotas are JSON. `read_run` reads what `save` writes, and no Parquet.
+
+        Parameters
+        ----------
+        folder : path
+            A new one.
+        anonymous, sweeps
+            As for `save`.
+
+        Returns
+        -------
+        Path
+
+        Raises
+        ------
+        JudiciaError
+            pyarrow is not there: ``python -m pip install 'judicia-notebook[parquet]'``.
+        FileExistsError
+            There is something at the path.
+        OSError, ValueError
+            As for `save`.
+        """
+        from judicia_notebook.analysis.runs.run import write_parquet
+
+        return write_parquet(self._recorder, folder, anonymous=anonymous, sweeps=sweeps)
 
     def reset(self, *, confirm: bool = False) -> resetting.Removal:
         """Remove plugins with all they left: files, tables, events, notifications, shared regions and recorded rows.
@@ -573,6 +771,61 @@ class Runtime:
         """
         return resetting.reset(self, confirm=confirm)
 
+    def lock(
+        self,
+        ceiling: Quota | Mapping[str, Any] | None = None,
+        grants: Iterable[str] | None = None,
+        *,
+        by: str = "",
+    ) -> Lock:
+        """Let no plugin have more than this until the runtime ends: say in one line what a class may set.
+
+        Loaded plugins lose what they have beyond it. Later grants, quotas, loads and switches of the panel beyond it
+        are refused, and the refusal stands in `audit`. A lock can be made narrower by another, and never wider; neither
+        `reset` nor `clear` ends it. It is of this runtime: Python in the same kernel can make another one.
+
+        Parameters
+        ----------
+        ceiling : Quota or dict, optional
+            What no quota may exceed; kinds that are not named stay as they are.
+        grants : list of str, optional
+            The only grants there may be, each as it is written here; ``[]`` for none. Without it grants are not locked.
+        by : str, optional
+            Who locks it; each refusal says so.
+
+        Returns
+        -------
+        Lock
+            Which is `locked` from then on.
+
+        Raises
+        ------
+        PolicyError
+            Nothing would be locked; a bad grant or limit, or one above the ceiling; a loaded plugin's code counts no
+            fuel, and the lock limits it. Nothing is locked then.
+        PolicyLocked
+            It would allow more than the lock in force.
+
+        Examples
+        --------
+        >>> import judicia_notebook as jn
+        >>> with jn.Runtime() as rt:
+        ...     p = rt.load("example:specimen")
+        ...     lock = rt.lock(ceiling={"cpu": "500ms"}, grants=["wall_clock"], by="the lecturer")
+        ...     p.policy.grant("wall_clock")
+        ...     p.policy.grant("random")
+        Traceback (most recent call last):
+        judicia_notebook.errors.PolicyLocked: random may not be granted: this runtime was locked by the lecturer at ...
+        """
+        self.check_open()
+        with deferred(), self._lock:  # so that no load is under way
+            policies = [plugin.policy for plugin in tuple(self._everything)]  # of unloaded ones that still run, too
+            lock = locking.lock(self._platform.bounds, policies, ceiling, grants, by)
+            self._recorder.add_audit("lock", "", lock.allowed, current_way())
+        for policy in policies:
+            policy.tell()
+        return lock
+
     def __enter__(self) -> Self:
         return self
 
@@ -599,12 +852,22 @@ def get_runtime() -> Runtime:
 def _renew(plugin: Plugin, request: Request, code: Code, *, keeps: bool) -> tuple[Policy | None, list[Instance]]:
     """Exchange a plugin's code. Returns the policy if it changed, for `tell`; and instances left over, for `retire`."""
     admission.check_instances(request.instances, overlay(plugin.policy.quota, request.quota.given()))
-    plugin.hold_back(code)  # before anything is given, and nothing below fails: all of it has been checked
+    plugin.policy.compile_with(request.settings)
+    plugin._deployment.hold_back(code)  # before anything is given, and nothing below fails: all of it has been checked
     if not keeps:
         plugin.policy.forget()
-    changed = plugin.policy.merge(request.grants, request.quota, request.on_denied, what="load")
+    # A grant of a function that is no longer supplied would be one of a registered function of that name.
+    supplied_anew = request.options.imports is not plugin.options.imports
+    gone = {*plugin._code.offers.grants} - {*code.offers.grants} if supplied_anew else ()
+    changed = plugin.policy.merge(request.grants, request.quota, request.on_denied, what="load", without=gone)
     idle = plugin._replace(code, instances=request.instances, config=request.config, options=request.options)
     return plugin.policy if changed else None, idle
+
+
+def _loaded(code: Code) -> str:
+    """What the audit says of a load: where it came from, its digest, and the features that it switched on."""
+    features = f"; with {', '.join(code.features)}" if code.features else ""
+    return f"{source_label(code.source)} {code.digest[:12]}{features}"
 
 
 def _living(runtime: weakref.ref[Runtime]) -> Runtime:
@@ -615,24 +878,3 @@ def _living(runtime: weakref.ref[Runtime]) -> Runtime:
             "The runtime that this belonged to is gone.", hint="Keep it in a variable: rt = jn.Runtime()."
         )
     return found
-
-
-_open: weakref.WeakSet[Runtime] = weakref.WeakSet()
-
-
-def _end_all_calls() -> None:
-    """At the interpreter's exit no thread may be inside a guest: its next callback would find no interpreter."""
-    for runtime in tuple(_open):
-        if runtime._owner == os.getpid():
-            runtime._end_calls()
-
-
-atexit.register(_end_all_calls)
-if hasattr(threading, "_register_atexit"):  # private, but the only moment before Python waits for users' own threads
-    threading._register_atexit(_end_all_calls)  # noqa: SLF001
-
-
-def _remove(folder: Path, owner: int) -> None:
-    """Remove a runtime's temporary folder, unless this is a forked child of its owner."""
-    if os.getpid() == owner:
-        shutil.rmtree(folder, ignore_errors=True)

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from judicia_notebook.host.scope import CallScope
     from judicia_notebook.policy.policy import FormerPolicy, Policy
     from judicia_notebook.records.record import Subject
+    from judicia_notebook.runtime.instance import Making
     from judicia_notebook.runtime.linking import Code
     from judicia_notebook.runtime.platform import Platform
-    from judicia_notebook.runtime.pool import InstancePool, Making
+    from judicia_notebook.runtime.pool import InstancePool
 
 
 class RunningCall(Protocol):
@@ -31,11 +32,18 @@ class RunningCall(Protocol):
 
 
 class Activity:
-    """A plugin's running calls, the position of the last call's row, and the policies of code that was replaced."""
+    """A plugin's running calls, the position of the last call's row, and the policies of code that was replaced.
 
-    __slots__ = ("former", "last", "running")
+    Attributes
+    ----------
+    apart : list of InstancePool
+        Instances beside the plugin's own, in which calls of it are made, too.
+    """
+
+    __slots__ = ("apart", "former", "last", "running")
 
     def __init__(self) -> None:
+        self.apart: list[InstancePool] = []
         self.former: dict[str, FormerPolicy] = {}  # by the digest of code that was replaced
         self.last = -1
         self.running: dict[int, RunningCall] = {}
@@ -59,5 +67,7 @@ class Target(NamedTuple):
     def on(self, making: Making) -> Target:
         """The same function, in other code: the plugin was replaced while the call waited."""
         code, config = making
-        subject = self.subject._replace(digest=code.digest, abi=code.abi)
+        subject = self.subject._replace(
+            digest=code.digest, abi=code.abi, metering=code.metering, monitored=code.monitored
+        )
         return self._replace(code=code, config=config, subject=subject)

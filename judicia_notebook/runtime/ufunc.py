@@ -91,10 +91,11 @@ class UniversalFunction:
         NoSuchFunction, PluginNotReady
         """
         plugin = self._plugin
-        target = plugin._target(self.name, RAW_ABI)
+        target = plugin._deployment.target(self.name, RAW_ABI)
         rows = self._rows(target.code, columns)
         if rows.count > FEW_ROWS:
-            loop_code(rows.kind.params, rows.kind.results)  # compiled before the call's clocks run
+            settings = target.code.linkage.engine.settings
+            loop_code(rows.kind.params, rows.kind.results, settings)  # compiled before the call's clocks run
 
         def body(call: Call) -> _Rows:
             mine = rows if call.target.code is target.code else self._rows(call.target.code, columns)

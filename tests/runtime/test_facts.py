@@ -11,9 +11,25 @@ import pytest
 import judicia_notebook as jn
 from judicia_notebook.__main__ import main
 from judicia_notebook.languages import compile_source
+from judicia_notebook.languages.wat import compile_wat
 
 ADD = '(module (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1))))'
 MIXED = '(module (func (export "mixed") (param i64 f32 f64)) (func (export "none")) (func (export "one") (param i32)))'
+
+
+REPORTS_WITHOUT_MEMORY = compile_wat(r"""
+(import "judicia:host" "fail" (func $fail (param i32 i32) (result i64)))
+(memory (export "memory") 1)
+(data (i32.const 8) "{\"code\":\"full\",\"message\":\"no room for it\"}")
+(func (export "judicia_alloc") (param i32) (result i32) (i32.const 1024))
+(func (export "judicia_free") (param i32 i32))
+(func (export "echo") (param i32 i32) (result i64)
+  (i64.or (i64.shl (i64.extend_i32_u (local.get 0)) (i64.const 32)) (i64.extend_i32_u (local.get 1))))
+(func (export "fails") (param i32 i32) (result i64)
+  (drop (memory.grow (i32.const 999)))
+  (drop (call $fail (i32.const 8) (i32.const 42)))
+  (i64.const 0))
+""")
 
 
 def told(call: Any, kind: type[jn.JudiciaError] = jn.JudiciaError) -> str:
@@ -233,12 +249,35 @@ def test_a_line_without_end_is_cut_around_the_mistake(rt: jn.Runtime) -> None:
     assert "line 1, column" in error
 
 
-@pytest.mark.parametrize("text", ["(table $held 8 externref)", "(func (param externref))", "(func (local externref))"])
-def test_externref_says_that_it_alone_is_off_and_what_to_do(rt: jn.Runtime, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "features"),
+    [
+        ("(tag)", '("exceptions",)'),
+        ("(func $f return_call $f) (memory i64 1)", '("tail_calls", "memory64")'),
+        ("(func (param exnref))", '("exceptions",)'),
+    ],
+)
+def test_a_module_that_uses_a_feature_which_is_off_is_told_how_to_switch_it_on(
+    rt: jn.Runtime, text: str, features: str
+) -> None:
     error = told(lambda: rt.load(f"(module\n {text})", name="p"), jn.CompileError)
-    assert "externref, which is off" in error
-    assert "only funcref is on here" in error
-    assert "-Ctarget-cpu=mvp" in error
+    assert f"features={features} switches it on" in error
+
+
+@pytest.mark.parametrize(("text", "name"), [("(memory 1 1 shared)", "threads"), ("(type (struct)) (tag)", "gc")])
+def test_a_feature_that_cannot_be_switched_on_is_not_suggested(rt: jn.Runtime, text: str, name: str) -> None:
+    for features in ((), ("exceptions",)):
+        load = lambda features=features: rt.load(f"(module\n {text})", name="p", features=features)  # noqa: E731
+        error = told(load, jn.CompileError)
+        assert f"It uses {name}, which cannot be switched on: " in error
+        assert "features=" not in error
+
+
+def test_of_a_large_module_only_what_it_declares_is_looked_at(rt: jn.Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("judicia_notebook.runtime.linking._MOST_CODE", 30)
+    assert "features=" not in told(lambda: rt.load("(module (func $f return_call $f))", name="p"), jn.CompileError)
+    text = "(module (tag) (func $f return_call $f))"
+    assert 'features=("exceptions",) ' in told(lambda: rt.load(text, name="p"), jn.CompileError)
 
 
 # --- imports ---------------------------------------------------------------------------------------------------------
@@ -303,11 +342,11 @@ RAW = """(module (memory (export "memory") 1) (global (export "base") i32 (i32.c
 
 
 def test_a_raw_module_shows_what_can_be_called(rt: jn.Runtime) -> None:
-    from judicia_notebook.notebook import reprs
+    from judicia_notebook.notebook import object_cards
 
     p = rt.load(RAW, name="p")
     inspection = str(p.inspect())
-    cards = [str(reprs.plugin_card(p)), str(reprs.inspection_card(p.inspect()))]
+    cards = [str(object_cards.plugin_card(p)), str(object_cards.inspection_card(p.inspect()))]
     for text in (inspection, *cards):
         assert "add(i32, i32) -> i32" in text
         assert "mean(f64, f64) -> f64" in text
@@ -336,3 +375,13 @@ def test_no_wasi_command_says_what_is_missing(rt: jn.Runtime) -> None:
     assert "its _start is (i32) -> ()" in told(lambda: rt.load(wrong, abi="wasi"), jn.AbiMismatch)
     bare = '(module (func (export "_start")))'
     assert "it exports no memory" in told(lambda: rt.load(bare, abi="wasi"), jn.AbiMismatch)
+
+
+def test_a_report_after_a_refused_grow_names_the_refusal_also_in_a_kept_instance(rt: jn.Runtime) -> None:
+    p = rt.load(REPORTS_WITHOUT_MEMORY, name="reports", quota={"memory": "1MiB"})
+    for _ in range(2):  # Python makes the first call, since there is no instance yet, and the core the second
+        text = told(lambda: p.call("fails"), jn.GuestError)
+        assert "no room for it" in text
+        assert "Its memory quota of 1 MiB refused it 62.5 MiB." in text
+    p.call("echo", 1)
+    assert rt.calls["instance_id"].nunique() == 1

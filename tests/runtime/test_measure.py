@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import judicia_notebook as jn
@@ -169,6 +171,47 @@ def test_labels_nest_and_end_with_their_blocks(rt: jn.Runtime, p: jn.Plugin) -> 
         "variant=A, size=1",
         None,
     ]
+
+
+def test_each_label_is_a_column_with_the_dtype_of_its_values(rt: jn.Runtime, p: jn.Plugin) -> None:
+    with jn.label(variant="A", size=np.int64(1), ratio=0.5, deep=True, at=Path("x")):
+        p.call("echo", 1)
+    with jn.label(variant=7, size=2, ratio=2, deep=None):
+        p.call("echo", 2)
+    columns = rt.calls.filter(like="label_")
+    assert list(columns) == ["label_variant", "label_size", "label_ratio", "label_deep", "label_at"]
+    assert columns["label_size"].tolist() == [1, 2]
+    assert columns["label_ratio"].tolist() == [0.5, 2.0]
+    assert columns["label_variant"].tolist() == ["A", "7"]
+    assert [str(dtype) for dtype in columns.dtypes] == ["str", "int64", "float64", "boolean", "str"]
+    assert columns.isna().sum().tolist() == [0, 0, 0, 1, 1]
+    assert list(rt.calls["label"]) == [
+        "variant=A, size=1, ratio=0.5, deep=True, at=x",
+        "variant=7, size=2, ratio=2, deep=None",
+    ]
+    assert rt.last is not None
+    assert rt.last.labels == {"variant": 7, "size": 2, "ratio": 2, "deep": None}
+
+
+def test_a_frame_has_the_labels_of_its_rows_alone(rt: jn.Runtime, p: jn.Plugin) -> None:
+    other = rt.load("example:specimen", name="other")
+    with jn.label(one=1):
+        p.call("echo", 1)
+    with jn.label(two=2):
+        other.call("echo", 2)
+    assert list(p.calls.filter(like="label_")) == ["label_one"]
+    assert list(rt.calls.filter(like="label_")) == ["label_one", "label_two"]
+
+
+@pytest.mark.parametrize("labels", [{"a b": 1}, {"": 1}, {"a,b": 1}, {"a" * 65: 1}])
+def test_a_label_that_names_no_column_is_refused(labels: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="a label's name is a Python name"), jn.label(**labels):
+        pass
+
+
+def test_labels_are_not_without_number() -> None:
+    with pytest.raises(ValueError, match="at most 100 labels, and these are 101"):
+        jn.label(**{f"n{number}": 1 for number in range(101)}).__enter__()
 
 
 def test_a_label_stays_on_its_own_thread(rt: jn.Runtime, p: jn.Plugin) -> None:

@@ -183,13 +183,13 @@ def test_an_attempt_raises_nothing_that_a_plugin_caused(
 
 
 def test_the_least_of_the_calls_and_the_plugins_quota_is_in_force(specimen: jn.Plugin) -> None:
-    specimen.policy.set_quota(cpu="500ms", wall="3s")
+    specimen.policy.set_quota(cpu="500ms", wall="300s")
     specimen.call("echo", 1, quota=jn.Quota(cpu="200ms", memory=None))
-    specimen.call("echo", 1, quota={"cpu": "50s", "wall": "1s"})
+    specimen.call("echo", 1, quota={"cpu": "50s", "wall": "100s"})
     specimen.call("echo", 1)
     rows = specimen.calls
     assert list(rows["limit_cpu_ms"]) == [200, 500, 500]
-    assert list(rows["limit_wall_ms"]) == [3000, 1000, 3000]
+    assert list(rows["limit_wall_ms"]) == [300_000, 100_000, 300_000]
     assert list(rows["limit_memory_bytes"]) == [16 << 20] * 3
     assert rows["limit_fuel"].isna().all()
 
@@ -234,15 +234,15 @@ def test_a_call_may_be_held_to_less_depth(specimen: jn.Plugin) -> None:
 
 
 def test_a_rows_times_add_up_and_know_what_was_cold(rt: jn.Runtime, specimen: jn.Plugin) -> None:
-    for _ in range(3):
+    for _ in range(9):
         specimen.call("echo", "x" * 10_000)
     parts = ["setup_ms", "encode_ms", "guest_ms", "host_ms", "decode_ms"]
     rows = rt.calls
     assert (rows[parts].sum(axis=1) - rows["wall_ms"]).abs().max() < 1e-9
     assert (rows[parts] >= 0).all(axis=None)
-    assert rows["setup_ms"][0] > 3 * rows["setup_ms"][1]
-    assert list(rows["instance_call"]) == [1, 2, 3]
-    assert list(rows["bytes_in"]) == list(rows["bytes_out"]) == [10_002] * 3
+    assert rows["setup_ms"][0] > 3 * rows["setup_ms"][1:].min()  # of several: the machine may pause in one
+    assert list(rows["instance_call"]) == list(range(1, 10))
+    assert list(rows["bytes_in"]) == list(rows["bytes_out"]) == [10_002] * 9
     assert rows["started_ms"].is_monotonic_increasing
     assert (rows["fuel"] > 0).all()
     assert (rows["memory_peak_bytes"] >= rows["memory_bytes"]).all()
@@ -252,11 +252,12 @@ def test_a_rows_times_add_up_and_know_what_was_cold(rt: jn.Runtime, specimen: jn
 
 
 def test_time_in_the_host_is_the_hosts(rt: jn.Runtime, specimen: jn.Plugin) -> None:
-    specimen.call("sleep", {"ms": 40})
-    row = rt.calls.iloc[0]
-    assert row["host_ms"] >= 40
-    assert row["guest_ms"] < row["host_ms"]
-    assert row["cpu_ms"] < row["wall_ms"]
+    for _ in range(3):
+        specimen.call("sleep", {"ms": 40})
+    rows = rt.calls
+    assert (rows["host_ms"] >= 40).all()
+    assert (rows["guest_ms"] < rows["host_ms"]).any()  # in each, but where the machine paused while the guest computed
+    assert (rows["cpu_ms"] < rows["wall_ms"]).all()
 
 
 def test_a_raw_call_does_not_inherit_the_times_of_the_one_before(rt: jn.Runtime) -> None:
@@ -276,12 +277,13 @@ def test_a_call_that_dies_while_its_request_is_written_has_only_its_own_times(rt
         (i32.const 64))
       (func (export "echo") (param i32 i32) (result i64) (call $reply (local.get 0) (local.get 1)))"""
     p = load(rt, wat)
-    p.call("echo", "x" * 2_000_000)
-    with pytest.raises(jn.AbiViolation, match="judicia_alloc"):
-        p.call("echo", "x")
-    rows = rt.calls
-    assert rows["encode_ms"][1] < rows["encode_ms"][0]
-    assert rows["decode_ms"][1] == 0
+    for _ in range(3):
+        p.call("echo", "x" * 2_000_000)
+        with pytest.raises(jn.AbiViolation, match="judicia_alloc"):
+            p.call("echo", "x")
+    well, died = rt.calls[0::2], rt.calls[1::2]
+    assert died["encode_ms"].min() < well["encode_ms"].min()  # the least: the machine may pause in one
+    assert (died["decode_ms"] == 0).all()
 
 
 def test_fuel_is_not_told_where_it_cannot_be_known(rt: jn.Runtime, specimen: jn.Plugin) -> None:

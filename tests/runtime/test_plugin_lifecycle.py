@@ -8,6 +8,7 @@ import pytest
 
 import judicia_notebook as jn
 from tests.support.guests import ECHO, load
+from tests.support.waiting import until
 
 # --- lifecycle -------------------------------------------------------------------------------------------------------
 
@@ -163,24 +164,24 @@ def test_a_plugin_that_was_never_called_is_not_cleaned_up(rt: jn.Runtime) -> Non
 )
 def test_a_cleanup_that_goes_wrong_delays_an_unload_a_second_at_most(rt: jn.Runtime, body: str, outcome: str) -> None:
     p = load(rt, CLEANING.replace("BODY", body))
-    p.policy.set_quota(cpu="10s")
+    p.policy.set_quota(cpu="60s", wall="60s")
     p.call("echo", 1)
     rt.unload("guest")
     last = rt.calls.iloc[-1]
     assert last["function"] == "on_cleanup"
     assert re.fullmatch(outcome, last["outcome"])
     assert last["limit_cpu_ms"] == 1000
-    assert last["wall_ms"] < 5000
+    assert last["wall_ms"] < 20_000  # and not the minute that it had otherwise
     assert dict(rt.plugins) == {}
 
 
 def test_a_low_ceiling_does_not_keep_a_plugin_from_being_unloaded() -> None:
     with jn.Runtime(ceiling=jn.Quota(cpu="200ms", wall="300ms")) as rt:
         p = load(rt, CLEANING.replace("BODY", "(i64.const 0)"))
-        p.call("echo", 1)
+        until(lambda: p.attempt("echo", 1).ok)  # a machine may stand still for as long as the ceiling
         rt.unload("guest")
-        assert list(rt.calls["function"]) == ["echo", "on_cleanup"]
-        assert rt.calls["limit_cpu_ms"][1] == 200
+        assert list(rt.calls["function"])[-2:] == ["echo", "on_cleanup"]
+        assert rt.calls["limit_cpu_ms"].iloc[-1] == 200
 
 
 @pytest.mark.parametrize("hook", ["on_initialize", "on_cleanup"])

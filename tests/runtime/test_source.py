@@ -94,7 +94,9 @@ def test_a_bad_file_is_refused_in_one_line(rt: jn.Runtime, keeper: jn.Plugin, tm
     one_clear_line(error, name)
     assert error.source == name
     same = refusal(lambda: rt.load(tmp_path / name, name="keeper", grant=["wall_clock"], quota={"cpu": "1ms"}))
-    assert str(same) == str(error)
+    stays = "\n  keeper stays as it was loaded before." if name.endswith(".wat") else ""
+    assert stays in str(same)
+    assert str(same).replace(stays, "") == str(error)
 
 
 def test_the_interpreter_itself_is_no_plugin(rt: jn.Runtime, keeper: jn.Plugin) -> None:
@@ -438,7 +440,8 @@ def test_a_file_is_audited_without_being_loaded(rt: jn.Runtime, tmp_path: Path) 
     for part in (
         "scout 0.0.0",
         "judicia:random bytes  (random)",
-        "env now  (unknown here)",
+        "imports that are not offered here",
+        ": env.now",
         "128 KiB to 640 KiB",
         "go runs by itself",
     ):

@@ -7,7 +7,6 @@ import pickle
 import re
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,11 +19,12 @@ from hypothesis import strategies as st
 
 import judicia_notebook as jn
 from judicia_notebook.engine.row_loops import FEW_ROWS, loop_code
+from judicia_notebook.engine.settings import FULL
 from judicia_notebook.host.dispatcher import Operation
 from judicia_notebook.runtime.plugin import Plugin
 from tests.support.guests import wat
 from tests.support.services import offered
-from tests.support.waiting import until
+from tests.support.waiting import until_it_computes
 
 FEW, SOME, MANY = 7, FEW_ROWS + 2000, 70_000
 """Rows that are called one by one; rows of one block; rows of several blocks of any type here."""
@@ -353,7 +353,9 @@ def test_a_memory_limit_ends_a_row_in_the_middle(numbers: jn.Plugin, count: int)
 
 @pytest.mark.parametrize("count", [FEW, MANY])
 @pytest.mark.parametrize("way", ["cancel", "wall", "cpu"])
-def test_what_comes_from_another_thread_ends_a_row_in_the_middle(numbers: jn.Plugin, way: str, count: int) -> None:
+def test_what_comes_from_another_thread_ends_a_row_in_the_middle(
+    rt: jn.Runtime, numbers: jn.Plugin, way: str, count: int
+) -> None:
     turns, errors = np.zeros(count, "i4"), list[jn.CallError]()
     turns[5] = -1
 
@@ -366,8 +368,7 @@ def test_what_comes_from_another_thread_ends_a_row_in_the_middle(numbers: jn.Plu
     numbers.policy.set_quota(wall=None, cpu=None)
     thread = threading.Thread(target=call)
     thread.start()
-    until(lambda: any(call.started_ns and call.scope.started_ns for call in list(numbers._activity.running.values())))
-    time.sleep(0.05)
+    until_it_computes(rt)
     if way == "cancel":
         numbers.cancel_calls("enough")
     elif way == "wall":
@@ -380,13 +381,17 @@ def test_what_comes_from_another_thread_ends_a_row_in_the_middle(numbers: jn.Plu
 
 
 @pytest.mark.parametrize("count", [FEW, MANY])
-def test_ctrl_c_ends_it(numbers: jn.Plugin, count: int) -> None:
-    timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
+def test_ctrl_c_ends_it(rt: jn.Runtime, numbers: jn.Plugin, count: int) -> None:
+    def press() -> None:
+        until_it_computes(rt)
+        os.kill(os.getpid(), signal.SIGINT)
+
     numbers.policy.set_quota(wall=None, cpu=None)
-    timer.start()
+    presser = threading.Thread(target=press)
     with pytest.raises(KeyboardInterrupt):
+        presser.start()
         numbers.ufunc("turns")(np.full(count, -1, "i4"))
-    timer.join()
+    presser.join()
     assert numbers.last is not None
     assert numbers.last.outcome == "cancelled"
     assert numbers.ufunc("add")(1, 2) == 3
@@ -454,11 +459,11 @@ def test_a_call_is_one_row_with_its_times_and_no_bytes(rt: jn.Runtime, numbers: 
 def test_the_columns_are_the_runtime_s_memory_and_no_quota_s(rt: jn.Runtime, numbers: jn.Plugin) -> None:
     numbers.policy.set_quota(memory=1 << 16, table_elements=0)
     numbers.ufunc("mul")(np.ones(MANY), 1.0)
-    code = loop_code(("f64", "f64"), ("f64",))
+    code = loop_code(("f64", "f64"), ("f64",), FULL)
     assert pool_of(rt) == (1 << 16) + code.layout.size
     numbers.ufunc("mul")(np.ones(MANY), 1.0)
     numbers.ufunc("add")(np.ones(MANY, "i4"), 1)
-    assert pool_of(rt) == (1 << 16) + code.layout.size + loop_code(("i32", "i32"), ("i32",)).layout.size
+    assert pool_of(rt) == (1 << 16) + code.layout.size + loop_code(("i32", "i32"), ("i32",), FULL).layout.size
     numbers.unload()
     assert pool_of(rt) == 0
 
@@ -588,7 +593,7 @@ def test_the_call_after_a_trap_gets_columns_of_its_own_instance(rt: jn.Runtime, 
         with pytest.raises(jn.GuestTrap):
             numbers.ufunc("div")(rows, np.zeros(SOME, "i4"))
         np.testing.assert_array_equal(numbers.ufunc("div")(rows, rows), rows)
-    assert pool_of(rt) == (1 << 16) + loop_code(("i32", "i32"), ("i32",)).layout.size
+    assert pool_of(rt) == (1 << 16) + loop_code(("i32", "i32"), ("i32",), FULL).layout.size
 
 
 # --- against raw calls -----------------------------------------------------------------------------------------------

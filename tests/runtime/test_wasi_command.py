@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pickle
 import threading
+import time
 from typing import Any
 
 import pytest
 
 import judicia_notebook as jn
 from tests.support.guests import COMMAND, wat
+from tests.support.waiting import PATIENCE, in_some_try, until, until_it_computes
 
 # Writes its arguments with the zeros after them to stderr, copies stdin to stdout seven bytes at a time, and says how
 # often it was entered.
@@ -181,8 +183,14 @@ def test_what_was_written_up_to_a_stop_is_in_the_error_and_shown(
     rt: jn.Runtime, stop: str, quota: dict[str, Any] | None, kind: type[jn.CallError]
 ) -> None:
     p = rt.load(lines_until(stop), name="p")
-    with pytest.raises(kind) as ended:
-        p.run(quota=quota)
+
+    def attempt() -> pytest.ExceptionInfo[jn.CallError]:
+        with pytest.raises(kind) as ended:
+            p.run(quota=quota)
+        assert ended.value.stdout  # or the machine paused before the first line, for as long as the limit
+        return ended
+
+    ended = in_some_try(attempt)
     assert (ended.value.stdout, ended.value.stderr) == (b"one\ntwo\nthree\nfo", b"")
     said = str(ended.value).splitlines()
     assert said[-5:] == ["  It had written:", "    one", "    two", "    three", "    fo"]
@@ -190,13 +198,18 @@ def test_what_was_written_up_to_a_stop_is_in_the_error_and_shown(
 
 
 def test_what_was_written_up_to_a_cancel_is_in_the_error(rt: jn.Runtime) -> None:
-    p = rt.load(lines_until(ENDLESS), name="p", quota={"cpu": "20s"})
-    timer = threading.Timer(0.2, p.cancel_calls)
-    timer.start()
+    def cancel() -> None:
+        until_it_computes(rt)
+        p.cancel_calls()
+
+    p = rt.load(lines_until(ENDLESS), name="p", quota={"cpu": PATIENCE, "wall": PATIENCE})
+    canceller = threading.Thread(target=cancel)
+    canceller.start()
     with pytest.raises(jn.Cancelled) as ended:
         p.run()
-    timer.join()
+    canceller.join()
     assert ended.value.stdout == b"one\ntwo\nthree\nfo"
+    assert str(ended.value).splitlines()[0] == "p._start was cancelled."  # nobody said why
 
 
 def test_of_much_that_was_written_the_end_is_shown(rt: jn.Runtime) -> None:
@@ -252,10 +265,18 @@ def test_a_run_that_sleeps_is_ended_by_an_unload(rt: jn.Runtime) -> None:
     text = '(data (i32.const 80) "\\01") (data (i32.const 88) "\\ff\\ff\\ff\\ff\\ff\\ff")'
     body = """(call $print (i32.const 1) (i32.const 64) (i32.const 1))
       (drop (call $poll (i32.const 64) (i32.const 256) (i32.const 1) (i32.const 512)))"""
-    p = rt.load(start(body, text), name="sleeper")
-    threading.Timer(0.1, p.unload).start()
+    p = rt.load(start(body, text), name="sleeper", quota={"wall": PATIENCE})
+
+    def unload() -> None:
+        until(lambda: p._deployment.running_calls)
+        time.sleep(0.05)
+        p.unload()
+
+    unloader = threading.Thread(target=unload)
+    unloader.start()
     with pytest.raises(jn.Cancelled):
         p.run()
+    unloader.join()
 
 
 # --- which modules are commands --------------------------------------------------------------------------------------

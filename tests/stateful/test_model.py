@@ -197,13 +197,13 @@ class Bench(RuleBasedStateMachine):
 
     def perform_call(self, plugin: jn.Plugin, do: Do) -> Made | None:
         function, payload, outcomes = FUNCTIONS[do.how]
-        own = {"quota": {"cpu": "5ms"}} if do.how == "spin" else {}
+        quota = {"cpu": "5ms"} if do.how == "spin" else None
         made = Made(do.how, {*outcomes} | ({"quota_cpu"} if do.how != "spin" else set()))
         try:
             if do.what == "submit":
-                made.handle = plugin.submit(function, payload, **own)
+                made.handle = plugin.submit(function, payload, quota=quota)
                 return made
-            attempt = plugin.attempt(function, payload, **own)
+            attempt = plugin.attempt(function, payload, quota=quota)
         except jn.PluginNotReady:  # it was unloaded between the look and the call
             made.outcome = "not ready"
             return made

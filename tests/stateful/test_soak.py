@@ -53,7 +53,7 @@ sys.exit(soak.main({arguments!r}))
     return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=LONG_PATIENCE)
 
 
-@pytest.mark.parametrize("part", ["load and unload", "call", "cancel", "interrupt"])
+@pytest.mark.parametrize("part", ["load and unload", "call", "cancel", "interrupt", "change a cell"])
 def test_nothing_is_kept(part: str) -> None:
     done = soak("--share", SHARE, "--part", part)
     assert done.returncode == 0, done.stdout + done.stderr
