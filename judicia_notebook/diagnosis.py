@@ -5,24 +5,25 @@ Where the engine cannot be imported the doctor is still there to say why: what n
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import importlib.util
 import os
 import platform
-import shutil
-import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from judicia_notebook.errors import JudiciaError
 from judicia_notebook.units import format_size, format_time
 
 if TYPE_CHECKING:
     from judicia_notebook.engine.engine import Engine
+    from judicia_notebook.engine.settings import EngineSettings
 
 _PACKAGES = (
     "judicia-notebook",
@@ -97,7 +98,8 @@ def _look() -> Iterator[Finding]:
     yield _cache()
     yield _files()
     yield _kernel()
-    yield _toolchains()
+    yield from _proxy()
+    yield from _toolchains()
 
 
 def _memories(engine: Engine) -> Finding:
@@ -118,7 +120,7 @@ def _stack() -> Finding:
         safety.check_thread()
     except JudiciaError as error:
         return Finding("thread stack", False, str(error))
-    return Finding("thread stack", True, f"at least {safety.MIN_STACK >> 10} KiB here")
+    return Finding("thread stack", True, f"at least {safety.STACK_PER_GUEST >> 10} KiB left here")
 
 
 def _clocks() -> Finding:
@@ -166,20 +168,23 @@ def _kernel() -> Finding:
     return Finding("ipykernel", True, version)
 
 
-def _toolchains() -> Finding:
-    """What `%%plugin define` and ``tools/build_plugins.py`` can compile here; doing without is no fault."""
-    rustc = shutil.which("rustc")
-    if rustc is None:
-        return Finding("toolchains", True, "WAT; no Rust here")
-    command = [rustc, "--print", "target-libdir", "--target", "wasm32-unknown-unknown"]
-    try:
-        said = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        said = ""
-    there = bool(said) and Path(said).is_dir()
-    return Finding(
-        "toolchains", True, "WAT, Rust" if there else f"WAT; {rustc} lacks the wasm32-unknown-unknown target"
-    )
+def _proxy() -> Iterator[Finding]:
+    """On a hub, whether a browser gets to what plugins serve."""
+    from judicia_notebook.host.http import hub
+
+    if not hub.on_hub():
+        return
+    path = hub.proxy_path()
+    good = f"what plugins serve is at {path}PORT/ of this hub, through jupyter-server-proxy"
+    yield Finding("hub", bool(path), good if path else hub.MISSING)
+
+
+def _toolchains() -> Iterator[Finding]:
+    """What `%%plugin define` can compile here, with the line that brings the rest; doing without is no fault."""
+    from judicia_notebook.languages.toolchain import here
+
+    for language, told in here().items():
+        yield Finding(f"compiler of {language}", True, told)
 
 
 def _installed(package: str) -> str | None:
@@ -189,8 +194,100 @@ def _installed(package: str) -> str | None:
         return None
 
 
-def show_versions() -> None:
-    """Print what a bug report needs: versions of Python, the system and the packages."""
+def _metered(settings: EngineSettings) -> str:
+    counts = [what for what, on in (("fuel", settings.fuel), ("epochs", settings.epochs)) if on]
+    nans = "canonical NaNs" if settings.canonical_nans else "the processor's NaNs"
+    return f"{' and '.join(counts) or 'nothing is counted'}, {nans}"
+
+
+def _engine_lines() -> list[str]:
+    """The settings of the engines, for people; none is started for that."""
+    from judicia_notebook.engine.compiler import describe
+    from judicia_notebook.engine.settings import SETTINGS
+
+    lines = [f"{'metering ' + name:<18} {_metered(settings)}" for name, settings in SETTINGS.items()]
+    told = describe(SETTINGS["full"])  # apart from the metering all are alike
+    compiled = f"{told['compiler']}, optimized for {told['optimization']}; memory {told['memory']}"
+    return [*lines, f"{'engine':<18} {compiled}", f"{'features':<18} {', '.join(told['features'])}; {told['simd']}"]
+
+
+def show_versions(form: Literal["report", "paper"] = "report") -> None:
+    """Print what a bug report needs: versions of Python, the system and the packages, and the engines' settings.
+
+    Parameters
+    ----------
+    form : "report" or "paper"
+        For a paper one paragraph for its methods: machine, kernel, versions, engine, metering and clocks.
+
+    Raises
+    ------
+    ValueError
+        It is neither.
+    """
+    if form == "paper":
+        sys.stdout.write(_methods() + "\n")
+        return
+    if form != "report":
+        raise ValueError(f"show_versions prints a 'report' or what a 'paper' says, not {form!r}")
     lines = [f"python {platform.python_version()}  {platform.platform()}  {os.cpu_count()} CPUs"]
     lines += [f"{package:<18} {_installed(package) or 'not installed'}" for package in _PACKAGES]
+    try:
+        lines += _engine_lines()
+    except ImportError as error:  # the core does not fit, which is what the report is about, then
+        lines.append(f"{'engine':<18} {error}")
     sys.stdout.write("\n".join(lines) + "\n")
+
+
+# For a paper --------------------------------------------------------------------------------------------------------
+
+
+def _methods() -> str:
+    """The paragraph of a paper's methods: machine, kernel, software, engine, metering and clocks."""
+    from judicia_notebook.analysis.runs import environment
+
+    told = environment.describe()
+    machine, packages = told["machine"], dict(told["packages"])
+    memory = f", {format_size(machine['memory_bytes'])} of memory" if machine["memory_bytes"] else ""
+    kernel = f"{machine['system']} {platform.release()} ({machine['architecture']})"
+    processor = f"{machine['processor'] or 'an unknown processor'} ({machine['processors']} CPUs{memory}{_governor()})"
+    ours, python = packages.pop("judicia-notebook", ""), packages.pop("python")
+    software = ", ".join([f"judicia-notebook {ours}".rstrip(), python, *map(" ".join, packages.items())])
+    sentences = [f"Measured on {processor} under {kernel} with {software}."]
+    sentences += _engine_sentences()
+    for kind, clock in told["clocks"].items():
+        read = f"{clock['name']} ({clock['implementation']}, resolution {format_time(clock['resolution_s'])})"
+        sentences.append(f"{'CPU' if kind == 'cpu' else kind.title()} time is Python's {read}.")
+    return textwrap.fill(" ".join(sentences), _PAPER_WIDTH, break_on_hyphens=False)
+
+
+_PAPER_WIDTH = 100
+
+
+def _engine_sentences() -> list[str]:
+    """How the engine compiles and meters guests."""
+    try:
+        from judicia_notebook.engine.settings import SETTINGS
+        from judicia_notebook.engine.startup import get_engine
+
+        engine = get_engine()
+    except (JudiciaError, ImportError) as error:
+        return [f"The engine does not start here: {error}"]
+    told = engine.describe()
+    features = ", ".join(name.replace("_", " ") for name in told["features"])
+    modes = "; ".join(f"{name} ({_metered(settings)})" for name, settings in SETTINGS.items())
+    checks = "each access is checked" if told["checks_each_access"] else "accesses need no bounds checks"
+    reserved, stack = (format_size(told[name]) for name in ("memory_reservation_bytes", "most_wasm_stack_bytes"))
+    return [
+        f"Wasmtime compiled guests with {told['compiler']}, optimized for {told['optimization']}, with these optional",
+        f"features on: {features} ({told['simd']}).",
+        f"Each row names its metering, which is full unless chosen: {modes}.",
+        f"A linear memory reserves {reserved} of address space, so that {checks}; a guest's stack has {stack}.",
+    ]
+
+
+def _governor() -> str:
+    """How the processor's frequency is governed, where the system says it."""
+    with contextlib.suppress(OSError):
+        found = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").read_text(encoding="ascii").strip()
+        return f", frequency governor {found}"
+    return ""

@@ -2,7 +2,7 @@
 
 Knows the public API and IPython. ``%load_ext`` calls `load`, and ``%unload_ext`` calls `unload`. The shared runtime and
 its plugins belong to the kernel and stay through ``%reload_ext``. Importing the package inside IPython calls
-`show_objects`: figures, plugins and frames then look as they do with the extension loaded.
+`show_objects`: figures, plugins, frames, checks and bars of progress then look as they do with the extension loaded.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 _installed: WeakKeyDictionary[Any, dict[str, Callable[[], None]]] = WeakKeyDictionary()
-_PARTS = ("magics", "completion", "reprs", "notification_cards")
+_OBJECTS = ("reprs", "progress_lines", "check_cards")
+_PARTS = ("magics", "completion", *_OBJECTS, "notification_cards")
 
 
 def load(shell: Any) -> None:
@@ -22,8 +23,8 @@ def load(shell: Any) -> None:
 
 
 def show_objects(shell: Any) -> None:
-    """Put the reprs alone into an IPython shell."""
-    _install(shell, ("reprs",))
+    """Put the reprs and the bars of progress alone into an IPython shell."""
+    _install(shell, _OBJECTS)
 
 
 def _install(shell: Any, parts: tuple[str, ...]) -> None:

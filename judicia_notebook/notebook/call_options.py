@@ -6,12 +6,12 @@ Knows calls and their outcomes, but not the syntax of a line.
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from judicia_notebook.errors import CallError, JudiciaError, describe
 from judicia_notebook.notebook import reprs
-from judicia_notebook.notebook.commands import usage_error
+from judicia_notebook.notebook.command import usage_error
 
 if TYPE_CHECKING:
     from judicia_notebook.records.record import CallRecord
@@ -72,8 +72,10 @@ def perform(
     )
 
 
-def submit(shell: Any, plugin: Plugin, function: str, payload: Any, options: Namespace) -> CallHandle:
-    """Make a call in the background. In a notebook it is shown as a card that keeps itself up to date.
+def submit(shell: Any, plugin: Plugin, call: Mapping[str, Any], options: Namespace, command: str) -> CallHandle:
+    """Make a call in the background: `call` has the arguments of `Plugin.submit`.
+
+    In a notebook it is shown as a card that keeps itself up to date.
 
     Raises
     ------
@@ -82,9 +84,10 @@ def submit(shell: Any, plugin: Plugin, function: str, payload: Any, options: Nam
     """
     if options.expect is not None:
         raise usage_error(
-            "%plugin call: --expect waits for the end of the call, and --background does not; one of them, not both"
+            f"%plugin {command}: --expect waits for the end of the call, and --background does not; one of them, "
+            "not both"
         )
-    handle = plugin.submit(function, payload)
+    handle = plugin.submit(**call)
     reprs.show_now(shell, handle, reprs.show_handle)
     return handle
 

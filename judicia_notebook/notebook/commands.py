@@ -1,201 +1,35 @@
-"""Every ``%plugin`` command as data: its arguments, what completes them, its help.
+"""Every ``%plugin`` command: the table of them, and the way to one.
 
-Knows words and options, and neither IPython (beyond the one error it has to raise) nor a runtime. The argument parser,
-``--help``, ``%plugin?``, completion and the documentation are all made of `COMMANDS`, so they cannot disagree.
-
-IPython hides the traceback of exactly `UsageError`, not of its subclasses. So a wrong line raises `UsageError` itself.
+The argument parser, ``--help``, ``%plugin?``, completion and the documentation are all made of `COMMANDS`, so they
+cannot disagree.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, NoReturn
+import shlex
+from collections.abc import Iterable
+from typing import Any
 
 from judicia_notebook.analysis.plots import FRAMES
+from judicia_notebook.experiments.monitors import DEFAULT, monitor_names, read_what
+from judicia_notebook.languages import languages
+from judicia_notebook.languages.levels import parse_level
+from judicia_notebook.notebook.command import Argument, Command, usage_error
 from judicia_notebook.policy.quotas import KINDS
+from judicia_notebook.runtime.outcome import OUTCOMES as EVERY_OUTCOME
 from judicia_notebook.text import did_you_mean
 from judicia_notebook.units import parse_count, parse_size, parse_time
 
-HELP_WIDTH = 100
 PLOTS = tuple(FRAMES)
-OUTCOMES = (
-    "denied", "trap", "guest_error", *(f"quota_{kind}" for kind in KINDS), "abi_violation", "host_failure", "cancelled"
-)  # fmt: skip
+OUTCOMES = tuple(outcome for outcome in EVERY_OUTCOME if outcome != "ok")
 LOAD_KINDS = ("memory", "cpu", "wall", "fuel")
 RUN_KINDS = (*LOAD_KINDS, "log")
 ON_DENIED = ("error", "trap")
+METERINGS = ("full", "epochs", "none")
+ABIS = ("judicia-v1", "wasi", "raw")
 TABS = ("running", "calls", "log", "audit", "call")
 SCALES = (0.5, 4.0)
-
-
-def usage_error(message: str) -> Exception:
-    """The error for a wrong line; shown without a traceback."""
-    from IPython.core.error import UsageError
-
-    error: Exception = UsageError(message)
-    return error
-
-
-@dataclass(frozen=True, slots=True)
-class Argument:
-    """One option, or one positional argument if its name has no dash.
-
-    Attributes
-    ----------
-    names : tuple of str
-        Such as ``("-v", "--verbose")`` or ``("plugin",)``.
-    metavar : str
-        The word for its value in the help; an option without a metavar is a switch.
-    completes : str
-        The words that completion offers: ``plugins``, ``programs``, ``functions``, ``sources``, ``capabilities``,
-        ``granted``, ``outcomes``, ``variables``, or nothing.
-    count : str
-        As for argparse; ``append`` may be repeated, ``given`` leaves no attribute behind without the option.
-    """
-
-    names: tuple[str, ...]
-    help: str
-    metavar: str = ""
-    completes: str = ""
-    convert: Callable[[str], Any] = str
-    choices: tuple[str, ...] = ()
-    count: str = ""
-
-    @property
-    def is_option(self) -> bool:
-        return self.names[0].startswith("-")
-
-    @property
-    def takes_value(self) -> bool:
-        return not self.is_option or bool(self.metavar)
-
-    def add_to(self, parser: argparse.ArgumentParser) -> None:
-        settings: dict[str, Any] = {"help": self.help, "default": None}
-        if not self.takes_value:
-            parser.add_argument(*self.names, action="store_true", help=self.help)
-            return
-        if self.count == "append":
-            settings["action"] = "append"
-        elif self.count == "given":
-            settings["default"] = argparse.SUPPRESS
-        elif self.count:
-            settings["nargs"] = self.count
-        settings["type"] = _converter(self.convert, self.choices)
-        parser.add_argument(*self.names, metavar=self.metavar or None, **settings)
-
-
-def _converter(convert: Callable[[str], Any], choices: tuple[str, ...]) -> Callable[[str], Any]:
-    """The parser shows the text of only one kind of error, and would list all choices for a small slip."""
-
-    def converted(text: str) -> Any:
-        if choices and text not in choices:
-            raise argparse.ArgumentTypeError(f"{text!r} is not one of them.{did_you_mean(text, choices)}")
-        try:
-            return convert(text)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
-
-    return converted
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise usage_error(
-            f"{self.prog}: {message.removeprefix('argument ')}\n  Its options and examples: {self.prog} --help"
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """One ``%plugin`` command.
-
-    Attributes
-    ----------
-    cell : str
-        ``no`` for a line only, ``yes`` for a cell only, ``both``.
-    note : str
-        The sentence to add where an option is not known.
-    """
-
-    name: str
-    summary: str
-    arguments: tuple[Argument, ...] = ()
-    examples: tuple[str, ...] = ()
-    cell: str = "no"
-    note: str = ""
-
-    @property
-    def magic(self) -> str:
-        return "%%plugin" if self.cell == "yes" else "%plugin"
-
-    @property
-    def options(self) -> tuple[Argument, ...]:
-        return tuple(argument for argument in self.arguments if argument.is_option)
-
-    @property
-    def positionals(self) -> tuple[Argument, ...]:
-        return tuple(argument for argument in self.arguments if not argument.is_option)
-
-    @property
-    def options_with_value(self) -> frozenset[str]:
-        return frozenset(name for option in self.options if option.takes_value for name in option.names)
-
-    @property
-    def option_names(self) -> frozenset[str]:
-        return frozenset(name for option in self.options for name in option.names)
-
-    def option(self, name: str) -> Argument | None:
-        return next((option for option in self.options if name in option.names), None)
-
-    def parser(self) -> argparse.ArgumentParser:
-        parser = _Parser(
-            prog=f"{self.magic} {self.name}",
-            description=self.summary,
-            add_help=False,
-            allow_abbrev=False,
-            formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=28, width=HELP_WIDTH),
-        )
-        for argument in self.arguments:
-            argument.add_to(parser)
-        return parser
-
-    def parse(self, words: Sequence[str]) -> argparse.Namespace:
-        """The words of a line as a namespace.
-
-        Raises
-        ------
-        UsageError
-            With the usage, and the option that was probably meant.
-        """
-        parser = self.parser()
-        known = self.option_names
-        words = self._with_values(words)
-        for word in words:
-            flag = word.partition("=")[0]
-            if flag.startswith("--") and flag not in known:
-                raise usage_error(f"{parser.prog} has no option {flag}.{did_you_mean(flag, known)}{self.note}")
-        namespace, extra = parser.parse_known_args(words)
-        if extra:
-            parser.error(f"unexpected: {' '.join(extra)}{'.' if self.note else ''}{self.note}")
-        return namespace
-
-    def _with_values(self, words: Sequence[str]) -> list[str]:
-        """Each option in one word with its value: a value that begins with a dash is none of argparse's options."""
-        joined: list[str] = []
-        for word in words:
-            if joined and joined[-1] in self.options_with_value and word not in self.option_names:
-                joined[-1] += f"={word}"
-            else:
-                joined.append(word)
-        return joined
-
-    def help(self) -> str:
-        text = self.parser().format_help().rstrip()
-        lines = [f"  {example}" for example in self.examples]
-        return "\n".join([text, "", "examples:", *lines]) if lines else text
-
 
 # The options of quotas -----------------------------------------------------------------------------------------
 
@@ -223,6 +57,17 @@ def given_quota(namespace: argparse.Namespace, kinds: Iterable[str] = KINDS) -> 
     return {kind: getattr(namespace, kind) for kind in kinds if hasattr(namespace, kind)}
 
 
+def feature_names(text: str) -> tuple[str, ...]:
+    """The names of a list with commas, for `Runtime.load`, which knows which there are.
+
+    Examples
+    --------
+    >>> feature_names("exceptions,tail_calls"), feature_names("none")
+    (('exceptions', 'tail_calls'), ())
+    """
+    return () if text == "none" else tuple(name.strip() for name in text.split(",") if name.strip())
+
+
 # The commands --------------------------------------------------------------------------------------------------
 
 _PLUGIN = Argument(("plugin",), "the name of a loaded plugin", "NAME", completes="plugins")
@@ -235,13 +80,16 @@ _END_OPTIONS = (
         "OUTCOME", "outcomes", choices=OUTCOMES,
     ),
 )  # fmt: skip
-_CALL_OPTIONS = (
-    *_END_OPTIONS,
-    Argument(("--background",), "return a handle at once; in a notebook a card shows how the call goes"),
-)
+_BACKGROUND = Argument(("--background",), "return a handle at once; in a notebook a card shows how the call goes")
+_CALL_QUOTAS = tuple(_quota(kind) for kind in LOAD_KINDS)
+_CALL_OPTIONS = (*_END_OPTIONS, _BACKGROUND, *_CALL_QUOTAS)
+_METERING = Argument(
+    ("--metering",), "what its code counts: fuel and time, or time alone, which is faster", "full|epochs|none",
+    "metering", choices=METERINGS,
+)  # fmt: skip
 _LOAD_OPTIONS = (
     Argument(("--grant",), "allow a capability; may be repeated", "CAP[=SCOPE]", "capabilities", count="append"),
-    *(_quota(kind) for kind in LOAD_KINDS),
+    *_CALL_QUOTAS,
     Argument(
         ("--instances",), "how many instances: 1 keeps its state between calls, fresh is a new one for every call",
         "N|fresh", convert=lambda text: text if text == "fresh" else parse_count(text),
@@ -254,23 +102,63 @@ _LOAD_OPTIONS = (
         ("--unknown-imports",), "a function import that is not offered refuses the load, or traps when it is called",
         "error|trap", "on_denied", choices=ON_DENIED,
     ),
+    Argument(
+        ("--abi",), "load it for this ABI; by default the one that its exports fit", "|".join(ABIS), "abis",
+        choices=ABIS,
+    ),
+    Argument(
+        ("--config",), "its configuration for on_initialize: a JSON object, or the name of a variable", "JSON|NAME",
+        "variables",
+    ),
+    Argument(
+        ("--imports",), "what answers its imports: a variable that holds a dict as rt.load takes it, or a preset",
+        "NAME|PRESET", "imports",
+    ),
+    Argument(
+        ("--features",), "switch features of WebAssembly on that are off by default, several with commas, or none",
+        "F[,F]|none", "features", convert=feature_names,
+    ),
+    _METERING,
 )  # fmt: skip
+JSON_OPTIONS = frozenset({"--config"})
 _RUN_ARGUMENTS = (
     Argument(("plugin",), "the name of a loaded WASI command", "NAME", completes="programs"),
     Argument(("args",), "its arguments; those that begin with a dash stand behind --", "ARG", count="*"),
 )
-_RUN_OPTIONS = (*_END_OPTIONS, *(_quota(kind) for kind in RUN_KINDS))
+_RUN_OPTIONS = (*_END_OPTIONS, _BACKGROUND, *(_quota(kind) for kind in RUN_KINDS))
 _LIMITS_OF_A_CALL = (
-    " Limits are the plugin's (%plugin quota NAME --cpu 50ms), or a call's own (p.call(..., quota=jn.Quota(cpu=...)))."
+    " Other limits are the plugin's (%plugin quota NAME --log 1MiB), or a call's own (p.call(..., "
+    "quota=jn.Quota(log=...)))."
 )
-_FOR_THE_COMMAND = " The command's own options stand behind --, as in: %plugin run NAME -- --version"
+_FOR_THE_COMMAND = (
+    " The command's own options stand behind --, as in: %plugin run NAME -- --version. How it is loaded is said at "
+    "%plugin load."
+)
 _TARGET = Argument(("target",), "a plugin and a function of it", "NAME.FUNCTION", "functions")
 
+_GIVEN = (
+    Argument(("--text",), "send this text, as one JSON string", "T"),
+    Argument(("--data",), "send the bytes that this variable holds, without JSON", "VAR", "variables"),
+    Argument(("--raw",), "call a numeric export with these numbers", "N", count="*"),
+)
 _PAYLOAD = (
     Argument(
         ("payload",), "the rest of the line as JSON, or the name of one variable", "PAYLOAD", "variables", count="?"
     ),
-    Argument(("--text",), "send this text, as one JSON string", "T"),
+    *_GIVEN,
+)
+_PAYLOAD_OR_ARGS = (
+    Argument(
+        ("payload",),
+        "the rest of the line as JSON, or the name of one variable; a WASI command's arguments, behind -- those that "
+        "begin with a dash",
+        "PAYLOAD|ARG", "variables", count="?",
+    ),
+    *_GIVEN,
+    Argument(("--stdin",), "the text of a WASI command's standard input", "TEXT"),
+)  # fmt: skip
+_TARGET_OR_COMMAND = Argument(
+    ("target",), "a plugin and a function of it, or a WASI command", "NAME[.FUNCTION]", "calls"
 )
 
 COMMANDS: tuple[Command, ...] = (
@@ -278,33 +166,35 @@ COMMANDS: tuple[Command, ...] = (
         "load",
         "Load a plugin into its sandbox; a loaded name is replaced in place. No guest code runs.",
         (
-            Argument(("source",), "a .wasm or .wat file, or a bundled example", "PATH|example:NAME", "sources"),
+            Argument(
+                ("source",),
+                "a .wasm or .wat file, a source in C, C++, Zig or Rust, or a bundled example",
+                "PATH|example:NAME",
+                "sources",
+            ),
             Argument(("--name",), "load it under this name", "NAME"),
             *_LOAD_OPTIONS,
         ),
-        ("%plugin load example:checker", "%plugin load example:specimen --cpu 50ms --memory 16MiB --grant wall_clock"),
+        (
+            "%plugin load example:checker",
+            "%plugin load example:specimen --cpu 50ms --memory 16MiB --grant wall_clock",
+            '%plugin load formatter.wasm --config {"width": 80} --unknown-imports trap',
+            "%plugin load parser.wasm --imports assemblyscript",
+        ),
     ),
     Command(
         "call",
         "Call a function with JSON and return its value. As %%plugin call, the cell's body is the payload.",
         (
             _TARGET,
-            Argument(
-                ("payload",),
-                "the rest of the line as JSON, or the name of one variable",
-                "PAYLOAD",
-                "variables",
-                count="?",
-            ),
-            Argument(("--text",), "send this text, as one JSON string", "T"),
-            Argument(("--raw",), "call a numeric export with these numbers", "N", count="*"),
+            *_PAYLOAD,
             *_CALL_OPTIONS,
         ),
         (
             '%plugin call checker.check {"output": "1 2", "answer": "1 2"}',
             "verdict = %plugin call checker.check submission",
             '%plugin call specimen.spin {"ms": 5000} --expect quota_cpu',
-            'h = %plugin call specimen.spin {"ms": 5000} --background',
+            'h = %plugin call specimen.spin {"ms": 5000} --background --cpu 2s',
         ),
         cell="both",
         note=_LIMITS_OF_A_CALL,
@@ -390,12 +280,16 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "trace",
-        "Tell a call as a story: a plugin's last call, or a call that is made now and whose payloads are kept.",
+        "Tell a call as a story: a plugin's last call, or a call that is made now and whose payloads are kept. A WASI "
+        "command is run where it has arguments, --stdin or a --.",
         (
-            Argument(("target",), "a plugin, or a function to call", "NAME[.FUNCTION]", "functions", count="?"),
-            *_PAYLOAD,
+            Argument(
+                ("target",), "a plugin, or a function or a WASI command to call", "NAME[.FUNCTION]", "calls", count="?"
+            ),
+            *_PAYLOAD_OR_ARGS,
             Argument(("--call",), "tell of the call with this call_id", "ID", convert=parse_count),
             Argument(("--limit",), "how much of each payload to keep (200 B)", "SIZE", convert=parse_size),
+            *_CALL_QUOTAS,
         ),
         ('%plugin trace specimen.call_host {"service": "clock", "n": 3}', "%plugin trace specimen"),
     ),
@@ -403,23 +297,58 @@ COMMANDS: tuple[Command, ...] = (
         "time",
         "Measure the cost of a call, in new instances (cold) and in a kept instance (warm): medians with intervals.",
         (
-            _TARGET,
-            *_PAYLOAD,
+            _TARGET_OR_COMMAND,
+            *_PAYLOAD_OR_ARGS,
             Argument(("--repeats",), "how many calls of either kind (30)", "N", convert=parse_count),
             Argument(("--warmup",), "how many before them, which are left out (3)", "N", convert=parse_count),
+            *_CALL_QUOTAS,
+            _METERING,
         ),
-        ('%plugin time specimen.spin {"ms": 1}', "bench = %plugin time checker.check submission --repeats 100"),
+        (
+            '%plugin time specimen.spin {"ms": 1}',
+            "bench = %plugin time checker.check submission --repeats 100",
+            "%plugin time kernels.matmul --raw 200",
+            "%plugin time sort --stdin 'b a' -- -r",
+        ),
     ),
     Command(
         "profile",
-        "Find out where a function spends its time; a short function is called again and again.",
+        "Find out where a call spends its time; a short call is made again and again.",
         (
-            _TARGET,
-            *_PAYLOAD,
+            _TARGET_OR_COMMAND,
+            *_PAYLOAD_OR_ARGS,
             Argument(("--samples",), "how many samples are enough (500)", "N", convert=parse_count),
             Argument(("--seconds",), "when to stop calling again (5s)", "TIME", convert=parse_time),
+            *_CALL_QUOTAS,
+            _METERING,
         ),
-        ('%plugin profile specimen.spin {"ms": 100}', "profile = %plugin profile checker.check submission"),
+        (
+            '%plugin profile specimen.spin {"ms": 100} --cpu 5s',
+            "profile = %plugin profile checker.check submission",
+            "%plugin profile kernels.sha256 --data block",
+        ),
+    ),
+    Command(
+        "monitor",
+        "Count exactly what a call does, in an instance of its own whose code has counters.",
+        (
+            _TARGET_OR_COMMAND,
+            *_PAYLOAD_OR_ARGS,
+            Argument(
+                ("--what",),
+                f"the monitors, with commas between ({','.join(DEFAULT)}): {', '.join(monitor_names())}=NAME",
+                "WHAT",
+                "monitors",
+                convert=read_what,
+            ),
+            *_CALL_QUOTAS,
+        ),
+        (
+            '%plugin monitor checker.check {"output": "1 2", "answer": "1 3"}',
+            "r = %plugin monitor checker.check submission --what coverage,branches",
+            "%plugin monitor kernels.matmul --raw 20 --what loops,memory",
+            "%plugin monitor sort --stdin 'b a' -- -r",
+        ),
     ),
     Command("log", "The lines that a plugin has written to its log.", (_PLUGIN,), ("%plugin log specimen",)),
     Command(
@@ -429,17 +358,32 @@ COMMANDS: tuple[Command, ...] = (
         ("%plugin plot latency", "%plugin plot timeline", "%plugin plot usage checker"),
     ),
     Command(
+        "new",
+        "Lay out a small project for a plugin: its source, and cases that python -m judicia_notebook test runs.",
+        (
+            Argument(("name",), "the plugin's name: a-z, 0-9, _ and -, beginning with a letter", "NAME"),
+            Argument(("--lang",), "the language of its source", "|".join(languages()), "languages"),
+            Argument(("--folder",), "where to, a new or an empty folder (NAME)", "FOLDER"),
+        ),
+        ("%plugin new greeter --lang c", "%plugin new greeter --lang rust --folder plugins/greeter"),
+    ),
+    Command(
         "define",
         "Compile the cell's body and load it as a plugin.",
         (
             Argument(("name",), "the plugin's name", "NAME", "plugins"),
-            Argument(("--lang",), "the language of the cell (wat)", "L", "languages"),
+            Argument(("--lang",), "the language of the cell (wat)", "|".join(languages()), "languages"),
+            Argument(("-O", "--level"), "how the compiler optimizes: 0 to 3, s or z (z)", "LEVEL", convert=parse_level),
+            Argument(("--flags",), "more options for the compiler; several in quotes", "FLAGS", convert=shlex.split),
+            Argument(("--annotate",), "show beside each line the instructions that it became (compiles with -g)"),
             *_LOAD_OPTIONS,
         ),
         (
             "%%plugin define greeter",
             '(data (i32.const 0) "\\"hello\\"")',
             '(func (export "greet") (param i32 i32) (result i64) (call $reply (i32.const 0) (i32.const 7)))',
+            "%%plugin define attack --lang c -O 2 --cpu 50ms",
+            "%%plugin define mean --lang rust --annotate",
         ),
         cell="yes",
     ),

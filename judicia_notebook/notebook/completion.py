@@ -16,14 +16,17 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from judicia_notebook.capabilities import CAPABILITIES
-from judicia_notebook.languages import languages
+from judicia_notebook.engine.features import OPTIONAL
+from judicia_notebook.experiments.monitors import monitor_names
+from judicia_notebook.languages import SUFFIXES, languages
 from judicia_notebook.notebook import commands, line_parser
+from judicia_notebook.notebook.command import Argument, Command
 
 if TYPE_CHECKING:
     from judicia_notebook.runtime.runtime import Runtime
 
 _MAGIC = re.compile(r"\s*(?:[\w.,\[\]'\" ]+=\s*)?(%{0,2})plugin[ \t]+")
-_CODE_FILES = (".wasm", ".wat")
+_CODE_FILES = (".wasm", *SUFFIXES)
 _MOST_VARIABLES = 50
 _PAYLOAD_MODULES = ("builtins", "datetime", "numpy", "__main__")
 
@@ -101,19 +104,23 @@ class Completion:
         argument = _next_positional(command, words[1:])
         return (self._values(argument, words, fragment) if argument else ()) or _options(command, words)
 
-    def _values(self, argument: commands.Argument, words: list[str], fragment: str) -> list[str]:
+    def _values(self, argument: Argument, words: list[str], fragment: str) -> list[str]:
         if argument.choices:
             return list(argument.choices)
         offers: dict[str, Callable[[Runtime], list[str]]] = {
             "plugins": lambda runtime: list(runtime.plugins),
             "programs": _programs,
             "functions": _functions,
+            "calls": lambda runtime: [*_functions(runtime), *_programs(runtime)],
             "sources": lambda _: _sources(fragment),
             "plugins_sources": lambda runtime: [*runtime.plugins, *_sources(fragment)],
             "capabilities": lambda runtime: _capabilities(runtime, words),
             "granted": lambda runtime: _granted(runtime, words),
             "variables": lambda _: self._variables(),
             "languages": lambda _: list(languages()),
+            "features": lambda _: _features(fragment),
+            "monitors": lambda _: _behind_commas(monitor_names(), fragment),
+            "imports": lambda _: [*_presets(), *self._dicts()],
         }
         offer = offers.get(argument.completes)
         if offer is None:
@@ -121,6 +128,14 @@ class Completion:
         from judicia_notebook.runtime.runtime import get_runtime
 
         return offer(get_runtime())
+
+    def _dicts(self) -> list[str]:
+        """The user's variables that may be imports."""
+        hidden = self._shell.user_ns_hidden
+        named = self._shell.user_ns.items()
+        return [
+            name for name, value in named if isinstance(value, dict) and not name.startswith("_") and name not in hidden
+        ]
 
     def _variables(self) -> list[str]:
         """The user's variables that may be a payload, the latest last."""
@@ -134,7 +149,7 @@ class Completion:
         return names[-_MOST_VARIABLES:]
 
 
-def _options(command: commands.Command, words: list[str]) -> list[str]:
+def _options(command: Command, words: list[str]) -> list[str]:
     """The options not given yet, in their long form."""
     free = [
         option
@@ -144,7 +159,7 @@ def _options(command: commands.Command, words: list[str]) -> list[str]:
     return [*(max(option.names, key=len) for option in free), "--help"]
 
 
-def _next_positional(command: commands.Command, words: list[str]) -> commands.Argument | None:
+def _next_positional(command: Command, words: list[str]) -> Argument | None:
     given, skip = 0, False
     for word in words:
         option = command.option(word)
@@ -171,6 +186,23 @@ def _functions(runtime: Runtime) -> list[str]:
     return [name for name in found if name.isprintable() and " " not in name]
 
 
+def _presets() -> tuple[str, ...]:
+    from judicia_notebook.runtime.presets import NAMES
+
+    return NAMES
+
+
+def _features(fragment: str) -> list[str]:
+    """The features that can be switched on, behind those that are typed already."""
+    return _behind_commas(OPTIONAL, fragment)
+
+
+def _behind_commas(names: Iterable[str], fragment: str) -> list[str]:
+    """Names behind those that are typed already, without these."""
+    typed, comma, _ = fragment.rpartition(",")
+    return [f"{typed}{comma}{name}" for name in names if name not in typed.split(",")]
+
+
 def _sources(fragment: str) -> list[str]:
     """The bundled examples, and the folders and files that fit."""
     from judicia_notebook.runtime.source import examples
@@ -192,13 +224,15 @@ def _paths(fragment: str) -> list[str]:
 
 
 def _capabilities(runtime: Runtime, words: list[str]) -> list[str]:
-    """All capabilities: first those the named plugin asks for, last those it has."""
+    """All capabilities, and imports by their names: first those the named plugin asks for, last those it has."""
     plugin = next((runtime.plugins[word] for word in words[1:] if word in runtime.plugins), None)
     if plugin is None:
         return list(CAPABILITIES)
-    requests = plugin.requested
+    requests, state = plugin.requested, plugin.policy.state
+    offers = plugin._code.offers.in_python(plugin.imports)
+    imports = [offer.grant for offer in offers if not offer.is_allowed(state)]
     free = [capability for capability in CAPABILITIES if capability not in plugin.policy.grants]
-    return [*requests, *free, *plugin.policy.grants]
+    return [*requests, *imports, *free, *plugin.policy.grants]
 
 
 def _granted(runtime: Runtime, words: list[str]) -> list[str]:

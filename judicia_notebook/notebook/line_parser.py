@@ -72,10 +72,13 @@ class RunLine:
         Options with their values and the plugin's name, for an argument parser.
     args : list of str
         The command's arguments.
+    divided : bool
+        Whether a ``--`` stands on it.
     """
 
     words: list[str]
     args: list[str]
+    divided: bool = False
 
 
 def without_semicolon(line: str) -> str:
@@ -172,6 +175,41 @@ def read_call(line: str, with_value: Collection[str], known: Collection[str] | N
     return call
 
 
+def read_options(line: str, with_json: Collection[str]) -> list[str]:
+    """The words of a line, where the value of some options may be JSON as it stands.
+
+    Parameters
+    ----------
+    with_json : collection of str
+        Those options, such as ``--config``. Their value is JSON where it begins with a brace, and a word otherwise.
+
+    Raises
+    ------
+    LineError
+
+    Examples
+    --------
+    >>> read_options('load a.wasm --config {"n": 1} --name b', {"--config"})
+    ['load', 'a.wasm', '--config', '{"n": 1}', '--name', 'b']
+    """
+    words: list[str] = []
+    position = _skip_spaces(line, 0)
+    while position < len(line):
+        flag = next((flag for flag in with_json if line.startswith(f"{flag}={{", position)), "")
+        if (words and words[-1] in with_json and line[position] == "{") or flag:
+            begin = position + len(f"{flag}=" if flag else "")
+            _, end = _decode_at(line, begin, _near)
+            if end < len(line) and not line[end].isspace():
+                raise LineError(f"the JSON goes up to {_near(line, end)}, and then more follows")
+            words.append(line[position:end])
+        else:
+            piece = next_word(line, position)
+            words.append(piece.text)
+            end = piece.end
+        position = _skip_spaces(line, end)
+    return words
+
+
 def read_run(line: str, with_value: Collection[str]) -> RunLine:
     """Take the line of a run apart.
 
@@ -187,13 +225,15 @@ def read_run(line: str, with_value: Collection[str]) -> RunLine:
     Examples
     --------
     >>> read_run("sort one --cpu 1s two -- -r --cpu", {"--cpu"})
-    RunLine(words=['--cpu=1s', 'sort'], args=['one', 'two', '-r', '--cpu'])
+    RunLine(words=['--cpu=1s', 'sort'], args=['one', 'two', '-r', '--cpu'], divided=True)
     """
     options: list[str] = []
     plain: list[str] = []
+    divided = False
     pieces = iter(split(line))
     for piece in pieces:
         if piece.text == "--" and piece.end - piece.start == len("--"):
+            divided = True
             plain += [rest.text for rest in pieces]
         elif not piece.is_option:
             plain.append(piece.text)
@@ -201,7 +241,30 @@ def read_run(line: str, with_value: Collection[str]) -> RunLine:
             options.append(f"{piece.text}={value.text}")
         else:
             options.append(piece.text)
-    return RunLine([*options, *plain[:1]], plain[1:])
+    return RunLine([*options, *plain[:1]], plain[1:], divided)
+
+
+def first_plain_word(line: str, with_value: Collection[str]) -> str:
+    """The first word that is no option and no value of one; empty where there is none.
+
+    Raises
+    ------
+    LineError
+
+    Examples
+    --------
+    >>> first_plain_word('--cpu 1s checker.check {"a": 1}', {"--cpu"})
+    'checker.check'
+    """
+    position = _skip_spaces(line, 0)
+    while position < len(line):
+        piece = next_word(line, position)
+        if not piece.is_option:
+            return piece.text
+        position = _skip_spaces(line, piece.end)
+        if piece.text in with_value and position < len(line):
+            position = _skip_spaces(line, next_word(line, position).end)
+    return ""
 
 
 def _read_value(line: str, position: int, call: CallLine) -> int:

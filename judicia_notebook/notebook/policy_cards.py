@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from judicia_notebook.analysis.figures.series import cut_apart
+from judicia_notebook.analysis.series import cut_apart
 from judicia_notebook.notebook.cards import Card, Grid, Row
 from judicia_notebook.policy.policy import Policy
 from judicia_notebook.policy.quotas import KINDS, Quota

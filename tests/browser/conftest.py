@@ -22,7 +22,7 @@ from tests.browser.pages import INSTALL, Notebook, Window, new_context, start_br
 from tests.support.parallel import CLICK
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser, BrowserContext, Playwright
+    from playwright.async_api import Browser, BrowserContext, BrowserType, Playwright
 
 TEST_LASTS_AT_MOST = 240  # seconds; only a hang needs them
 WENT_WELL = pytest.StashKey[bool]()
@@ -36,6 +36,7 @@ class BrowserLoop:
     """Chromium, and the event loop on which it is spoken to."""
 
     context: BrowserContext
+    chromium: BrowserType
 
     def __init__(self) -> None:
         self._runner = asyncio.Runner()
@@ -51,6 +52,7 @@ class BrowserLoop:
         self._playwright = await async_playwright().start()
         self._browser = await start_browser(self._playwright)
         self.context = await new_context(self._browser)
+        self.chromium = self._playwright.chromium
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run this, and whatever the browser has to say meanwhile, to its end."""

@@ -12,7 +12,6 @@ import json
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -24,6 +23,7 @@ from typing import Any
 import pytest
 
 import judicia_notebook
+from tests.support.servers import free_port
 from tests.support.waiting import PATIENCE
 
 VERSIONS = {
@@ -128,9 +128,10 @@ class Lab:
             "--allow-root",
             "--expose-app-in-browser",
             "--ServerApp.ip=127.0.0.1",
-            f"--ServerApp.port={_free_port()}",
+            f"--ServerApp.port={free_port()}",
             f"--ServerApp.root_dir={self.root}",
             f"--IdentityProvider.token={self.token}",
+            "--JupyterNotebookApp.expose_app_in_browser=True",
             "--LabApp.news_url=None",
             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         )
@@ -164,12 +165,6 @@ class Lab:
             except subprocess.TimeoutExpired:
                 self._process.kill()
         self._process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Witness:

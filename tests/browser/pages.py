@@ -58,6 +58,7 @@ ERRORS = """(book, index) => {
   });
 }"""
 CLOSE = """async (book) => {
+  if (!book) return;
   const { session } = book.sessionContext;
   if (session) await session.shutdown();
   book.dispose();
@@ -121,6 +122,16 @@ class Window:
         call = "([name, given]) => window.jupyterapp.commands.execute(name, given).then(() => true)"
         await self.page.evaluate(call, [name, arguments])
 
+    async def set_theme(self, name: str) -> None:
+        """Have JupyterLab be Light or Dark.
+
+        It covers the page with its splash meanwhile. A second change that came before the first one's splash is gone
+        would have JupyterLab remove it twice, which is an error of the page.
+        """
+        await self.command("apputils:change-theme", theme=f"JupyterLab {name}")
+        await self.page.locator(f"body[data-jp-theme-name='JupyterLab {name}']").wait_for(state="attached")
+        await self.page.locator("#jupyterlab-splash").wait_for(state="detached")
+
 
 class Notebook:
     """A notebook that is open, alone, in a window."""
@@ -169,6 +180,7 @@ class Notebook:
         """End the kernel and close the notebook, without the question whether to save it."""
         if self._witness is not None:
             self._witness.close()
+            self._witness = None
         await self.evaluate(CLOSE)
 
     # Cells and the kernel -------------------------------------------------------------------------------------
@@ -310,6 +322,28 @@ async def accessibility_faults(page: Page, scope: str) -> list[str]:
         f"{found['impact']}: {found['id']}: {json.dumps([node['html'][:200] for node in found['nodes']])}"
         for found in result
     ]
+
+
+async def still(page: Page) -> None:
+    """Wait until nothing fades or moves any more: colours on their way to others have contrasts of their own."""
+    await page.wait_for_function(
+        """() => document.getAnimations().every((one) =>
+          one.playState !== "running" || one.effect?.getComputedTiming().endTime === Infinity)""",
+        polling="raf",
+    )
+
+
+async def in_both_themes(book: Notebook, folder: Path) -> None:
+    """Nothing that axe finds in the outputs, in light and in dark; how they look is in the folder."""
+    outputs = "#jp-main-dock-panel .jp-NotebookPanel:not(.lm-mod-hidden) .jp-OutputArea"
+    try:
+        for theme in ("Light", "Dark"):
+            await book.window.set_theme(theme)
+            await still(book.page)
+            (folder / f"{theme.lower()}.png").write_bytes(await book.page.screenshot(full_page=True))
+            assert await accessibility_faults(book.page, outputs) == [], theme
+    finally:
+        await book.window.set_theme("Light")
 
 
 async def new_context(browser: Browser) -> BrowserContext:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from judicia_notebook.analysis.profiles.profile import Profile
-from judicia_notebook.analysis.profiles.stacks import HOST, Frame, Sample
+from judicia_notebook.analysis.profiles.stacks import HOST, Frame, Sample, SourceLine
 
 if TYPE_CHECKING:
     from playwright.async_api import Page
@@ -33,12 +33,25 @@ PROFILE = Profile(
     guest_ms=8.0,
     host_ms=2.0,
 )
+OWN = SourceLine("src/lib.rs", 9, "check", "")
+INLINED = SourceLine("src/parse.rs", 40, "digit", 'if text == "<b>" {' + " " * 40 + "x" * 200, is_inlined=True)
+WITH_LINES = Profile(
+    "checker",
+    "check",
+    "9f" * 32,
+    1,
+    (Sample(1.0, (CHECK,), 6.0, ((INLINED, OWN),)), Sample(2.0, (CHECK,), 4.0, ((OWN,),))),
+    guest_ms=10.0,
+    host_ms=0.0,
+)
 
 
 @asynccontextmanager
-async def shown(loop: BrowserLoop, folder: Path, scheme: str = "light") -> AsyncIterator[Page]:
+async def shown(
+    loop: BrowserLoop, folder: Path, scheme: str = "light", profile: Profile = PROFILE
+) -> AsyncIterator[Page]:
     """The page in a window of its own. It may ask for nothing but itself, and nothing may go wrong in it."""
-    path = PROFILE.save(folder / "flame.html")
+    path = profile.save(folder / "flame.html")
     page = await loop.context.new_page()
     asked: list[str] = []
     faults: list[str] = []
@@ -104,14 +117,35 @@ async def test_search_marks_what_it_finds_and_adds_up_its_time(browser_loop: Bro
         assert await marked.all_text_contents() == ["judicia:clock now"]
 
 
+async def test_a_box_is_found_by_its_file_and_an_inlined_one_looks_and_says_so(
+    browser_loop: BrowserLoop, tmp_path: Path
+) -> None:
+    async with shown(browser_loop, tmp_path, profile=WITH_LINES) as page:
+        await page.set_viewport_size({"width": 600, "height": 600})
+        await page.get_by_label("Find").fill("parse.rs")
+        assert await page.get_by_role("status").text_content() == "1 found, 60.0 % of the time"
+        box = page.get_by_role("treeitem", name="digit src/parse.rs:40 inlined", exact=True)
+        await box.locator(".jf-line").hover()
+        said = await page.get_by_role("status").text_content() or ""
+        assert said.startswith("digit (inlined): 6 ms, 60.0 %")
+        assert said.endswith("at src/parse.rs:40 100%")
+        await box.locator(".jf-line").click()
+        assert await width(page, "digit src/parse.rs:40 inlined") > 500
+        assert await box.evaluate("box => getComputedStyle(box).borderLeftStyle") == "dotted"
+        for table in await page.get_by_text("as a table").all():
+            await table.click()
+        assert await page.evaluate("document.documentElement.scrollWidth") <= 600  # whatever a line of source has
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_it_is_accessible_in_light_and_dark(browser_loop: BrowserLoop, tmp_path: Path, scheme: str) -> None:
     axe = pytest.importorskip(
         "axe_playwright_python.async_playwright",
         reason="no axe; enable: python -m pip install axe-playwright-python",
     )
-    async with shown(browser_loop, tmp_path, scheme) as page:
-        await page.get_by_text("as a table").click()
+    async with shown(browser_loop, tmp_path, scheme, WITH_LINES) as page:  # with all that a page can have
+        for table in await page.get_by_text("as a table").all():
+            await table.click()
         results = await axe.Axe().run(page)
         said = {one["id"]: [re.sub(r"\s+", " ", node["html"])[:200] for node in one["nodes"]]
                 for one in results.response["violations"]}  # fmt: skip

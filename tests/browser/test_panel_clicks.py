@@ -86,7 +86,7 @@ async def test_a_revoke_during_a_call_denies_the_next_host_call(
     await panel.shows("random", granted=False)
     assert not witness.value("p.policy.state.allows('random')")
     report(f"revoke, {way}", kernel, witness.value("changed[-1]") - await book.last_click())
-    await book.until(f"({RANDOM}.decision == 'denied').sum() > 3")
+    await book.until(f"({RANDOM}.decision == 'denied').sum() > 30")
 
     decisions = witness.value(f"{RANDOM}.decision.astype(str).tolist()")
     assert decisions == sorted(decisions)  # allowed, allowed, ..., denied, denied: not one was let through later
@@ -95,8 +95,8 @@ async def test_a_revoke_during_a_call_denies_the_next_host_call(
     await book.until("ended")
     await book.ended(2)
     made = f"p.calls.started.iloc[-1].timestamp() + {RANDOM}.at_ms / 1e3"
-    # Two clocks take part, that of the call's start and the one that counts on from there.
-    assert witness.value(f"set({RANDOM}.decision[{made} > changed[-1] + 0.002])") == {"denied"}
+    # Two clocks take part, that of the call's start and the one that counts on from there, and one may be corrected.
+    assert witness.value(f"set({RANDOM}.decision[{made} > changed[-1] + 0.05])") == {"denied"}
 
 
 @every_way
@@ -113,7 +113,7 @@ async def test_what_the_panel_shows_as_confirmed_is_the_policy(
     assert seen.granted["random"] is True  # clicked four times
     assert seen.granted["wall_clock"] is True
     assert witness.value("granted()")[1] == {"random": True, "wall_clock": True}
-    assert witness.value("p._busy")  # all that was while it ran
+    assert witness.value("p._deployment.is_busy")  # all that was while it ran
     witness.run("p.cancel_calls()")
     await book.ended(2)
 
@@ -169,11 +169,11 @@ async def test_a_raised_cpu_quota_lets_a_call_go_on_and_a_lowered_one_ends_it(
     witness = await book.witness()
     witness.run("p.policy.set_quota(cpu=4)")
     await book.start(2)
-    await book.until("p._busy")
+    await book.until("p._deployment.is_busy")
     await panel.set_quota("cpu", "50 s")
     await book.until("p.policy.quota.cpu == 50")
     await panel.root.locator(".jd-running", has_text=re.compile(r"(?<![\d.])([5-9]|\d\d)(\.\d+)? s cpu")).wait_for()
-    assert witness.value("p._busy")
+    assert witness.value("p._deployment.is_busy")
 
     await panel.set_quota("cpu", "100ms")
     await book.until("ended")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import judicia_notebook as jn
-from tests.browser.pages import Notebook, PanelView, accessibility_faults
+from tests.browser.pages import PanelView, accessibility_faults, in_both_themes, still
 
 if TYPE_CHECKING:
     from tests.browser.conftest import OpenNotebook
@@ -143,7 +143,7 @@ async def test_everybody_sees_the_panel_and_the_charts(open_notebook: OpenNotebo
     assert abs(await panel.root.evaluate(share) - 100 * used) < 1
 
     async def look(name: str) -> None:
-        await book.page.wait_for_timeout(100)
+        await still(book.page)
         for scope in ("panel", "charts"):
             assert await accessibility_faults(book.page, f"[data-judicia='{scope}']") == [], name
         for one in (panel, large, charts):
@@ -170,13 +170,13 @@ async def test_everybody_sees_the_panel_and_the_charts(open_notebook: OpenNotebo
         await page.set_viewport_size({"width": 720, "height": 1100})  # 600 for a cell's output
         await look("narrow")
         await page.set_viewport_size({"width": 1280, "height": 1100})
-        await book.window.command("apputils:change-theme", theme="JupyterLab Dark")
+        await book.window.set_theme("Dark")
         await panel.wait("(root) => root.classList.contains('jd-dark')")
         await look("dark")
     finally:
         await page.set_viewport_size({"width": 1280, "height": 1100})
         await page.emulate_media(forced_colors="none", color_scheme="light", reduced_motion="no-preference")
-        await book.window.command("apputils:change-theme", theme="JupyterLab Light")
+        await book.window.set_theme("Light")
 
 
 async def test_everybody_can_read_cards(open_notebook: OpenNotebook, tmp_path: Path) -> None:
@@ -207,19 +207,3 @@ async def test_everybody_can_read_a_plot(open_notebook: OpenNotebook, tmp_path: 
         described = await picture.first.get_attribute("alt") or ""
         assert len(described) > 20, described
     await in_both_themes(book, tmp_path)
-
-
-async def in_both_themes(book: Notebook, folder: Path) -> None:
-    """Nothing that axe finds in the outputs, in light and in dark; how they look is in the folder."""
-    outputs = "#jp-main-dock-panel .jp-NotebookPanel:not(.lm-mod-hidden) .jp-OutputArea"
-    try:
-        for theme in ("Light", "Dark"):
-            await book.window.command("apputils:change-theme", theme=f"JupyterLab {theme}")
-            await book.page.wait_for_function(
-                "(light) => document.body.dataset.jpThemeLight === light", arg=str(theme == "Light").lower()
-            )
-            await book.page.wait_for_timeout(300)
-            (folder / f"{theme.lower()}.png").write_bytes(await book.page.screenshot(full_page=True))
-            assert await accessibility_faults(book.page, outputs) == [], theme
-    finally:
-        await book.window.command("apputils:change-theme", theme="JupyterLab Light")

@@ -135,17 +135,14 @@ async def test_everybody_can_use_the_panel_in_light_and_in_dark(open_notebook: O
     await panel.appear()
     try:
         for theme in ("Light", "Dark"):
-            await book.window.command("apputils:change-theme", theme=f"JupyterLab {theme}")
-            await book.page.locator(f"body[data-jp-theme-light='{'true' if theme == 'Light' else 'false'}']").wait_for(
-                state="attached"
-            )
+            await book.window.set_theme(theme)
             await panel.wait("(root, dark) => root.classList.contains('jd-dark') === dark", theme == "Dark")
             for tab in ("Calls", "Log", "Audit", "Call", "Running"):
                 await panel.tab(tab).click()
                 assert await accessibility_faults(book.page, "[data-judicia='panel']") == []
             (tmp_path / f"panel-{theme.lower()}.png").write_bytes(await panel.root.screenshot())
     finally:
-        await book.window.command("apputils:change-theme", theme="JupyterLab Light")
+        await book.window.set_theme("Light")
     (await book.witness()).run("h.cancel()")
 
 
@@ -163,3 +160,21 @@ async def test_the_panel_is_operated_by_keyboard_alone(open_notebook: OpenNotebo
         await panel.root.locator("[role=tab][aria-selected=true]:focus", has_text=tab).wait_for()
     await panel.set_quota("cpu", "750ms")
     await book.until("p.policy.quota.cpu == 0.75")
+
+
+async def test_a_runtimes_panel_has_a_row_a_plugin_that_opens_it(open_notebook: OpenNotebook) -> None:
+    book = await open_notebook(LOAD, "rt.load('example:checker')", "rt.panel()")
+    await book.run(0, 1, 2)
+    panel = book.panel(2)
+    await panel.appear()
+    rows = panel.root.locator("[data-plugin]")
+    (await book.witness()).run("p.attempt('fail', {'message': 'no'})")
+    await rows.nth(0).get_by_text("fail: guest_error").wait_for()
+    await rows.nth(1).get_by_role("button", name="checker").click()
+    await panel.root.get_by_role("heading", name="checker").wait_for()
+    assert await rows.nth(1).get_by_role("button").get_attribute("aria-pressed") == "true"
+    (await book.witness()).run("h = p.submit('sleep', {'ms': 60000})")  # of the one that is not shown
+    await rows.nth(0).get_by_role("cell", name="1", exact=True).wait_for()
+    (await book.witness()).run("h.cancel(); h.exception(30)")
+    await rows.nth(0).get_by_text("sleep: cancelled").wait_for()
+    assert await accessibility_faults(book.page, "[data-judicia='panel']") == []

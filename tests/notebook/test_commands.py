@@ -6,6 +6,7 @@ import pytest
 from IPython.core.error import UsageError
 
 from judicia_notebook.notebook import commands
+from judicia_notebook.notebook.command import Command
 from judicia_notebook.policy.quotas import KINDS
 
 ALL = [*commands.COMMANDS, commands.CALL_CELL, commands.RUN_CELL]
@@ -21,7 +22,7 @@ def usage(line: str, *, cell: bool = False) -> str:
 
 
 @pytest.mark.parametrize("command", ALL, ids=lambda command: f"{command.magic} {command.name}")
-def test_help_names_every_argument_and_fits_a_cell(command: commands.Command) -> None:
+def test_help_names_every_argument_and_fits_a_cell(command: Command) -> None:
     text = command.help()
     for argument in command.arguments:
         assert all(name in text for name in argument.names if argument.is_option)

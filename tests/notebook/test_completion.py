@@ -99,6 +99,18 @@ def test_revoke_offers_what_is_granted(loaded: Kernel) -> None:
     assert words(loaded, "%plugin revoke specimen wall_clock read_database=s") == ["read_database=submissions"]
 
 
+def test_grant_and_revoke_offer_imports_by_their_names(loaded: Kernel) -> None:
+    loaded.run(
+        'importing = rt.load(\'(module (import "env" "now" (func)) (import "env" "seed" (func)))\', '
+        "name='importing', imports={'env.now': print, 'env.seed': print})\n"
+        "importing.policy.revoke('imports=env.now')"
+    )
+    assert words(loaded, "%plugin grant importing ")[0] == "imports=env.now"
+    assert words(loaded, "%plugin grant importing imports=env.") == ["imports=env.now"]
+    assert words(loaded, "%plugin revoke importing imports=") == ["imports=env.seed"]
+    loaded.run("importing.unload()")
+
+
 def test_expected_outcomes_are_offered_also_behind_a_payload(loaded: Kernel) -> None:
     assert words(loaded, '%plugin call specimen.spin {"ms": 3} --expect quota_c') == ["quota_cpu"]
     assert "guest_error" in words(loaded, "%plugin call specimen.spin --expect ")
@@ -106,16 +118,32 @@ def test_expected_outcomes_are_offered_also_behind_a_payload(loaded: Kernel) -> 
 
 def test_values_of_other_options_and_kinds_are_offered(loaded: Kernel) -> None:
     assert words(loaded, "%plugin load x --on-denied ") == ["error", "trap"]
+    assert words(loaded, "%plugin load x --abi ") == ["judicia-v1", "wasi", "raw"]
+    assert words(loaded, "%plugin load x --unknown-imports ") == ["error", "trap"]
+    assert words(loaded, "%plugin load x --features tail") == ["tail_calls"]
+    assert "exceptions,tail_calls" in words(loaded, "%plugin load x --features exceptions,")
+    assert "exceptions,exceptions" not in words(loaded, "%plugin load x --features exceptions,")
+    assert words(loaded, "%plugin monitor checker.check 1 --what cov") == ["coverage"]
+    assert "coverage,edges" in words(loaded, "%plugin monitor checker.check 1 --what coverage,")
+    assert "--config" in words(loaded, "%plugin load x --")
+    assert "--abi" in words(loaded, "%%plugin define x --")
     assert words(loaded, "%plugin plot ") == list(commands.PLOTS)
     assert words(loaded, "%plugin plot c") == ["cold_warm", "capabilities"]
     assert words(loaded, "%plugin plot latency ch") == ["checker"]
-    assert words(loaded, "%%plugin define x --lang ") == ["wat"]
+    assert words(loaded, "%%plugin define x --lang ") == ["c", "cpp", "rust", "wat", "zig"]
 
 
 def test_a_payload_may_be_one_of_the_users_own_variables(loaded: Kernel) -> None:
     offered = words(loaded, "%plugin call checker.check ")
     assert "submission" in offered
     assert not {"os", "jn", "rt", "In", "exit"} & set(offered)
+
+
+def test_imports_are_presets_and_the_users_dicts(loaded: Kernel) -> None:
+    loaded.run("mine = {'env.now': len}")
+    offered = words(loaded, "%plugin load x.wasm --imports ")
+    assert {"assemblyscript", "mine"} <= set(offered)
+    assert not {"os", "jn", "In"} & set(offered)
 
 
 def test_inside_of_json_nothing_of_ours_is_offered(loaded: Kernel) -> None:

@@ -131,4 +131,5 @@ def test_a_cells_json_is_read_whole_and_its_mistakes_have_line_and_column() -> N
 def test_what_a_command_is_given_is_told_apart_from_what_is_meant_for_us(
     line: str, words: list[str], args: list[str]
 ) -> None:
-    assert read_run(line, {"--cpu", "--stdin"}) == RunLine(words, args)
+    divided = line in ("sort -- -r --cpu -- x", "-- sort -r")
+    assert read_run(line, {"--cpu", "--stdin"}) == RunLine(words, args, divided)

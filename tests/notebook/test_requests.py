@@ -9,7 +9,7 @@ import pytest
 
 import judicia_notebook as jn
 from judicia_notebook.notebook.cards import Line
-from judicia_notebook.notebook.reprs import plugin_card
+from judicia_notebook.notebook.object_cards import plugin_card
 
 
 def lines(plugin: jn.Plugin) -> dict[str, str]:

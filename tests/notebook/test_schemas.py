@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.notebook import reprs, schemas
+from judicia_notebook.notebook import object_cards, schemas
 from tests.support.guests import wat
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def test_help_of_a_function_is_inert() -> None:
     manifest = {"name": "evil", "functions": {"echo": {"description": NASTY, "request": request}}}
     with jn.Runtime() as runtime:
         plugin = runtime.load(wat(echo), manifest=manifest)
-        for card in (reprs.function_card(plugin, "echo"), reprs.functions_card(plugin)):
+        for card in (object_cards.function_card(plugin, "echo"), object_cards.functions_card(plugin)):
             assert "<img" not in card.html()
             assert "\x1b" not in card.text() + card.html()
 

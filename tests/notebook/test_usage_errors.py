@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("%plugin call specimen.echo 1 --text x", "one of PAYLOAD, --text and --raw, not PAYLOAD and --text"),
+        ("%plugin call specimen.echo 1 --text x", "one of PAYLOAD, --text, --data and --raw, not PAYLOAD and --text"),
         ("%plugin call specimn 1", "takes NAME.FUNCTION, not 'specimn'. Did you mean 'specimen'?"),
         ("%plugin load 'no end", """the quote ' is not closed, at "'no end\""""),
         ("%plugin call specimen.echo [NaN]", "NaN is not JSON, which has null in its place"),

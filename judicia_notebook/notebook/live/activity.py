@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 def recorder_of(plugin: Plugin) -> Recorder:
     """The recorder that has the plugin's rows."""
-    return plugin._target("", plugin.abi).platform.recorder
+    return plugin._deployment.target("", plugin.abi).platform.recorder
 
 
 def running_calls(plugin: Plugin) -> tuple[RunningCall, ...]:
     """Its calls that run or wait, the oldest first."""
-    return tuple(plugin._target("", plugin.abi).activity.running.values())
+    return plugin._deployment.running_calls
 
 
 def calls_waiting(plugin: Plugin) -> int:
     """How many of its calls wait for an instance."""
-    return plugin._target("", plugin.abi).instances.waiting
+    return plugin._deployment.target("", plugin.abi).instances.waiting
 
 
 def memory_of(call: RunningCall) -> int:

@@ -9,16 +9,16 @@ from typing import Any
 
 import msgspec
 
-from judicia_notebook.analysis.figures.series import plural
+from judicia_notebook.analysis.series import plural
 from judicia_notebook.engine import wire
-from judicia_notebook.errors import JudiciaError, describe
+from judicia_notebook.errors import InvalidPayload, JudiciaError, describe
 from judicia_notebook.text import printable
 
 ANSWER_LINES, ANSWER_LINE = 60, 400
 
 
 def value_text(value: Any) -> str:
-    """A value as JSON over several lines.
+    """A value as JSON over several lines; bytes, numbers that JSON has not, and the result of a run as Python has them.
 
     Examples
     --------
@@ -26,8 +26,14 @@ def value_text(value: Any) -> str:
     {
       "a": 1
     }
+    >>> print(value_text(b"a"))
+    b'a'
     """
-    lines = msgspec.json.format(wire.encode(value), indent=2).decode("utf-8", "replace").split("\n")
+    try:
+        text = msgspec.json.format(wire.encode(value), indent=2).decode("utf-8", "replace")
+    except InvalidPayload:
+        text = repr(value[:ANSWER_LINE] if isinstance(value, bytes) else value)
+    lines = text.split("\n")
     cut = [printable(line, ANSWER_LINE) for line in lines[:ANSWER_LINES]]
     left_out = len(lines) - ANSWER_LINES
     return "\n".join([*cut, f"… {plural(left_out, 'more line')}"] if left_out > 0 else cut)

@@ -248,6 +248,8 @@ export interface State {
   policy_version: number;
   on_denied: string;
   capabilities: CapabilityRow[];
+  imports: ImportRow[];
+  imports_left: string;
   quotas: QuotaRow[];
   functions: FunctionRow[];
   running: RunningRow[];
@@ -307,6 +309,20 @@ export interface CapabilityRow {
   offered: string[];
   imported: boolean;
   shape: string;
+  allowed: number;
+  denied: number;
+  limited: number;
+}
+
+/** An import that a Python function answers, or that is granted or asked for as if one did. */
+export interface ImportRow {
+  grant: string;
+  name: string;
+  about: string;
+  granted: boolean;
+  by: string[];
+  asked: boolean;
+  answered: boolean;
   allowed: number;
   denied: number;
   limited: number;
@@ -390,10 +406,14 @@ export interface Answer {
   failed: number;
 }
 
-/** A plugin that can be chosen. */
+/** A plugin that can be chosen; `last` is how its last call ended, empty before the first, and `ok` if that is well. */
 export interface Choice {
   name: string;
+  state: string;
   running: number;
+  waiting: number;
+  last: string;
+  ok: boolean;
 }
 
 /** A field of a payload: whether it is required, which values it takes, and its schema's text. */

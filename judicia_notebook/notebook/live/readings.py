@@ -126,6 +126,15 @@ class HostCallKind(NamedTuple):
     decision: str
 
 
+class HostFunctionKind(NamedTuple):
+    """The same, and the function that was called."""
+
+    plugin: str
+    capability: str
+    function: str
+    decision: str
+
+
 def tally_calls(recorder: Recorder) -> Tally[CallKey, CallKind]:
     """The ended calls by plugin and outcome."""
     return Tally(recorder.calls, lambda key: CallKind(key.subject.plugin, key.outcome))
@@ -134,6 +143,13 @@ def tally_calls(recorder: Recorder) -> Tally[CallKey, CallKind]:
 def tally_host_calls(recorder: Recorder) -> Tally[HostCallKey, HostCallKind]:
     """The host calls by plugin, capability and decision."""
     return Tally(recorder.host_calls, lambda key: HostCallKind(key.plugin, key.capability, key.decision))
+
+
+def tally_host_functions(recorder: Recorder) -> Tally[HostCallKey, HostFunctionKind]:
+    """The host calls by plugin, capability, function and decision."""
+    return Tally(
+        recorder.host_calls, lambda key: HostFunctionKind(key.plugin, key.capability, key.function, key.decision)
+    )
 
 
 class Rate:

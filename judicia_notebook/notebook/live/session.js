@@ -19,7 +19,7 @@ import { Pending } from "./pending.js";
  * What anywidget hands to a page, as far as it is used.
  *
  * @typedef {object} Model
- * @property {(name: "scale") => number} get
+ * @property {(name: "scale" | "snapshot") => any} get
  * @property {(content: unknown) => void} send
  * @property {(event: string, callback: (message: any) => void) => void} on
  * @property {(event: string, callback: (message: any) => void) => void} off
@@ -31,6 +31,7 @@ import { Pending } from "./pending.js";
  * @template Where
  * @typedef {object} Page
  * @property {() => void} draw Draw what holds, and what is pending.
+ * @property {() => void} [answered] The kernel is there: it has said something.
  * @property {(waiting: Waiting<Where>) => void} [done]
  * @property {(waiting: Waiting<Where>, error: Failure) => void} [refused]
  * @property {(message: About | Frames) => void} [told]
@@ -91,6 +92,7 @@ export class LiveSession {
   hear(message) {
     this.heardAt = this.now();
     this.gone = false;
+    this.page.answered?.();
     if ("view" in message && message.view && message.view !== this.view) return; // for a view that has just opened
     this.#take(message);
     this.pending.drawn(this.revision);

@@ -81,19 +81,21 @@ class LiveSession:
 
     # What a page says -----------------------------------------------------------------------------------------
 
-    def receive(self, content: object) -> None:
-        """Take a message of the page, which may be anything; raise nothing."""
+    def receive(self, content: object) -> bool:
+        """Take a message of the page, which may be anything; raise nothing. Returns whether that changed something."""
         try:
             message = messages.read(content)
             if isinstance(message, messages.Operation):
                 revision = self._operate(message)
                 self._send(messages.Done(id=message.id, revision=revision))
-            elif message.type == "bye":
+                return True
+            if message.type == "bye":
                 self.feed.bye(message.view)
             elif self.feed.hear(message.view) or message.type == "hello":
                 self._welcome(message.view)
         except Exception as error:  # a refusal is an answer, too: the page shows it, not the kernel's log
             self._send(messages.refusal(messages.id_of(content), error))
+        return False
 
     # What the kernel says -------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import {
   CAPABILITY_TAGS,
   grantsFor,
+  importTag,
   scopesIn,
   scopesOf,
   tagOf,
@@ -43,4 +44,14 @@ test("every row has a tag that is explained", () => {
   assert.equal(tagOf({ ...row, refused: ["random="] }), "refused");
   for (const tag of ["missing", "unasked", "asked", "imported", "refused", "revoked"])
     assert.equal(CAPABILITY_TAGS[tag].length, 2);
+});
+
+test("an import that is on says whether its own grant or something wider allows it", () => {
+  const row = { grant: "imports=env.now", granted: false, asked: false, by: [""].slice(1) };
+  assert.equal(importTag(row)[1], "not granted");
+  assert.equal(importTag({ ...row, asked: true })[0], "missing");
+  assert.equal(importTag({ ...row, granted: true, by: ["imports=env.now"] })[1], "granted");
+  assert.equal(importTag({ ...row, granted: true, by: ["imports"] })[1], "allowed by imports");
+  const both = { ...row, granted: true, by: ["imports=env.now", "imports", "random"] };
+  assert.equal(importTag(both)[1], "allowed by imports, random");
 });

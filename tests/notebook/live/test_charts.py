@@ -286,9 +286,9 @@ def test_a_scale_that_nobody_can_read_is_refused(specimen: jn.Plugin, scale: flo
 def test_charts_are_shown_in_a_notebook_and_leave_no_thread_where_nobody_looks(kernel: Kernel, line: str) -> None:
     # Panels that other tests have shown in this kernel are served until their lease has run out.
     kernel.run("p = %plugin load example:specimen\nimport threading\nbefore = set(threading.enumerate())")
-    shown = kernel.run(line).value
+    snapshot, shown = kernel.run(line).shown
     assert "application/vnd.jupyter.widget-view+json" in shown
-    assert "Charts of specimen" in shown["text/html"]
+    assert "Charts of specimen" in snapshot["text/html"]
     new = "[t.name for t in set(threading.enumerate()) - before if t.name.startswith('judicia-panel')]"
     assert kernel.value(new) == []
 

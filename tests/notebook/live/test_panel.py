@@ -1,6 +1,6 @@
 """The kernel's half of the live panel: what the page may ask for, what it is told, and that nothing is left behind.
 
-A `Page` stands in for the browser at the comm, so everything between comm and plugin is real. What a browser makes of
+A `Page` stands in for the browser at the comm. What a browser makes of
 the same messages is the business of tests/browser.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,61 +20,11 @@ from judicia_notebook.notebook.live.feed import Feed
 from judicia_notebook.notebook.live.panel.panel import PanelSession
 from judicia_notebook.notebook.live.quota_rows import RANGES
 from judicia_notebook.policy.quotas import KINDS, make_quota
+from tests.support.panel_page import Page
 from tests.support.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
     from tests.support.kernels import Kernel
-
-
-class Page:
-    """What a browser is to a panel: it hears what is sent, and says what a click would."""
-
-    comm_id = "page"
-
-    def __init__(self, panel: Any) -> None:
-        self.heard: list[dict[str, Any]] = []
-        self._ids = 0
-        self.panel = panel
-        panel.comm = self
-
-    # What a comm is to a widget
-
-    def on_msg(self, callback: Callable[[dict[str, Any]], None]) -> None:
-        self._to_kernel = callback
-
-    def send(self, data: dict[str, Any], **_: Any) -> None:
-        if data["method"] == "custom":
-            self.heard.append(data["content"])
-
-    def close(self) -> None:
-        pass
-
-    # What a page does
-
-    def say(self, content: object) -> None:
-        self._to_kernel({"content": {"data": {"method": "custom", "content": content}}, "buffers": []})
-
-    def hello(self, view: str = "view") -> None:
-        self.say({"type": "hello", "view": view})
-
-    def do(self, op: str, plugin: str = "specimen", **fields: Any) -> dict[str, Any]:
-        """Ask for something; the answer."""
-        self._ids += 1
-        self.say({"type": "do", "id": self._ids, "op": op, "plugin": plugin, **fields})
-        return next(one for one in self.heard if one["type"] in ("done", "refused") and one["id"] == self._ids)
-
-    def states(self) -> list[tuple[int, dict[str, Any]]]:
-        return [(one["revision"], json.loads(one["state"])) for one in self.heard if one["type"] == "state"]
-
-    @property
-    def state(self) -> dict[str, Any]:
-        return self.states()[-1][1]
-
-    def capability(self, name: str) -> dict[str, Any]:
-        return next(row for row in self.state["capabilities"] if row["name"] == name)
-
-    def quota(self, kind: str) -> dict[str, Any]:
-        return next(row for row in self.state["quotas"] if row["kind"] == kind)
 
 
 @pytest.fixture
@@ -172,6 +122,11 @@ def test_changes_by_the_panel_stand_in_the_audit_as_such(specimen: jn.Plugin, pa
     made = audit[audit["via"] == "panel"]
     assert list(zip(made["what"], made["detail"], strict=True)) == [("grant", "wall_clock"), ("quota", "cpu=0.02")]
     assert [(row["what"], row["by"]) for row in page.state["audit"]][:2] == [("quota", "panel"), ("grant", "panel")]
+    specimen.call("call_host", {"service": "random", "n": 1})
+    number = int(specimen.calls["call_id"].iloc[-1])
+    page.do("revoke", grants=["wall_clock"])
+    shown = [(row["what"], row["by"]) for row in page.state["audit"]][:2]
+    assert shown == [("revoke", "panel"), ("denied", f"plugin, call {number}")]
 
 
 # --- what may be asked for -------------------------------------------------------------------------------------------
@@ -347,7 +302,7 @@ def test_a_repetition_goes_on_through_denials_until_it_is_stopped(specimen: jn.P
     until(lambda: page.state["answer"]["ok"])
     page.do("stop")
     assert page.state["repeating"] == ""
-    until(lambda: panel_threads() == ["judicia-panel"] and not specimen._busy)
+    until(lambda: panel_threads() == ["judicia-panel"] and not specimen._deployment.is_busy)
 
 
 def test_a_running_call_is_shown_and_cancelled(specimen: jn.Plugin, page: Page) -> None:
@@ -430,6 +385,32 @@ def test_the_runtimes_panel_shows_the_plugin_that_is_chosen(runtime: jn.Runtime)
         page.panel.close()
 
 
+def test_a_runtimes_panel_has_a_row_that_follows_each_plugin_also_one_that_is_not_shown(runtime: jn.Runtime) -> None:
+    runtime.load("example:checker")
+    specimen = runtime.load("example:specimen", quota={"wall": "1min"})
+    page = Page(runtime.panel())
+    try:
+        page.hello()
+        assert page.state["plugin"] == "checker"
+        specimen.attempt("fail", {"message": "no"})
+        handle = specimen.submit("sleep", {"ms": 60_000})
+        until(lambda: page.state["choices"][1]["running"] == 1)
+        row = page.state["choices"][1]
+        assert (row["name"], row["last"], row["ok"]) == ("specimen", "fail: guest_error", False)
+        handle.cancel()
+        until(lambda: page.state["choices"][1]["last"] == "sleep: cancelled")
+        assert page.state["choices"][0] == {
+            "name": "checker",
+            "state": "loaded",
+            "running": 0,
+            "waiting": 0,
+            "last": "",
+            "ok": True,
+        }
+    finally:
+        page.panel.close()
+
+
 def test_an_unloaded_plugin_is_shown_as_such_and_changes_no_more(specimen: jn.Plugin, page: Page) -> None:
     specimen.unload()
     assert page.do("grant", grants=["random"])["error"]["type"] == "PluginNotReady"
@@ -479,9 +460,9 @@ def test_closing_a_panel_ends_what_it_keeps_going(specimen: jn.Plugin) -> None:
     page = Page(specimen.panel())
     page.hello()
     page.do("call", function="sleep", payload='{"ms": 100000}', every_ms=10)
-    until(lambda: specimen._busy)
+    until(lambda: specimen._deployment.is_busy)
     page.panel.close()
-    until(lambda: not specimen._busy and panel_threads() == [])
+    until(lambda: not specimen._deployment.is_busy and panel_threads() == [])
     page.hello()
     assert panel_threads() == []
 
@@ -490,7 +471,7 @@ def test_closing_a_panel_cancels_the_call_it_made(specimen: jn.Plugin) -> None:
     page = Page(specimen.panel())
     page.hello()
     page.do("call", function="sleep", payload='{"ms": 100000}')
-    until(lambda: specimen._busy)
+    until(lambda: specimen._deployment.is_busy)
     page.panel.close()
     assert until(lambda: specimen.last).outcome == "cancelled"
 
@@ -566,10 +547,11 @@ def test_a_tab_or_scale_that_does_not_exist_is_an_error(specimen: jn.Plugin) -> 
 
 def test_plugin_panel_shows_a_widget_and_its_table(kernel: Kernel) -> None:
     kernel.run("%plugin load example:specimen")
-    value = kernel.run("%plugin panel specimen --show call --scale 1.6").value
-    assert set(value) >= {"application/vnd.jupyter.widget-view+json", "text/html", "text/plain"}
-    assert "wall_clock" in value["text/plain"]
-    assert "application/vnd.jupyter.widget-view+json" in kernel.run("%plugin panel").value
+    snapshot, shown = kernel.run("%plugin panel specimen --show call --scale 1.6").shown
+    assert set(shown) == {"application/vnd.jupyter.widget-view+json", "text/plain"}
+    assert set(snapshot) == {"text/html", "text/plain"}
+    assert "wall_clock" in snapshot["text/plain"]
+    assert "application/vnd.jupyter.widget-view+json" in kernel.run("%plugin panel").shown[1]
     wrong = kernel.run("%plugin panel specimen --show audits")
     assert wrong.status == "error"
     assert "Did you mean 'audit'" in wrong.output

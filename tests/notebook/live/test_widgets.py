@@ -12,6 +12,7 @@ import pytest
 
 import judicia_notebook as jn
 from judicia_notebook.notebook.live.widget import answer_where_asked
+from tests.support.guests import load
 from tests.support.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
@@ -112,6 +113,56 @@ def test_a_refused_click_says_why_and_what_still_holds(toggles: Any, specimen: j
     assert "specimen is unloaded; rt.load(...) loads it again" in said(toggles.children[-1])
     assert said(toggles.rows["wall_clock"].said).startswith("not granted")
     assert specimen.policy.granted == {"random"}
+
+
+IMPORTING = """(import "env" "now" (func (result f64))) (import "env" "seed" (func (result i32)))"""
+
+
+@pytest.fixture
+def importing(rt: jn.Runtime) -> jn.Plugin:
+    rt.host.function("env", "seed", capability="random")(lambda: 7)
+    return load(rt, IMPORTING, imports={"env.now": lambda: 1.0})
+
+
+def test_each_import_has_buttons_of_its_own_that_mean_it_alone(importing: jn.Plugin) -> None:
+    toggles: Any = jn.widgets.capability_toggles(importing)
+    assert list(toggles.rows) == ["imports=env.now", "imports=env.seed"]
+    now, seed = toggles.rows.values()
+    seed.grant.click()
+    now.revoke.click()
+    now.revoke.click()
+    assert importing.policy.granted == {"imports=env.seed"}
+    assert (now.grant.disabled, now.revoke.disabled, said(now.said)[:11]) == (False, True, "not granted")
+    now.grant.click()
+    assert importing.policy.granted == {"imports=env.seed", "imports=env.now"}
+    toggles.close()
+
+
+def test_an_import_that_something_wider_allows_says_so_and_is_not_revoked_in_vain(importing: jn.Plugin) -> None:
+    toggles: Any = jn.widgets.capability_toggles(importing)
+    importing.policy.grant("imports", "random")
+    now, seed = toggles.rows["imports=env.now"], toggles.rows["imports=env.seed"]
+    assert said(now.said).startswith("granted by imports · ")
+    assert said(seed.said).startswith("granted by imports, random · ")
+    seed.revoke.click()
+    assert "env.seed is allowed by imports and random" in said(toggles.children[-1])
+    toggles.rows["imports"].revoke.click()
+    assert importing.policy.granted == {"random"}
+    toggles.rows["random"].revoke.click()
+    assert said(seed.said).startswith("not granted")
+    toggles.rows["imports"].grant.click()
+    assert importing.policy.granted == {"imports"}
+    toggles.close()
+
+
+def test_rows_of_imports_are_those_of_the_present_code_and_not_too_many(rt: jn.Runtime, importing: jn.Plugin) -> None:
+    toggles: Any = jn.widgets.capability_toggles(importing)
+    cell = "".join(f'(import "env" "f{number}" (func))' for number in range(60))
+    load(rt, cell, imports={f"env.f{number}": lambda: None for number in range(60)})
+    rows = [name for name in toggles.rows if "=" in name]
+    assert rows == [f"imports=env.f{number}" for number in range(50)]
+    assert "more imports are not shown" in said(toggles.children[-2])
+    toggles.close()
 
 
 # --- quotas ----------------------------------------------------------------------------------------------------------
@@ -294,9 +345,9 @@ def test_a_call_that_cannot_be_made_says_why(specimen: jn.Plugin) -> None:
 def test_the_pieces_are_shown_in_a_notebook(kernel: Kernel) -> None:
     kernel.run("p = %plugin load example:specimen")
     for piece in ("capability_toggles(p)", "quota_sliders(p)", "run_button(p, 'echo')"):
-        shown = kernel.run(f"jn.widgets.{piece}").value
+        snapshot, shown = kernel.run(f"jn.widgets.{piece}").shown
         assert WIDGET in shown
-        assert "specimen" in shown["text/plain"]
+        assert "specimen" in snapshot["text/plain"]
     kernel.run("t = jn.widgets.capability_toggles(p)\n%plugin grant specimen wall_clock")
     assert "granted" in kernel.value("t.rows['wall_clock'].said.value")
     assert "not granted" not in kernel.value("t.rows['wall_clock'].said.value")

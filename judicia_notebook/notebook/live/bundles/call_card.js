@@ -161,6 +161,7 @@ var LiveSession = class {
   hear(message) {
     this.heardAt = this.now();
     this.gone = false;
+    this.page.answered?.();
     if ("view" in message && message.view && message.view !== this.view) return;
     this.#take(message);
     this.pending.drawn(this.revision);
@@ -230,6 +231,37 @@ var LiveSession = class {
   }
 };
 
+// judicia_notebook/notebook/live/snapshot.js
+var WAITING = "Waiting for the kernel. This live view shows nothing until the kernel that made it answers.";
+var KEY = /^[0-9a-f]+$/;
+var Snapshot = class {
+  /**
+   * @param {Model} model
+   * @param {HTMLElement} root What the page draws in.
+   */
+  constructor(model, root) {
+    const key = String(model.get("snapshot"));
+    this.root = root;
+    this.line = element("p", { class: "jd-unheard", role: "status" }, WAITING);
+    const it = `[data-judicia-snapshot="${key}"]`;
+    const rule = `${it}, .jp-OutputArea-child:has(${it}) { display: none; }`;
+    this.hiding = element("style", {}, KEY.test(key) ? rule : "");
+    root.append(this.hiding);
+    this.lost();
+  }
+  /** The kernel has said something. */
+  answered() {
+    if (this.root.dataset.heard === "true") return;
+    this.root.dataset.heard = "true";
+    this.line.replaceWith(this.hiding);
+  }
+  /** The kernel has not said anything yet, or will not say anything any more. */
+  lost() {
+    this.root.dataset.heard = "false";
+    this.hiding.replaceWith(this.line);
+  }
+};
+
 // judicia_notebook/notebook/live/call_card/call_card.js
 var STATES = {
   waiting: "waits for an instance",
@@ -281,12 +313,16 @@ var BackgroundCall = class {
       this.answer
     );
     this.root.style.setProperty("--jd-scale", String(model.get("scale")));
+    this.snapshot = new Snapshot(model, this.root);
     root.append(this.root);
     this.draw();
   }
   end() {
     const { state, pending } = this.session;
     if (state && !pending.of("cancel")) this.session.ask("cancel", { op: "cancel", call: state.call });
+  }
+  answered() {
+    this.snapshot.answered();
   }
   get over() {
     const { state } = this.session;

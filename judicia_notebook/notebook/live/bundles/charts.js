@@ -205,6 +205,7 @@ var LiveSession = class {
   hear(message) {
     this.heardAt = this.now();
     this.gone = false;
+    this.page.answered?.();
     if ("view" in message && message.view && message.view !== this.view) return;
     this.#take(message);
     this.pending.drawn(this.revision);
@@ -271,6 +272,37 @@ var LiveSession = class {
     } catch {
       this.disconnect();
     }
+  }
+};
+
+// judicia_notebook/notebook/live/snapshot.js
+var WAITING = "Waiting for the kernel. This live view shows nothing until the kernel that made it answers.";
+var KEY = /^[0-9a-f]+$/;
+var Snapshot = class {
+  /**
+   * @param {Model} model
+   * @param {HTMLElement} root What the page draws in.
+   */
+  constructor(model, root) {
+    const key = String(model.get("snapshot"));
+    this.root = root;
+    this.line = element("p", { class: "jd-unheard", role: "status" }, WAITING);
+    const it = `[data-judicia-snapshot="${key}"]`;
+    const rule = `${it}, .jp-OutputArea-child:has(${it}) { display: none; }`;
+    this.hiding = element("style", {}, KEY.test(key) ? rule : "");
+    root.append(this.hiding);
+    this.lost();
+  }
+  /** The kernel has said something. */
+  answered() {
+    if (this.root.dataset.heard === "true") return;
+    this.root.dataset.heard = "true";
+    this.line.replaceWith(this.hiding);
+  }
+  /** The kernel has not said anything yet, or will not say anything any more. */
+  lost() {
+    this.root.dataset.heard = "false";
+    this.hiding.replaceWith(this.line);
   }
 };
 
@@ -756,6 +788,7 @@ var Charts = class {
       element("div", { class: "jd-drawings" }, ...drawings)
     );
     this.root.style.setProperty("--jd-scale", String(model.get("scale")));
+    this.snapshot = new Snapshot(model, this.root);
     root.append(this.root);
   }
   pause() {
@@ -768,6 +801,9 @@ var Charts = class {
     this.drawnAt = this.writtenAt = this.spokenAt = -Infinity;
   }
   // From the kernel
+  answered() {
+    this.snapshot.answered();
+  }
   /** @param {About | Frames} message */
   told(message) {
     if (message.type === "about") this.begin(message);

@@ -184,6 +184,7 @@ var LiveSession = class {
   hear(message) {
     this.heardAt = this.now();
     this.gone = false;
+    this.page.answered?.();
     if ("view" in message && message.view && message.view !== this.view) return;
     this.#take(message);
     this.pending.drawn(this.revision);
@@ -250,6 +251,37 @@ var LiveSession = class {
     } catch {
       this.disconnect();
     }
+  }
+};
+
+// judicia_notebook/notebook/live/snapshot.js
+var WAITING = "Waiting for the kernel. This live view shows nothing until the kernel that made it answers.";
+var KEY = /^[0-9a-f]+$/;
+var Snapshot = class {
+  /**
+   * @param {Model} model
+   * @param {HTMLElement} root What the page draws in.
+   */
+  constructor(model, root) {
+    const key = String(model.get("snapshot"));
+    this.root = root;
+    this.line = element("p", { class: "jd-unheard", role: "status" }, WAITING);
+    const it = `[data-judicia-snapshot="${key}"]`;
+    const rule = `${it}, .jp-OutputArea-child:has(${it}) { display: none; }`;
+    this.hiding = element("style", {}, KEY.test(key) ? rule : "");
+    root.append(this.hiding);
+    this.lost();
+  }
+  /** The kernel has said something. */
+  answered() {
+    if (this.root.dataset.heard === "true") return;
+    this.root.dataset.heard = "true";
+    this.line.replaceWith(this.hiding);
+  }
+  /** The kernel has not said anything yet, or will not say anything any more. */
+  lost() {
+    this.root.dataset.heard = "false";
+    this.hiding.replaceWith(this.line);
   }
 };
 
@@ -528,11 +560,17 @@ var Button = class {
     this.act = act;
     this.node = element(
       "button",
-      { type: "button", class: "jd-button", ...attributes, onclick: () => this.click() },
+      {
+        type: "button",
+        class: "jd-button",
+        ...attributes,
+        onclick: (event) => this.click(event)
+      },
       label
     );
   }
-  click() {
+  /** @param {MouseEvent} _event */
+  click(_event) {
     this.act();
   }
   get text() {
@@ -565,13 +603,17 @@ var AskingButton = class extends Button {
     this.armedAt = 0;
     this.draw();
   }
-  /** @override */
-  click() {
+  /**
+   * @override
+   * @param {MouseEvent} event
+   */
+  click(event) {
+    const inOneGo = event.detail > 1 || performance.now() - this.armedAt <= DOUBLE_CLICK;
     if (this.needed() && !this.armedAt) {
       this.armedAt = performance.now();
       this.calming = setTimeout(() => this.calm(), ARMED_FOR);
       this.draw();
-    } else if (!this.needed() || performance.now() - this.armedAt > DOUBLE_CLICK) {
+    } else if (!this.needed() || !inOneGo) {
       this.calm();
       this.act();
     }
@@ -607,6 +649,43 @@ function drawSwitch(node, on, busy) {
   setAttribute(node, "aria-busy", busy);
 }
 
+// judicia_notebook/notebook/live/panel/decisions.js
+var DECISIONS = ["allowed", "denied", "limited"];
+var FLASH = 1200;
+var Decisions = class {
+  /** @param {Counts} counts */
+  constructor(counts) {
+    this.denied = counts.denied;
+    this.flashing = void 0;
+    this.counts = {
+      allowed: element("span"),
+      denied: element("span", { class: "jd-bad" }),
+      limited: element("span")
+    };
+    this.node = element("span", { class: "jd-counters" }, ...DECISIONS.map((kind) => this.counts[kind]));
+  }
+  /**
+   * @param {Counts} counts
+   * @param {HTMLElement} row What flashes.
+   */
+  draw(counts, row) {
+    for (const kind of DECISIONS)
+      setText(this.counts[kind], counts[kind] || kind !== "limited" ? `${grouped(counts[kind])} ${kind}` : "");
+    this.counts.denied.classList.toggle("jd-zero", !counts.denied);
+    if (counts.denied > this.denied) this.flash(row);
+    this.denied = counts.denied;
+  }
+  /** @param {HTMLElement} row */
+  flash(row) {
+    const { classList } = row;
+    classList.remove("jd-flash");
+    void row.offsetWidth;
+    classList.add("jd-flash");
+    clearTimeout(this.flashing);
+    this.flashing = setTimeout(() => classList.remove("jd-flash"), FLASH);
+  }
+};
+
 // judicia_notebook/notebook/live/panel/grants.js
 var CAPABILITY_TAGS = {
   missing: ["asked for, not granted", "It asks for this and does not have it."],
@@ -622,9 +701,89 @@ function tagOf(row) {
   if (row.granted) return "unasked";
   return row.refused.length ? "refused" : "revoked";
 }
+function importTag({ asked, by, grant, granted }) {
+  if (!granted && asked) return ["missing", ...CAPABILITY_TAGS.missing];
+  if (!granted) return ["off", "not granted", "A call of it is denied."];
+  const wider = by.filter((held) => held !== grant).join(", ");
+  if (!wider) return ["on", "granted", `It is granted by itself: ${grant}`];
+  return ["wider", `allowed by ${wider}`, `It stays allowed until this is taken away: ${wider}`];
+}
 var scopesOf = (grants) => grants.filter((grant) => grant.includes("=")).map((grant) => grant.slice(grant.indexOf("=") + 1));
 var scopesIn = (text) => text.split(/,\s+|,$|,(?=https?:)/).map((scope) => scope.trim()).filter(Boolean);
 var grantsFor = (row, typed) => typed ? scopesIn(typed).map((scope) => `${row.name}=${scope}`) : row.offered;
+
+// judicia_notebook/notebook/live/panel/imports.js
+var Import = class {
+  /**
+   * @param {Asking} panel
+   * @param {ImportRow} row
+   */
+  constructor(panel, row) {
+    this.panel = panel;
+    this.row = row;
+    this.decisions = new Decisions(row);
+    this.toggle = makeSwitch(`Import ${row.name}`, () => this.switch());
+    this.wrong = new WrongLine();
+    this.tag = element("span", { class: "jd-tag" });
+    this.about = element("span", { class: "jd-about" });
+    this.node = element(
+      "li",
+      { class: "jd-capability", "data-capability": row.grant },
+      this.toggle,
+      element(
+        "div",
+        { class: "jd-what" },
+        element("div", { class: "jd-line" }, element("span", { class: "jd-name" }, row.name), this.tag),
+        this.about
+      ),
+      this.wrong.node,
+      this.decisions.node
+    );
+  }
+  get control() {
+    return `import ${this.row.grant}`;
+  }
+  /** @param {ImportRow} row */
+  draw(row) {
+    this.row = row;
+    drawSwitch(this.toggle, row.granted, Boolean(this.panel.pending.of(this.control)));
+    const [tag, text, title] = importTag(row);
+    setAttribute(this.tag, "data-tag", tag);
+    setText(this.tag, text);
+    this.tag.title = title;
+    setText(this.about, row.about);
+    this.decisions.draw(row, this.node);
+  }
+  switch() {
+    const { panel, row, wrong, control } = this;
+    const waiting = panel.pending.of(control);
+    const granted = waiting ? waiting.operation.op === "grant" : row.granted;
+    panel.ask(control, { op: granted ? "revoke" : "grant", grants: [row.grant] }, { wrong });
+  }
+};
+var Imports = class {
+  /** @param {Asking} panel */
+  constructor(panel) {
+    this.plugin = "";
+    this.list = new KeyedList(
+      element("ul", { class: "jd-rows", "aria-label": "Imports" }),
+      (row) => `${this.plugin} ${row.grant}`,
+      (row) => new Import(panel, row),
+      (found, row) => found.draw(row)
+    );
+    this.left = element("p", { class: "jd-muted" });
+    const title = element("h4", { class: "jd-subtitle" }, "Imports that Python answers");
+    this.node = element("div", { class: "jd-imports" }, title, this.list.node, this.left);
+  }
+  /** @param {State} state */
+  render(state) {
+    this.plugin = state.plugin;
+    this.node.hidden = !state.imports.length;
+    this.list.render(state.imports);
+    setText(this.left, state.imports_left);
+    this.left.hidden = !state.imports_left;
+  }
+};
 
 // judicia_notebook/notebook/live/panel/capabilities.js
 var PRESETS = [
@@ -632,8 +791,7 @@ var PRESETS = [
   ["asked", "What it asks for"],
   ["everything", "Everything"]
 ];
-var DECISIONS = ["allowed", "denied", "limited"];
-var FLASH = 1200;
+var IMPORTS = "imports";
 var Capability = class {
   /**
    * @param {Asking} panel
@@ -642,8 +800,7 @@ var Capability = class {
   constructor(panel, row) {
     this.panel = panel;
     this.row = row;
-    this.denied = row.denied;
-    this.flashing = void 0;
+    this.decisions = new Decisions(row);
     this.toggle = makeSwitch(row.name, () => this.switch());
     this.wrong = new WrongLine();
     const input = element("input", {
@@ -666,11 +823,6 @@ var Capability = class {
     this.tag = element("span", { class: "jd-tag" });
     this.about = element("span", { class: "jd-about" });
     this.refused = element("span", { class: "jd-about" });
-    this.counts = {
-      allowed: element("span"),
-      denied: element("span", { class: "jd-bad" }),
-      limited: element("span")
-    };
     this.node = element(
       "li",
       { class: "jd-capability", "data-capability": row.name },
@@ -684,7 +836,7 @@ var Capability = class {
       ),
       element("div", { class: "jd-scope" }, input, this.unscoped.node),
       this.wrong.node,
-      element("span", { class: "jd-counters" }, ...DECISIONS.map((kind) => this.counts[kind]))
+      this.decisions.node
     );
   }
   /** @param {CapabilityRow} row */
@@ -703,16 +855,12 @@ var Capability = class {
     this.refused.hidden = !row.refused.length;
     this.drawScope(row);
     this.drawUnscoped(row);
-    for (const kind of DECISIONS)
-      setText(this.counts[kind], row[kind] || kind !== "limited" ? `${grouped(row[kind])} ${kind}` : "");
-    this.counts.denied.classList.toggle("jd-zero", !row.denied);
-    if (row.denied > this.denied) this.flash();
-    this.denied = row.denied;
+    this.decisions.draw(row, this.node);
   }
   /** @param {CapabilityRow} row */
   drawScope(row) {
     const { input } = this.scope;
-    input.hidden = !row.shape;
+    input.hidden = !row.shape || row.name === IMPORTS;
     input.readOnly = !row.exact;
     const bare = row.granted ? row.bare : row.offered.includes(row.name);
     input.placeholder = bare ? `without a scope; or ${row.shape}` : row.shape;
@@ -725,18 +873,12 @@ var Capability = class {
   /** @param {CapabilityRow} row */
   drawUnscoped(row) {
     const { unscoped } = this;
-    unscoped.node.hidden = !row.shape || row.bare && !row.scopes.length;
-    unscoped.label = row.bare ? "Only these scopes" : "Without a scope…";
+    const all = row.name === IMPORTS;
+    unscoped.node.hidden = !row.shape || (row.bare ? !row.scopes.length : all);
+    const these = all ? "Only those below with a grant of their own" : "Only these scopes";
+    unscoped.label = row.bare ? these : "Without a scope…";
     unscoped.node.title = row.bare ? "It is granted without a scope as well. Click to leave it these scopes alone." : `Grant ${row.name} without a scope, which allows all of it.`;
     unscoped.draw(Boolean(this.panel.pending.of(`unscoped ${row.name}`)));
-  }
-  flash() {
-    const { classList } = this.node;
-    classList.remove("jd-flash");
-    void this.node.offsetWidth;
-    classList.add("jd-flash");
-    clearTimeout(this.flashing);
-    this.flashing = setTimeout(() => classList.remove("jd-flash"), FLASH);
   }
   switch() {
     const { panel, row, scope, wrong } = this;
@@ -751,8 +893,9 @@ var Capability = class {
     const grants = grantsFor(row, typed);
     if (grants.length) panel.ask(control, { op: "grant", grants }, typed ? scope : { wrong });
     else {
-      const said = `${row.name} takes a scope: type one (${row.shape}), or grant it without a scope.`;
-      panel.explainBeside({ wrong }, said);
+      const typing = `type one (${row.shape}), or grant it without a scope.`;
+      const how = row.name === IMPORTS ? "switch on single imports." : typing;
+      panel.explainBeside({ wrong }, `${row.name} takes a scope: ${how}`);
       scope.input.focus();
     }
   }
@@ -784,7 +927,8 @@ var Capabilities = class {
       (row) => new Capability(panel, row),
       (capability, row) => capability.draw(row)
     );
-    this.empty = element("p", { class: "jd-muted" }, "It asks for nothing, imports nothing and is granted nothing.");
+    this.imports = new Imports(panel);
+    this.empty = element("p", { class: "jd-muted" }, "It asks for no capability, imports none and is granted none.");
     this.presets = PRESETS.map(([preset, label]) => {
       const grant = () => panel.ask(`preset ${preset}`, { op: "preset", preset });
       const attributes = { "data-preset": preset };
@@ -802,6 +946,7 @@ var Capabilities = class {
         element("div", { class: "jd-group", role: "group", "aria-label": "Grant a preset" }, ...buttons)
       ),
       this.list.node,
+      this.imports.node,
       this.empty
     );
   }
@@ -809,7 +954,8 @@ var Capabilities = class {
   render(state) {
     this.plugin = state.plugin;
     this.list.render(state.capabilities);
-    this.empty.hidden = state.capabilities.length > 0;
+    this.imports.render(state);
+    this.empty.hidden = state.capabilities.length + state.imports.length > 0;
     for (const [preset, button] of this.presets) button.draw(Boolean(this.panel.pending.of(`preset ${preset}`)));
   }
 };
@@ -824,18 +970,6 @@ var Header = class {
     this.panel = panel;
     this.state = null;
     this.title = element("h2", { class: "jd-title" });
-    this.chooser = element("select", {
-      class: "jd-field jd-title",
-      "aria-label": "Plugin",
-      hidden: true,
-      onchange: () => panel.ask("choose", { op: "choose", plugin: this.chooser.value })
-    });
-    this.choices = new KeyedList(
-      this.chooser,
-      ({ name }) => name,
-      ({ name }) => ({ node: element("option", { value: name }) }),
-      ({ node }, { name, running }) => setText(node, running ? `${name} (${running} running)` : name)
-    );
     this.status = element("div", { class: "jd-status", "data-status": true });
     this.onDenied = makeSwitch("A denial ends the call", () => this.turnOnDenied(), { "data-on-denied": true });
     this.undo = element(
@@ -850,7 +984,7 @@ var Header = class {
       element("span", { "aria-hidden": "true" }, "denial ends the call")
     );
     const controls = changing(element("div", { class: "jd-group" }, denial, this.undo));
-    this.node = element("div", { class: "jd-header" }, this.title, this.chooser, this.status, controls);
+    this.node = element("div", { class: "jd-header" }, this.title, this.status, controls);
   }
   turnOnDenied() {
     const operation = this.panel.pending.of("on_denied")?.operation;
@@ -866,9 +1000,6 @@ var Header = class {
     const { pending } = this.panel;
     this.state = state;
     setText(this.title, state.plugin || "No plugin is loaded");
-    this.title.hidden = state.choices !== null && Boolean(state.plugin);
-    this.chooser.hidden = state.choices === null || !state.plugin;
-    if (state.choices) this.drawChoices(state.choices, state.plugin);
     setText(this.status, statusText(state));
     this.status.classList.toggle("jd-bad", state.state === "unloaded");
     this.status.title = state.plugin ? `${state.about} sha256 ${state.digest}, ${state.abi}` : "";
@@ -876,15 +1007,6 @@ var Header = class {
     this.undo.disabled = !state.undo;
     this.undo.title = state.undo ? `Take back: ${state.undo}` : "Nothing to take back";
     setAttribute(this.undo, "aria-busy", Boolean(pending.of("undo")));
-  }
-  /**
-   * @param {Choice[]} choices
-   * @param {string} plugin
-   */
-  drawChoices(choices, plugin) {
-    this.choices.render(choices);
-    if (this.chooser.value !== plugin) this.chooser.value = plugin;
-    setAttribute(this.chooser, "aria-busy", Boolean(this.panel.pending.of("choose")));
   }
 };
 function statusText(state) {
@@ -898,6 +1020,71 @@ function statusText(state) {
     state.waiting && `${grouped(state.waiting)} waiting`
   ];
   return facts.filter(Boolean).join(" · ");
+}
+
+// judicia_notebook/notebook/live/panel/plugins.js
+var PluginRow = class {
+  /**
+   * @param {Asking} panel
+   * @param {string} name
+   */
+  constructor(panel, name) {
+    this.panel = panel;
+    this.button = element(
+      "button",
+      {
+        type: "button",
+        class: "jd-button jd-name",
+        "aria-pressed": "false",
+        onclick: () => panel.ask("choose", { op: "choose", plugin: name })
+      },
+      name
+    );
+    this.state = element("td");
+    this.running = element("td");
+    this.last = element("td", { class: "jd-text" });
+    const head = element("th", { scope: "row" }, this.button);
+    this.node = element("tr", { "data-plugin": name }, head, this.state, this.running, this.last);
+  }
+  /**
+   * @param {Choice} choice
+   * @param {string} shown
+   */
+  draw(choice, shown) {
+    const asked = this.panel.pending.of("choose")?.operation;
+    setAttribute(this.button, "aria-pressed", choice.name === shown);
+    setAttribute(this.button, "aria-busy", asked?.op === "choose" && asked.plugin === choice.name);
+    setText(this.state, choice.state);
+    setText(this.running, runningText(choice));
+    setText(this.last, choice.last || "none yet");
+    this.last.classList.toggle("jd-bad", !choice.ok);
+  }
+};
+var Plugins = class {
+  /** @param {Asking} panel */
+  constructor(panel) {
+    this.shown = "";
+    this.list = new KeyedList(
+      element("tbody"),
+      ({ name }) => name,
+      ({ name }) => new PluginRow(panel, name),
+      (row, choice) => row.draw(choice, this.shown)
+    );
+    const heads = ["Plugin", "State", "Running", "Last call"].map((name) => element("th", { scope: "col" }, name));
+    const head = element("thead", {}, element("tr", {}, ...heads));
+    const table = element("table", { class: "jd-table", "aria-label": "Plugins" }, head, this.list.node);
+    this.node = element("div", { class: "jd-plugins", hidden: true }, table);
+  }
+  /** @param {State} state */
+  render(state) {
+    this.shown = state.plugin;
+    this.node.hidden = !state.choices?.length;
+    this.list.render(state.choices ?? []);
+  }
+};
+function runningText({ running, waiting }) {
+  if (!running) return "–";
+  return waiting ? `${grouped(running)}, ${grouped(waiting)} of them waiting` : grouped(running);
 }
 
 // judicia_notebook/notebook/live/panel/slider.js
@@ -1171,7 +1358,7 @@ var auditRows = () => new Rows(
   [["At", "jd-num"], ["What"], ["Detail", "jd-text"], ["By way of"]],
   "Nothing was changed or denied.",
   lineCells,
-  (row) => row.what === "denied"
+  (row) => row.what === "denied" || row.what === "escape"
 );
 
 // judicia_notebook/notebook/live/panel/running.js
@@ -1356,6 +1543,7 @@ var Panel = class {
     this.isOpen = false;
     this.errorTimer = void 0;
     const changing = (...children) => this.changing(...children);
+    this.plugins = new Plugins(this);
     this.header = new Header(this, changing);
     this.capabilities = new Capabilities(this);
     this.quotas = new Quotas(this);
@@ -1380,6 +1568,7 @@ var Panel = class {
     this.everything = element(
       "fieldset",
       { class: "jd-controls" },
+      this.plugins.node,
       this.header.node,
       changing(columns),
       this.tabs.node
@@ -1400,6 +1589,7 @@ var Panel = class {
     );
     this.steadiness = new Steadiness(this.root);
     this.root.style.setProperty("--jd-scale", String(model.get("scale")));
+    this.snapshot = new Snapshot(model, this.root);
     root.append(this.root);
     this.tabs.show("running");
     this.draw();
@@ -1436,6 +1626,9 @@ var Panel = class {
     this.session.ask(control, { plugin: state.plugin, view, seen, ...wish }, where);
   }
   // What the kernel answers
+  answered() {
+    this.snapshot.answered();
+  }
   /** @param {Waiting<Where>} waiting */
   done({ control, where }) {
     if (control === this.refusedControl) setText(this.error, "");
@@ -1495,7 +1688,7 @@ var Panel = class {
     if (!this.isOpen) this.tabs.show(state.first_tab);
     this.isOpen = true;
     nameWidget(this.root, state.plugin ? `Panel of ${state.plugin}` : "Panel of no plugin");
-    for (const section of [this.header, this.capabilities, this.quotas, this.running, this.callForm])
+    for (const section of [this.plugins, this.header, this.capabilities, this.quotas, this.running, this.callForm])
       section.render(state);
     this.calls.render(state.calls);
     this.log.render(state.log);

@@ -3,6 +3,7 @@
 import { element, isDark, nameWidget, setAttribute, setText } from "../dom.js";
 import { counted, grouped } from "../formatting.js";
 import { LiveSession } from "../session.js";
+import { Snapshot } from "../snapshot.js";
 
 /** @import { HandleState } from "../messages.d.ts" */
 /** @import { Model } from "../session.js" */
@@ -60,6 +61,7 @@ class BackgroundCall {
       this.answer,
     );
     this.root.style.setProperty("--jd-scale", String(model.get("scale")));
+    this.snapshot = new Snapshot(model, this.root);
     root.append(this.root);
     this.draw();
   }
@@ -67,6 +69,10 @@ class BackgroundCall {
   end() {
     const { state, pending } = this.session;
     if (state && !pending.of("cancel")) this.session.ask("cancel", { op: "cancel", call: state.call });
+  }
+
+  answered() {
+    this.snapshot.answered();
   }
 
   get over() {

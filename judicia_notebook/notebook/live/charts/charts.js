@@ -7,6 +7,7 @@
 import { element, isDark, nameWidget, setAttribute, setText } from "../dom.js";
 import { grouped, sizeText, timeText } from "../formatting.js";
 import { LiveSession } from "../session.js";
+import { Snapshot } from "../snapshot.js";
 import { coloursOf, Drawing, drawOutcomes, drawRates, drawUse } from "./drawing.js";
 import { History, ratesOf, sum } from "./history.js";
 import { Legend, legendRows, legendTexts } from "./legend.js";
@@ -99,6 +100,7 @@ class Charts {
       element("div", { class: "jd-drawings" }, ...drawings),
     );
     this.root.style.setProperty("--jd-scale", String(model.get("scale")));
+    this.snapshot = new Snapshot(model, this.root);
     root.append(this.root);
   }
 
@@ -113,6 +115,10 @@ class Charts {
   }
 
   // From the kernel
+
+  answered() {
+    this.snapshot.answered();
+  }
 
   /** @param {About | Frames} message */
   told(message) {

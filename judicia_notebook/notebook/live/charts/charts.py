@@ -166,7 +166,7 @@ def chart_card(plugin: Plugin) -> Card:
     if rows:
         parts.append(Grid(("host calls of", "decision", "count"), rows))
     parts.append(Grid(("outcome", "calls"), ended) if ended else Row("calls", "none yet"))
-    return Card(f"Charts of {plugin.name}", "as it was when this was shown", tuple(parts))
+    return Card(f"Charts of {plugin.name}", plugin.state, tuple(parts))
 
 
 def _limit(kind: str, value: Any) -> str:

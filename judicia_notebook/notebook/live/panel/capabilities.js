@@ -1,13 +1,15 @@
-// The capabilities of a plugin: a switch each, its scopes, and what was allowed and denied.
+// The capabilities of a plugin: a switch each, its scopes, and what was allowed and denied. That of all imports together
+// has no field for scopes: each import that a Python function answers has a row of its own (imports.js).
 //
 // A switch brings back the scopes that stood last, or grants those that were typed beside it; a capability without any
 // scope has a button of its own, which asks back. The kernel holds to the same.
 
 import { element, KeyedList, setAttribute, setText } from "../dom.js";
-import { grouped } from "../formatting.js";
 import { AskingButton, Button, drawSwitch, makeSwitch } from "./buttons.js";
+import { Decisions } from "./decisions.js";
 import { Field, WrongLine } from "./fields.js";
 import { CAPABILITY_TAGS, grantsFor, scopesIn, scopesOf, tagOf } from "./grants.js";
+import { Imports } from "./imports.js";
 
 /** @import { CapabilityRow, Preset, State } from "../messages.d.ts" */
 /** @import { Asking } from "./asking.js" */
@@ -18,9 +20,7 @@ const PRESETS = [
   ["asked", "What it asks for"],
   ["everything", "Everything"],
 ];
-/** @type {("allowed" | "denied" | "limited")[]} */
-const DECISIONS = ["allowed", "denied", "limited"];
-const FLASH = 1200;
+const IMPORTS = "imports";
 
 class Capability {
   /**
@@ -30,9 +30,7 @@ class Capability {
   constructor(panel, row) {
     this.panel = panel;
     this.row = row;
-    this.denied = row.denied;
-    /** @type {ReturnType<typeof setTimeout> | undefined} */
-    this.flashing = undefined;
+    this.decisions = new Decisions(row);
     this.toggle = makeSwitch(row.name, () => this.switch());
     this.wrong = new WrongLine();
     const input = element("input", {
@@ -55,11 +53,6 @@ class Capability {
     this.tag = element("span", { class: "jd-tag" });
     this.about = element("span", { class: "jd-about" });
     this.refused = element("span", { class: "jd-about" });
-    this.counts = {
-      allowed: element("span"),
-      denied: element("span", { class: "jd-bad" }),
-      limited: element("span"),
-    };
     this.node = element(
       "li",
       { class: "jd-capability", "data-capability": row.name },
@@ -73,7 +66,7 @@ class Capability {
       ),
       element("div", { class: "jd-scope" }, input, this.unscoped.node),
       this.wrong.node,
-      element("span", { class: "jd-counters" }, ...DECISIONS.map((kind) => this.counts[kind])),
+      this.decisions.node,
     );
   }
 
@@ -93,17 +86,13 @@ class Capability {
     this.refused.hidden = !row.refused.length;
     this.drawScope(row);
     this.drawUnscoped(row);
-    for (const kind of DECISIONS)
-      setText(this.counts[kind], row[kind] || kind !== "limited" ? `${grouped(row[kind])} ${kind}` : "");
-    this.counts.denied.classList.toggle("jd-zero", !row.denied);
-    if (row.denied > this.denied) this.flash();
-    this.denied = row.denied;
+    this.decisions.draw(row, this.node);
   }
 
   /** @param {CapabilityRow} row */
   drawScope(row) {
     const { input } = this.scope;
-    input.hidden = !row.shape;
+    input.hidden = !row.shape || row.name === IMPORTS;
     input.readOnly = !row.exact;
     const bare = row.granted ? row.bare : row.offered.includes(row.name);
     input.placeholder = bare ? `without a scope; or ${row.shape}` : row.shape;
@@ -117,21 +106,14 @@ class Capability {
   /** @param {CapabilityRow} row */
   drawUnscoped(row) {
     const { unscoped } = this;
-    unscoped.node.hidden = !row.shape || (row.bare && !row.scopes.length);
-    unscoped.label = row.bare ? "Only these scopes" : "Without a scope…";
+    const all = row.name === IMPORTS;
+    unscoped.node.hidden = !row.shape || (row.bare ? !row.scopes.length : all);
+    const these = all ? "Only those below with a grant of their own" : "Only these scopes";
+    unscoped.label = row.bare ? these : "Without a scope…";
     unscoped.node.title = row.bare
       ? "It is granted without a scope as well. Click to leave it these scopes alone."
       : `Grant ${row.name} without a scope, which allows all of it.`;
     unscoped.draw(Boolean(this.panel.pending.of(`unscoped ${row.name}`)));
-  }
-
-  flash() {
-    const { classList } = this.node;
-    classList.remove("jd-flash");
-    void this.node.offsetWidth; // starts the animation again
-    classList.add("jd-flash");
-    clearTimeout(this.flashing);
-    this.flashing = setTimeout(() => classList.remove("jd-flash"), FLASH);
   }
 
   switch() {
@@ -147,8 +129,9 @@ class Capability {
     const grants = grantsFor(row, typed);
     if (grants.length) panel.ask(control, { op: "grant", grants }, typed ? scope : { wrong });
     else {
-      const said = `${row.name} takes a scope: type one (${row.shape}), or grant it without a scope.`;
-      panel.explainBeside({ wrong }, said);
+      const typing = `type one (${row.shape}), or grant it without a scope.`;
+      const how = row.name === IMPORTS ? "switch on single imports." : typing;
+      panel.explainBeside({ wrong }, `${row.name} takes a scope: ${how}`);
       scope.input.focus();
     }
   }
@@ -183,7 +166,8 @@ export class Capabilities {
       (row) => new Capability(panel, row),
       (capability, row) => capability.draw(row),
     );
-    this.empty = element("p", { class: "jd-muted" }, "It asks for nothing, imports nothing and is granted nothing.");
+    this.imports = new Imports(panel);
+    this.empty = element("p", { class: "jd-muted" }, "It asks for no capability, imports none and is granted none.");
     /** @type {[string, Button][]} */
     this.presets = PRESETS.map(([preset, label]) => {
       const grant = () => panel.ask(`preset ${preset}`, { op: "preset", preset });
@@ -202,6 +186,7 @@ export class Capabilities {
         element("div", { class: "jd-group", role: "group", "aria-label": "Grant a preset" }, ...buttons),
       ),
       this.list.node,
+      this.imports.node,
       this.empty,
     );
   }
@@ -210,7 +195,8 @@ export class Capabilities {
   render(state) {
     this.plugin = state.plugin;
     this.list.render(state.capabilities);
-    this.empty.hidden = state.capabilities.length > 0;
+    this.imports.render(state);
+    this.empty.hidden = state.capabilities.length + state.imports.length > 0;
     for (const [preset, button] of this.presets) button.draw(Boolean(this.panel.pending.of(`preset ${preset}`)));
   }
 }

@@ -9,9 +9,10 @@ import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from judicia_notebook.capabilities import CAPABILITIES
+from judicia_notebook.capabilities import CAPABILITIES, IMPORTS
 from judicia_notebook.errors import PolicyError
 from judicia_notebook.notebook.live import messages
+from judicia_notebook.notebook.live.import_rows import offers_of, revoking_imports
 from judicia_notebook.notebook.live.quota_rows import typed
 from judicia_notebook.policy import changes
 from judicia_notebook.policy.changes import Snapshot
@@ -50,8 +51,8 @@ def change_for(plugin: Plugin, operation: messages.Operation) -> Change:
             wanted = parse_grants([capability])
             return Change("grant", ", ".join(wanted), lambda now: changes.granting(now, wanted))
         case messages.Revoke(grants=grants):
-            unwanted = parse_grants(grants)
-            return Change("revoke", ", ".join(unwanted), lambda now: changes.revoking(now, unwanted))
+            unwanted, offers = parse_grants(grants), offers_of(plugin)
+            return Change("revoke", ", ".join(unwanted), lambda now: revoking_imports(now, unwanted, offers))
         case messages.SetScope(capability=capability, scopes=scopes):
             detail = ", ".join(f"{capability}={scope}" for scope in scopes)
             return Change("scope", detail, lambda now: changes.scoping(now, capability, scopes))
@@ -117,11 +118,9 @@ def _grant(plugin: Plugin, wanted: tuple[str, ...]) -> Change:
     requests = read_requests(plugin.manifest.capabilities)
 
     def update(now: Snapshot) -> Snapshot:
-        offers = {
-            grant
-            for name in CAPABILITIES
-            for grant in changes.offered(now, name, plugin.policy.last_grants(name), requests)
-        }
+        last = {name: plugin.policy.last_grants(name) for name in CAPABILITIES}
+        offers = {grant for name in CAPABILITIES for grant in changes.offered(now, name, last[name], requests)}
+        offers.update(last[IMPORTS], requests.of(IMPORTS))  # its switch stands beside those of single imports
         changes.check_offered(now, wanted, offers)
         return changes.granting(now, wanted)
 

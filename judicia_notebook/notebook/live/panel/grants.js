@@ -1,6 +1,6 @@
 // Grants and their scopes as texts: what a row says of a capability, and what a typed text or a switch asks for.
 
-/** @import { CapabilityRow } from "../messages.d.ts" */
+/** @import { CapabilityRow, ImportRow } from "../messages.d.ts" */
 
 /** @type {{ [tag: string]: [string, string] }} */
 export const CAPABILITY_TAGS = {
@@ -18,6 +18,20 @@ export function tagOf(row) {
   if (row.imported) return "imported";
   if (row.granted) return "unasked";
   return row.refused.length ? "refused" : "revoked";
+}
+
+/**
+ * What a row says of an import: the kind of its tag, the tag, and what explains it.
+ *
+ * @param {Pick<ImportRow, "asked" | "by" | "grant" | "granted">} row
+ * @returns {[string, string, string]}
+ */
+export function importTag({ asked, by, grant, granted }) {
+  if (!granted && asked) return ["missing", ...CAPABILITY_TAGS.missing];
+  if (!granted) return ["off", "not granted", "A call of it is denied."];
+  const wider = by.filter((held) => held !== grant).join(", ");
+  if (!wider) return ["on", "granted", `It is granted by itself: ${grant}`];
+  return ["wider", `allowed by ${wider}`, `It stays allowed until this is taken away: ${wider}`];
 }
 
 /**

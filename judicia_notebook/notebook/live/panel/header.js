@@ -1,10 +1,10 @@
 // The head of the panel: which plugin it is, how it fares, what a denial does, and what can be taken back.
 
-import { element, KeyedList, setAttribute, setText } from "../dom.js";
+import { element, setAttribute, setText } from "../dom.js";
 import { counted, grouped } from "../formatting.js";
 import { drawSwitch, makeSwitch } from "./buttons.js";
 
-/** @import { Choice, State } from "../messages.d.ts" */
+/** @import { State } from "../messages.d.ts" */
 /** @import { Asking } from "./asking.js" */
 
 export class Header {
@@ -17,19 +17,6 @@ export class Header {
     /** @type {State | null} */
     this.state = null;
     this.title = element("h2", { class: "jd-title" });
-    this.chooser = element("select", {
-      class: "jd-field jd-title",
-      "aria-label": "Plugin",
-      hidden: true,
-      onchange: () => panel.ask("choose", { op: "choose", plugin: this.chooser.value }),
-    });
-    /** @type {KeyedList<Choice, { node: HTMLOptionElement }>} */
-    this.choices = new KeyedList(
-      this.chooser,
-      ({ name }) => name,
-      ({ name }) => ({ node: element("option", { value: name }) }),
-      ({ node }, { name, running }) => setText(node, running ? `${name} (${running} running)` : name),
-    );
     this.status = element("div", { class: "jd-status", "data-status": true });
     this.onDenied = makeSwitch("A denial ends the call", () => this.turnOnDenied(), { "data-on-denied": true });
     this.undo = element(
@@ -44,7 +31,7 @@ export class Header {
       element("span", { "aria-hidden": "true" }, "denial ends the call"),
     );
     const controls = changing(element("div", { class: "jd-group" }, denial, this.undo));
-    this.node = element("div", { class: "jd-header" }, this.title, this.chooser, this.status, controls);
+    this.node = element("div", { class: "jd-header" }, this.title, this.status, controls);
   }
 
   turnOnDenied() {
@@ -63,9 +50,6 @@ export class Header {
     const { pending } = this.panel;
     this.state = state;
     setText(this.title, state.plugin || "No plugin is loaded");
-    this.title.hidden = state.choices !== null && Boolean(state.plugin);
-    this.chooser.hidden = state.choices === null || !state.plugin;
-    if (state.choices) this.drawChoices(state.choices, state.plugin);
     setText(this.status, statusText(state));
     this.status.classList.toggle("jd-bad", state.state === "unloaded");
     this.status.title = state.plugin ? `${state.about} sha256 ${state.digest}, ${state.abi}` : "";
@@ -73,16 +57,6 @@ export class Header {
     this.undo.disabled = !state.undo;
     this.undo.title = state.undo ? `Take back: ${state.undo}` : "Nothing to take back";
     setAttribute(this.undo, "aria-busy", Boolean(pending.of("undo")));
-  }
-
-  /**
-   * @param {Choice[]} choices
-   * @param {string} plugin
-   */
-  drawChoices(choices, plugin) {
-    this.choices.render(choices);
-    if (this.chooser.value !== plugin) this.chooser.value = plugin; // what is below is of this one
-    setAttribute(this.chooser, "aria-busy", Boolean(this.panel.pending.of("choose")));
   }
 }
 

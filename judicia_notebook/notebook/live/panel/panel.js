@@ -7,10 +7,12 @@
 
 import { element, isDark, nameWidget, setAttribute, setText } from "../dom.js";
 import { LiveSession } from "../session.js";
+import { Snapshot } from "../snapshot.js";
 import { CallForm } from "./call_form.js";
 import { Capabilities } from "./capabilities.js";
 import { clearWrong, Field } from "./fields.js";
 import { Header } from "./header.js";
+import { Plugins } from "./plugins.js";
 import { Quotas } from "./quotas.js";
 import { auditRows, callRows, logRows } from "./rows.js";
 import { Running } from "./running.js";
@@ -43,6 +45,7 @@ class Panel {
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.errorTimer = undefined;
     const changing = (/** @type {Node[]} */ ...children) => this.changing(...children);
+    this.plugins = new Plugins(this);
     this.header = new Header(this, changing);
     this.capabilities = new Capabilities(this);
     this.quotas = new Quotas(this);
@@ -67,6 +70,7 @@ class Panel {
     this.everything = element(
       "fieldset",
       { class: "jd-controls" },
+      this.plugins.node,
       this.header.node,
       changing(columns),
       this.tabs.node,
@@ -87,6 +91,7 @@ class Panel {
     );
     this.steadiness = new Steadiness(this.root);
     this.root.style.setProperty("--jd-scale", String(model.get("scale")));
+    this.snapshot = new Snapshot(model, this.root);
     root.append(this.root);
     this.tabs.show("running");
     this.draw();
@@ -129,6 +134,10 @@ class Panel {
   }
 
   // What the kernel answers
+
+  answered() {
+    this.snapshot.answered();
+  }
 
   /** @param {Waiting<Where>} waiting */
   done({ control, where }) {
@@ -195,7 +204,7 @@ class Panel {
     if (!this.isOpen) this.tabs.show(state.first_tab);
     this.isOpen = true;
     nameWidget(this.root, state.plugin ? `Panel of ${state.plugin}` : "Panel of no plugin");
-    for (const section of [this.header, this.capabilities, this.quotas, this.running, this.callForm])
+    for (const section of [this.plugins, this.header, this.capabilities, this.quotas, this.running, this.callForm])
       section.render(state);
     this.calls.render(state.calls);
     this.log.render(state.log);

@@ -21,19 +21,21 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from judicia_notebook.context import via
-from judicia_notebook.errors import PluginNotReady, PolicyError
+from judicia_notebook.errors import PolicyError
 from judicia_notebook.notebook.commands import SCALES, TABS
 from judicia_notebook.notebook.live import messages
 from judicia_notebook.notebook.live.activity import running_calls
 from judicia_notebook.notebook.live.panel.calls import PanelCalls, payload_of
 from judicia_notebook.notebook.live.panel.card import panel_card
 from judicia_notebook.notebook.live.panel.changes import change_for, check_current, check_meant, check_step
-from judicia_notebook.notebook.live.panel.state import Choice, State, StateReader, encoded
+from judicia_notebook.notebook.live.panel.choices import Choice, choice_of
+from judicia_notebook.notebook.live.panel.state import State, StateReader, encoded
 from judicia_notebook.notebook.live.session import LiveSession, Send
 from judicia_notebook.notebook.live.shown_plugin import ShownPlugin
 from judicia_notebook.notebook.live.widget import check_scale, live_widget
 from judicia_notebook.policy.changes import taken_back
 from judicia_notebook.policy.policy import MOST_REMEMBERED
+from judicia_notebook.runtime.pool import unloaded_error
 from judicia_notebook.text import did_you_mean
 
 if TYPE_CHECKING:
@@ -135,7 +137,7 @@ class PanelSession(LiveSession):
     def _named(self, name: str) -> Plugin:
         plugin = self._shown.named(name)
         if plugin.state == "unloaded":
-            raise PluginNotReady(f"{plugin.name} is unloaded.", hint=f"Load it again under the name {plugin.name}.")
+            raise unloaded_error(plugin.name)
         return plugin
 
     # Changing the policy --------------------------------------------------------------------------------------
@@ -237,7 +239,7 @@ class PanelSession(LiveSession):
         choices = self._shown.choices
         if choices is None:
             return None
-        return tuple(Choice(name=choice.name, running=len(running_calls(choice))) for choice in choices)
+        return tuple(map(choice_of, choices))
 
     def _beat(self) -> None:
         with self._lock:
@@ -319,8 +321,8 @@ def _panel_class() -> type[Any]:
             plugin = self.session.plugin
             return f"<Panel of {plugin.name if plugin is not None else 'a runtime without plugins'}>"
 
-        def _repr_mimebundle_(self, **options: Any) -> Any:
+        def _live(self, **options: Any) -> Any:
             self.session.announce()
-            return super()._repr_mimebundle_(**options)
+            return super()._live(**options)
 
     return Panel

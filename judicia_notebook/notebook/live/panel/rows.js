@@ -116,5 +116,5 @@ export const auditRows = () =>
     [["At", "jd-num"], ["What"], ["Detail", "jd-text"], ["By way of"]],
     "Nothing was changed or denied.",
     lineCells,
-    (row) => row.what === "denied",
+    (row) => row.what === "denied" || row.what === "escape",
   );

@@ -9,20 +9,30 @@ Reading costs about a millisecond whatever the plugin does, because rows are cou
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from judicia_notebook.capabilities import CAPABILITIES
+from judicia_notebook.capabilities import CAPABILITIES, IMPORTS
 from judicia_notebook.engine import interrupts
 from judicia_notebook.notebook import schemas
 from judicia_notebook.notebook.live.activity import calls_waiting, memory_of, running_calls
+from judicia_notebook.notebook.live.import_rows import (
+    Counts,
+    ImportRow,
+    Offers,
+    ShownImports,
+    import_rows,
+    offers_of,
+)
+from judicia_notebook.notebook.live.panel.choices import Choice
 from judicia_notebook.notebook.live.quota_rows import QuotaRow, Use, quota_rows
-from judicia_notebook.notebook.live.readings import Rate, Tail, Ticks, tally_calls, tally_host_calls
+from judicia_notebook.notebook.live.readings import Rate, Tail, Ticks, tally_calls, tally_host_functions
 from judicia_notebook.notebook.schemas import Field
-from judicia_notebook.policy.changes import offered
+from judicia_notebook.policy.changes import Snapshot, offered
 from judicia_notebook.policy.grants import SCOPE_SHAPES, capability_of
 from judicia_notebook.records.record import WALL_PARTS
 from judicia_notebook.records.recorder import shown
@@ -34,6 +44,7 @@ from judicia_notebook.wasm.manifest import FunctionInfo
 
 if TYPE_CHECKING:
     from judicia_notebook.notebook.live.readings import Progress
+    from judicia_notebook.policy.policy import PolicyState
     from judicia_notebook.records.record import CallKey
     from judicia_notebook.records.recorder import Recorder
     from judicia_notebook.records.table import Row
@@ -43,6 +54,7 @@ if TYPE_CHECKING:
 
 LAST_CALLS, LAST_LINES, MOST_RUNNING, MOST_FUNCTIONS = 20, 40, 50, 200
 NAME_LIMIT, LINE_LIMIT = 120, 400
+ALL_IMPORTS = "call every Python function that the notebook supplies, also those it registers later"
 _WALL = tuple(map(nanoseconds, WALL_PARTS))
 
 
@@ -51,6 +63,8 @@ class CapabilityRow(msgspec.Struct, frozen=True, kw_only=True):
 
     `asked` are the grants its manifest asks for, `refused` what it asks for and cannot be granted. `offered` is what
     switching it on grants. `shape` is empty where no scope fits, and `exact` says whether `scopes` are whole.
+
+    That of ``imports`` stands for all imports together: each by itself has an `ImportRow`.
     """
 
     name: str
@@ -120,13 +134,6 @@ class FunctionRow(msgspec.Struct, frozen=True, kw_only=True):
     sample: str
 
 
-class Choice(msgspec.Struct, frozen=True, kw_only=True):
-    """A plugin that can be chosen."""
-
-    name: str
-    running: int
-
-
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What came of the last call that this panel made."""
 
@@ -151,6 +158,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     policy_version: int = 0
     on_denied: str = ""
     capabilities: tuple[CapabilityRow, ...] = ()
+    imports: tuple[ImportRow, ...] = ()
+    imports_left: str = ""
     quotas: tuple[QuotaRow, ...] = ()
     functions: tuple[FunctionRow, ...] = ()
     running: tuple[RunningRow, ...] = ()
@@ -174,7 +183,7 @@ class StateReader:
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
-        self._host_calls = tally_host_calls(recorder)
+        self._host_calls = tally_host_functions(recorder)
         self._outcomes = tally_calls(recorder)
         self._calls = Tail(recorder.calls, lambda key: key.subject.plugin, LAST_CALLS)
         self._log = Tail(recorder.logs, lambda key: key.plugin, LAST_LINES)
@@ -186,6 +195,7 @@ class StateReader:
         self._waiting_since: dict[int, int] = {}
         self._known_code: object = None
         self._inspection: Inspection | None = None
+        self._offers: Offers = {}
         self._callable: tuple[FunctionRow, ...] = ()
 
     def mark(self, plugin: Plugin | None) -> tuple[object, ...]:
@@ -216,14 +226,13 @@ class StateReader:
         """The plugin as it is now."""
         self._look_at(plugin)
         name, policy = plugin.name, plugin.policy.state
-        counts = {
-            (kind.capability, kind.decision): n for kind, n in self._host_calls.counts().items() if kind.plugin == name
-        }
+        counts, by_function = self._counts(name)
         outcomes = {kind.outcome: n for kind, n in self._outcomes.counts().items() if kind.plugin == name}
         ended = self._calls.of(name)
         running = running_calls(plugin)
         ticks = self._ticks.of(call.scope.call_id for call in running)
         foreground = interrupts.in_foreground()
+        imports = self._imports(plugin, policy, by_function)
         return State(
             plugin=name,
             version=printable(plugin.manifest.version, NAME_LIMIT),
@@ -233,7 +242,9 @@ class StateReader:
             abi=plugin.abi,
             policy_version=policy.version,
             on_denied=policy.on_denied,
-            capabilities=self._capabilities(plugin, counts),
+            capabilities=self._capabilities(plugin, policy, counts),
+            imports=imports.rows,
+            imports_left=imports.left,
             quotas=quota_rows(plugin, self._use(name, running, ticks, ended, counts)),
             functions=self._callable,
             running=tuple(self._running(call, ticks) for call in running[:MOST_RUNNING]),
@@ -247,47 +258,72 @@ class StateReader:
             foreground=printable(foreground.where, NAME_LIMIT) if foreground is not None else "",
         )
 
+    def _counts(self, plugin: str) -> tuple[Counts, Counts]:
+        """How many host calls of a plugin were decided on so: by capability, and by function."""
+        capabilities: Counter[tuple[str, str]] = Counter()
+        functions: Counter[tuple[str, str]] = Counter()
+        for kind, count in self._host_calls.counts().items():
+            if kind.plugin == plugin:
+                capabilities[kind.capability, kind.decision] += count
+                functions[kind.function, kind.decision] += count
+        return capabilities, functions
+
     def _look_at(self, plugin: Plugin) -> None:
         """Note the parts that only another file can change."""
         if self._known_code is plugin._code:
             return
         self._known_code = plugin._code
         self._inspection = plugin.inspect()
+        self._offers = offers_of(plugin)
         names = [name for name in plugin.functions if not name.startswith(HOOK_PREFIX) and len(name) <= NAME_LIMIT]
         self._callable = tuple(
             _function_row(name, plugin.manifest.functions.get(name, FunctionInfo())) for name in names[:MOST_FUNCTIONS]
         )
 
-    def _capabilities(self, plugin: Plugin, counts: Mapping[tuple[str, str], int]) -> tuple[CapabilityRow, ...]:
+    def _capabilities(self, plugin: Plugin, state: PolicyState, counts: Counts) -> tuple[CapabilityRow, ...]:
         inspection = self._inspection
         if inspection is None:
             return ()
-        rows = (self._capability(plugin, inspection, name, counts) for name in CAPABILITIES)
+        granted: dict[str, list[str]] = {}
+        for grant in state.granted:
+            granted.setdefault(capability_of(grant), []).append(grant)
+        rows = (
+            self._capability(plugin, inspection, name, tuple(granted.get(name, ())), counts) for name in CAPABILITIES
+        )
         return tuple(row for row in rows if row is not None)
 
+    def _imports(self, plugin: Plugin, state: PolicyState, counts: Counts) -> ShownImports:
+        inspection = self._inspection
+        if inspection is None:
+            return ShownImports((), "")
+        last = plugin.policy.last_grants(IMPORTS)
+        return import_rows(self._offers, state, inspection.requests.of(IMPORTS), last, counts)
+
     def _capability(
-        self, plugin: Plugin, inspection: Inspection, name: str, counts: Mapping[tuple[str, str], int]
+        self, plugin: Plugin, inspection: Inspection, name: str, granted: tuple[str, ...], counts: Counts
     ) -> CapabilityRow | None:
         """The row of a capability, unless it does not concern the plugin."""
-        policy, requests = plugin.policy, inspection.requests
-        state, last = policy.snapshot(), policy.last_grants(name)
-        granted, asked = state.of(name), requests.of(name)
+        last, requests = plugin.policy.last_grants(name), inspection.requests
+        asked = requests.of(name)
         refused = tuple(f"{text}: {why}" for text, why in requests.refused if capability_of(text) == name)
         imported = name in inspection.capabilities
-        if not (granted or asked or refused or imported or last):
+        is_all = name == IMPORTS
+        if is_all:  # each import has a row of its own
+            imported, asked = bool(self._offers), tuple(grant for grant in asked if grant == name)
+        if not (refused or (name in (*granted, *asked, *last) if is_all else granted or asked or imported or last)):
             return None
         scopes = tuple(grant.partition("=")[2] for grant in granted if grant != name)
         shown = tuple(printable(scope, LINE_LIMIT) for scope in scopes)
         return CapabilityRow(
             name=name,
-            about=CAPABILITIES[name],
-            granted=bool(granted),
+            about=ALL_IMPORTS if is_all else CAPABILITIES[name],
+            granted=name in granted if is_all else bool(granted),
             scopes=shown,
             exact=shown == scopes,
             bare=name in granted,
             asked=asked,
             refused=refused,
-            offered=offered(state, name, last, requests),
+            offered=_offered_together(asked, last) if is_all else granted or offered(Snapshot(), name, last, requests),
             imported=imported,
             shape=SCOPE_SHAPES.get(name, ""),
             allowed=counts.get((name, "allowed"), 0) + counts.get((name, "failed"), 0),
@@ -301,7 +337,7 @@ class StateReader:
         running: tuple[RunningCall, ...],
         ticks: Mapping[int, Progress],
         ended: list[Row[CallKey]],
-        counts: Mapping[tuple[str, str], int],
+        counts: Counts,
     ) -> Use:
         """The use of the running calls, otherwise of the last call."""
         if self._rate_of != plugin:
@@ -372,10 +408,15 @@ class StateReader:
                 at=_at(found),
                 what=shown(found.key.what, 40),
                 text=shown(found.key.detail, LINE_LIMIT),
-                by=shown(found.key.via),
+                by=shown(found.key.via) + (f", call {call_id}" if (call_id := found.numbers["call_id"]) else ""),
             )
             for found in rows[:LAST_LINES]
         )
+
+
+def _offered_together(*offers: Iterable[str]) -> tuple[str, ...]:
+    """What the switch for all imports grants: all of them, if it was so before or the manifest asks for it."""
+    return (IMPORTS,) if any(IMPORTS in grants for grants in offers) else ()
 
 
 def _function_row(name: str, info: FunctionInfo) -> FunctionRow:

@@ -19,19 +19,26 @@ import functools
 import html
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import ipywidgets as widgets  # noqa: TID253 - this module is imported when a piece is made, and not before
 
-from judicia_notebook.capabilities import CAPABILITIES
+from judicia_notebook.capabilities import CAPABILITIES, IMPORTS
 from judicia_notebook.context import via
 from judicia_notebook.errors import JudiciaError, PluginNotReady, describe
 from judicia_notebook.notebook.cards import Card
+from judicia_notebook.notebook.live import snapshots
 from judicia_notebook.notebook.live.answers import error_text, value_text
 from judicia_notebook.notebook.live.call_card.call_card import handle_card
+from judicia_notebook.notebook.live.import_rows import (
+    import_rows,
+    offers_of,
+    revoking_imports,
+)
 from judicia_notebook.notebook.live.quota_rows import RANGES
 from judicia_notebook.notebook.live.widget import answer_where_asked
+from judicia_notebook.notebook.live.widgets.answering import make_answering
 from judicia_notebook.notebook.policy_cards import policy_card
 from judicia_notebook.policy.changes import check_offered, offered
 from judicia_notebook.policy.grants import capability_of
@@ -47,7 +54,7 @@ _PAGE_BYTES = 65536
 _TEXT_LIMIT = 400
 
 
-class Piece(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
+class Piece(snapshots.LeavesSnapshot, widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     """The base of all pieces: `draw` puts the present policy into the controls, after each change of the policy."""
 
     def __init__(self, plugin: Plugin) -> None:
@@ -55,8 +62,10 @@ class Piece(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._drawing = threading.RLock()  # re-entrant: a signal handler may change the policy while it is held
         self._refusal = widgets.HTML()
         self._is_open = True
+        self._left_behind = snapshots.Snapshot(self.card)
         super().__init__()
-        self.children = (*self.build(), self._refusal)
+        self._answering = make_answering(self._left_behind.key)
+        self.children = (self._answering, *self.build(), self._refusal)
         self._unwatch = plugin.policy.observe(lambda _: self.follow())
         self.follow()
 
@@ -87,6 +96,7 @@ class Piece(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         else:
             self._refusal.value = ""
         self.follow()
+        self.refresh()
 
     def card(self) -> Card:
         """The card for a page without a kernel."""
@@ -97,15 +107,17 @@ class Piece(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         if self.__dict__.get("_is_open"):
             self._is_open = False
             self._unwatch()
+            snapshots.close(self._left_behind)
             for child in _inside(self):
                 child.close()
         super().close()
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
+        return {**self._live(**options)[0], **snapshots.bundle(self.card())}
+
+    def _live(self, **options: Any) -> Any:
         bundle = super()._repr_mimebundle_(**options)
-        shown = bundle[0] if isinstance(bundle, tuple) else bundle or {}
-        card = self.card()
-        return {**shown, "text/plain": card.text(), "text/html": card.html()}
+        return bundle if isinstance(bundle, tuple) else (bundle or {},)
 
 
 def _inside(box: Any) -> list[Any]:
@@ -152,30 +164,59 @@ class CapabilityParts(NamedTuple):
 
 
 class CapabilityToggles(Piece):
-    """The capabilities that concern a plugin; one that comes to concern it gets its row then."""
+    """The capabilities that concern a plugin; one that comes to concern it gets its row then.
+
+    Each import that a Python function answers has a row of its own, under its grant (``imports=env.now``).
+    """
 
     def __init__(self, plugin: Plugin) -> None:
         self.rows: dict[str, CapabilityParts] = {}
+        self._left = widgets.HTML()
         super().__init__(plugin)
 
     def draw(self) -> None:
         plugin, state = self._plugin, self._plugin.policy.state
         inspection = plugin.inspect()
         requests = (capability_of(grant) for grant in inspection.requested)
-        concerned = {*requests, *inspection.capabilities, *state.capabilities}
-        for name in CAPABILITIES:
-            if name in concerned and name not in self.rows:
-                self.rows[name] = self._parts(name)
-        for name, parts in self.rows.items():
-            granted = state.allows(name)
-            parts.said.value = _markup(_granted_text(state, name), quiet=not granted)
-            parts.grant.disabled, parts.revoke.disabled = granted, not granted
-        children = (*(self.rows[name].row for name in CAPABILITIES if name in self.rows), self._refusal)
+        concerned = {*requests, *inspection.capabilities, *state.capabilities} - {IMPORTS}
+        if IMPORTS in (*state.granted, *inspection.requested):
+            concerned.add(IMPORTS)
+        shown = [name for name in CAPABILITIES if name in concerned or name in self.rows]
+        for name in shown:
+            parts = self._parts_of(name, CAPABILITIES[name])
+            granted = name in state.granted if name == IMPORTS else state.allows(name)
+            self._say(parts, _granted_text(state, name, granted=granted), granted=granted)
+        imports = self._draw_imports(state, inspection.requests.of(IMPORTS))
+        children = (self._answering, *(self.rows[key].row for key in (*shown, *imports)), self._left, self._refusal)
         if self.children != children:
             self.children = children
+        for key in [key for key in self.rows if key not in CAPABILITIES and key not in imports]:
+            row = self.rows.pop(key).row  # of code that was replaced
+            for widget in (*_inside(row), row):
+                widget.close()
 
-    def _parts(self, name: str) -> CapabilityParts:
-        about = CAPABILITIES[name]
+    def _draw_imports(self, state: PolicyState, asked: Collection[str]) -> tuple[str, ...]:
+        """Draw the rows of the imports; their grants."""
+        last = self._plugin.policy.last_grants(IMPORTS)
+        rows, left = import_rows(offers_of(self._plugin), state, asked, last, {})
+        for row in rows:
+            wider = ", ".join(held for held in row.by if held != row.grant)
+            text = f"granted{f' by {wider}' if wider else ''}" if row.granted else "not granted"
+            self._say(self._parts_of(row.grant, row.about), f"{text} · policy {state.version}", granted=row.granted)
+        self._left.value = _markup(left, quiet=True)
+        return tuple(row.grant for row in rows)
+
+    @staticmethod
+    def _say(parts: CapabilityParts, text: str, *, granted: bool) -> None:
+        parts.said.value = _markup(text, quiet=not granted)
+        parts.grant.disabled, parts.revoke.disabled = granted, not granted
+
+    def _parts_of(self, name: str, about: str) -> CapabilityParts:
+        if name not in self.rows:
+            self.rows[name] = self._parts(name, about)
+        return self.rows[name]
+
+    def _parts(self, name: str, about: str) -> CapabilityParts:
         grant = _button(
             "Grant", functools.partial(self._grant, name), tooltip=f"Grant {name}: {about}", layout=_narrow()
         )
@@ -190,19 +231,25 @@ class CapabilityToggles(Piece):
         def switch_on() -> None:
             policy = self._plugin.policy
             requests = self._plugin.inspect().requests
-            wanted = offered(policy.snapshot(), name, policy.last_grants(name), requests) or (name,)
+            is_exact = name == IMPORTS or name not in CAPABILITIES
+            known = () if is_exact else offered(policy.snapshot(), name, policy.last_grants(name), requests)
+            wanted = known or (name,)
             check_offered(policy.snapshot(), wanted, policy.last_grants(name) + requests.grants)
             policy.grant(*wanted)
 
         self.carry_out(switch_on)
 
     def _revoke(self, name: str) -> None:
-        self.carry_out(lambda: self._plugin.policy.revoke(name))
+        def switch_off() -> None:
+            offers = offers_of(self._plugin)
+            self._plugin.policy.amend("revoke", lambda now: revoking_imports(now, (name,), offers), name)
+
+        self.carry_out(switch_off)
 
 
-def _granted_text(state: PolicyState, name: str) -> str:
-    if not state.allows(name):
-        return f"not granted · policy {state.version}"
+def _granted_text(state: PolicyState, name: str, *, granted: bool) -> str:
+    if not granted or name == IMPORTS:
+        return f"{'' if granted else 'not '}granted · policy {state.version}"
     scopes = ", ".join(state.scopes(name))
     return f"granted{f' for {scopes}' if scopes else ''} · policy {state.version}"
 
