@@ -39,7 +39,7 @@ def standings_over_time(samples: pd.DataFrame, outage: tuple[int, int]) -> Figur
     outage : pair of int
         The minutes between which the scoreboard could not write.
     """
-    axes = style.new_axes(height=4.6, width=8.6)
+    axes = style.new_axes(height=5.4, width=8.6)
     style.dress(axes)
     look = style.look_of(axes)
     last = samples[samples["minute"] == samples["minute"].max()].sort_values(["rank", "team"])
@@ -50,7 +50,7 @@ def standings_over_time(samples: pd.DataFrame, outage: tuple[int, int]) -> Figur
         name = row.team if len(row.team) <= 24 else f"{row.team[:23]}…"
         label = f"{row.rank}  {name} · {row.solved}"
         axes.plot(MINUTES, row.rank, "o", color=colour, markersize=6, clip_on=False, zorder=4)
-        place: dict[str, Any] = {"va": "center", "fontsize": style.SMALL, "color": look.ink}
+        place: dict[str, Any] = {"va": "center", "color": look.ink}
         axes.text(MINUTES + 5, row.rank, label, **place, parse_math=False)  # a team may be called $x$
     _span(axes, *outage, "write_database\nrevoked")
     _span(axes, FREEZE, MINUTES, "frozen:\nonly the jury sees")
@@ -58,17 +58,17 @@ def standings_over_time(samples: pd.DataFrame, outage: tuple[int, int]) -> Figur
     axes.set_xticks(range(0, MINUTES + 1, 60))
     axes.set_ylim(LOWEST_RANK + 0.5, 0.3)
     axes.set_yticks([1, 5, 10, 15, 20])
-    axes.set_xlabel("minute of the contest", color=look.ink, fontsize=style.MEDIUM)
-    axes.set_ylabel("rank", color=look.ink, fontsize=style.MEDIUM)
+    axes.set_xlabel("minute of the contest", color=look.ink)
+    axes.set_ylabel("rank", color=look.ink)
     title = f"The best {NAMED} of {len(ranks.columns)} teams, and how many problems they solved"
-    axes.set_title(title, loc="left", color=look.ink, fontsize=style.MEDIUM, pad=28)
+    axes.set_title(title, loc="left", color=look.ink, pad=34)
     return style.figure_of(axes)
 
 
 def _span(axes: Axes, start: int, end: int, text: str) -> None:
     look = style.look_of(axes)
     axes.axvspan(start, end, color=look.faint_ink, alpha=0.1, linewidth=0, zorder=0)
-    place: dict[str, Any] = {"ha": "center", "va": "bottom", "fontsize": style.SMALL, "color": look.faint_ink}
+    place: dict[str, Any] = {"ha": "center", "va": "bottom", "color": look.faint_ink}
     axes.text((start + end) / 2, 0.1, text, **place)
 
 
@@ -90,13 +90,13 @@ def cost_of_an_event(parts: pd.DataFrame) -> Figure:
             axes.barh(parts.index, parts[name], left=left, height=0.6, label=name, **point)
             left += parts[name]
     for plugin, total in left.items():
-        axes.text(total, plugin, f"  {total:.2f} ms", va="center", color=look.ink, fontsize=style.SMALL)
+        axes.text(total, plugin, f"  {total:.2f} ms", va="center", color=look.ink)
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")
-    axes.tick_params(axis="y", labelsize=style.MEDIUM, labelcolor=look.ink)
+    axes.tick_params(axis="y", labelcolor=look.ink)
     axes.set_xlim(0, left.max() * 1.15)
-    axes.set_xlabel("wall time of an event, mean, ms", color=look.ink, fontsize=style.MEDIUM)
-    legend: dict[str, Any] = {"ncols": 3, "frameon": False, "fontsize": style.SMALL, "labelcolor": look.ink}
+    axes.set_xlabel("wall time of an event, mean, ms", color=look.ink)
+    legend: dict[str, Any] = {"ncols": 3, "frameon": False, "labelcolor": look.ink}
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, **legend)
     return style.figure_of(axes)
 
@@ -112,8 +112,8 @@ def fuel_over_time(calls: Iterable[tuple[str, pd.DataFrame]]) -> Figure:
     axes.set_ylim(bottom=0)
     axes.yaxis.set_major_locator(MaxNLocator(5))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda fuel, _: f"{fuel / 1e6:g}"))
-    axes.set_xlabel("runs that the board has seen", color=look.ink, fontsize=style.MEDIUM)
-    axes.set_ylabel("fuel of the call, millions", color=look.ink, fontsize=style.MEDIUM)
-    legend: dict[str, Any] = {"ncols": 3, "frameon": False, "fontsize": style.SMALL, "labelcolor": look.ink}
+    axes.set_xlabel("runs that the board has seen", color=look.ink)
+    axes.set_ylabel("fuel of the call, millions", color=look.ink)
+    legend: dict[str, Any] = {"ncols": 3, "frameon": False, "labelcolor": look.ink}
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, markerscale=2, **legend)
     return style.figure_of(axes)

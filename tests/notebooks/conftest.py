@@ -8,7 +8,7 @@ from typing import Any
 import nbformat
 import pytest
 
-from judicia_notebook.__main__ import copy_lessons
+from judicia_notebook.command_line.lessons import copy_lessons
 from tests.support.lessons import NOTEBOOKS, execute
 
 

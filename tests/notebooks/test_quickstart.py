@@ -17,8 +17,9 @@ import pytest
 from nbclient import NotebookClient
 
 import judicia_notebook as jn
-from judicia_notebook.__main__ import QUICKSTART, VERDICTS, as_html, copy_lessons, print_verdicts
-from tests.support.waiting import LONG_PATIENCE
+from judicia_notebook.command_line.demo import VERDICTS, as_html, print_verdicts
+from judicia_notebook.command_line.lessons import QUICKSTART, copy_lessons
+from tests.support.waiting import LONG_PATIENCE, PATIENCE
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = ROOT / "notebooks"
@@ -64,7 +65,11 @@ def rounds(tmp_path_factory: pytest.TempPathFactory) -> list[Lesson]:
     for cell in code_cells(lesson):
         cell.outputs, cell.execution_count = [], None
     client = NotebookClient(
-        lesson, timeout=LONG_PATIENCE, allow_errors=True, resources={"metadata": {"path": str(folder)}}
+        lesson,
+        timeout=LONG_PATIENCE,
+        iopub_timeout=PATIENCE,
+        allow_errors=True,
+        resources={"metadata": {"path": str(folder)}},
     )
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     own = {name: str(folder / ".own" / name) for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "MPLCONFIGDIR")}
