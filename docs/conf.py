@@ -11,11 +11,15 @@ import sys
 from pathlib import Path
 
 from sphinx.application import Sphinx
+from sphinx.config import Config
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # the API is read from this checkout, whatever is installed
 
 import judicia_notebook  # noqa: E402  # after the path that it is found by
+
+repository = ""
+"""The repository's address, as ``https://forge.example/owner/name``: then a button of each lesson opens it on Binder"""
 
 # --- what is built ---------------------------------------------------------------------------------------------------
 
@@ -32,12 +36,16 @@ include_patterns = [
     "CONTRIBUTING.md",
     "SECURITY.md",
 ]
-exclude_patterns = [".*", "docs/_build", "tests", "benchmarks", "tools", "dist", "node_modules", "judicia-notebooks"]
+exclude_patterns = [
+    *(".*", "docs/_build", "tests", "benchmarks", "tools", "dist", "node_modules", "judicia-notebooks"),
+    "notebooks/exercises",  # they are to be run, not read
+]
 extensions = ["myst_nb", "numpydoc", "sphinx.ext.autodoc"]
 
 # --- pages -----------------------------------------------------------------------------------------------------------
 
 highlight_language = "none"  # a block without a language is a line for a shell, a magic, or what is printed
+smartquotes = False  # a title reads as it is asked for
 myst_heading_anchors = 4  # the documents link to headings as the repository's page does
 nb_execution_mode = "off"  # lessons are shown as saved: a page must not depend on the machine that builds it
 nb_merge_streams = True
@@ -66,6 +74,7 @@ html_theme = "sphinx_book_theme"
 html_title = "judicia_notebook"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_search_scorer = str(Path(__file__).with_name("search_scorer.js"))
 html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {
@@ -102,6 +111,30 @@ def _choose_pictures_by_theme(app: Sphinx, docname: str, source: list[str]) -> N
     source[0] = _PICTURE.sub(images, source[0])
 
 
+_PARAMETERS = re.compile(r'<dl>\n((?:<dd><em class="sig-param">.*</dd>\n)+)</dl>')
+_TOGGLE = re.compile(r'(<a class="reference internal" href="[^"]*">([^<]*)</a><details(?: open="open")?><summary)>')
+_LOGO = re.compile(r'<div class="sidebar-primary-item">(?=\s*<a class="navbar-brand logo")')
+_EMPTY_HEAD = re.compile(r'<th(?: class="head[^"]*")?>(?:<p></p>)?</th>')
+
+
+def _mend(page: str) -> str:
+    """Say to a screen reader what Sphinx and the theme show to the eye alone."""
+    lines = _PARAMETERS.sub(
+        lambda found: found[1].replace("<dd>", '<span class="sig-line">').replace("</dd>", "</span>"), page
+    )
+    named = _TOGGLE.sub(r'\1 aria-label="Pages of \2">', lines)
+    return _EMPTY_HEAD.sub(
+        "<td></td>", _LOGO.sub('<div class="sidebar-primary-item" role="navigation" aria-label="Home">', named)
+    )
+
+
+def _mend_pages(app: Sphinx, error: Exception | None) -> None:
+    if error is None and app.builder.format == "html":
+        for path in Path(app.outdir).rglob("*.html"):
+            if (mended := _mend(page := path.read_text("utf-8"))) != page:
+                path.write_text(mended, "utf-8")
+
+
 def _write_front_page(app: Sphinx, error: Exception | None) -> None:
     """Lead from the site's root to its first page, which lies where the documents do."""
     if error is None and app.builder.format == "html":
@@ -112,8 +145,25 @@ def _write_front_page(app: Sphinx, error: Exception | None) -> None:
         )
 
 
+def _add_buttons(app: Sphinx, config: Config) -> None:  # noqa: ARG001  # Sphinx passes both
+    """Let a lesson be opened from its page, where the repository has an address."""
+    if config.repository:
+        forges = ("github", "gitlab", "bitbucket")
+        config.html_theme_options |= {
+            "repository_url": config.repository.rstrip("/"),
+            # Of another one the theme wants to be told what it is. Binder takes any address that git does.
+            "repository_provider": next((forge for forge in forges if forge in config.repository), "gitlab"),
+            "repository_branch": "main",
+            "use_repository_button": True,
+            "launch_buttons": {"binderhub_url": "https://mybinder.org", "notebook_interface": "jupyterlab"},
+        }
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register what this site adds to Sphinx."""
+    app.add_config_value("repository", "", "html", str)
+    app.connect("config-inited", _add_buttons)
     app.connect("source-read", _choose_pictures_by_theme)
     app.connect("build-finished", _write_front_page)
+    app.connect("build-finished", _mend_pages)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

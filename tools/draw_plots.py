@@ -1,4 +1,4 @@
-"""Draws the pictures of docs/plots.md and docs/runs.md, on light ground and on dark, from calls made while it runs.
+"""Draws the pictures of docs/plots.md, runs.md and monitors.md, on light ground and on dark, from calls that it makes.
 
 Run it after changing how a plot looks::
 
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
     from judicia_notebook.runtime.runtime import Runtime
 
-OUT = Path(__file__).resolve().parents[1] / "docs" / "plots"
+ROOT = Path(__file__).resolve().parents[1]
+OUT = ROOT / "docs" / "plots"
+MEASURING = ROOT / "notebooks" / "measuring"
 GROUNDS = {"light": "default", "dark": "dark_background"}
 DPI = 84
 LOOPS = """
@@ -126,12 +128,13 @@ def quotas(rt: Runtime) -> None:
     """The same work under one memory quota after the other."""
     specimen = rt.load("example:specimen", instances="fresh")
     chosen = random.Random(3)  # noqa: S311
+    cases = [chosen.gauss(1, 0.3) for _ in range(12)]
     for mebibytes in (2, 3, 4, 6, 8, 12, 16):
         for variant, typical in (("lean", 3), ("hungry", 7)):
-            with jn.label(variant=variant):
-                for _ in range(12):
-                    wanted = int(chosen.gauss(typical, 1.2) * (1 << 20))
-                    specimen.attempt("grow", {"bytes": max(wanted, 1)}, quota={"memory": f"{mebibytes}MiB"})
+            for case, wanted in enumerate(cases):
+                with jn.label(variant=variant, case=case):
+                    size = max(int(typical * wanted * (1 << 20)), 1)
+                    specimen.attempt("grow", {"bytes": size}, quota={"memory": f"{mebibytes}MiB"})
 
 
 def sizes(rt: Runtime) -> None:
@@ -160,6 +163,33 @@ def instances(rt: Runtime) -> None:
                 kept.call("check", request)
 
 
+def repeats(rt: Runtime) -> None:
+    """Loops over inputs of growing length, twelve calls each, by two functions."""
+    loops = rt.load(compile_source("wat", LOOPS), name="loops", quota={"cpu": "10s"})
+    for n in (250, 500, 1_000, 2_000, 3_000):
+        for _ in range(12):
+            with jn.label(n=n):
+                loops.call("once", "x" * n * 100)
+                loops.call("pairs", "x" * n)
+
+
+def product(rt: Runtime) -> None:
+    """The product of two matrices, each of which takes four pages."""
+    rt.load(MEASURING / "product_2" / "product_2.wasm")
+
+
+def ranking(rt: Runtime) -> None:
+    """Two rankings of 512 teams compared by merge sort."""
+    rt.load(MEASURING / "kendall_3" / "kendall_3.wasm")
+
+
+MONITORED: dict[str, tuple[Callable[[Runtime], None], str, Any]] = {
+    "memory": (product, "product", 180),
+    "edges": (ranking, "distance", random.Random(512).sample(range(512), 512)),  # noqa: S311
+    "opcodes": (ranking, "distance", random.Random(512).sample(range(512), 512)),  # noqa: S311
+}
+
+
 PICTURES: dict[str, tuple[Callable[[Runtime], None], dict[str, Any]]] = {
     "latency": (small_and_large, {}),
     "breakdown": (small_and_large, {}),
@@ -168,9 +198,11 @@ PICTURES: dict[str, tuple[Callable[[Runtime], None], dict[str, Any]]] = {
     "memory": (staircase, {}),
     "cold_warm": (first_calls, {}),
     "capabilities": (asked_for, {}),
-    "success": (quotas, {"quota": "memory"}),
+    "success": (quotas, {"quota": "memory", "by": "variant", "inputs": "case"}),
     "growth": (sizes, {}),
+    "against": (repeats, {"x": "n", "y": "guest_ms", "by": "function"}),
     "compare": (instances, {"by": "letters"}),
+    **{f"monitor_{kind}": (load, {}) for kind, (load, _, _) in MONITORED.items()},
 }
 
 
@@ -180,7 +212,12 @@ def draw(kind: str, rt: Runtime, options: dict[str, Any]) -> Figure:
         fresh, kept = (rt.calls[rt.calls["plugin"] == name] for name in ("fresh", "kept"))
         drawn: Figure = jn.compare(fresh, kept, **options).plot()
         return drawn
-    figure: Figure = getattr(jn.plots, kind)(*(getattr(rt, frame) for frame in jn.plots.FRAMES[kind]), **options)
+    if (monitor := kind.removeprefix("monitor_")) != kind:
+        (plugin,), (_, function, payload) = rt.plugins.values(), MONITORED[monitor]
+        shown: Figure = plugin.monitor(function, payload, what=monitor).figure(monitor)
+        return shown
+    taken = jn.plots.FRAMES.get(kind, ("calls",))  # `against` takes any frame
+    figure: Figure = getattr(jn.plots, kind)(*(getattr(rt, frame) for frame in taken), **options)
     return figure
 
 

@@ -13,11 +13,15 @@ from pathlib import Path
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
+from tools.generated import write_or_compare
+
 ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "docs"
 
 TEXTS = {
-    "__main__": "the command line",
+    "__main__": "python -m judicia_notebook",
+    "pytest_plugin": "fixtures for tests of plugins",
+    "command_line": "a file a command",
     "notebook": "magics, completion, cards · live/: panel, charts, call card",
     "experiments": "bench, profile, trace, sweep: calls made to learn from them",
     "runtime": "plugins by name, pools of instances, a call from request to row",
@@ -169,17 +173,9 @@ def _draw_ways(drawing: Drawing, middle: dict[str, float]) -> None:
     drawing.text(RIGHT + 14, records + 4, "every call and every host call is a row", palette.muted, 12)
 
 
-def main() -> None:
-    stale = []
-    for ground, palette in PALETTES.items():
-        target, text = OUT / f"rooms-{ground}.svg", draw(palette)
-        if sys.argv[1:] != ["--check"]:
-            target.write_text(text, "utf-8")
-        elif not target.exists() or target.read_text("utf-8") != text:
-            stale.append(target.name)
-    if stale:
-        sys.exit(f"{', '.join(stale)}: not the rooms of pyproject.toml now: python tools/draw_rooms.py")
-
-
 if __name__ == "__main__":
-    main()
+    write_or_compare(
+        lambda: {OUT / f"rooms-{ground}.svg": draw(palette) for ground, palette in PALETTES.items()},
+        about=__doc__,
+        again="python tools/draw_rooms.py",
+    )
