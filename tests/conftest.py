@@ -1,6 +1,7 @@
 """What every test shares: a runtime of its own, the count of what a test leaves behind, and the account of skips.
 
 - `rt` is a fresh runtime, closed afterwards.
+- `site` is the folder of the site, built once for all workers.
 - `postgresql_server` is a real PostgreSQL for the whole run, and `postgresql` an empty database in it.
 - After each test no thread of ours and no child process may be there that was not there before. What a fixture of a
   wider scope keeps (a kernel, a browser) was there before.
@@ -11,12 +12,14 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import itertools
 import os
 import pwd
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -30,10 +33,16 @@ import psycopg
 import pytest
 
 import judicia_notebook as jn
-from tests.support.parallel import CLICK, Scheduler, Turns, rank_of
+from tests.support.parallel import CLICK, GALLERY, Scheduler, Turns, rank_of, unit_of
+from tests.support.site import build_once
 
 # A shell starts its background jobs with Ctrl-C ignored, and some tests press it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Containers often have Python keep no compiled modules. Then each of many child processes would compile this package,
+# and each worker rewrite all assertions. Workers and children get their environment from here.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 PATIENCE = 10  # seconds for a thread or process that is on its way out
 
@@ -49,6 +58,12 @@ def rt() -> Iterator[jn.Runtime]:
 def specimen(rt: jn.Runtime) -> jn.Plugin:
     """A specimen that nobody else uses: a test may change its policy."""
     return rt.load("example:specimen")
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site as ``make docs`` builds it."""
+    return build_once(tmp_path_factory.getbasetemp())
 
 
 # --- PostgreSQL ------------------------------------------------------------------------------------------------------
@@ -186,20 +201,24 @@ def _leaves_nothing_behind() -> Iterator[None]:
 
 # --- kinds of tests, and workers -------------------------------------------------------------------------------------
 
-KERNELS = {"shared_kernel", "fresh_kernel", "kernel_environment"}  # fixtures
+KERNELS = {"shared_kernel", "fresh_kernel", "kernel_environment", "page_kernel"}  # fixtures
 TURNS = pytest.StashKey[Turns]()
 SLOW = (  # they start programs, wait for time to pass, or do much
     "tests/analysis/runs/test_archive.py",
     "tests/analysis/runs/test_comparison.py",
     "tests/analysis/runs/test_page.py",
     "tests/analysis/test_latency.py",
+    "tests/analysis/test_paper.py",
     "tests/analysis/test_plots",
+    "tests/analysis/test_survey.py::test_a_long_body",
     "tests/engine/core/test_callbacks.py",
     "tests/engine/core/test_ends_of_processes.py",
     "tests/engine/core/test_gate_sanitized.py",
     "tests/engine/core/test_handlers_of_signals.py",
+    "tests/engine/core/test_host_functions.py",
     "tests/engine/core/test_limits_under_load.py",
     "tests/engine/core/test_revoking.py",
+    "tests/engine/core/test_scripted_guest.py",
     "tests/engine/test_cache.py",
     "tests/engine/test_compile_apart.py",
     "tests/engine/test_compile_bombs.py",
@@ -207,22 +226,40 @@ SLOW = (  # they start programs, wait for time to pass, or do much
     "tests/engine/test_ticks.py",
     "tests/engine/test_workers.py",
     "tests/experiments/sweep/",
+    "tests/experiments/test_clocks_of_calls.py",
+    "tests/experiments/unmetered/",
     "tests/foreign/",
-    "tests/host/test_database",
     "tests/host/files/test_files_limits.py",
+    "tests/host/test_database",
     "tests/host/test_http_behind_proxy.py",
     "tests/host/wasi/test_programs.py",
     "tests/hostile/",
+    "tests/languages/test_build.py",
+    "tests/languages/test_compiler_process.py",
+    "tests/languages/test_mistakes.py",
+    "tests/languages/test_projects.py",
+    "tests/languages/test_source_lines.py",
     "tests/limits/",
     "tests/notebook/live/test_call_card.py",
+    "tests/notebook/test_saved_notebook.py",
     "tests/plugins/test_clics.py",
     "tests/plugins/test_scoreboard",
     "tests/records/test_columns_page.py",
     "tests/reporting/test_notices.py",
+    "tests/runtime/test_fresh_instances.py",
+    "tests/runtime/test_way.py",
+    "tests/site/",
     "tests/stateful/",
+    "tests/test_authors_page.py::test_every_block",
+    "tests/test_documents.py::test_every_thread",
     "tests/test_errors_travel.py",
+    "tests/test_grading_page.py::test_the_blocks",
     "tests/test_house.py",
     "tests/test_main.py",
+    "tests/test_pytest_plugin.py",
+    "tests/test_testing_plugins.py::test_colours",
+    "tests/wasm/test_dwarf_of_strangers.py::test_megabytes",
+    "tests/wasm/test_packed_info.py",
     "tests/wasm/test_sections_against_wasmtime.py",
 )
 
@@ -250,12 +287,21 @@ def is_fast(item: pytest.Item) -> bool:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    slow = set()
     for item in items:
         for kind in kinds_of(item):
             item.add_marker(kind)
         if is_fast(item):
             item.add_marker("fast")
-    items.sort(key=lambda item: rank_of(item.nodeid))
+        else:
+            slow.add(unit_of(item.nodeid))
+    items.sort(key=lambda item: (rank_of(item.nodeid), unit_of(item.nodeid) not in slow))
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays to the end: no collection of garbage in a test has to look through all of it again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -305,11 +351,25 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 # --- times that are told and not judged ------------------------------------------------------------------------------
 
 
+def values_from_tests(terminalreporter: pytest.TerminalReporter, name: str) -> list[Any]:
+    """What tests handed over under this name, also from other workers."""
+    reports = [report for reports in terminalreporter.stats.values() for report in reports]
+    return [value for report in reports if getattr(report, "when", "") == "call"
+            for key, value in report.user_properties if key == name]  # fmt: skip
+
+
+def tell_gallery(terminalreporter: pytest.TerminalReporter) -> None:
+    """How much was fetched for tests/foreign/test_gallery.py, and how long it all took."""
+    told = values_from_tests(terminalreporter, GALLERY)
+    if told:
+        terminalreporter.section(GALLERY)
+    for line in told:
+        terminalreporter.line(line)
+
+
 def tell_times(terminalreporter: pytest.TerminalReporter) -> None:
     """How long it was from a click to what it does, as the tests in a browser measured it."""
-    reports = [report for reports in terminalreporter.stats.values() for report in reports]
-    told = [tuple(value) for report in reports if getattr(report, "when", "") == "call"
-            for name, value in report.user_properties if name == CLICK]  # fmt: skip
+    told = [tuple(value) for value in values_from_tests(terminalreporter, CLICK)]
     if told:
         terminalreporter.section(CLICK)
     for what, kernel, seconds in sorted(told):
@@ -318,4 +378,5 @@ def tell_times(terminalreporter: pytest.TerminalReporter) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     tell_times(terminalreporter)
+    tell_gallery(terminalreporter)
     tell_skips(terminalreporter, config)

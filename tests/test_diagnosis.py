@@ -13,6 +13,7 @@ import pytest
 import judicia_notebook as jn
 from judicia_notebook.engine import cache, safety, startup
 from judicia_notebook.engine.core import CORE, sources
+from judicia_notebook.languages import toolchain
 
 TOPICS = [
     "python",
@@ -25,7 +26,7 @@ TOPICS = [
     "cache",
     "files",
     "ipykernel",
-    "toolchains",
+    *(f"compiler of {language}" for language in ("WAT", "C", "C++", "Zig", "Rust")),
 ]
 
 
@@ -90,15 +91,39 @@ def test_a_small_container_is_told(monkeypatch: pytest.MonkeyPatch, there: int |
     assert finding("memory ceiling") == (good, text)
 
 
+def test_a_hub_is_told_with_the_way_of_a_browser(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("JUPYTERHUB_SERVICE_PREFIX", raising=False)
+    assert "hub" not in {one.topic for one in jn.doctor().findings}
+    monkeypatch.setenv("JUPYTERHUB_SERVICE_PREFIX", "/user/lund/")
+    assert finding("hub") == (
+        True,
+        "what plugins serve is at /user/lund/proxy/PORT/ of this hub, through jupyter-server-proxy",
+    )
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    good, text = finding("hub")
+    assert not good
+    assert "pip install jupyter-server-proxy" in text
+
+
 def test_a_rust_without_the_wasm_target_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     rustc = tmp_path / "rustc"
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    for answer, expected in ((f"echo {tmp_path}", "WAT, Rust"), ("echo /nowhere", "lacks"), ("exit 1", "lacks")):
+    (tmp_path / "libstd-1.rlib").touch()
+    monkeypatch.setenv("RUSTC", str(rustc))
+    there = f"case $1 in --version) echo rustc 1.99.0;; *) echo {tmp_path};; esac"
+    without = "rustc 1.99.0 without serde: "
+    for answer, expected in ((there, without), ("echo /nowhere", "none: "), ("exit 1", "none: ")):
         rustc.write_text(f"#!/bin/sh\n{answer}\n")
         rustc.chmod(0o755)
-        assert expected in finding("toolchains")[1]
+        assert finding("compiler of Rust")[1].startswith(expected)
+    assert "rustup target add wasm32-unknown-unknown" in finding("compiler of Rust")[1]
+
+
+def test_compilers_of_c_are_told_with_the_line_that_brings_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    assert finding("toolchains") == (True, "WAT; no Rust here")
+    monkeypatch.setattr("judicia_notebook.languages.toolchain._zigs", lambda: iter(()))
+    for language in ("C", "C++", "Zig"):
+        way = toolchain.WAYS["zig" if language == "Zig" else "c"]
+        assert finding(f"compiler of {language}") == (True, f"none: {way}")
 
 
 def test_a_cache_that_others_can_write_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -194,3 +219,28 @@ def test_versions_are_printed_for_a_bug_report(capsys: pytest.CaptureFixture[str
     named = {line.split()[0]: line.split()[-1] for line in lines[1:]}
     assert named["wasmtime"] == importlib.metadata.version("wasmtime")
     assert {"judicia-notebook", "msgspec", "ipykernel", "pandas", "numpy", "matplotlib", "jupyterlab"} <= set(named)
+
+
+def test_a_paper_gets_one_paragraph_with_machine_kernel_versions_engine_and_metering(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    jn.show_versions("paper")
+    printed = capsys.readouterr().out
+    text = " ".join(printed.split())
+    assert "\n\n" not in printed
+    assert max(map(len, printed.splitlines())) <= 100
+    for said in (
+        f"{platform.system()} {platform.release()} ({platform.machine()})",
+        f"{os.cpu_count()} CPUs",
+        platform.python_version(),
+        f"wasmtime {importlib.metadata.version('wasmtime')}",
+        f"judicia-notebook {importlib.metadata.version('judicia-notebook')}",
+        "Cranelift, optimized for speed",
+        "bulk memory, multi value",
+        "full (fuel and epochs, canonical NaNs)",
+        "CPU time is Python's thread_time",
+    ):
+        assert said in text
+    assert platform.node() not in text.split()
+    with pytest.raises(ValueError, match="not 'poster'"):
+        jn.show_versions("poster")  # type: ignore[arg-type]

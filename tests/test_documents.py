@@ -1,10 +1,8 @@
-"""The documents and the site: what they say of the code is so, and the site is built of them without a warning."""
+"""The documents: what they say of the code is so."""
 
 from __future__ import annotations
 
 import ast
-import importlib.util
-import json
 import re
 import subprocess
 import sys
@@ -49,10 +47,6 @@ def contracted_layers() -> list[set[str]]:
     return [{room.strip() for room in re.split(r"[|:]", layer)} for layer in contract["layers"]]
 
 
-def folders_with_code() -> set[str]:
-    return {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
-
-
 def test_the_map_has_the_rooms_in_the_order_of_the_contract() -> None:
     assert [set(named_in(row[0])) for row in table_of(CONTRIBUTING, "room")] == contracted_layers()
 
@@ -61,13 +55,6 @@ def test_the_map_names_every_folder_of_the_package() -> None:
     section = CONTRIBUTING.partition("## Where things are")[2].partition("\n## ")[0]
     folders = {path.name for path in PACKAGE.iterdir() if path.is_dir() and path.name != "__pycache__"}
     assert folders - {name.rstrip("/") for name in named_in(section)} == set()
-
-
-def test_the_readme_names_every_room() -> None:
-    (row,) = (
-        row for rows in tables((ROOT / "README.md").read_text("utf-8")) for row in rows if "a folder a room" in row[1]
-    )
-    assert folders_with_code() - {"errors", "reporting"} <= {name.rstrip("/") for name in named_in(row[1])}
 
 
 def test_the_picture_of_the_rooms_is_that_of_the_contract() -> None:
@@ -215,63 +202,19 @@ def test_the_magics_page_is_what_the_table_of_commands_says() -> None:
     assert_current("write_magics.py")
 
 
+def test_the_page_of_the_command_line_is_what_its_parser_says() -> None:
+    assert_current("write_command_line.py")
+
+
 def test_every_public_name_has_its_place_among_the_python_names() -> None:
     pages = "\n".join(path.read_text("utf-8") for path in (ROOT / "docs" / "api").glob("*.md"))
     described = re.findall(r"^\.\. auto(?:class|function|exception):: (\w+)$", pages, re.MULTILINE)
-    modules = {"plots": "judicia_notebook.analysis.plots", "widgets": "judicia_notebook.notebook.live.widgets.stock"}
+    modules = {
+        "plots": "judicia_notebook.analysis.plots",
+        "presets": "judicia_notebook.runtime.presets",
+        "widgets": "judicia_notebook.notebook.live.widgets.stock",
+    }
     shown = set(re.findall(r"^\.\. automodule:: ([\w.]+)$", pages, re.MULTILINE))
     assert {name for name, module in modules.items() if module not in shown} == set()
     assert set(jn.__all__) - {"__version__", *modules} - set(described) == set()
     assert len(described) == len(set(described))
-
-
-# --- the site --------------------------------------------------------------------------------------------------------
-
-BUILDERS = ("sphinx", "myst_nb", "numpydoc", "sphinx_book_theme")
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site, built without a warning."""
-    missing = [name for name in BUILDERS if importlib.util.find_spec(name) is None]
-    if missing:
-        pytest.skip(f"{', '.join(missing)}: what builds the site is not installed; enable: make .venv/.docs")
-    folder = tmp_path_factory.mktemp("site")
-    strict = ("--quiet", "--fail-on-warning", "--keep-going")
-    done = subprocess.run(
-        [sys.executable, "-m", "sphinx", *strict, "-c", "docs", "-d", folder / "doctrees", ".", folder / "html"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return folder / "html"
-
-
-def test_the_site_has_every_document_and_every_lesson(site: Path) -> None:
-    documents = [*(ROOT / "docs").rglob("*.md"), *(ROOT / "notebooks").glob("*.ipynb")]
-    pages = [path.relative_to(ROOT).with_suffix(".html") for path in documents if "_build" not in path.parts]
-    assert [page.as_posix() for page in pages if not (site / page).exists()] == []
-    assert "docs/index.html" in (site / "index.html").read_text("utf-8")
-
-
-def test_the_site_describes_what_the_docstrings_say(site: Path) -> None:
-    page = (site / "docs" / "api" / "runtime.html").read_text("utf-8")
-    assert 'id="judicia_notebook.Plugin.call"' in page
-    assert "Cancelling the task cancels the call" in page
-
-
-def test_lessons_are_shown_as_they_were_saved(site: Path) -> None:
-    lesson = json.loads((ROOT / "notebooks" / "01-quickstart.ipynb").read_text("utf-8"))
-    outputs = [output for cell in lesson["cells"] for output in cell.get("outputs", ())]
-    saved = [line for output in outputs if "text" in output for line in output["text"] if "ms (" in line]
-    assert len(saved) > 1
-    page = (site / "notebooks" / "01-quickstart.html").read_text("utf-8")
-    assert [line for line in saved if line.strip().split(" · ")[1] not in page] == []
-
-
-def test_a_page_of_the_site_fetches_nothing(site: Path) -> None:
-    fetched = re.compile(r"<(?:script|link|img|iframe|source)\b[^>]*?(?:src|href|srcset)=\"(?:https?:)?//[^\"]+")
-    found = {path.name: match[0] for path in site.rglob("*.html") if (match := fetched.search(path.read_text("utf-8")))}
-    assert found == {}

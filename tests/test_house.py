@@ -21,6 +21,7 @@ from nbclient import NotebookClient
 
 import judicia_notebook as jn
 from judicia_notebook.engine.core import CORE
+from tests.support.waiting import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[1]
 LIBRARY = f"judicia_notebook/engine/core/{CORE.build.path.name}"
@@ -138,10 +139,10 @@ def test_links_between_documents_lead_somewhere() -> None:
     assert broken == []
 
 
-def readme_example() -> list[tuple[str, str]]:
-    """The README's notebook: what goes into each cell, and what it is said to show."""
-    readme = (ROOT / "README.md").read_text("utf-8")
-    return re.findall(r"```python\n(.*?)```\n\n```\n(.*?)```", readme, re.DOTALL)
+def example_of_the_tour() -> list[tuple[str, str]]:
+    """The notebook in docs/tour.md: what goes into each cell, and what it is said to show."""
+    tour = (ROOT / "docs" / "tour.md").read_text("utf-8")
+    return re.findall(r"```python\n(.*?)```\n\n```\n(.*?)```", tour, re.DOTALL)
 
 
 def shape(text: str) -> list[str]:
@@ -150,13 +151,13 @@ def shape(text: str) -> list[str]:
     return re.sub(r"\d+([.\u00a0\u2009\u202f]\d+)*( [nµm]?s\b)?", "#", text).split()
 
 
-def test_the_readme_shows_what_its_notebook_really_shows(tmp_path: Path) -> None:
-    example = readme_example()
+def test_the_tour_shows_what_its_notebook_really_shows(tmp_path: Path) -> None:
+    example = example_of_the_tour()
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source, _ in example])
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     env = os.environ | {"IPYTHONDIR": str(tmp_path), "PYTHONPATH": path}
     with (tmp_path / "kernel.log").open("w") as log:
-        NotebookClient(notebook, timeout=60).execute(env=env, stdout=log, stderr=log)
+        NotebookClient(notebook, timeout=PATIENCE, iopub_timeout=PATIENCE).execute(env=env, stdout=log, stderr=log)
     assert len(example) == 3
     for (_, shown), cell in zip(example, notebook.cells, strict=True):
         outputs = [output.get("text") or output["data"]["text/plain"] for output in cell.outputs]
@@ -200,7 +201,15 @@ def test_the_wheel_holds_the_package_its_plugins_and_the_lessons(built: Path) ->
     for name in (
         "judicia_notebook/py.typed",
         "judicia_notebook/sdk/ABI.md",
+        "judicia_notebook/sdk/c/judicia.h",
+        "judicia_notebook/sdk/zig/judicia.zig",
+        "judicia_notebook/sdk/rust/Cargo.lock",
         "judicia_notebook/sdk/rust/Cargo.toml",
+        "judicia_notebook/sdk/rust/README.md",
+        "judicia_notebook/sdk/rust/src/code.rs",
+        "judicia_notebook/sdk/new/cases.toml",
+        "judicia_notebook/sdk/new/gitignore",
+        "judicia_notebook/sdk/new/plugin.c",
         "judicia_notebook/plugins/checker/checker.wasm",
         "judicia_notebook/plugins/checker/plugin.toml",
         "judicia_notebook/plugins/checker/src/lib.rs",
@@ -239,6 +248,8 @@ def test_the_sdist_can_build_and_test_everything(built: Path) -> None:
         assert name in names
     for name in ("hatch_build.py", "tools/build_core.py", "judicia_notebook/engine/core/core.h", ".clang-format"):
         assert name in names
+    for name in ("CITATION.cff", ".github/workflows/wheels.yml", ".github/ISSUE_TEMPLATE/bug.yml"):
+        assert name in names
     for name in (".npmrc", "biome.json", "package.json", "tsconfig.json", "tests/notebook/live/session.test.js"):
         assert name in names
 
@@ -248,6 +259,17 @@ def test_nothing_left_lying_about_gets_into_wheel_or_sdist(built: Path) -> None:
     with tarfile.open(sdist) as archive:
         names = archive.getnames() + zipfile.ZipFile(wheel_in(built)).namelist()
     assert [name for name in names if LEFTOVERS.search(name)] == [LIBRARY]  # the wheel's
+
+
+def test_pytest_finds_the_fixtures_of_an_installed_wheel(built: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(wheel_in(built)) as archive:
+        archive.extractall(tmp_path / "site")
+    (tmp_path / "test_it.py").write_text("def test_it(judicia_runtime): judicia_runtime.load('example:checker')\n")
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "PYTEST", "JUDICIA"))}
+    command = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-W", "error", "--trace-config", "test_it.py")
+    printed = succeed(*command, cwd=tmp_path, env=clean | {"PYTHONPATH": str(tmp_path / "site")})
+    assert "1 passed" in printed
+    assert str(tmp_path / "site" / "judicia_notebook" / "pytest_plugin.py") in printed
 
 
 @pytest.fixture(scope="module")
@@ -293,7 +315,7 @@ def test_an_installed_wheel_judges_in_ipython(elsewhere: Path) -> None:
 
 def test_an_installed_wheel_finds_its_lessons(elsewhere: Path) -> None:
     program = """if True:
-        from judicia_notebook.__main__ import QUICKSTART, bundled_notebooks
+        from judicia_notebook.command_line.lessons import QUICKSTART, bundled_notebooks
         print(bundled_notebooks() / QUICKSTART)
     """
     lesson = Path(run_elsewhere(elsewhere, "-c", program).strip())

@@ -7,7 +7,6 @@ import io
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,21 +16,18 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from judicia_notebook import __main__ as command_line
-from judicia_notebook.__main__ import (
-    QUICKSTART,
-    VERDICTS,
-    bundled_notebooks,
-    copy_lessons,
-    jupyter_flags,
-    lesson_files,
-    main,
-)
+import judicia_notebook as jn
+from judicia_notebook.__main__ import main
+from judicia_notebook.command_line import demo
+from judicia_notebook.command_line.demo import VERDICTS
+from judicia_notebook.command_line.lab import jupyter_flags
+from judicia_notebook.command_line.lessons import QUICKSTART, bundled_notebooks, copy_lessons, lesson_files
 from tests.support.guests import COMMAND
+from tests.support.servers import free_port
 from tests.support.waiting import PATIENCE
 
 Captured = pytest.CaptureFixture[str]
-PACKAGE = Path(command_line.__file__).parent
+PACKAGE = Path(jn.__file__).parent
 
 
 # --- run, inspect, doctor --------------------------------------------------------------------------------------------
@@ -103,9 +99,20 @@ def test_wrong_usage_has_its_own_exit_code(capsys: Captured) -> None:
 def test_an_interrupt_ends_a_running_call() -> None:
     program = f"import sys; sys.path.insert(0, {str(PACKAGE.parent)!r}); from {PACKAGE.name}.__main__ import main"
     call = ["run", "example:specimen", "spin", '{"ms": 600000}', "--cpu", "60s", "--wall", "10min"]
-    said = "import signal, threading, os; threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()"
+    # After so many seconds the call need not have begun: it has, once ticks have found a guest for a while.
+    press = f"""
+import os, signal, threading, time
+from {PACKAGE.name}.engine import ticks
+def press():
+    seen = 0
+    while seen < 20:
+        seen = seen + 1 if ticks.running() else 0
+        time.sleep(0.02)
+    os.kill(os.getpid(), signal.SIGINT)
+threading.Thread(target=press, daemon=True).start()
+"""
     done = subprocess.run(
-        [sys.executable, "-c", f"{program}; {said}; sys.exit(main({call}))"], capture_output=True, timeout=PATIENCE
+        [sys.executable, "-c", f"{program}\n{press}\nsys.exit(main({call}))"], capture_output=True, timeout=PATIENCE
     )
     assert done.returncode == 130, done.stderr
     assert b"Traceback" not in done.stderr
@@ -235,6 +242,23 @@ def test_inspect_shows_imports_and_functions_without_running_anything(capsys: Ca
         assert text in printed
 
 
+def test_build_writes_the_module_of_a_source(tmp_path: Path, capsys: Captured) -> None:
+    source = tmp_path / "plugin.wat"
+    source.write_text('(func (export "f") (result i32) (i32.const 7))')
+    assert main(["build", str(source)]) == 0
+    assert (tmp_path / "plugin.wasm").read_bytes()[:4] == b"\0asm"
+    assert "of WebAssembly" in capsys.readouterr().out
+    source.write_text("(func")
+    assert main(["build", str(source), "-o", str(tmp_path / "other.wasm")]) == 1
+    assert "line 1, column 1" in capsys.readouterr().err
+    assert not (tmp_path / "other.wasm").exists()
+    assert main(["build", str(source), "-O2"]) == 2
+    assert main(["build", str(tmp_path / "nowhere.c")]) == 1
+    with pytest.raises(SystemExit):
+        main(["build", "--help"])
+    assert "compilers here:" in capsys.readouterr().out
+
+
 def test_doctor_names_the_versions(capsys: Captured) -> None:
     assert main(["doctor"]) == 0
     assert "wasmtime" in capsys.readouterr().out
@@ -294,20 +318,16 @@ def test_only_root_is_told_that_root_may(monkeypatch: pytest.MonkeyPatch, user: 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals differ on Windows; enable: run the tests on Linux or macOS")
 def test_lab_serves_the_quickstart_where_there_is_no_screen(tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     own = {f"JUPYTER_{kind}_DIR": str(tmp_path / kind) for kind in ("CONFIG", "DATA", "RUNTIME")}
     own |= {"CI": "true", "IPYTHONDIR": str(tmp_path / "ipython"), "JUPYTER_TOKEN": "letmein"}
     env = os.environ | own | {"PYTHONPATH": str(PACKAGE.parent)}
     command = [sys.executable, "-m", "judicia_notebook", "lab", "--dir", str(tmp_path / "lessons")]
     with (tmp_path / "log").open("w+") as log:
         server = subprocess.Popen(
-            [*command, f"--ServerApp.port={port}"], env=env, cwd=tmp_path, stdout=log, stderr=subprocess.STDOUT
+            [*command, f"--ServerApp.port={free_port()}"], env=env, cwd=tmp_path, stdout=log, stderr=subprocess.STDOUT
         )
         try:
-            address = f"http://127.0.0.1:{port}/api/contents/{QUICKSTART}?content=0&token=letmein"
-            found = wait_for(address, server)
+            port, found = wait_for(f"api/contents/{QUICKSTART}?content=0&token=letmein", tmp_path / "RUNTIME", server)
         finally:
             server.send_signal(signal.SIGTERM)
             server.wait(PATIENCE)
@@ -317,17 +337,21 @@ def test_lab_serves_the_quickstart_where_there_is_no_screen(tmp_path: Path) -> N
     assert (tmp_path / "lessons" / QUICKSTART).is_file()
 
 
-def wait_for(address: str, server: subprocess.Popen[bytes]) -> dict[str, str]:
-    """Asks until the server answers; an empty answer when it ended or took too long."""
+def wait_for(path: str, announced: Path, server: subprocess.Popen[bytes]) -> tuple[int, dict[str, str]]:
+    """Asks until the server answers: its port and the answer, which is empty when it ended or took too long.
+
+    Where the port was taken in the meantime the server took another, and says so in its file.
+    """
     deadline = time.monotonic() + PATIENCE
     while server.poll() is None and time.monotonic() < deadline:
         try:
-            with urllib.request.urlopen(address, timeout=PATIENCE) as response:
-                answer: dict[str, str] = json.load(response)
-                return answer
-        except OSError:
+            (file,) = announced.glob("jpserver-*.json")
+            port = int(json.loads(file.read_text())["port"])
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=PATIENCE) as response:
+                return port, json.load(response)
+        except (OSError, ValueError):
             time.sleep(0.1)
-    return {"type": "none"}
+    return 0, {"type": "none"}
 
 
 # --- demo ------------------------------------------------------------------------------------------------------------
@@ -346,7 +370,7 @@ def test_demo_runs_a_copy_prints_the_verdicts_and_reports(
     capsys: Captured, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     lessons = lesson_with(tmp_path / "lessons", "open('made', 'w').close()", "print('12 of 12 as expected')\n6 * 7")
-    monkeypatch.setattr(command_line, "bundled_notebooks", lambda: lessons)
+    monkeypatch.setattr(demo, "bundled_notebooks", lambda: lessons)
     report = tmp_path / "report.html"
     assert main(["demo", "--output", str(report)]) == 0
     printed = capsys.readouterr()
@@ -362,7 +386,7 @@ def test_demo_runs_a_copy_prints_the_verdicts_and_reports(
 
 def test_demo_fails_when_the_lesson_does(capsys: Captured, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     lessons = lesson_with(tmp_path / "lessons", "assert 1 == 2, '1 verdict differs'", "print('never')")
-    monkeypatch.setattr(command_line, "bundled_notebooks", lambda: lessons)
+    monkeypatch.setattr(demo, "bundled_notebooks", lambda: lessons)
     report = tmp_path / "report.html"
     assert main(["demo", "--output", str(report)]) == 1
     printed = capsys.readouterr()

@@ -12,7 +12,7 @@ import judicia_notebook as jn
 
 PACKAGE = Path(jn.__file__).parent
 ROOT = Path(__file__).resolve().parents[1]
-LOOSE = {"__init__", "__main__", "diagnosis", "errors", "text", "units", "context", "capabilities"}
+LOOSE = {"__init__", "__main__", "pytest_plugin", "diagnosis", "text", "units", "context", "capabilities"}
 
 
 def tools() -> dict[str, Any]:

@@ -52,10 +52,11 @@ class Ground:
         (place / "file").write_text(CANARY)
         rt.host.database.add_table("secrets", pd.DataFrame({"word": [CANARY]}))
         rt.host.database.add_table("shared", pd.DataFrame({"n": [1, 2]}))
-        self.other = rt.load(module("other"), name="other", grant=EVERYTHING)
+        room = {"cpu": "10s"}  # the first statement of a process loads the readers of SQL on the call's clock
+        self.other = rt.load(module("other"), name="other", grant=EVERYTHING, quota=room)
         self.ok(self.other, "execute", "CREATE TABLE theirs (word text)")
         self.ok(self.other, "execute", "INSERT INTO theirs VALUES ($1)", CANARY)
-        self.guest = rt.load(module("guest"), name="guest", grant=EVERYTHING)
+        self.guest = rt.load(module("guest"), name="guest", grant=EVERYTHING, quota=room)
         self.ok(self.guest, "execute", "CREATE TABLE t (n bigint, s text)")
         self.ok(self.guest, "execute", "INSERT INTO t VALUES (1, 'mine')")
 

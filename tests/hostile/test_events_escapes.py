@@ -138,7 +138,7 @@ def test_a_plugin_that_was_unloaded_cannot_subscribe_for_the_one_that_has_its_na
     assert asked["decision"].tolist() == ["failed"]
     load(rt, "double", SPEAK, cell, grant=["subscribe_events=a.*"])
     with pytest.raises(ServiceError, match="no on_event"):  # as a call would that is still on its way out
-        rt.host.events.add_pattern("double", old.policy, "a.*")
+        rt.host.events.add_pattern("double", old.policy, "a.*", 1)
     assert rt.host.events.subscribers["patterns"].tolist() == [()]
 
 
@@ -152,7 +152,10 @@ def test_a_flood_ends_with_its_calls_quota_and_keeps_nobody_waiting(rt: jn.Runti
     events.subscribe("flood.*", lambda event: stuck.wait(PATIENCE))
     events.subscribe("other", lambda event: seen.append(event.payload))
     try:
-        outcome = p.attempt("flood", {"type": "flood.a", "payload": "x" * 1000})
+        for _ in range(3):
+            outcome = p.attempt("flood", {"type": "flood.a", "payload": "x" * 1000})
+            if events.refused["emit_rate"]:  # or the machine paused for the second that it has
+                break
         events.emit("other", "still here")
         until(lambda: seen)
         assert events.subscribers["queued"].max() <= 20
@@ -165,7 +168,7 @@ def test_a_flood_ends_with_its_calls_quota_and_keeps_nobody_waiting(rt: jn.Runti
     assert len(events.history) == 20
     assert events.refused["emit_rate"] > 0
     events.flush(PATIENCE)
-    assert p.call("echo", 1) == 1
+    until(lambda: p.attempt("echo", 1).value == 1)
 
 
 def test_a_cycle_that_multiplies_burns_out(rt: jn.Runtime) -> None:

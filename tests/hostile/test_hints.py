@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import judicia_notebook as jn
-from judicia_notebook.notebook import line_parser, reprs
+from judicia_notebook.notebook import line_parser, object_cards
 from judicia_notebook.policy.grants import is_grant
 from judicia_notebook.reporting import suggestions
 from tests.support import guests
@@ -33,7 +33,7 @@ WRITTEN = pytest.mark.wall(
     }
 )
 ON_ONE_LINE = pytest.mark.wall({"judicia_notebook.text:printable": "lambda text, limit=500: text"})
-NO_PICTURE = pytest.mark.wall({"judicia_notebook.errors:_PICTURE": "re.compile('\\n')"})
+NO_PICTURE = pytest.mark.wall({"judicia_notebook.errors.loading:_PICTURE": "re.compile('\\n')"})
 
 ROUTES = """
 (func (export "ask") (param i32 i32) (result i64) (call $judicia:http.register_route (local.get 0) (local.get 1)))
@@ -118,7 +118,7 @@ def test_what_could_not_be_granted_is_no_grant_to_suggest() -> None:
 def test_a_folder_in_a_manifest_grants_nothing_more(rt: jn.Runtime) -> None:
     asked = "read_files=/home network_access write_files@home"
     evil = load(rt, exporting("f"), asking(capabilities=[asked]))
-    [line] = magics(reprs.plugin_card(evil).text())
+    [line] = magics(object_cards.plugin_card(evil).text())
     assert words(line) == ["grant", "evil", asked]
 
 
@@ -126,26 +126,26 @@ def test_a_folder_in_a_manifest_grants_nothing_more(rt: jn.Runtime) -> None:
 def test_a_folder_with_quotes_in_its_name_stays_one_word(rt: jn.Runtime) -> None:
     asked = 'read_files=/a" network_access " random@home'
     evil = load(rt, exporting("f"), asking(capabilities=[asked]))
-    [line] = magics(reprs.plugin_card(evil).text())
+    [line] = magics(object_cards.plugin_card(evil).text())
     assert words(line) == ["grant", "evil", asked]
 
 
 @SEEN
 def test_a_folder_that_is_written_from_right_to_left_is_not_suggested(rt: jn.Runtime) -> None:
     evil = load(rt, exporting("f"), asking(capabilities=["read_files=/emoh\u202e/@home"]))
-    assert magics(reprs.plugin_card(evil).text()) == []
+    assert magics(object_cards.plugin_card(evil).text()) == []
 
 
 @SEEN
 def test_a_host_that_only_looks_like_another_is_not_suggested(rt: jn.Runtime) -> None:
     evil = load(rt, exporting("f"), asking(capabilities=["network_access=https://p\u0430ypal.com"]))
-    assert magics(reprs.plugin_card(evil).text()) == []
+    assert magics(object_cards.plugin_card(evil).text()) == []
 
 
 @SEEN
 def test_a_scope_that_hides_its_end_is_not_suggested(rt: jn.Runtime) -> None:
     evil = load(rt, exporting("f"), asking(capabilities=["register_routes=/" + "x" * 300]))
-    assert magics(reprs.plugin_card(evil).text()) == []
+    assert magics(object_cards.plugin_card(evil).text()) == []
 
 
 # --- names of functions ----------------------------------------------------------------------------------------------
@@ -154,7 +154,7 @@ def test_a_scope_that_hides_its_end_is_not_suggested(rt: jn.Runtime) -> None:
 @QUOTED
 def test_a_function_does_not_choose_a_variable_to_be_sent(rt: jn.Runtime) -> None:
     load(rt, exporting("f secret_token"))
-    [line] = [one for one in magics(reprs.overview_card(rt).text()) if one.startswith("call ") and "evil" in one]
+    [line] = [one for one in magics(object_cards.overview_card(rt).text()) if one.startswith("call ") and "evil" in one]
     call = line_parser.read_call(line.removeprefix("call "), {"--text", "--expect"})
     assert (call.words, call.given) == (["evil.f secret_token"], "")
 
@@ -162,7 +162,7 @@ def test_a_function_does_not_choose_a_variable_to_be_sent(rt: jn.Runtime) -> Non
 @QUOTED
 def test_a_function_does_not_choose_options(rt: jn.Runtime) -> None:
     load(rt, exporting("f --text $HOME --background"))
-    [line] = [one for one in magics(reprs.overview_card(rt).text()) if one.startswith("call ") and "evil" in one]
+    [line] = [one for one in magics(object_cards.overview_card(rt).text()) if one.startswith("call ") and "evil" in one]
     call = line_parser.read_call(line.removeprefix("call "), {"--text", "--expect"})
     assert call.words == ["evil.f --text $HOME --background"]
 
@@ -170,7 +170,9 @@ def test_a_function_does_not_choose_options(rt: jn.Runtime) -> None:
 @SEEN
 def test_a_function_with_marks_that_cannot_be_seen_is_not_suggested(rt: jn.Runtime) -> None:
     load(rt, exporting("f\u200b\u202e"))
-    assert not [one for one in magics(reprs.overview_card(rt).text()) if one.startswith("call ") and "evil" in one]
+    assert not [
+        one for one in magics(object_cards.overview_card(rt).text()) if one.startswith("call ") and "evil" in one
+    ]
 
 
 @QUOTED_IN_PYTHON

@@ -394,8 +394,9 @@ def test_a_plugin_that_asks_its_own_server_ends(rt: jn.Runtime) -> None:
         grant = ["register_routes", f"network_access={server.url.rstrip('/')}"]
         load(rt, cell=source, grant=grant)
         assert get(server, "/site/").status in (200, 503, 504)
-        until(lambda: not rt.plugins["site"]._busy)
-        assert len(rt.plugins["site"].calls) <= 3
+        until(lambda: not rt.plugins["site"]._deployment.is_busy)
+        # One after another has the instance, each until its own second is over; how many begin is for the machine.
+        assert len(rt.plugins["site"].calls) <= 10
 
 
 def test_a_plugin_does_not_learn_of_paths_it_has_no_route_for(rt: jn.Runtime, served: Server) -> None:
@@ -619,7 +620,7 @@ def test_a_process_ends_although_its_server_is_at_work(survives: Callable[[str],
         server = rt.host.http.serve()
         connection = socket.create_connection(("127.0.0.1", server.port))
         connection.sendall(b"GET /site/ HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n")
-        while not p._busy:
+        while not p._deployment.is_busy:
             time.sleep(0.01)
         print("left")
         """

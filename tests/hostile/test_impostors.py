@@ -174,7 +174,12 @@ def test_a_changed_cell_does_not_get_quotas_beyond_the_default(rt: jn.Runtime) -
 
 # --- what comes after the code is exchanged --------------------------------------------------------------------------
 
-FORMER = pytest.mark.wall({"judicia_notebook.runtime.call:Call.hold_to": "lambda self, policy: None"})
+FORMER = pytest.mark.wall(
+    {
+        "judicia_notebook.runtime.call:Call.hold_to": "lambda self, policy: None",
+        "judicia_notebook.runtime.pool:InstancePool.hold": "lambda pool, former: None",
+    }
+)
 FORGOTTEN = pytest.mark.wall({"judicia_notebook.policy.policy:Policy.forget": "lambda self: None"})
 
 READ = """(data (i32.const 100) "{\\"path\\": \\"home/secret.txt\\"}")

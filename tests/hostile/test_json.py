@@ -16,15 +16,18 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import msgspec
 import pytest
 
 import judicia_notebook as jn
 from tests.support.guests import wat
+from tests.support.waiting import in_some_try
 
 Survives = Callable[[str], list[str]]
 
-ON_TIME = 1.5  # seconds; a loaded machine takes its time
 FLOATS = b"[" + b",".join([b"1e308"] * 250_000) + b"]"
+ON_TIME = 0.6
+"""How much of the time that reading FLOATS at once takes here the slowest call of another plugin may take."""
 ARRAYS = b"[" + b",".join([b"[[[[]]]]"] * 200_000) + b"]"
 
 WRITER = """
@@ -63,9 +66,21 @@ def writer(rt: jn.Runtime, text: bytes, **options: Any) -> jn.Plugin:
     return p
 
 
+@pytest.fixture(scope="module")
+def reading() -> float:
+    """Seconds of CPU that reading FLOATS at once takes here, and in which nothing else of Python runs."""
+
+    def once() -> float:
+        began = time.thread_time()
+        msgspec.json.decode(FLOATS)
+        return time.thread_time() - began
+
+    return min(once(), once())
+
+
 @pytest.fixture
-def delay(rt: jn.Runtime) -> Callable[[Callable[[], object]], float]:
-    """``delay(work)``: seconds that the slowest call of another plugin took, of 100 ms, while `work` was done."""
+def delay(rt: jn.Runtime, reading: float) -> Callable[[Callable[[], object]], float]:
+    """``delay(work)``: how long the slowest call of another plugin took, of 100 ms, meanwhile; a reading is 1."""
     specimen = rt.load("example:specimen", name="other")
     specimen.call("echo", 1)
 
@@ -89,7 +104,7 @@ def delay(rt: jn.Runtime) -> Callable[[Callable[[], object]], float]:
             began = time.perf_counter()
         thread.join()
         assert not failed
-        return slowest
+        return slowest / reading
 
     return delay
 
@@ -129,7 +144,7 @@ def test_floats_in_an_event_that_a_callback_gets_keep_nobody_from_the_lock(
         rt.host.events.flush(timeout=60)
 
     assert delay(work) < ON_TIME
-    assert got == [250_000]
+    assert set(got) == {250_000}
 
 
 @FLOATS_AT_ONCE
@@ -137,7 +152,7 @@ def test_floats_in_a_body_that_is_served_keep_nobody_from_the_lock(rt: jn.Runtim
     writer(rt, PAGE % FLOATS)
     answers: list[jn.Response] = []
     assert delay(lambda: answers.append(rt.host.http.handle("GET", "/writer", {}, b""))) < ON_TIME
-    assert [answer.status for answer in answers] == [502]
+    assert {answer.status for answer in answers} == {502}
 
 
 @FILE_AT_ONCE
@@ -193,23 +208,27 @@ def test_floats_in_a_line_of_a_sweeps_file_keep_nobody_from_the_lock(
 
 
 @FLOATS_AT_ONCE
-def test_ctrl_c_comes_while_an_answer_is_read(rt: jn.Runtime) -> None:
+def test_ctrl_c_comes_while_an_answer_is_read(rt: jn.Runtime, reading: float) -> None:
     p = writer(rt, FLOATS)
 
     def press(_: int, __: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGALRM, press)
-    try:
-        began = time.perf_counter()
-        signal.setitimer(signal.ITIMER_REAL, 0.5)  # the system's, which needs no lock of Python's
+    def attempt() -> None:
+        began = time.thread_time()
         with pytest.raises(KeyboardInterrupt):
+            signal.setitimer(signal.ITIMER_PROF, reading / 4)  # the system's, which needs no lock of Python's
             while True:
                 p.attempt("answer")
-        assert time.perf_counter() - began - 0.5 < ON_TIME
+        # It comes in the first reading, of which three quarters are left.
+        assert time.thread_time() - began < ON_TIME * reading
+
+    before = signal.signal(signal.SIGPROF, press)
+    try:
+        in_some_try(attempt)
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 # --- time: the limits of the call -------------------------------------------------------------------------------------
@@ -218,10 +237,10 @@ def test_ctrl_c_comes_while_an_answer_is_read(rt: jn.Runtime) -> None:
 @NOBODY_LOOKS
 def test_the_reading_of_an_answer_is_cpu_time_of_its_call(rt: jn.Runtime) -> None:
     p = writer(rt, FLOATS)
-    outcome = p.attempt("answer", quota={"cpu": "30ms"})
+    outcome = p.attempt("answer", quota={"cpu": "10ms"})
     assert outcome.record is not None
     assert (outcome.record.outcome, outcome.value) == ("quota_cpu", None)
-    assert outcome.record.cpu_ms >= 30
+    assert outcome.record.cpu_ms >= 10
 
 
 @NOBODY_LOOKS
@@ -235,7 +254,7 @@ def test_the_reading_of_an_answer_is_wall_time_of_its_call(rt: jn.Runtime) -> No
 @NOBODY_LOOKS
 def test_the_answer_to_a_request_is_read_within_the_calls_time(rt: jn.Runtime) -> None:
     p = writer(rt, PAGE % FLOATS)
-    p.policy.set_quota(wall="30ms")
+    p.policy.set_quota(wall="10ms")
     error = rt.host.http.handle("GET", "/writer", {}, b"").error
     assert isinstance(error, jn.QuotaExceeded), error
     assert error.quota == "wall"
@@ -562,7 +581,7 @@ def test_a_key_that_is_there_twice_does_not_hide_behind_escapes(rt: jn.Runtime) 
 
 
 @pytest.mark.wall(
-    {"judicia_notebook.experiments.sweep.journal:_read_entry": "lambda line: msgspec.json.decode(line, type=Entry)"}
+    {"judicia_notebook.experiments.sweep.journal:_read_entry": "lambda line, _: msgspec.json.decode(line, type=Entry)"}
 )
 def test_a_line_of_a_sweeps_file_with_another_type_is_an_error_of_ours(tmp_path: Path) -> None:
     path = tmp_path / "sweep.jsonl"

@@ -14,10 +14,15 @@ import judicia_notebook as jn
 from judicia_notebook.host.dispatcher import Operation
 from judicia_notebook.languages.wat import compile_wat
 from tests.support.services import offered
-from tests.support.waiting import PATIENCE, until
+from tests.support.waiting import PATIENCE, in_some_try, until
 
-ANY_NUMBER = pytest.mark.wall({"judicia_notebook.runtime.pool:InstancePool.may_begin": "lambda pool: True"})
-ANY_RATE = pytest.mark.wall({"judicia_notebook.host.host_call:RateMeter.admit": "lambda *_: True"})
+ANY_NUMBER = pytest.mark.wall(
+    {
+        "judicia_notebook.runtime.pool:InstancePool.bound": "lambda pool: "
+        "functions.slots_bound(pool.pointer, 1000, 1000, pool.kind != 'fresh')"
+    }
+)
+ANY_RATE = pytest.mark.wall({"judicia_notebook.host.host_call:RateMeter.refuse": "lambda *_: 0"})
 BUDGETS_OF_THEIR_OWN = pytest.mark.wall(
     {
         "judicia_notebook.host.scope:CallScope.share_budget": "lambda scope, part: None",
@@ -38,11 +43,11 @@ NOTHING_OUTSIDE = pytest.mark.wall(
         "judicia_notebook.engine.invocation:Invocation.ends_with_outer": "lambda call: False",
     }
 )
-TIME_ANEW = pytest.mark.wall({"judicia_notebook.runtime.plugin:_seconds_left": "lambda until: 1.0"})
+TIME_ANEW = pytest.mark.wall({"judicia_notebook.runtime.deployment:_seconds_left": "lambda until: 1.0"})
 TABLES_OF_THE_BEGINNING = pytest.mark.wall(
     {
-        "judicia_notebook.engine.core.functions:enter": "lambda box, call, elements, first={}: "
-        "original(box, call, first.setdefault(box.value, elements))"
+        "judicia_notebook.engine.limits:LiveLimits.publish": "lambda live, limits, first={}: "
+        "original(live, limits._replace(table_elements=first.setdefault(live.pointer, limits.table_elements)))"
     }
 )
 ROOM_OF_ITS_OWN = pytest.mark.wall(
@@ -176,14 +181,20 @@ def test_the_ceiling_of_a_rate_holds_for_wasi_too() -> None:
 
 
 @CLOCKS_ANEW
-def test_start_function_and_call_have_one_limit_of_cpu(rt: jn.Runtime) -> None:
+def test_start_function_and_call_have_one_limit_of_cpu() -> None:
+    """It lies between the work of one and that of both, as measured; the processor may be faster a moment later."""
+
+    def attempt() -> None:
+        with jn.Runtime() as rt:
+            p = load(rt, BURN, f"(func $start {burn}) (start $start)", hook("go", burn))  # Python makes the first one
+            p.policy.set_quota(cpu=1.6 * used_by_start(rt, burn))
+            error = stopped(p)
+            assert error.quota == "cpu"
+            assert error.record is not None
+            assert error.record.cpu_ms >= error.limit * 1000
+
     burn = "(call $burn (i32.const 150000000))"
-    p = load(rt, BURN, f"(func $start {burn}) (start $start)", hook("go", burn), instances="fresh")
-    p.policy.set_quota(cpu=1.6 * used_by_start(rt, burn))
-    error = stopped(p)
-    assert error.quota == "cpu"
-    assert error.record is not None
-    assert error.record.cpu_ms >= error.limit * 1000
+    in_some_try(attempt)
 
 
 def used_by_start(rt: jn.Runtime, burn: str) -> float:
@@ -196,7 +207,7 @@ def used_by_start(rt: jn.Runtime, burn: str) -> float:
 
 @CLOCKS_ANEW
 def test_initialize_of_a_reactor_and_call_have_one_limit_of_wall_time(rt: jn.Runtime) -> None:
-    p = load(rt, NAP, '(func (export "_initialize") (call $sleep))', instances="fresh", quota={"wall": "150ms"})
+    p = load(rt, NAP, '(func (export "_initialize") (call $sleep))', quota={"wall": "150ms"})  # likewise
     assert stopped(p, "nap").quota == "wall"
 
 
@@ -284,6 +295,7 @@ def offering() -> Iterator[Offer]:
         yield offer
 
 
+INNER_SECONDS = 10
 INNER = '(func (export "go") (param i32 i32) (result i64) (call $judicia:test.inner (local.get 0) (local.get 1)))'
 
 
@@ -291,13 +303,13 @@ def ended_in_time(outer: jn.Plugin) -> bool:
     """A call of the outer plugin, which may take 100 ms, ended well before the inner one would have to."""
     began = time.monotonic()
     assert stopped(outer).quota == "wall"
-    return time.monotonic() - began < 1.5
+    return time.monotonic() - began < INNER_SECONDS / 2
 
 
 @NOTHING_OUTSIDE
 def test_a_call_inside_a_host_call_ends_with_the_call_around_it(offering: Offer) -> None:
     with offering(Operation("inner", lambda *_: inner.attempt("stay").record is not None)) as rt:
-        inner = load(rt, hook("stay", FOREVER), name="inner", quota={"cpu": "3s", "wall": "3s"})
+        inner = load(rt, hook("stay", FOREVER), name="inner", quota={"cpu": INNER_SECONDS, "wall": INNER_SECONDS})
         assert ended_in_time(load(rt, INNER, quota={"wall": "100ms"}))
         assert inner.calls["outcome"].tolist() == ["cancelled"]
 
@@ -305,7 +317,8 @@ def test_a_call_inside_a_host_call_ends_with_the_call_around_it(offering: Offer)
 @NOTHING_OUTSIDE
 def test_a_call_inside_a_host_call_waits_for_an_instance_no_longer_than_the_call_around_it(offering: Offer) -> None:
     with offering(Operation("inner", lambda *_: inner.attempt("nothing").ok)) as rt:
-        inner = load(rt, hook("stay", FOREVER), hook("nothing", ""), name="inner", quota={"cpu": "3s", "wall": "3s"})
+        quota = {"cpu": INNER_SECONDS, "wall": INNER_SECONDS}
+        inner = load(rt, hook("stay", FOREVER), hook("nothing", ""), name="inner", quota=quota)
         staying = inner.submit("stay")
         assert ended_in_time(load(rt, INNER, quota={"wall": "100ms"}))
         staying.cancel()
@@ -317,11 +330,16 @@ def test_a_call_inside_a_host_call_waits_for_an_instance_no_longer_than_the_call
 
 @TIME_ANEW
 def test_many_instances_that_clean_up_for_ever_delay_an_unload_a_second_in_all(rt: jn.Runtime) -> None:
-    p = load(rt, NAP, hook("on_cleanup", FOREVER), instances=4)
-    nap(p, 4)
-    rt.unload("guest")
-    cleaned = rt.calls[rt.calls["function"] == "on_cleanup"]
-    assert cleaned["wall_ms"].sum() < 2500
+    def attempt() -> None:
+        p = load(rt, NAP, hook("on_cleanup", FOREVER), instances=4)
+        nap(p, 4)
+        before = len(rt.calls)
+        rt.unload("guest")
+        cleaned = rt.calls[before:]
+        assert set(cleaned["function"]) == {"on_cleanup"}
+        assert cleaned["wall_ms"].sum() < 2500
+
+    in_some_try(attempt)
 
 
 @TABLES_OF_THE_BEGINNING

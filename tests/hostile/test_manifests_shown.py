@@ -12,7 +12,7 @@ import pytest
 import judicia_notebook as jn
 from judicia_notebook.__main__ import main
 from judicia_notebook.capabilities import CAPABILITIES
-from judicia_notebook.notebook import reprs
+from judicia_notebook.notebook import object_cards
 from judicia_notebook.notebook.cards import Row
 from judicia_notebook.notebook.live.panel.panel import PanelSession
 from tests.support.guests import ECHO, forwarder, wat
@@ -61,7 +61,7 @@ def raised(*looks: Callable[[], object]) -> list[str]:
 @READS_WHATEVER
 def test_a_scope_that_is_none_does_not_hide_the_plugin(rt: jn.Runtime) -> None:
     p = rt.load(evil("read_database=a b"))
-    assert raised(lambda: p.requested, lambda: reprs.plugin_card(p).html(), p.inspect, lambda: repr(p)) == []
+    assert raised(lambda: p.requested, lambda: object_cards.plugin_card(p).html(), p.inspect, lambda: repr(p)) == []
 
 
 @READS_WHATEVER
@@ -70,7 +70,9 @@ def test_a_scope_that_is_none_does_not_hide_the_other_plugins(rt: jn.Runtime) ->
     rt.load(wat(ECHO), name="good")
     widget = rt.panel()
     try:
-        assert raised(widget._repr_mimebundle_, lambda: reprs.runtime_card(rt).html(), lambda: state_of(rt)) == []
+        assert (
+            raised(widget._repr_mimebundle_, lambda: object_cards.runtime_card(rt).html(), lambda: state_of(rt)) == []
+        )
     finally:
         widget.close()
 
@@ -113,7 +115,7 @@ def test_what_cannot_be_granted_is_not_granted_with_what_it_asks_for(rt: jn.Runt
 @INERT
 def test_what_cannot_be_granted_is_no_line_to_type(rt: jn.Runtime) -> None:
     p = rt.load(evil("network_access=no url"))
-    card = reprs.plugin_card(p)
+    card = object_cards.plugin_card(p)
     assert "%plugin grant" not in card.text()
     assert "network_access=no url (not a scope that can be granted" in card.text()
 
@@ -122,13 +124,13 @@ def test_what_cannot_be_granted_is_no_line_to_type(rt: jn.Runtime) -> None:
 def test_every_capability_may_be_asked_for_with_any_text(rt: jn.Runtime) -> None:
     texts = ("a b", "\u202e\u2066x", "<script>", "$\\rm{x}$", "http://[", "http://a:b/", "x" * 900, "=", ",")
     p = rt.load(evil(*(f"{name}={text}" for name in CAPABILITIES for text in texts[:7])))
-    assert raised(lambda: reprs.plugin_card(p).html(), lambda: state_of(p), lambda: str(p.inspect())) == []
-    shown = str(p.inspect()) + reprs.plugin_card(p).html() + json.dumps(state_of(p), ensure_ascii=False)
+    assert raised(lambda: object_cards.plugin_card(p).html(), lambda: state_of(p), lambda: str(p.inspect())) == []
+    shown = str(p.inspect()) + object_cards.plugin_card(p).html() + json.dumps(state_of(p), ensure_ascii=False)
     assert "\u202e" not in shown
-    assert "<script>" not in reprs.plugin_card(p).html()
+    assert "<script>" not in object_cards.plugin_card(p).html()
     rt.unload("evil")
     q = rt.load(evil(*(f"{name}={text}" for name in CAPABILITIES for text in texts[7:])))
-    assert raised(lambda: reprs.plugin_card(q), lambda: state_of(q)) == []
+    assert raised(lambda: object_cards.plugin_card(q), lambda: state_of(q)) == []
 
 
 @BOUNDED
@@ -147,7 +149,7 @@ def test_a_manifest_of_many_entries_or_a_quota_that_cannot_be_read_is_refused_an
             rt.load(wat(ECHO + section(name="evil", **wrong)), name="evil")
     assert rt.plugins["evil"] is p
     assert p.policy.granted == {"random"}
-    assert raised(lambda: reprs.plugin_card(p), lambda: state_of(rt)) == []
+    assert raised(lambda: object_cards.plugin_card(p), lambda: state_of(rt)) == []
 
 
 def test_card_inspect_panel_and_command_line_agree(
@@ -168,7 +170,7 @@ def test_card_inspect_panel_and_command_line_agree(
     )
     assert list(p.requested) == asks
     written = {what: ", ".join(names) for what, names in inspection.rights}
-    for card in (reprs.plugin_card(p), reprs.inspection_card(inspection)):
+    for card in (object_cards.plugin_card(p), object_cards.inspection_card(inspection)):
         assert {row.label: row.text for row in card.parts if isinstance(row, Row) and row.label in written} == (written)
     for what, text in written.items():
         assert f"\n  {what:<11} {text}\n" in str(inspection)

@@ -58,6 +58,9 @@ MANIFEST_ALONE = pytest.mark.wall(
             now, (*plugin.requested, *plugin.inspect().capabilities)))"""
     }
 )
+BY_WHATEVER_ALLOWS_IT = pytest.mark.wall(
+    {f"{LIVE}import_rows:allowing": "lambda grant, offers, held: (grant,) if grant in held.single else ()"}
+)
 
 
 class Page:
@@ -97,7 +100,7 @@ class Page:
 def p(rt: jn.Runtime) -> jn.Plugin:
     manifest = {"name": "guest", "capabilities": ["network_access"]}
     wasm = wat(ECHO + CLOCK + READ)
-    return rt.load(wasm, manifest=manifest, grant=[NARROW], quota={"cpu": "50ms", "wall": "1s"})
+    return rt.load(wasm, manifest=manifest, grant=[NARROW], quota={"cpu": "50ms", "wall": "60s"})
 
 
 @pytest.fixture
@@ -142,7 +145,7 @@ def test_an_empty_quota_does_not_take_the_limit_away(p: jn.Plugin, page: Page) -
 @NO_EMPTY_QUOTA
 def test_a_blank_quota_does_not_take_the_limit_away(p: jn.Plugin, page: Page) -> None:
     page.do("set_quota", kind="wall", value=" \u00a0\t")
-    assert p.policy.quota.wall == 1.0
+    assert p.policy.quota.wall == 60.0
 
 
 @NO_NULL
@@ -154,7 +157,7 @@ def test_a_number_that_became_null_does_not_take_the_limit_away(p: jn.Plugin, pa
 @NO_NULL
 def test_a_message_without_a_value_does_not_take_the_limit_away(p: jn.Plugin, page: Page) -> None:
     page.do("set_quota", kind="wall")
-    assert p.policy.quota.wall == 1.0
+    assert p.policy.quota.wall == 60.0
 
 
 @NOT_BY_THE_WAY
@@ -169,6 +172,62 @@ def test_a_field_that_is_left_does_not_raise_its_limit(p: jn.Plugin, page: Page)
 def test_a_field_that_is_left_does_not_shorten_its_scope(p: jn.Plugin, page: Page) -> None:
     page.do("scope", capability="network_access", scopes=["https://example.org/"], narrowing=True)
     assert p.policy.granted == {NARROW}
+
+
+# --- imports that Python functions answer ----------------------------------------------------------------------------
+
+IMPORTING = """(import "env" "now" (func $now (result i32))) (import "env" "roll" (func $roll (result i32)))
+(func (export "both") (param i32 i32) (result i64)
+  (drop (call $now)) (drop (call $roll)) (call $reply (local.get 0) (local.get 1)))"""
+ENV_NOW = "imports=env.now"
+
+
+@pytest.fixture
+def importing(rt: jn.Runtime) -> jn.Plugin:
+    rt.host.function("env", "roll", capability="random")(lambda: 4)
+    return rt.load(wat(IMPORTING), name="importing", imports={"env.now": lambda: 3})
+
+
+@NO_LATE_CLICK
+def test_a_late_click_does_not_switch_on_an_import_that_was_switched_off_meanwhile(
+    importing: jn.Plugin, open_page: Callable[..., Page]
+) -> None:
+    page = open_page(importing)
+    late = page.click("grant", grants=[ENV_NOW])
+    importing.policy.grant("imports=env.roll")
+    importing.policy.revoke(ENV_NOW)
+    assert page.say(late) == "refused"
+    assert importing.policy.granted == {"imports=env.roll"}
+
+
+@NO_UNOFFERED
+def test_the_switch_of_one_import_does_not_grant_all_of_them(
+    importing: jn.Plugin, open_page: Callable[..., Page]
+) -> None:
+    page = open_page(importing)
+    page.do("grant", grants=["imports"])
+    assert importing.policy.granted == {ENV_NOW}
+
+
+@BY_WHATEVER_ALLOWS_IT
+@pytest.mark.parametrize("wider", ["random", "imports"])
+def test_an_import_is_shown_as_off_only_where_a_call_of_it_is_denied(
+    importing: jn.Plugin, open_page: Callable[..., Page], wider: str
+) -> None:
+    page = open_page(importing)
+    importing.policy.grant(wider)
+    importing.call("both")
+    shown = {row["grant"]: row["granted"] for row in page.state["imports"]}
+    assert shown == {ENV_NOW: True, "imports=env.roll": True}
+
+
+@BY_WHATEVER_ALLOWS_IT
+def test_a_revoke_that_leaves_an_import_allowed_is_not_answered_as_done(
+    importing: jn.Plugin, open_page: Callable[..., Page]
+) -> None:
+    page = open_page(importing)
+    importing.policy.grant("random", "imports=env.roll")
+    assert page.do("revoke", grants=["imports=env.roll"]) == "refused"
 
 
 # --- a grant without a scope -----------------------------------------------------------------------------------------

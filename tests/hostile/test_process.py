@@ -313,6 +313,7 @@ def hook(unraisable):
     before(unraisable)
 sys.unraisablehook = hook
 p.call("echo", 1)
+assert sys.unraisablehook is hook
 class Thing: pass
 class Unhashable:
     __hash__ = None

@@ -25,8 +25,9 @@ def throw(thread, kind=MemoryError):
 def ours(*names):
     return [thread for thread in threading.enumerate() if any(name in thread.name for name in names) and thread.ident]
 
+ROOM = 1 if os.environ.get("JUDICIA_WALL_DOWN") else 5  # a machine may be busy; what hangs, hangs for longer
 def within(seconds, happened):
-    until = time.monotonic() + seconds
+    until = time.monotonic() + seconds * ROOM
     while not (done := happened()) and time.monotonic() < until: time.sleep(0.01)
     return bool(done)
 
@@ -38,7 +39,7 @@ def bounded(work, seconds=4):
         except BaseException as error: came.append(error)
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    thread.join(seconds)
+    thread.join(seconds * ROOM)
     return came[0] if came else None
 
 class Thrown(Exception): pass
@@ -193,11 +194,14 @@ p = load()
 assert p.call("echo", 1) == 1
 def struck():
     sys.settrace(raising_at("release"))
-    try: p.call("echo", 2)
+    try:
+        with rt.capture_payloads(10): p.call("echo", 2)  # so that Python makes the call
     except Thrown: print("thrown", flush=True)
-    time.sleep(20)
+    over.set()
+    time.sleep(40)
+over = threading.Event()
 threading.Thread(target=struck, daemon=True).start()
-time.sleep(0.5)
+over.wait(20)
 print(bounded(lambda: p.call("echo", 3)), flush=True)
 end()
 """
@@ -215,7 +219,8 @@ assert p.call("echo", 1) == 1
 def struck():
     sys.settrace(raising_at("release"))
     sys.setprofile(lambda frame, event, argument: event == "call" and raising_at("abandon")(frame, event, argument))
-    try: p.call("echo", 2)
+    try:
+        with rt.capture_payloads(10): p.call("echo", 2)  # so that Python makes the call
     except Thrown: print("thrown", flush=True)
 thread = threading.Thread(target=struck, daemon=True)
 thread.start()
@@ -342,7 +347,7 @@ def test_a_server_whose_thread_has_ended_says_so_and_another_can_be_had(survives
 import http.client, logging
 logging.disable()
 def ask(port):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=4)
     try:
         connection.request("GET", "/")
         return connection.getresponse().status
@@ -382,7 +387,7 @@ feed.hear("view")
 assert within(4, lambda: beats)
 thread, = ours("judicia-panel")
 throw(thread)
-thread.join(4)
+thread.join(4 * ROOM)
 print(thread.is_alive(), feed.running)
 beats.clear()
 feed.hear("view")
@@ -411,7 +416,7 @@ assert within(4, lambda: calls.made > 2)
 print(bool(calls.repeating))
 thread, = ours("judicia-panel-calls")
 throw(thread)
-thread.join(4)
+thread.join(4 * ROOM)
 print(bool(calls.repeating), flush=True)
 calls.make(p, "echo", 1, 0.02)
 print(bool(calls.repeating), within(4, lambda: calls.made > 2), flush=True)

@@ -15,7 +15,7 @@ import pytest
 
 import judicia_notebook as jn
 from tests.support.guests import wat
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import PATIENCE, in_some_try
 
 Survives = Callable[[str], list[str]]
 OPEN = "type('open', (), {'__enter__': lambda self: None, '__exit__': lambda *_: None})"
@@ -181,7 +181,7 @@ print(interrupted > 5, dead, kept)
 
 @pytest.mark.wall(
     {
-        "judicia_notebook.runtime.plugin:Plugin.retire": "lambda self, idle: "
+        "judicia_notebook.runtime.deployment:Deployment.retire": "lambda self, idle: "
         "[(self._clean_up(one), one.sandbox.close()) for one in idle]"
     }
 )
@@ -194,11 +194,10 @@ cell = '''(func (export "wait") (param i32 i32) (result i64) (local $n i32) (loc
   (func (export "on_cleanup") (param i32 i32) (result i64) (loop $l (br $l)) unreachable)'''
 p = rt.load(compile_wat(cell).encode(), name="slow", instances=3, quota={"cpu": "10s"})
 for handle in [p.submit("wait") for _ in range(3)]: handle.result()
-assert p._instances.idle == 3, p._instances.idle
-began = time.monotonic()
+assert p._deployment.instances.idle == 3, p._deployment.instances.idle
 signal.setitimer(signal.ITIMER_REAL, 0.2)
 try: rt.unload("slow")
-except KeyboardInterrupt: print("raised", time.monotonic() - began < 0.9)
+except KeyboardInterrupt: print("raised", "cancelled" in set(rt.calls.outcome[rt.calls.function == "on_cleanup"]))
 print(rt._platform.pool.used, dict(rt.plugins))
 rt.load(compile_wat(cell).encode(), name="slow")
 alive()
@@ -220,22 +219,25 @@ def code(cell: str) -> bytes:
 RETIRES = "lambda self, *a, **b: self.retire(original(self, *a, **b)) or []"
 
 
-@pytest.mark.wall({"judicia_notebook.runtime.plugin:Plugin._replace": RETIRES})
+@pytest.mark.wall({"judicia_notebook.runtime.deployment:Deployment.replace": RETIRES})
 def test_a_cleanup_that_hangs_while_its_plugin_is_replaced_holds_nobody_up(rt: jn.Runtime) -> None:
-    rt.load(code(HANGS), name="slow", quota={"cpu": "10s"}).call("echo", 1)
-    for name in ("other", "another"):
-        rt.load(code(ECHO), name=name)
-    replacing = threading.Thread(target=rt.load, args=(code(ECHO),), kwargs={"name": "slow"})
-    replacing.start()
-    while not any(call.scope.function == "on_cleanup" for call in tuple(rt.plugins["slow"]._activity.running.values())):
-        time.sleep(0.001)
-        assert replacing.is_alive()
-    began = time.monotonic()
-    rt.unload("other")
-    rt.reload("another")
-    took = time.monotonic() - began
-    replacing.join(PATIENCE)
-    assert took < 0.7
+    def attempt() -> None:
+        rt.load(code(HANGS), name="slow", quota={"cpu": "10s"}).call("echo", 1)
+        for name in ("other", "another"):
+            rt.load(code(ECHO), name=name)
+        replacing = threading.Thread(target=rt.load, args=(code(ECHO),), kwargs={"name": "slow"})
+        replacing.start()
+        while not any(call.scope.function == "on_cleanup" for call in rt.plugins["slow"]._deployment.running_calls):
+            time.sleep(0.001)
+            assert replacing.is_alive()
+        began = time.monotonic()
+        rt.unload("other")
+        rt.reload("another")
+        took = time.monotonic() - began
+        replacing.join(PATIENCE)
+        assert took < 0.7
+
+    in_some_try(attempt)
 
 
 @pytest.mark.wall(
@@ -248,7 +250,7 @@ def test_an_observer_of_a_policy_may_wait_for_a_thread_that_loads(rt: jn.Runtime
     def observe(_: object) -> None:
         loading = threading.Thread(target=rt.load, args=(code(ECHO),), kwargs={"name": "other"}, daemon=True)
         loading.start()
-        loading.join(3)
+        loading.join(PATIENCE / 4)
         waited.append(loading.is_alive())
 
     p.policy.observe(observe)
@@ -261,7 +263,7 @@ def test_an_observer_of_a_policy_may_wait_for_a_thread_that_loads(rt: jn.Runtime
 AT_EACH_LINE_OF_WAITING = """
 import concurrent.futures._base as futures
 signal.signal(signal.SIGALRM, signal.default_int_handler)
-faulthandler.dump_traceback_later(13, exit=True)
+faulthandler.dump_traceback_later(13 if os.environ.get("JUDICIA_WALL_DOWN") else 50, exit=True)
 lines = chosen = 0
 def trace(frame, event, argument):
     global lines

@@ -15,6 +15,9 @@ from tests.support.receivers import Webhook
 from tests.support.servers import Peer, Server, redirect, reply
 from tests.support.waiting import PATIENCE
 
+TRIES = 3
+"""How often a time is looked at: a pause of the machine does not spoil them all."""
+
 # --- requests --------------------------------------------------------------------------------------------------------
 
 
@@ -49,9 +52,9 @@ def is_not_connected(ground: Ground) -> bool:
             waiting.setblocking(False)
             waiting.connect_ex(busy.getsockname())
         ground.p.policy.grant(f"network_access={origin}")
-        began = time.monotonic()
-        ground.p.call("http.request", {"method": "GET", "url": origin, "timeout_ms": 1000})
-        return time.monotonic() - began < 0.9
+        request = {"method": "GET", "url": origin, "timeout_ms": 1000}
+        # The second is over first where the limit is not held, or where the machine pauses for as long.
+        return any(ground.p.call("http.request", request)["error"]["code"] != "timeout" for _ in range(TRIES))
 
 
 def registers(ground: Ground) -> bool:
@@ -76,6 +79,10 @@ def ends_in_time(ground: Ground) -> bool:
 
 
 def one_at_a_time(ground: Ground) -> bool:
+    return all(one_after_the_other(ground) for _ in range(TRIES))
+
+
+def one_after_the_other(ground: Ground) -> bool:
     with ground.rt.host.http.serve() as server, ExitStack() as stack:
         connections = []
         for _ in range(3):
@@ -163,9 +170,13 @@ def tries_again(ground: Ground) -> bool:
 
 
 def pauses_again(ground: Ground) -> bool:
+    return all(seconds_of_a_second_attempt(ground) >= 0.85 for _ in range(TRIES))
+
+
+def seconds_of_a_second_attempt(ground: Ground) -> float:
     began = time.monotonic()
     hooked(ground, [500], 1)
-    return time.monotonic() - began >= 0.85
+    return time.monotonic() - began
 
 
 def parks_again(ground: Ground) -> bool:

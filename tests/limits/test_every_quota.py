@@ -16,15 +16,17 @@ from typing import Any
 import pytest
 
 import judicia_notebook as jn
-from judicia_notebook.__main__ import _QUOTAS, main
+from judicia_notebook.__main__ import main
+from judicia_notebook.command_line.run import QUOTAS
 from judicia_notebook.engine.compiler import assemble
 from judicia_notebook.languages.wat import compile_wat
 from judicia_notebook.notebook import commands
 from judicia_notebook.notebook.magics import PluginMagic
 from judicia_notebook.policy.quotas import KINDS, Quota, limits_of
-from tests.notebook.live.test_panel import Page
+from tests.support.panel_page import Page
 from tests.support.waiting import PATIENCE
 
+TRIES = 3
 DEEP = "[" * 20 + "]" * 20
 WIDE = '"' + "a" * 2000 + '"'
 
@@ -115,6 +117,10 @@ def one_at_a_time(p: jn.Plugin, _: Any) -> bool:
 
 
 def queue_refused(p: jn.Plugin, _: Any) -> bool:
+    return any(four_are_too_many(p) for _ in range(TRIES))  # unless the machine pauses until there is room again
+
+
+def four_are_too_many(p: jn.Plugin) -> bool:
     handles, refused = [], False
     for _ in range(4):
         try:
@@ -178,7 +184,9 @@ def by_call_of_a_new_instance(kind: str, case: Case, _: Path) -> bool:
 def live(kind: str, case: Case, _: Path) -> bool:
     with jn.Runtime() as rt:
         p = load(rt, case)
-        assert not case.exceed(p, None), "the guest is not let through without the limit either"
+        # One of a few tries: those that are to run at once may not, where the machine pauses between their beginnings.
+        through = any(not case.exceed(p, None) for _ in range(TRIES))
+        assert through, "the guest is not let through without the limit either"
         p.policy.set_quota(**{kind: case.low})
         return case.exceed(p, None)
 
@@ -267,7 +275,7 @@ WAYS: dict[str, Callable[[str, Case, Path], bool]] = {
     "%plugin load": by_magic_that_loads,
     "command line": by_command_line,
 }
-OFFERED = {"%plugin load": commands.LOAD_KINDS, "command line": tuple(_QUOTAS)}
+OFFERED = {"%plugin load": commands.LOAD_KINDS, "command line": tuple(QUOTAS)}
 """Ways that offer some kinds only."""
 
 
@@ -285,7 +293,7 @@ def test_every_kind_has_a_case_and_its_place_among_the_limits_in_force() -> None
 def test_every_option_that_sets_a_quota_is_among_the_ways() -> None:
     assert {kind for kinds in OFFERED.values() for kind in kinds} <= set(KINDS)
     assert set(commands.RUN_KINDS) <= set(KINDS)
-    for kind in _QUOTAS:
+    for kind in QUOTAS:
         assert CASES[kind].function
 
 

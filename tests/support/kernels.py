@@ -1,12 +1,13 @@
 """A real kernel to speak to, as a notebook does: over Jupyter's own protocol, and with no settings of the user's own.
 
-What a cell prints, shows and raises is collected in a `Reply`; nothing waits longer than `PATIENCE`.
+What a cell prints, shows and raises is collected in a `Reply`; a cell has `PATIENCE` unless the kernel is given more.
 """
 
 from __future__ import annotations
 
 import ast
 import asyncio
+import itertools
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,22 @@ from typing import Any
 
 import judicia_notebook
 from tests.support.waiting import PATIENCE
+
+_WATCH = """
+import pathlib as _pathlib, sys, threading as _threading, time as _time
+def _watch():
+    while True:
+        try:
+            if {when}:
+                break
+        except (AttributeError, LookupError):  # a module is not there yet, or half of it
+            pass
+        _time.sleep(0.01)
+    _time.sleep(0.3)  # what it holds for has begun, and the cell's thread waits for it or is inside of it
+    _pathlib.Path({holds!r}).touch()
+_threading.Thread(target=_watch, daemon=True).start()
+"""
+_numbers = itertools.count(1)
 
 
 @dataclass
@@ -26,6 +43,7 @@ class Reply:
     stdout: str = ""
     stderr: str = ""
     shown: list[dict[str, Any]] = field(default_factory=list)
+    updated: dict[str, dict[str, Any]] = field(default_factory=dict)  # by display id
     value: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -43,12 +61,14 @@ class Reply:
 class Kernel:
     """A running ipykernel. Its event loop is its own: the blocking clients of jupyter_client leave theirs open."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, within: float = PATIENCE, **variables: str) -> None:
         folder.mkdir()
+        self._folder = folder
+        self._within = within
         self._loop = asyncio.Runner()
-        self._loop.run(self._start(folder))
+        self._loop.run(self._start(folder, variables))
 
-    async def _start(self, folder: Path) -> None:
+    async def _start(self, folder: Path, variables: dict[str, str]) -> None:
         from jupyter_client.kernelspec import KernelSpecManager
         from jupyter_client.manager import AsyncKernelManager
 
@@ -57,7 +77,7 @@ class Kernel:
             kernel_spec_manager=KernelSpecManager(kernel_dirs=[], ensure_native_kernel=True),
             connection_file=str(folder / "connection.json"),
         )
-        await self._manager.start_kernel(env=environment(folder), cwd=str(folder))
+        await self._manager.start_kernel(env=environment(folder) | variables, cwd=str(folder))
         self._client = self._manager.client()
         self._client.start_channels()
         await self._client.wait_for_ready(timeout=PATIENCE)
@@ -70,22 +90,30 @@ class Kernel:
     async def _shut_down(self) -> None:
         await self._manager.shutdown_kernel(now=True)
 
-    def run(self, code: str, *, interrupt_after: float | None = None) -> Reply:
-        """Run a cell and wait for its end; press the stop button after so many seconds."""
-        return self._loop.run(self._run(code, interrupt_after))
+    def run(self, code: str, *, interrupt_when: str = "") -> Reply:
+        """Run a cell and wait for its end; press the stop button once an expression has held in the kernel for a while.
 
-    async def _run(self, code: str, interrupt_after: float | None) -> Reply:
-        async def interrupt(seconds: float) -> None:
-            await asyncio.sleep(seconds)
+        After so many seconds the cell need not have come to what is to be interrupted, on a machine that is busy.
+        """
+        return self._loop.run(self._run(code, interrupt_when))
+
+    async def _run(self, code: str, interrupt_when: str) -> Reply:
+        holds = self._folder / f"holds-{next(_numbers)}"
+        if interrupt_when:
+            await self._client.execute_interactive(_WATCH.format(holds=str(holds), when=interrupt_when), silent=True)
+
+        async def interrupt() -> None:
+            while not holds.exists():  # noqa: ASYNC110 - another process makes it
+                await asyncio.sleep(0.02)
             await self._manager.interrupt_kernel()
 
         reply = Reply()
-        button = asyncio.create_task(interrupt(interrupt_after)) if interrupt_after is not None else None
+        button = asyncio.create_task(interrupt()) if interrupt_when else None
         answer = await self._client.execute_interactive(
-            code, allow_stdin=False, output_hook=lambda message: _collect(message, reply), timeout=PATIENCE
+            code, allow_stdin=False, output_hook=lambda message: _collect(message, reply), timeout=self._within
         )
-        if button is not None:
-            await button
+        if button is not None and not button.done():
+            button.cancel()  # the cell has ended by itself
         reply.status = answer["content"]["status"]
         return reply
 
@@ -126,6 +154,8 @@ def _collect(message: dict[str, Any], reply: Reply) -> None:
         setattr(reply, content["name"], getattr(reply, content["name"]) + content["text"])
     elif kind == "display_data":
         reply.shown.append(content["data"])
+    elif kind == "update_display_data":
+        reply.updated[content["transient"]["display_id"]] = content["data"]
     elif kind == "execute_result":
         reply.value = content["data"]
     elif kind == "error":

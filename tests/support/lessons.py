@@ -10,7 +10,7 @@ from typing import Any
 import nbformat
 from nbclient import NotebookClient
 
-from tests.support.waiting import LONG_PATIENCE
+from tests.support.waiting import LONG_PATIENCE, PATIENCE
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = ROOT / "notebooks"
@@ -19,7 +19,9 @@ NOTEBOOKS = ROOT / "notebooks"
 def execute(path: Path) -> Any:
     """The notebook after a run of it, in a kernel of its own, in its folder."""
     lesson = nbformat.read(path, as_version=4)
-    NotebookClient(lesson, timeout=LONG_PATIENCE, resources={"metadata": {"path": str(path.parent)}}).execute()
+    resources = {"metadata": {"path": str(path.parent)}}
+    # By default, what a cell says later than four seconds after its reply is left out without a word.
+    NotebookClient(lesson, timeout=LONG_PATIENCE, iopub_timeout=PATIENCE, resources=resources).execute()
     return lesson
 
 

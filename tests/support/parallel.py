@@ -2,7 +2,8 @@
 
 - A worker takes a file as a whole, for the sake of its fixtures; all of tests/browser, which shares one JupyterLab and
   one Chromium; and one wall of test_walls.py at a time, since each is a child process of its own.
-- The units that take longest begin first, so that no worker is left with one of them at the end.
+- The units that take longest begin first, and those whose tests are all fast come last: no worker is left with a long
+  one at the end.
 - `Turns` lets a test that is marked ``alone`` wait until no other worker runs a test, and the others wait for it.
 """
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 CLICK = "from a click to its effect"
 """The property of a test in which a worker hands such times to the process that prints the summary."""
+
+GALLERY = "the gallery of foreign modules"
+"""Likewise, for the size and the time of it all."""
 
 TOGETHER = "tests/browser/"
 APART = "tests/hostile/test_walls.py"

@@ -15,12 +15,12 @@ AddCall = Callable[..., int]
 CALL: dict[str, Any] = {
     "call_id": 7,
     "parent_call_id": 3,
-    "subject": Subject("checker", "9f" * 32, "check", "judicia-1"),
+    "subject": Subject("checker", "9f" * 32, "check", "judicia-1", "full", "coverage"),
     "origin": "user",
     "instance_id": 2,
     "instance_call": 5,
     "thread": "MainThread",
-    "label": "variant=A",
+    "labels": '{"variant":"A"}',
     "started_ns": 1_500_000_000,
     "queue_ns": 11_000,
     "setup_ns": 13_000,
@@ -48,7 +48,7 @@ UNKNOWN: dict[str, Any] = {
     "parent_call_id": 0,
     "instance_id": 0,
     "instance_call": 0,
-    "label": "",
+    "labels": "",
     "fuel": -1,
     "memory_bytes": -1,
     "memory_peak_bytes": -1,
@@ -64,10 +64,17 @@ def recorder() -> Recorder:
 
 @pytest.fixture
 def add_call() -> AddCall:
-    """Adds `CALL` to a recorder, with changes by name; `plugin` and `function` are short for a subject."""
+    """Adds `CALL` to a recorder, with changes by name; `plugin`, `function`, `monitored` are short for a subject."""
 
-    def add(recorder: Recorder, *, plugin: str = "checker", function: str = "check", **changes: Any) -> int:
-        subject = CALL["subject"]._replace(plugin=plugin, function=function)
+    def add(
+        recorder: Recorder,
+        *,
+        plugin: str = "checker",
+        function: str = "check",
+        monitored: str = "coverage",
+        **changes: Any,
+    ) -> int:
+        subject = CALL["subject"]._replace(plugin=plugin, function=function, monitored=monitored)
         call = EndedCall()
         for name, value in (CALL | {"subject": subject} | changes).items():
             setattr(call, name, value)

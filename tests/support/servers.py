@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import socket
 import ssl
 import threading
@@ -10,6 +11,18 @@ from collections.abc import Callable
 from typing import Self
 
 from tests.support.waiting import PATIENCE
+
+
+def free_port() -> int:
+    """A port for a server that is given its number.
+
+    The system gives ports above these to whoever asks for any, so that no other test has it by the time the server
+    takes it.
+    """
+    while True:
+        port = random.SystemRandom().randrange(20_000, 32_000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def reply(body: bytes = b"", status: str = "200 OK", **headers: str) -> bytes:

@@ -9,11 +9,16 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+# pytest has put its own finder before the one that takes walls down, and finds the modules of this package, too: those
+# of a package with a plugin for pytest are rewritten. This module is imported before that plugin is.
+sys.meta_path.sort(key=lambda finder: type(finder).__name__ != "Remover")
 
 
 def _say(**line: Any) -> None:

@@ -17,6 +17,24 @@ from types import ModuleType
 from typing import Any
 
 
+class Removing(importlib.abc.Loader):
+    """Another loader, which may be that of many modules, and what is done after it ran for this one."""
+
+    def __init__(self, loader: importlib.abc.Loader, remover: Remover) -> None:
+        self.loader = loader
+        self.remover = remover
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self.loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        self.loader.exec_module(module)
+        self.remover.remove(module)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.loader, name)
+
+
 class Remover(importlib.abc.MetaPathFinder):
     """Finds the modules of a wall as usual, and replaces what the wall consists of after they ran."""
 
@@ -34,13 +52,7 @@ class Remover(importlib.abc.MetaPathFinder):
         finally:
             self.finding = False
         if spec is not None and spec.loader is not None:
-            run = spec.loader.exec_module
-
-            def exec_module(module: ModuleType) -> None:
-                run(module)
-                self.remove(module)
-
-            spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+            spec.loader = Removing(spec.loader, self)
         return spec
 
     def remove(self, module: ModuleType) -> None:
