@@ -2,12 +2,14 @@
 
 A wheel gets the library and the tag ``py3-none-PLATFORM``: any Python, one kind of machine. An editable install gets
 the library beside its sources, where `make core` keeps it. ziglang is a build requirement only where there is no C
-compiler, and no library of these sources yet.
+compiler, and no library of these sources yet; or where JUDICIA_CORE_TARGET names another machine than this one, as
+`make wheels` does.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 import sys
 import tempfile
@@ -33,6 +35,8 @@ class CoreBuildHook(BuildHookInterface[BuilderConfig]):
 
     def dependencies(self) -> list[str]:
         builder = _load_builder(Path(self.root))
+        if os.environ.get("JUDICIA_CORE_TARGET"):
+            return [builder.ZIGLANG]
         return [] if builder.find_compiler() or builder.is_current(builder.LIBRARY) else [builder.ZIGLANG]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
@@ -42,12 +46,15 @@ class CoreBuildHook(BuildHookInterface[BuilderConfig]):
             return
         self._made = tempfile.TemporaryDirectory(prefix="judicia_core-")  # until `finalize`
         library = Path(self._made.name) / builder.LIBRARY.name
-        if builder.find_compiler() is None and builder.is_current(builder.LIBRARY):
+        if target := os.environ.get("JUDICIA_CORE_TARGET"):
+            library = builder.build_for(target, Path(self._made.name))
+        elif builder.find_compiler() is None and builder.is_current(builder.LIBRARY):
             shutil.copyfile(builder.LIBRARY, library)
         else:
             builder.build(library)
         build_data["pure_python"] = False
-        build_data["tag"] = f"py3-none-{builder.wheel_platform(library)}"
+        platform = builder.TARGETS[target] if target else builder.wheel_platform(library)
+        build_data["tag"] = f"py3-none-{platform}"
         build_data["force_include"][str(library)] = f"judicia_notebook/engine/core/{library.name}"
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:  # noqa: ARG002

@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LIVE = ROOT / "judicia_notebook" / "notebook" / "live"
 BUNDLES = LIVE / "bundles"
 PAGES = {name: LIVE / name / f"{name}.js" for name in ("call_card", "charts", "panel")}
+PAGES["answering"] = LIVE / "widgets" / "answering.js"
 UNIT_TESTS = ROOT / "tests" / "notebook" / "live"
 PACKAGES = ROOT / "node_modules"
 HEAD = "// Made by `make pages` from the modules named below. Change those, not this."

@@ -1,6 +1,6 @@
-"""Load, call, cancel and interrupt many times over, and see that nothing of the system is kept.
+"""Load, call, cancel, interrupt and compile many times over, and see that nothing of the system is kept.
 
-    python tools/soak.py                 10 000 loads, 100 000 calls, 10 000 cancels, 2000 interrupts
+    python tools/soak.py                 10 000 loads, 100 000 calls, 10 000 cancels, 2000 interrupts, 1000 compiles
     python tools/soak.py --share 0.02    a fiftieth of that
 
 What is counted before and after each part is what the system gives a process: memory, address space, mappings, threads,
@@ -18,6 +18,7 @@ import os
 import random
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +29,7 @@ from typing import Self
 import judicia_notebook as jn
 from judicia_notebook.engine import memory
 from judicia_notebook.engine.finalizers import sweep
+from judicia_notebook.languages import build, toolchain
 
 MIB = 1 << 20
 ECHO = b"""(module (memory (export "memory") 2)
@@ -196,11 +198,51 @@ def interrupted_after(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
+CELL = """#include "judicia.h"
+JUDICIA_EXPORT(number) {{ jn_put_int(answer, {number}); }}
+static const char kept[100000] __attribute__((used)) = "{number}";
+"""
+MOST_BUILDS = 4 * MIB
+"""Bytes of compiled sources that this part keeps: few enough that it has to let some go."""
+
+
+def change_a_cell(rt: jn.Runtime, turns: int) -> None:
+    """Compile a source in C, load it under one name and call it, each time with a change; the folders stay small."""
+    if toolchain.find_c() is None:
+        print("no compiler for C: nothing is compiled; enable: apt-get install clang lld")
+        return
+    with tempfile.TemporaryDirectory(prefix="judicia-soak-") as folder, kept_in(Path(folder)):
+        for number in range(turns):
+            plugin = rt.load(jn.build(CELL.format(number=number), "c").wasm, name="cell")
+            if plugin.call("number") != number:
+                raise AssertionError(number)
+        kept = sum(path.stat().st_size for path in Path(folder, "builds").iterdir())
+        left = [path.name for path in Path(tempfile.gettempdir()).glob("judicia-build-*")]
+        if kept > MOST_BUILDS or left:
+            raise AssertionError(f"{kept} bytes are kept, and {left} are left")
+
+
+@contextlib.contextmanager
+def kept_in(folder: Path) -> Iterator[None]:
+    """Have what is compiled kept in this folder, and little of it."""
+    name, most = "JUDICIA_NOTEBOOK_CACHE", build.MOST_CACHE
+    before = os.environ.get(name)
+    os.environ[name], build.MOST_CACHE = str(folder), MOST_BUILDS
+    try:
+        yield
+    finally:
+        build.MOST_CACHE = most
+        os.environ.pop(name)
+        if before is not None:
+            os.environ[name] = before
+
+
 PARTS: dict[str, tuple[int, Callable[[jn.Runtime, int], None]]] = {
     "load and unload": (10_000, load_and_unload),
     "call": (100_000, call),
     "cancel": (10_000, cancel),
     "interrupt": (2000, interrupt),
+    "change a cell": (1000, change_a_cell),
 }
 
 

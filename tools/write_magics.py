@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
-from judicia_notebook.notebook.commands import CALL_CELL, COMMANDS, RUN_CELL, Argument, Command
+from judicia_notebook.notebook.command import Argument, Command
+from judicia_notebook.notebook.commands import CALL_CELL, COMMANDS, RUN_CELL
+from tools.generated import write_or_compare
 
 TARGET = Path(__file__).parent.parent / "docs" / "magics.md"
 
@@ -54,13 +55,5 @@ def magics() -> str:
     return "\n".join([_HEAD, *(line for command in commands for line in _section(command))]).rstrip() + "\n"
 
 
-def main() -> None:
-    text = magics()
-    if sys.argv[1:] != ["--check"]:
-        TARGET.write_text(text, "utf-8")
-    elif not TARGET.exists() or TARGET.read_text("utf-8") != text:
-        sys.exit(f"{TARGET} is not what the code says now: python tools/write_magics.py")
-
-
 if __name__ == "__main__":
-    main()
+    write_or_compare(lambda: {TARGET: magics()}, about=__doc__, again="python tools/write_magics.py")

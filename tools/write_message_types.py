@@ -9,8 +9,6 @@ pages are checked against what the kernel really takes and says.
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import get_args
@@ -22,6 +20,7 @@ from judicia_notebook.notebook.live import messages
 from judicia_notebook.notebook.live.call_card.call_card import HandleState
 from judicia_notebook.notebook.live.charts.frames import Frame
 from judicia_notebook.notebook.live.panel.state import State
+from tools.generated import write_or_compare
 
 ROOT = Path(__file__).resolve().parent.parent
 PATH = ROOT / "judicia_notebook" / "notebook" / "live" / "messages.d.ts"
@@ -114,19 +113,5 @@ def document() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description="Write the types of the live pages' messages.")
-    parser.add_argument("--check", action="store_true", help="write nothing; fail if the committed file is stale")
-    options = parser.parse_args(arguments)
-    text = document()
-    if not options.check:
-        PATH.write_text(text, "utf-8")
-        return 0
-    if PATH.exists() and PATH.read_text("utf-8") == text:
-        return 0
-    print("messages.d.ts is STALE: the structs in Python say otherwise; run `make pages`", file=sys.stderr)
-    return 1
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    write_or_compare(lambda: {PATH: document()}, about=__doc__, again="make pages")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -14,12 +13,14 @@ from judicia_notebook.capabilities import CAPABILITIES
 from judicia_notebook.engine.traps import TRAPS
 from judicia_notebook.policy.limits import LimitKind, LimitTable
 from judicia_notebook.policy.quotas import KINDS
+from judicia_notebook.wasm.makers import FILES, MAKERS, OTHERS, WASI_COMMAND, WASI_MODULE, WASI_REACTOR, Maker
+from tools.generated import write_or_compare
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "docs" / "reference.md"
 ABI = ROOT / "judicia_notebook" / "sdk" / "ABI.md"
 
-_HEAD = """# Reference
+_HEAD = """# Quotas, capabilities and limits
 
 Written by `tools/write_reference.py` from the tables in the code.
 
@@ -51,6 +52,32 @@ _TRAPS = """
 ## Traps
 
 What `GuestTrap.trap` can be, besides `unknown_import` (under `unknown_imports="trap"`).
+"""
+
+_MAKERS = """
+## What is this file?
+
+A module is judged by the names of its imports, exports and functions, its custom sections and the tools that its
+`producers` section names, before anything of it is compiled. `rt.inspect(file)`, `p.inspect()`,
+`%plugin inspect FILE`, a plugin's card, `python -m judicia_notebook inspect FILE` and the error of a load that was
+refused say the same:
+
+- what it looks like (`Inspection.recognized`, `LoadError.recognized`). A file can pretend; what it looks like allows
+  nothing.
+- the languages, tools and features that it names itself (`Inspection.made_by`, `.target_features`).
+- the imports that are not offered here (`Inspection.groups`, `UnknownImport.groups`), by maker and kind: how many, the
+  first 20 names, and the ways out. `UnknownImport` says in three lines the best way for each group;
+  `print(error.details)` shows all. `unknown_imports="trap"` (`--unknown-imports trap` on a `%plugin load` or
+  `%%plugin define` line and in a shell) loads a module whose missing imports are all functions; each is a trap when it
+  is called.
+"""
+
+_OTHER_IMPORTS = """
+Imports that no maker in this table has:
+"""
+
+_FILES = """
+Files that are no modules. A component is named with its world, imports and exports, and is not loaded.
 """
 
 _COLUMNS = ("kind", "unit", "counts per", "default", "what")
@@ -90,6 +117,30 @@ def _service(table: LimitTable[Any]) -> list[str]:
     ]
 
 
+def _ways(maker: Maker) -> str:
+    filled = (way.replace("{imports}", 'imports={"module.name": ...}') for way in maker.ways)
+    return "; ".join(filled)
+
+
+def _makers() -> list[tuple[str, ...]]:
+    """The makers, each with the places of its signs and its ways out."""
+    places = {"imports": "", "exports": "", "functions": "function names", "sections": "", "producers": ""}
+    rows = [
+        (
+            maker.what or f"imports: {maker.whose}",
+            ", ".join(noun or place for place, noun in places.items() if getattr(maker, place)),
+            _ways(maker),
+        )
+        for maker in MAKERS
+    ]
+    return [*rows, (WASI_COMMAND, "exports", ""), (WASI_REACTOR, "exports", ""), (WASI_MODULE, "imports", "")]
+
+
+def _others() -> list[tuple[str, ...]]:
+    nouns = {"func": "function", "env": "function of `env`"}
+    return [(nouns.get(kind, kind), maker.whose, _ways(maker)) for kind, maker in OTHERS.items()]
+
+
 def reference(tables: Iterable[LimitTable[Any]]) -> str:
     """The page."""
     capabilities = [(f"`{name}`", text) for name, text in CAPABILITIES.items()]
@@ -103,6 +154,12 @@ def reference(tables: Iterable[LimitTable[Any]]) -> str:
             *(part for table in tables for part in _service(table)),
             _TRAPS,
             _table(("trap",), traps),
+            _MAKERS,
+            _table(("it looks like", "by its", "what to do"), _makers()),
+            _OTHER_IMPORTS,
+            _table(("import", "it is", "what to do"), _others()),
+            _FILES,
+            _table(("file", "what to do"), list(FILES.items())),
             "",
         ]
     )
@@ -144,8 +201,4 @@ def pages() -> dict[Path, str]:
 
 
 if __name__ == "__main__":
-    stale = {path: text for path, text in pages().items() if path.read_text("utf-8") != text}
-    if "--check" in sys.argv:
-        sys.exit(f"{', '.join(p.name for p in stale)} out of date: run tools/write_reference.py" if stale else 0)
-    for path, text in stale.items():
-        path.write_text(text, "utf-8")
+    write_or_compare(pages, about=__doc__, again="python tools/write_reference.py")
