@@ -26,7 +26,9 @@ ARGS ?=
 # Test processes: one more than processors, since many a test waits for a limit, a browser or a compiler. Up to four:
 # more of them would wait for those tests that want the machine alone.
 TESTERS := $(shell n=$$(($$(getconf _NPROCESSORS_ONLN) + 1)); echo $$((n < 4 ? n : 4)))
-PYTEST := $(BIN)/python -m pytest --numprocesses $(TESTERS)
+# How often a test that failed is tried again: never, but in CI, whose machine may stop for seconds.
+RERUNS ?= 0
+PYTEST := $(BIN)/python -m pytest --numprocesses $(TESTERS) --reruns $(RERUNS)
 
 ZIG_CACHES := ZIG_LOCAL_CACHE_DIR=$(abspath $(VENV))/zig/cache ZIG_GLOBAL_CACHE_DIR=$(abspath $(VENV))/zig/cache
 
@@ -131,7 +133,7 @@ wasmtime: $(VENV)/.dev core
 
 # Real graders, each in an environment of its own, which sees all packages of .venv: they are no part of the project.
 graders: $(VENV)/.dev core $(GRADERS)/nbgrader/.made $(GRADERS)/otter/.made
-	@GRADERS=$(abspath $(GRADERS)) $(BIN)/python -m pytest tests/graders $(ARGS)
+	@GRADERS=$(abspath $(GRADERS)) $(BIN)/python -m pytest --reruns $(RERUNS) tests/graders $(ARGS)
 
 $(GRADERS)/%/.made: tests/graders/%.txt $(VENV)/.dev
 	@echo "Installing $* into $(@D) ..."

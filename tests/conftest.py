@@ -376,7 +376,18 @@ def tell_times(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.line(f"{what:32} ipykernel {kernel:8} {1000 * seconds:6.0f} ms")
 
 
+def tell_reruns(terminalreporter: pytest.TerminalReporter) -> None:
+    """How each test failed that was tried again. What fails now and then is a fault, of the test if of nothing else."""
+    reports = terminalreporter.stats.get("rerun", ())
+    if reports:
+        terminalreporter.section("failed, and tried once more")
+    for report in reports:
+        terminalreporter.line(f"--- {report.nodeid} ({report.when})")
+        terminalreporter.line(report.longreprtext)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    tell_reruns(terminalreporter)
     tell_times(terminalreporter)
     tell_gallery(terminalreporter)
     tell_skips(terminalreporter, config)

@@ -121,9 +121,14 @@ class deferred:  # noqa: N801  # reads as a statement: with deferred()
             return
         _blocks -= 1
         if _held_back and not _blocks and not _running:
-            error = _held_back[0]
-            _held_back.clear()
-            raise error
+            raise _take_held_back()
+
+
+def _take_held_back() -> BaseException:
+    """The first that was held back. No frame of its traceback may have it in a variable: that would be a cycle."""
+    error = _held_back[0]
+    _held_back.clear()
+    return error
 
 
 def do_all(*steps: Callable[[], object]) -> None:
@@ -134,8 +139,11 @@ def do_all(*steps: Callable[[], object]) -> None:
             step()
         except BaseException as error:
             first = first or error
-    if first is not None:
-        raise first
+    try:
+        if first is not None:
+            raise first
+    finally:
+        del first  # its traceback has this frame, and that the frames of the caller: a cycle would keep them
 
 
 def wait_until(look: Callable[[float | None], bool], seconds: float | None = None) -> bool:
@@ -231,6 +239,11 @@ class Passing:
             self.interrupted = raised
         if self.half is not None:
             self.half.interrupt(raised)
+
+    def take(self) -> BaseException:
+        """What it was interrupted with, which it forgets: the traceback of that holds the frame that holds this."""
+        raised, self.interrupted = self.interrupted, None
+        return raised or KeyboardInterrupt()
 
 
 def enter_passing(passing: Passing) -> None:

@@ -332,6 +332,13 @@ class Invocation:
         self.interrupted = self.interrupted or raised
         self.cancel("interrupted")
 
+    def forget_errors(self) -> None:
+        """Let go of what ended it, once that is on its way to the caller; it stays ended."""
+        if self.ended is not None:  # another instance, which is never raised and so holds no frames
+            self.ended = Cancelled("it is over", plugin=self.plugin, function=self.function)
+        self.failure = self.interrupted = None
+        self.__dict__.pop("_hooks", None)  # they lead to who waits for the call, and has its error
+
     def _run_hooks(self) -> None:
         for hook in tuple(self._hooks):
             try:
@@ -364,6 +371,24 @@ class Invocation:
             self.note_stop()
         return self.ended
 
+    @property
+    def reason(self) -> JudiciaError:
+        """Why it ends, to be raised, where `check` or `wait` has found that it does.
+
+        What raises it keeps it in no variable: its traceback will hold that frame, and the frames that called it.
+        """
+        return self.ended or Cancelled("", plugin=self.plugin, function=self.function)
+
+    def go_on(self) -> None:
+        """In the middle of long work: end it where the call is to end. On the thread inside the call.
+
+        Raises
+        ------
+        JudiciaError
+        """
+        if self.check() is not None:
+            raise self.reason
+
     def ends_with_outer(self) -> bool:
         """Whether the call around this one is to stop; then this one stops, too. On the thread of both."""
         if self.outer is None or self.outer.check() is None:
@@ -389,9 +414,8 @@ class Invocation:
         return wire.decode(data, limits.json_depth, limits.json_values, look)
 
     def _look(self) -> None:
-        reason = self.check_time()
-        if reason is not None:
-            raise reason
+        if self.check_time() is not None:
+            raise self.reason
 
     def exceeded(self, quota: str, limit: float, used: float, unit: str, *, own: bool | None = None) -> QuotaExceeded:
         """The error for a quota of this call; `own` tells that it is the call's own, where that is known."""

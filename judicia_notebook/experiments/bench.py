@@ -108,7 +108,10 @@ class _Rounds:
         if isinstance(outcome.error, CallError):
             self.errors.append(outcome.error)
         elif outcome.error is not None:
-            raise outcome.error
+            try:
+                raise outcome.error
+            finally:
+                del outcome  # its error's traceback has this frame
         return outcome
 
     def found(self, plugin: str, function: str) -> Bench:

@@ -137,11 +137,14 @@ class Offload:
         finally:
             remove()
             self._abandon(plugin, task)
-        if task.error is not None and not isinstance(task.error, Abandoned):
-            raise task.error
-        if task.abandoned and ended is not None:
-            raise ended
-        return task.value  # type: ignore[return-value]  # it is done, and well
+        try:
+            if task.error is not None and not isinstance(task.error, Abandoned):
+                raise task.error
+            if task.abandoned and ended is not None:
+                raise ended
+            return task.value  # type: ignore[return-value]  # it is done, and well
+        finally:
+            del task, ended  # the traceback of what is raised has this frame
 
     def _start(self, task: Task[Any]) -> None:
         try:

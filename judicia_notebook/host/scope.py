@@ -69,6 +69,11 @@ class CallScope(Invocation):
         """Whether nothing has happened to it that its end would have to say."""
         return self.reported is None and self.process is None and super().is_plain
 
+    def forget_errors(self) -> None:
+        """Let go of what ended it, once that is on its way to the caller; it stays ended."""
+        self.reported = None
+        super().forget_errors()
+
     @property
     def denied(self) -> int:
         """Host calls that the policy denied so far."""

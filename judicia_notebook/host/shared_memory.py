@@ -376,7 +376,7 @@ class SharedMemory:
         limits, until = self._limits, monotonic() + self._limits.wait
         copies = 0
         while True:
-            _go_on(scope)
+            scope.go_on()
             if region.sequence % 2 == 0:
                 copies += 1
                 sequence = region.copy_to(address, request.offset, request.length)
@@ -393,7 +393,7 @@ class SharedMemory:
         address = self._locate(scope, "write", region, request)
         until = monotonic() + self._limits.wait
         while True:
-            _go_on(scope)
+            scope.go_on()
             rest = scope.remaining()
             patience = max(0.0, min(SLICE, until - monotonic(), SLICE if rest is None else rest))
             sequence = region.copy_from(address, request.offset, request.length, patience)
@@ -435,12 +435,6 @@ class SharedMemory:
             )
         what = f"the region of its request to judicia:shared_memory {operation}"
         return scope.exchange.locate(request.ptr, request.length, scope, what)
-
-
-def _go_on(scope: CallScope) -> None:
-    ended = scope.check()
-    if ended is not None:
-        raise ended
 
 
 def _shown(name: str) -> str:

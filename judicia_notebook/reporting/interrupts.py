@@ -51,10 +51,9 @@ def tells_interrupts(message: str) -> Callable[[F], F]:
             try:
                 return function(*arguments, **options)
             except KeyboardInterrupt as error:
-                interrupt = interrupted(error, message)
-                if interrupt is error:
+                if type(error) is not KeyboardInterrupt:
                     raise
-                raise interrupt.with_traceback(error.__traceback__) from None
+                raise interrupted(error, message).with_traceback(error.__traceback__) from None
 
         return cast("F", telling)
 

@@ -192,16 +192,25 @@ class Call:
                             interrupts.leave(scope)
                     finally:
                         scope.release()
-        if scope.interrupted is not None:
-            raise self._interrupt(scope.interrupted)
-        if self.error is not None:
-            raise self.error
+        if self.error is not None or scope.interrupted is not None:
+            raise self._take_error()
         return value
 
     def _secure(self) -> None:
         """Leave the instance, where an exception of another thread came before."""
         if self.instance is not None:
             self.instance.sandbox.expel(self.scope)
+
+    def _take_error(self) -> BaseException:
+        """What ended the call, which forgets it: the error's traceback holds the call, and the frames of its caller.
+
+        If the call held the error as well, those frames, and all they have, would live until Python's collector came.
+        """
+        scope, error = self.scope, self.error
+        raised = scope.interrupted
+        self.error = None
+        scope.forget_errors()
+        return error if raised is None and error is not None else self._interrupt(raised or KeyboardInterrupt())
 
     def _interrupt(self, error: BaseException) -> BaseException:
         """The interrupt, with a sentence on what became of this call."""

@@ -225,8 +225,11 @@ class Deployment:
                     first = error
             instance.sandbox.close()
         sweep()
-        if first is not None:
-            raise first
+        try:
+            if first is not None:
+                raise first
+        finally:
+            del first  # its traceback has this frame
 
     def _clean_up(self, instance: Instance, seconds: float) -> None:
         target = self.own_target("on_cleanup", self.code.abi).on(Making(instance.code, self.instances.making.config))

@@ -58,7 +58,9 @@ class CallHandle:
             value = self._context.run(self._call.run, None, self._ticket)
         except BaseException as error:
             self._ended_ns = perf_counter_ns()
+            self._ticket.forget()
             self._future.set_exception(error)
+            del self  # the error's traceback has this frame, and the future the error
         else:
             self._ended_ns = perf_counter_ns()
             self._future.set_result(value)
@@ -158,10 +160,11 @@ class CallHandle:
                 raise TimeoutError
             return self._future.result(0)
         except KeyboardInterrupt as error:
-            interrupt = interrupted(
+            raise interrupted(
                 error, f"The wait for {self.plugin}.{self.function} was interrupted; the call goes on."
-            )
-            raise interrupt from None
+            ) from None
+        finally:
+            del self  # the error's traceback has this frame, and the future the error
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """Wait for the end; the error it ended with, if any.

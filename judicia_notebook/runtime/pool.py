@@ -63,7 +63,7 @@ class Ticket:
         for `woken`.
     """
 
-    __slots__ = ("_called", "_on_turn", "granted", "scope", "woken")
+    __slots__ = ("_called", "_on_turn", "granted", "is_waited_for", "scope", "woken")
 
     def __init__(self, scope: CallScope, on_turn: Callable[[], None] | None = None) -> None:
         self.scope = scope
@@ -71,18 +71,20 @@ class Ticket:
         self.woken = Latch()
         self._on_turn = on_turn
         self._called = False
-
-    @property
-    def is_waited_for(self) -> bool:
+        self.is_waited_for = on_turn is None
         """Whether the thread that made it waits for its turn."""
-        return self._on_turn is None
 
     def wake(self) -> None:
         """Wake the thread that waits, or call `on_turn`; also from a signal handler."""
         self.woken.set()
-        if self._on_turn is not None and not self._called:
+        on_turn = self._on_turn
+        if on_turn is not None and not self._called:
             self._called = True
-            self._on_turn()
+            on_turn()
+
+    def forget(self) -> None:
+        """Call nobody any more: the call is over, and its error's traceback has this ticket."""
+        self._on_turn = None
 
 
 class _Here:

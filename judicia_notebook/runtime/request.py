@@ -90,9 +90,9 @@ class Request(ABC):
         try:
             value = self.perform(plugin, quota, positions)
         except CallError as error:
-            return Outcome(None, error, error.record)
+            return Outcome(None, error.with_traceback(None), error.record)  # kept outcomes would keep all frames
         except PluginNotReady as error:
-            return Outcome(None, error, None)
+            return Outcome(None, error.with_traceback(None), None)
         return Outcome(value, None, plugin._recorder.call_at(positions[0]))
 
     @abstractmethod

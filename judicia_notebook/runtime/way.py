@@ -251,7 +251,7 @@ class Way:
         who = (threading.current_thread().name, labels_in_force())
         call_id = self._next_call_id()
         key = _Key(self, who, budget=budget) if budget is not None else self._keys.get(who) or self._new_key(who)
-        passing, signals, ended = None, -1, None
+        passing, signals, is_final = None, -1, False
         if threading.get_ident() == _MAIN:
             signals = functions.signals_seen()  # first: what comes behind it moves the count, and a tick sees that
             passing = interrupts.Passing(self)
@@ -272,20 +272,24 @@ class Way:
             # so the core is asked at once.
             abandon(self.pointer, call_id, self._lost.pointer)
             self.halves.pop(call_id, None)
-            ended = error
+            is_final = not isinstance(error, JudiciaError)
             raise
         finally:
             if budget is not None:
                 self._budgets.pop(call_id, None)
             if passing is not None:
-                self._leave(passing, ended)
+                self._leave(passing, is_final)
         return value
 
-    def _leave(self, passing: interrupts.Passing, ended: BaseException | None) -> None:
+    def _leave(self, passing: interrupts.Passing, is_final: bool) -> None:
         """Raise what a signal handler raised meanwhile, unless the call has ended with it."""
         interrupts.leave_passing(passing)
-        if passing.interrupted is not None and (ended is None or isinstance(ended, JudiciaError)):
-            raise interrupted(passing.interrupted, f"{self.where} was interrupted as it ended.")
+        if passing.interrupted is None:
+            return
+        if is_final:
+            passing.interrupted = None  # its traceback holds this frame
+        else:
+            raise interrupted(passing.take(), f"{self.where} was interrupted as it ended.")
 
     def _end(
         self,

@@ -200,17 +200,26 @@ alive(p)
 INTERRUPTING = """
 signal.signal(signal.SIGINT, signal.default_int_handler)
 import random
+dropped = []
+def drop(unraised):
+    \"\"\"Python drops what a handler raises in a finalizer, such as the standard library's for a thread.\"\"\"
+    if not str(getattr(unraised.object, "__module__", "")).startswith("judicia_notebook"):
+        dropped.append(unraised.exc_type)
+sys.unraisablehook = drop
 def interrupting(call, rounds, latest):
     \"\"\"Ctrl-C at random moments: each one arrives, whatever the call is doing.\"\"\"
     random.seed(7)
     for _ in range(rounds):
         timer = threading.Timer(random.uniform(0, latest), os.kill, (os.getpid(), signal.SIGINT))
+        dropped.clear()
         began = time.monotonic()
         try:
             timer.start()
-            while time.monotonic() - began < 5: call()
-            raise AssertionError("an interrupt was lost")
+            while not dropped and time.monotonic() - began < 20: call()
+            assert dropped == [KeyboardInterrupt], "an interrupt was lost"
         except KeyboardInterrupt: pass
+        except jn.QuotaExceeded:
+            if not dropped: raise
         timer.join()
 """
 

@@ -78,5 +78,5 @@ def _name(wall: str) -> str:
 def test_each_attack_succeeds_with_its_wall_taken_down(wall: str) -> None:
     ran = {line["attack"]: line for line in _pytest(*ATTACKS[wall], wall=wall) if "ended" in line}
     assert set(ran) == set(ATTACKS[wall])
-    stands = {attack: f"{line['ended']}: {line['text']}" for attack, line in ran.items() if line["ended"] != "fell"}
-    assert not stands
+    stands = [f"{attack}: {line['ended']}: {line['text']}" for attack, line in ran.items() if line["ended"] != "fell"]
+    assert not stands, "\n".join(stands)

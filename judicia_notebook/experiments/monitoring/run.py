@@ -98,7 +98,10 @@ def monitor_once(
     with plugin._on(instances) as other:
         found.outcome = request.attempt(other, quota)
     if found.outcome.error is not None and not tally.calls:
-        raise found.outcome.error  # nothing of it ran
+        try:
+            raise found.outcome.error  # nothing of it ran
+        finally:
+            del found  # its error's traceback has this frame
     return found
 
 

@@ -163,14 +163,19 @@ def sweep(
         try:
             _measure(grid, plan, journal, place, progress=progress)
         except KeyboardInterrupt as error:
-            interrupt = Interrupted(_progress(grid, journal, path))
-            _keep(interrupt, grid, journal)
-            raise interrupt.with_traceback(error.__traceback__) from None
+            raise _interrupted(grid, journal, path).with_traceback(error.__traceback__) from None
         except JudiciaError as error:
             _keep(error, grid, journal)
             error.add_note(_progress(grid, journal, path))
             raise
     return _frame(grid, journal)
+
+
+def _interrupted(grid: Grid, journal: Journal, path: Any) -> Interrupted:
+    """The interrupt, with the finished cells."""
+    interrupt = Interrupted(_progress(grid, journal, path))
+    _keep(interrupt, grid, journal)
+    return interrupt
 
 
 def _monitors(monitors: str | Iterable[str] | None, metering: Any, instances: Any) -> tuple[str, ...]:

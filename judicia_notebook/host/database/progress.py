@@ -47,6 +47,7 @@ def watched(raw: sqlite3.Connection, job: Job) -> Iterator[None]:
         raise
     finally:
         raw.set_progress_handler(None, 0)
+        reason = None  # its traceback has this frame
 
 
 def steps_between_looks(limits: DatabaseLimits) -> int:

@@ -268,11 +268,15 @@ class SqliteDatabase:
         except MemoryError:
             raise ServiceError("quota_exceeded", _QUOTA[sqlite3.SQLITE_NOMEM]) from None
         except (sqlalchemy.exc.DBAPIError, sqlite3.Error, sqlite3.Warning) as error:
-            found = _answer(job, error.orig if isinstance(error, sqlalchemy.exc.DBAPIError) else error)
-            if isinstance(found, ServiceError) and found.code == "not_found":
-                # The platform's tables were not even attached; yet a denial helps more than a table that is not there.
-                found = missing_grant(job, job.access(), self.tables()) or found
-            raise found from None
+            raise self._found(job, error.orig if isinstance(error, sqlalchemy.exc.DBAPIError) else error) from None
+
+    def _found(self, job: Job, error: BaseException | None) -> BaseException:
+        """The answer to the guest, to be raised."""
+        found = _answer(job, error)
+        if isinstance(found, ServiceError) and found.code == "not_found":
+            # The platform's tables were not even attached; yet a denial helps more than a table that is not there.
+            return missing_grant(job, job.access(), self.tables()) or found
+        return found
 
     def _wanted(self, job: Job, access: Access) -> str:
         """How to attach the platform's file: ``rw``, ``ro``, or not at all."""
@@ -456,9 +460,12 @@ def _guarded(raw: sqlite3.Connection, authorizer: guard.Authorizer) -> Iterator[
         yield
     except sqlite3.Error as error:
         refusal = authorizer.refusal or guard.unsafe(str(error))
-        if refusal is not None:
-            raise refusal from None
-        raise
+        try:
+            if refusal is not None:
+                raise refusal from None
+            raise
+        finally:
+            del refusal  # its traceback has this frame
     finally:
         raw.set_authorizer(None)
 

@@ -133,8 +133,11 @@ class Transfer:
             The call was cancelled, or a limit ended it.
         """
         ended = self.check()
-        if ended is not None:
-            raise ended
+        try:
+            if ended is not None:
+                raise ended
+        finally:
+            del ended  # its traceback has this frame
 
     def slice(self, until: float) -> float:
         """How long to sleep before the next look, towards a moment of the monotonic clock."""

@@ -89,6 +89,5 @@ def _readiness(call: SystemCall, subscription: Subscription) -> bytes:
 
 def _sleep(call: SystemCall, seconds: float) -> None:
     call.target = f"{seconds * 1000:g} ms"
-    stop = call.scope.wait(seconds)
-    if stop is not None:
-        raise stop
+    if call.scope.wait(seconds) is not None:
+        raise call.scope.reason

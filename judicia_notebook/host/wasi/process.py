@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from judicia_notebook.records.schema import MESSAGE_LIMIT
 
 if TYPE_CHECKING:
-    from judicia_notebook.errors import GuestError, JudiciaError
+    from judicia_notebook.errors import GuestError
 
 _KEPT_OF_A_LINE = 4 * (MESSAGE_LIMIT + 1)  # a character has at most four bytes, and no more characters are recorded
 _LINES_BETWEEN_LOOKS = 1024
@@ -31,8 +31,8 @@ class Log(Protocol):
     def log(self, level: str, message: str, *, stream: str) -> None:
         """Add a line."""
 
-    def check(self) -> JudiciaError | None:
-        """The error that the call must stop with, if any."""
+    def go_on(self) -> None:
+        """Raise the error that the call must stop with, if any."""
 
 
 class Output:
@@ -70,8 +70,8 @@ class Output:
             self._log(log)
             start = end + 1
             lines += 1
-            if lines % _LINES_BETWEEN_LOOKS == 0 and (stop := log.check()) is not None:
-                raise stop
+            if lines % _LINES_BETWEEN_LOOKS == 0:
+                log.go_on()
         self._extend(data, start, len(data))
 
     def _extend(self, data: bytes, start: int, end: int) -> None:

@@ -145,9 +145,7 @@ class SystemCall(HostCall):
         JudiciaError
             The call is to end.
         """
-        stop = self.scope.check()
-        if stop is not None:
-            raise stop
+        self.scope.go_on()
 
     @property
     def process(self) -> Process:
