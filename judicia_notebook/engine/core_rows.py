@@ -13,7 +13,7 @@ from itertools import count
 from typing import Any, TypeVar, cast
 
 from judicia_notebook.engine.core import functions, structs
-from judicia_notebook.engine.core.builtin import add_row
+from judicia_notebook.engine.core.builtin import add_host_row, add_row
 from judicia_notebook.engine.core.structs import HostNumber, Number
 from judicia_notebook.engine.finalizers import leave
 from judicia_notebook.records.table import Chunk, Key, Layout, Table
@@ -145,11 +145,23 @@ class CoreRows(Table[K]):
         return _OpenChunk(start, room, self._row_bytes, self.pointer, next(self._serials))
 
 
+class HostCallRows(CoreRows[K]):
+    """The table of host calls."""
+
+    def __init__(self, layout: Layout[K], capacity: int, key_capacity: int, began_ns: int) -> None:
+        super().__init__(HostNumber, layout, capacity, key_capacity, began_ns)
+
+    def add_own(self, key: Key, bytes_in: int, bytes_out: int) -> None:
+        """The row of the host call that this thread is in: the core knows whose it is, and how long it took."""
+        chunk: Any = self._chunk
+        index = chunk.indexes.get(key)  # as for `_add_numbers`
+        if index is None or add_host_row(self.pointer, chunk.serial << 32 | index, bytes_in, bytes_out) < 0:
+            with self._lock:
+                while (place := self.place(key)) >= 0:
+                    if add_host_row(self.pointer, place, bytes_in, bytes_out) != -1:
+                        return
+
+
 def call_rows(layout: Layout[K], capacity: int, key_capacity: int, began_ns: int) -> CoreRows[K]:
     """The table of calls."""
     return CoreRows(Number, layout, capacity, key_capacity, began_ns)
-
-
-def host_call_rows(layout: Layout[K], capacity: int, key_capacity: int, began_ns: int) -> CoreRows[K]:
-    """The table of host calls."""
-    return CoreRows(HostNumber, layout, capacity, key_capacity, began_ns)

@@ -57,3 +57,4 @@ def sweep() -> None:
             except IndexError:  # another thread took the last
                 return
             remains.free()
+            del remains  # it may be the last that held another owner, which comes into the queue now

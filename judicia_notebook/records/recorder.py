@@ -77,6 +77,11 @@ class MakeTable(Protocol[K]):
     def __call__(self, layout: Layout[K], capacity: int, key_capacity: int, began_ns: int, /) -> Table[K]: ...
 
 
+def cut(text: str) -> str:
+    """What a row keeps of a text."""
+    return text if len(text) <= _CUT else text[:_CUT]
+
+
 class Mark(NamedTuple):
     """Where the tables that a frame can be cut out of ended at one moment."""
 
@@ -163,8 +168,7 @@ class Recorder:
 
     def add_call(self, call: EndedCall) -> int:
         """Record a call that ended; returns the row's position, for `call_at`."""
-        if len(call.error) > _CUT:
-            call.error = call.error[:_CUT]
+        call.error = cut(call.error)
         return self.calls.add(_call_key(call), call)
 
     def add_host_call(
@@ -186,11 +190,7 @@ class Recorder:
 
         `function` reads like ``judicia:clock now``; `decision` is allowed, denied, limited or failed.
         """
-        if target and len(target) > _CUT:
-            target = target[:_CUT]
-        if detail and len(detail) > _CUT:
-            detail = detail[:_CUT]
-        key = (plugin, capability, function, target, decision, detail)
+        key = (plugin, capability, function, cut(target), decision, cut(detail))
         self.host_calls.add(key, (call_id, seq, at_ns, wall_ns, bytes_in, bytes_out))
 
     def add_sample(self, call_id: int, event: str, at_ns: int, cpu_ns: int, memory_bytes: int) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from judicia_notebook.engine import wire
-from judicia_notebook.engine.core_rows import call_rows, host_call_rows
+from judicia_notebook.engine.core_rows import HostCallRows, call_rows
 from judicia_notebook.engine.samples import SampleTable
 from judicia_notebook.engine.startup import describe_engines
 from judicia_notebook.records.recorder import Recorder
@@ -40,6 +40,6 @@ def make_recorder() -> Recorder:
         read_json=wire.reread,
         make_samples=SampleTable,
         make_calls=call_rows,
-        make_host_calls=host_call_rows,
+        make_host_calls=HostCallRows,
         describe_engines=describe_engines,
     )

@@ -12,6 +12,7 @@ from typing import Any
 
 import matplotlib as mpl
 import matplotlib.style
+import numpy as np
 import pandas as pd
 import pytest
 from cycler import cycler
@@ -302,3 +303,11 @@ def test_long_names_are_not_cut_by_the_edge_of_a_narrow_figure(
     if kind == "timeline":
         named["calls"] = named["calls"].assign(thread=named["calls"]["plugin"])
     check_nothing_is_cut(all_kinds(named)[kind](width=COLUMN, table=table))
+
+
+@pytest.mark.parametrize("longest", [0.1363, 0.345, 0.6924])  # ms
+def test_a_label_at_the_edge_is_left_out_where_room_for_it_would_move_it(longest: float) -> None:
+    """Without the label the drawing is wider, and has the tick; with it, it is narrower, and has other ticks."""
+    times = np.linspace(longest / 20, longest, 30)
+    calls = pd.DataFrame({"plugin": "specimen", "function": "call_host", "wall_ms": times, "outcome": "ok"})
+    check_nothing_is_cut(plots.latency(calls, width=COLUMN, table=False))

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from judicia_notebook.analysis import rc, style
+from judicia_notebook.analysis.figures import ticks
 from judicia_notebook.analysis.figures.letters import width_of, wrapped
 from judicia_notebook.analysis.figures.tables import Column, make_table
 from judicia_notebook.analysis.series import NAME_WIDTH, cut_apart
@@ -277,7 +278,17 @@ class Layout:
                 legend = 0.0 if self._legend is None or with_legend else self._legend.get_window_extent().height
                 drawing = (self.axes.get_window_extent().height - legend) / figure.dpi
                 figure.set_figheight(figure.get_figheight() + height - drawing)
+            self._come_to_rest()
         return self._drawn()
+
+    def _come_to_rest(self) -> None:
+        """Leave labels out at the figure's edge, where room for them and no room for them take turns."""
+        figure = style.figure_of(self.axes)
+        every = (self.axes, *self.axes.child_axes)
+        extents = [extent for axes in every if (extent := axes.xaxis.get_tightbbox()) is not None]
+        if any(extent.x0 < figure.bbox.x0 or extent.x1 > figure.bbox.x1 for extent in extents):
+            for axes in every:
+                ticks.keep_on_figure(axes.xaxis)
 
     def _fit(self, height: float) -> None:
         """Break texts into lines, and put the legend below the labels of the axis."""

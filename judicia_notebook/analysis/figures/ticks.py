@@ -34,6 +34,17 @@ def set_ticks(axis: XAxis | YAxis, locators: Sequence[Locator], text: Callable[[
     axis.set_major_formatter(FuncFormatter(lambda value, _: text(value)))
 
 
+def keep_on_figure(axis: XAxis | YAxis) -> None:
+    """Leave out ticks whose labels would leave the figure, where the figure makes no room for them.
+
+    It makes the drawing narrower for such a label. A narrower drawing may have other ticks, for which it is made wider
+    again: where that does not come to rest, a label is cut by the figure's edge.
+    """
+    locator: Any = axis.get_major_locator()
+    if hasattr(locator, "stays_on_figure"):
+        locator.stays_on_figure = True
+
+
 def linear(*, integer: bool = False) -> list[Locator]:
     """Round numbers, eight intervals or fewer."""
     from matplotlib.ticker import MaxNLocator
@@ -89,6 +100,7 @@ def _apart(locators: Sequence[Locator], text: Callable[[float], str], size: floa
 
     class ApartLocator(Locator):
         _found: tuple[Any, Sequence[float]] = (None, ())  # matplotlib asks some ten times for each drawing
+        stays_on_figure = False
 
         def set_axis(self, axis: Any) -> None:
             super().set_axis(axis)
@@ -97,9 +109,10 @@ def _apart(locators: Sequence[Locator], text: Callable[[float], str], size: floa
 
         def __call__(self) -> Sequence[float]:
             axis: Any = self.axis
-            now = (*axis.get_view_interval(), *axis.axes.bbox.bounds, axis.axes.figure.dpi)
+            now = (*axis.get_view_interval(), *axis.axes.bbox.bounds, axis.axes.figure.dpi, self.stays_on_figure)
             if now != self._found[0]:
-                self._found = now, _chosen(axis, locators, text, size)
+                chosen = _chosen(axis, locators, text, size)
+                self._found = now, _on_figure(axis, chosen, text, size) if self.stays_on_figure else chosen
             return self._found[1]
 
         def tick_values(self, vmin: float, vmax: float) -> Sequence[float]:
@@ -133,6 +146,30 @@ def _shown(axis: Any, ticks: Sequence[float]) -> Array:
     return np.array([tick for tick in ticks if low - edge <= tick <= high + edge])
 
 
+def _places(axis: Any, ticks: Array, text: Callable[[float], str], size: float) -> tuple[Array, Array]:
+    """Where the middles of the labels of these ticks are along the axis, and how long they are there, in points."""
+    import numpy as np
+
+    horizontal = axis.axis_name == "x"
+    corners = np.zeros((len(ticks), 2))
+    corners[:, 0 if horizontal else 1] = ticks
+    corners[:, 1 if horizontal else 0] = (axis.axes.get_ylim() if horizontal else axis.axes.get_xlim())[0]
+    places = axis.axes.transData.transform(corners)[:, 0 if horizontal else 1] / axis.axes.figure.dpi * 72
+    return places, np.array([width_of(text(tick), size) if horizontal else _LINE * size for tick in ticks])
+
+
+def _on_figure(axis: Any, ticks: Sequence[float], text: Callable[[float], str], size: float) -> Sequence[float]:
+    """Those of the ticks whose labels are on the figure as a whole, if any are."""
+    shown = _shown(axis, ticks)
+    if not len(shown):
+        return ticks
+    places, needed = _places(axis, shown, text, size)
+    figure = axis.axes.figure
+    length = 72 * (figure.get_figwidth() if axis.axis_name == "x" else figure.get_figheight())
+    whole: list[float] = shown[(places - needed / 2 >= 0) & (places + needed / 2 <= length)].tolist()
+    return whole or ticks
+
+
 def _fit(axis: Any, ticks: Array, text: Callable[[float], str], size: float) -> bool:
     """Whether the labels of these ticks leave a gap between each other."""
     import numpy as np
@@ -140,11 +177,7 @@ def _fit(axis: Any, ticks: Array, text: Callable[[float], str], size: float) -> 
     if len(ticks) < _LEAST:
         return True
     horizontal = axis.axis_name == "x"
-    corners = np.zeros((len(ticks), 2))
-    corners[:, 0 if horizontal else 1] = ticks
-    corners[:, 1 if horizontal else 0] = (axis.axes.get_ylim() if horizontal else axis.axes.get_xlim())[0]
-    places = axis.axes.transData.transform(corners)[:, 0 if horizontal else 1] / axis.axes.figure.dpi * 72
-    needed = np.array([width_of(text(tick), size) if horizontal else _LINE * size for tick in ticks])
+    places, needed = _places(axis, ticks, text, size)
     order = np.argsort(places)
     room = np.diff(places[order]) - (needed[order][1:] + needed[order][:-1]) / 2
     return bool((room >= (_GAP * size if horizontal else 0)).all())

@@ -102,6 +102,11 @@ add_row: Final[Callable[..., int]] = make("add_row")
 -2: there are no rows any more, in a forked child, or a row has another number of numbers.
 """
 
+add_host_row: Final[Callable[[int, int, int, int], int]] = make("add_host_row")
+"""``(rows, place, bytes_in, bytes_out)``: write the row of the host call that this thread is in, which is timed since
+the core entered Python; its position, or below 0 as for `add_row`.
+"""
+
 refuse_again: Final[Callable[..., None]] = make("refuse_again")
 """``(rows, place, denied, until_ns, most_calls, answer, fail)``: have the core refuse an import from now on.
 

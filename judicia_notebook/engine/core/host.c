@@ -299,6 +299,9 @@ static void visit_host_function(visit *here) {
     jc_asked now = {.box = here->box, .host = host};
     const jc_asked *around = asked;
     jc_note_said(here->call, &now.said);
+    now.host_ns = here->call->host_ns;
+    now.seq = here->call->host_calls;
+    now.began_ns = jc_now_ns();
     asked = &now;
     in_host_call_of = here->box;
     void *result = host->takes_bytes ? call_with_request(here, entry, half) : call_with_numbers(here, entry, half);

@@ -136,6 +136,10 @@ JC_API void *jc_python_abandon(void *self, void *const *arguments, ptrdiff_t cou
  */
 JC_API void *jc_python_add_row(void *self, void *const *arguments, ptrdiff_t count);
 
+/* (rows, place, bytes_in, bytes_out) -> int: the row of the host call that Python is asked to answer on this thread, as
+ * jc_rows_add; -2 where there is none, or these rows are of something else. */
+JC_API void *jc_python_add_host_row(void *self, void *const *arguments, ptrdiff_t count);
+
 /* (rows, place, denied, until_ns, most_calls, answer, fail) -> None: refuse the import that this thread's host
  * call asks for in the same way again, until the call is over (refusals.c). `answer` is bytes for the guest or a
  * number; `fail(status)` raises the error where the guest has no room for the bytes. In a host call. */

@@ -18,6 +18,7 @@ typedef struct jc_asked {
     jc_box *box;
     const jc_host *host;
     jc_said said; /* noted before Python looks at the policy: what it finds is no older */
+    int64_t began_ns, host_ns, seq; /* of the call, when Python was asked */
 } jc_asked;
 
 const jc_asked *jc_asked_now(void); /* of this thread; NULL: none */

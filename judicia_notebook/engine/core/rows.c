@@ -5,6 +5,7 @@
  * A row is written whole, under the lock, and can be read once `filled` is beyond it: readers take no lock. The numbers
  * of a call stay with it until all of them are known, so there are no rows that are half written, and no holes.
  */
+#include "refusals.h"
 #include "walk.h"
 
 #include "python.h"
@@ -147,6 +148,33 @@ int64_t jc_rows_add(jc_rows *rows, int64_t place, const int64_t *numbers) {
     for (uint32_t number = 0; number < rows->column_count; number++)
         write_number(at + rows->columns[number].offset, numbers[number], rows->columns[number].size);
     return written(rows);
+}
+
+/* The time of a host call is without what the guest's allocator took for its answer: that is off host_ns by now. */
+void *jc_python_add_host_row(void *self, void *const *arguments, ptrdiff_t count) {
+    enum { ROWS, PLACE, BYTES_IN, BYTES_OUT, ARGUMENTS };
+    (void)self;
+    const jc_asked *asked = jc_asked_now();
+    int64_t given[ARGUMENTS];
+    if (count != ARGUMENTS || asked == NULL || asked->box->call == NULL)
+        return jc_py.PyLong_FromLongLong(-2);
+    for (int i = 0; i < ARGUMENTS; i++)
+        given[i] = jc_py.PyLong_AsLongLong(arguments[i]);
+    if (jc_py.PyErr_Occurred() != NULL)
+        return NULL;
+    jc_rows *rows = (jc_rows *)(uintptr_t)given[ROWS];
+    if (rows == NULL || rows->column_count != JC_HOST_NUMBERS)
+        return jc_py.PyLong_FromLongLong(-2);
+    const jc_call *call = asked->box->call;
+    const int64_t numbers[JC_HOST_NUMBERS] = {
+        [JC_OF_CALL_ID] = call->id,
+        [JC_OF_SEQ] = asked->seq,
+        [JC_OF_AT_NS] = asked->began_ns - rows->began_ns,
+        [JC_OF_WALL_NS] = jc_now_ns() - asked->began_ns + (call->host_ns - asked->host_ns),
+        [JC_OF_BYTES_IN] = given[BYTES_IN],
+        [JC_OF_BYTES_OUT] = given[BYTES_OUT],
+    };
+    return jc_py.PyLong_FromLongLong(jc_rows_add(rows, given[PLACE], numbers));
 }
 
 void *jc_python_add_row(void *self, void *const *arguments, ptrdiff_t count) {
