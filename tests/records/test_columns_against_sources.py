@@ -22,7 +22,7 @@ import pytest
 import judicia_notebook as jn
 from judicia_notebook.engine import workers
 from tests.support import guests
-from tests.support.waiting import until
+from tests.support.waiting import in_some_try, until
 
 PAGE = 1 << 16
 CPU_ERROR = 0.02  # what docs/columns.md allows from 1 ms on
@@ -120,6 +120,31 @@ def test_fuel_is_the_same_in_a_thousand_new_instances(rt: jn.Runtime) -> None:
     assert set(calls["instance_call"]) == {1}
     checker.call("check", {"output": "4 2\n1 0", "answer": "4  2 1 0"})
     assert last(checker)["fuel"] != calls["fuel"].iloc[0]
+
+
+def test_the_time_of_a_host_call_is_without_what_the_guests_allocator_takes_for_its_answer(rt: jn.Runtime) -> None:
+    plugin = load(
+        rt,
+        '(import "judicia:clock" "now" (func $now (param i32 i32) (result i64)))',
+        """(memory (export "memory") 1)
+        (func (export "judicia_alloc") (param i32) (result i32) (local i32)
+          (local.set 1 (i32.const 3000000))
+          (loop $on (br_if $on (local.tee 1 (i32.sub (local.get 1) (i32.const 1)))))
+          (i32.const 64))""",
+        '(func (export "judicia_free") (param i32 i32))',
+        """(func (export "ask") (param i32 i32) (result i64)
+          (drop (call $now (i32.const 0) (i32.const 0)))
+          (i64.const 0))""",
+        grant=["wall_clock"],
+    )
+
+    def attempt() -> None:
+        plugin.call("ask")
+        row, asked = plugin.calls.iloc[-1], plugin.host_calls.iloc[-1]
+        assert asked["call_id"] == row["call_id"]
+        assert 0 < asked["wall_ms"] < row["guest_ms"] / 4
+
+    in_some_try(attempt)
 
 
 # --- memory: known grows ---------------------------------------------------------------------------------------------
