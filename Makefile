@@ -26,9 +26,10 @@ ARGS ?=
 # Test processes: one more than processors, since many a test waits for a limit, a browser or a compiler. Up to four:
 # more of them would wait for those tests that want the machine alone.
 TESTERS := $(shell n=$$(($$(getconf _NPROCESSORS_ONLN) + 1)); echo $$((n < 4 ? n : 4)))
-# How often a test that failed is tried again: never, but in CI, whose machine may stop for seconds.
-RERUNS ?= 0
-PYTEST := $(BIN)/python -m pytest --numprocesses $(TESTERS) --reruns $(RERUNS)
+# How many tests that failed are tried once more: none, but a few in CI, whose machine may stop for seconds.
+RETRIES ?=
+RETRY := $(if $(RETRIES),--reruns 1 --max-suite-reruns $(RETRIES) --rerun-show-tracebacks,-p no:rerunfailures)
+PYTEST := $(BIN)/python -m pytest --numprocesses $(TESTERS) $(RETRY)
 
 ZIG_CACHES := ZIG_LOCAL_CACHE_DIR=$(abspath $(VENV))/zig/cache ZIG_GLOBAL_CACHE_DIR=$(abspath $(VENV))/zig/cache
 
@@ -133,7 +134,7 @@ wasmtime: $(VENV)/.dev core
 
 # Real graders, each in an environment of its own, which sees all packages of .venv: they are no part of the project.
 graders: $(VENV)/.dev core $(GRADERS)/nbgrader/.made $(GRADERS)/otter/.made
-	@GRADERS=$(abspath $(GRADERS)) $(BIN)/python -m pytest --reruns $(RERUNS) tests/graders $(ARGS)
+	@GRADERS=$(abspath $(GRADERS)) $(BIN)/python -m pytest $(RETRY) tests/graders $(ARGS)
 
 $(GRADERS)/%/.made: tests/graders/%.txt $(VENV)/.dev
 	@echo "Installing $* into $(@D) ..."

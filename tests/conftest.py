@@ -18,6 +18,7 @@ import os
 import pwd
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -304,6 +305,14 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Send each of the two messages about a test to pytest-rerunfailures at once: the second would wait 40 ms."""
+    asking = getattr(getattr(config, "failures_db", None), "sock", None)
+    if asking is not None and hasattr(config, "workerinput"):
+        asking.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduler:
     return Scheduler(config, log)
@@ -376,18 +385,7 @@ def tell_times(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.line(f"{what:32} ipykernel {kernel:8} {1000 * seconds:6.0f} ms")
 
 
-def tell_reruns(terminalreporter: pytest.TerminalReporter) -> None:
-    """How each test failed that was tried again. What fails now and then is a fault, of the test if of nothing else."""
-    reports = terminalreporter.stats.get("rerun", ())
-    if reports:
-        terminalreporter.section("failed, and tried once more")
-    for report in reports:
-        terminalreporter.line(f"--- {report.nodeid} ({report.when})")
-        terminalreporter.line(report.longreprtext)
-
-
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    tell_reruns(terminalreporter)
     tell_times(terminalreporter)
     tell_gallery(terminalreporter)
     tell_skips(terminalreporter, config)

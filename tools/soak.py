@@ -206,18 +206,28 @@ MOST_BUILDS = 4 * MIB
 """Bytes of compiled sources that this part keeps: few enough that it has to let some go."""
 
 
+@contextlib.contextmanager
+def builds_in(folder: str) -> Iterator[None]:
+    """Have compilers work in folders in here, where those of other processes are not."""
+    before, tempfile.tempdir = tempfile.tempdir, folder
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
+
+
 def change_a_cell(rt: jn.Runtime, turns: int) -> None:
     """Compile a source in C, load it under one name and call it, each time with a change; the folders stay small."""
     if toolchain.find_c() is None:
         print("no compiler for C: nothing is compiled; enable: apt-get install clang lld")
         return
-    with tempfile.TemporaryDirectory(prefix="judicia-soak-") as folder, kept_in(Path(folder)):
+    with tempfile.TemporaryDirectory(prefix="judicia-soak-") as folder, kept_in(Path(folder)), builds_in(folder):
         for number in range(turns):
             plugin = rt.load(jn.build(CELL.format(number=number), "c").wasm, name="cell")
             if plugin.call("number") != number:
                 raise AssertionError(number)
         kept = sum(path.stat().st_size for path in Path(folder, "builds").iterdir())
-        left = [path.name for path in Path(tempfile.gettempdir()).glob("judicia-build-*")]
+        left = [path.name for path in Path(folder).glob("judicia-build-*")]
         if kept > MOST_BUILDS or left:
             raise AssertionError(f"{kept} bytes are kept, and {left} are left")
 
