@@ -231,7 +231,10 @@ def threads():
     return found
 p = load(SPIN, quota=LONG)
 p.call("echo", 1)
-tickers = [status for status in threads().values() if status["Name"] == "judicia-ticker"]
+until = time.monotonic() + 20  # it names itself, once it has its turn
+while not (tickers := [status for status in threads().values() if status["Name"] == "judicia-ticker"]):
+    assert time.monotonic() < until
+    time.sleep(0.01)
 [ticker] = tickers
 blocked = int(ticker["SigBlk"], 16)
 unblockable = {signal.SIGKILL, signal.SIGSTOP}
