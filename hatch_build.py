@@ -1,13 +1,15 @@
 """Hatchling's build hook: compile the core's library and say which machines the wheel is for.
 
-A wheel gets the library and the tag ``py3-none-PLATFORM``: any Python, one kind of machine. An editable install gets
-the library beside its sources, where `make core` keeps it. ziglang is a build requirement only where there is no C
-compiler, and no library of these sources yet; or where JUDICIA_CORE_TARGET names another machine than this one, as
-`make wheels` does.
+A wheel gets the library and the tag ``py3-none-PLATFORM``: any Python, one kind of machine. The library of this machine
+also stays beside its sources, where `make core` keeps it: an editable install has it from there, and so has ``python -m
+judicia_notebook`` in a clone, which finds the sources before what is installed. ziglang is a build requirement only
+where there is no C compiler, and no library of these sources yet; or where JUDICIA_CORE_TARGET names another machine
+than this one, as `make wheels` does.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import shutil
@@ -48,10 +50,13 @@ class CoreBuildHook(BuildHookInterface[BuilderConfig]):
         library = Path(self._made.name) / builder.LIBRARY.name
         if target := os.environ.get("JUDICIA_CORE_TARGET"):
             library = builder.build_for(target, Path(self._made.name))
-        elif builder.find_compiler() is None and builder.is_current(builder.LIBRARY):
-            shutil.copyfile(builder.LIBRARY, library)
         else:
-            builder.build(library)
+            with contextlib.suppress(OSError):  # where the sources cannot be written to
+                builder.keep_current()
+            if builder.is_current(builder.LIBRARY):
+                shutil.copyfile(builder.LIBRARY, library)
+            else:
+                builder.build(library)
         build_data["pure_python"] = False
         platform = builder.TARGETS[target] if target else builder.wheel_platform(library)
         build_data["tag"] = f"py3-none-{platform}"

@@ -243,7 +243,7 @@ class Passing:
     def take(self) -> BaseException:
         """What it was interrupted with, which it forgets: the traceback of that holds the frame that holds this."""
         raised, self.interrupted = self.interrupted, None
-        return raised or KeyboardInterrupt()
+        return KeyboardInterrupt() if raised is None else raised  # an exception of the user's may be false
 
 
 def enter_passing(passing: Passing) -> None:

@@ -210,7 +210,9 @@ class Call:
         raised = scope.interrupted
         self.error = None
         scope.forget_errors()
-        return error if raised is None and error is not None else self._interrupt(raised or KeyboardInterrupt())
+        if raised is None and error is not None:
+            return error
+        return self._interrupt(KeyboardInterrupt() if raised is None else raised)
 
     def _interrupt(self, error: BaseException) -> BaseException:
         """The interrupt, with a sentence on what became of this call."""
