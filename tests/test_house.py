@@ -191,6 +191,22 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_a_clone_that_was_installed_from_runs_itself(tmp_path: Path) -> None:
+    """In a clone ``python -m judicia_notebook`` finds the sources before what is installed: they need a core, too."""
+    for path in repository_files():
+        (tmp_path / path.relative_to(ROOT)).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, tmp_path / path.relative_to(ROOT))
+    assert not (tmp_path / LIBRARY).exists()
+    succeed(
+        sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", tmp_path / "dist", cwd=tmp_path
+    )
+    there = "import judicia_notebook as jn; print(jn.__file__, jn.Runtime().load('example:checker').name)"
+    assert succeed(sys.executable, "-c", there, cwd=tmp_path).split() == [
+        str(tmp_path / "judicia_notebook" / "__init__.py"),
+        "checker",
+    ]
+
+
 def wheel_in(folder: Path) -> Path:
     (wheel,) = folder.glob("*.whl")
     return wheel
